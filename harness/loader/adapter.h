@@ -1,0 +1,55 @@
+// RAII over the adapter ABI; used only inside a worker process.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "adapters/abi/assay_adapter.h"
+#include "suites/base/result.h"
+#include "suites/graph.h"
+
+namespace assay {
+
+struct DeviceInfo {
+  uint32_t index = 0;
+  std::string product, arch, serial, driver, firmware, bus_id, basis, support;
+  uint64_t memory_bytes = 0, memory_free_bytes = 0, memory_bandwidth_bytes_per_s = 0, dtypes = 0, cache_bytes = 0;
+  double board_power_limit_w = 0;
+};
+
+class Program;
+
+// An opened adapter. Every call into it checks the status and turns a failure into an Error that carries
+// the call's name and last_error.
+class Adapter {
+ public:
+  using Options = std::vector<std::pair<std::string, std::string>>;
+  // dlopen RTLD_NOW|RTLD_LOCAL, entry(major), open. A missing symbol, NULL entry or other major is an Error.
+  static Result<std::unique_ptr<Adapter>> open(const std::string& library, Options options);
+  virtual ~Adapter() = default;
+
+  [[nodiscard]] virtual const assay_adapter* core() const = 0;
+  [[nodiscard]] virtual assay_ctx* ctx() const = 0;
+  [[nodiscard]] virtual Result<std::vector<DeviceInfo>> devices() = 0;
+  [[nodiscard]] virtual const assay_program_table* program_table() const = 0;      // nullptr: not provided
+  [[nodiscard]] virtual const assay_telemetry_table* telemetry_table() const = 0;  // nullptr: not provided
+  // kUnsupported with the adapter's reason, or ok.
+  [[nodiscard]] virtual Status supports(const Graph& graph, uint32_t device) = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<Program>> prepare(const Graph& graph, uint32_t device) = 0;
+};
+
+class Program {
+ public:
+  virtual ~Program() = default;  // destroys the adapter's program
+  [[nodiscard]] virtual Status write(uint32_t tensor, uint64_t offset, const void* src, uint64_t bytes) = 0;
+  [[nodiscard]] virtual Status read(uint32_t tensor, uint64_t offset, void* dst, uint64_t bytes) = 0;
+  // The raw calls, for the timed loop: no allocation, no Error object on the good path.
+  [[nodiscard]] virtual assay_status submit(const assay_run_args* args, assay_run** run) = 0;
+  [[nodiscard]] virtual assay_status wait(assay_run* run, assay_run_result* result) = 0;
+  [[nodiscard]] virtual Error last_error(const char* call, assay_status status) const = 0;
+  [[nodiscard]] virtual assay_program_info info() const = 0;  // zeros where not provided
+};
+
+}  // namespace assay

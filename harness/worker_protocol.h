@@ -1,0 +1,49 @@
+// What the parent and a worker say to each other. One adapter per worker process (architecture.md).
+//
+// The parent starts `assay worker` with two inherited descriptors: a socket of JSON lines and a shared
+// page. Parent -> worker: one Job per line; worker -> parent: one JobResult per line (a Record as JSON, or
+// a DeviceList). The shared page carries progress and the stop flag, so that the timed loop makes no
+// system call for either.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "suites/suite.h"
+
+namespace assay {
+
+enum class Phase : uint32_t { kStarting, kOpen, kCheck, kCeiling, kPrepare, kLoad, kWarmup, kTimed, kFinish, kIdle };
+const char* phase_name(Phase phase);
+
+struct SharedPage {
+  std::atomic<uint32_t> phase;        // Phase; written by the worker
+  std::atomic<uint64_t> steps;        // finished in this phase
+  std::atomic<uint64_t> heartbeat;    // any change means alive: raised per step, per tensor loaded, per op checked
+  std::atomic<uint64_t> phase_share;  // 0..1000: how far the phase is, 0 = unknown
+  std::atomic<uint32_t> stop;         // written by the parent: 1 = finish the step and return what there is
+  std::atomic<uint32_t> in_adapter;   // 1 while adapter code runs (so a hang is the adapter's)
+  char last_call[64];                 // "program.wait": what it was doing
+};
+
+struct Job {
+  enum class Kind { kDevices, kRun } kind = Kind::kRun;
+  std::string adapter_library;  // path of the shared module
+  std::string device;           // "cpu:0"
+  std::string case_json;        // Case::to_json()
+  std::string form;             // quick, full
+  RunPolicy policy;
+  uint64_t seed = 1;
+  int threads = 0;  // 0: all
+  bool check_numerics = true;
+  std::vector<std::pair<std::string, std::string>> options;  // for assay_host.option
+};
+std::string job_to_json(const Job& job);
+Result<Job> job_from_json(const std::string& text);
+
+// Runs jobs from `fd` until it closes; returns the process's exit code. `shared_fd` holds a SharedPage.
+int worker_main(int fd, int shared_fd);
+
+}  // namespace assay

@@ -1,0 +1,31 @@
+// Metrics: what the tables and reports show of a record. Computed from the record alone, never stored as truth.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "results/metrics/latency.h"
+#include "results/metrics/throughput.h"
+#include "results/record.h"
+
+namespace assay {
+
+inline constexpr int kMetricsVersion = 1;
+
+struct Metrics {
+  std::string case_id, device, basis, status, reason;
+  std::string unit;                      // "tokens/s", "FLOP/s", "bytes/s"
+  std::optional<Throughput> rate;        // of the work that ran
+  std::optional<double> projected_rate;  // whole model from k of L layers; basis projected
+  std::optional<Latency> step;
+  double flops_per_s = 0, bytes_per_s = 0;
+  std::optional<double> mfu_attainable, mbu_attainable;  // against the record's ceiling
+  std::string mfu_note;                                  // why absent
+  std::optional<double> joules_per_token;
+  std::string energy_note;
+  uint64_t stalls = 0, stalls_from_host = 0;  // steps over 2 x median; of these, coinciding with a host gap
+};
+Metrics metrics(const Record& record);
+
+}  // namespace assay

@@ -1,0 +1,143 @@
+// Record: one run of one case on one device, with everything needed to redo it. Schema:
+// results/schema/record.schema.json. Plain data. Optional or unavailable values are std::optional / empty with a reason
+// beside them, never 0 or NaN.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "suites/base/result.h"
+
+namespace assay {
+
+inline constexpr int kRecordSchemaVersion = 1;
+
+// Timed steps, in order. All in ns; start_ns counts from the first timed step's start.
+struct Samples {
+  std::vector<uint64_t> start_ns;     // host clock before submit
+  std::vector<uint64_t> host_ns;      // host interval submit..wait
+  std::vector<uint64_t> device_ns;    // empty where the adapter has no device clock
+  std::string device_clock = "none";  // none, event, timestamp
+  uint64_t device_clock_step_ns = 0;
+};
+
+struct OpNumerics {
+  std::string op, kind, dtype;
+  double error = 0, limit = 0;
+  uint64_t elements = 0;
+  bool pass = false;
+  std::string detail;
+};
+
+struct Numerics {
+  std::string verdict = "not-run";  // pass, fail, not-run
+  std::string reason;               // why not run, or which op failed
+  uint64_t seed = 0;
+  std::vector<OpNumerics> ops;      // each op at its real shape
+  std::optional<OpNumerics> whole;  // the timed program's hidden rows against the reference at full depth
+};
+
+struct Counter {
+  std::string name;
+  std::optional<double> value;  // per timed part of the run
+  std::string reason;           // why absent
+};
+
+struct NoiseReport {
+  bool disturbed = false;
+  std::vector<std::string> causes;  // "steal 4.1 %", "foreign CPU 12 %", "clock drift 6 %", "gaps 3.2 %"
+  std::map<std::string, double>
+      values;  // steal_share, foreign_cpu_share, gap_share, gap_max_ns, clock_mhz_before, clock_mhz_after, ...
+  std::vector<uint64_t> host_gap_start_ns, host_gap_ns;  // gaps seen while timing, on the samples' time axis
+};
+
+struct Ceiling {                      // attainable peaks, measured by the harness on the same device
+  std::optional<double> flops_per_s;  // large GEMM at the executed dtype
+  std::string flops_dtype;
+  std::optional<double> read_bytes_per_s;  // large read
+  std::string when;                        // "before this case, same worker" or the ceilings record's id
+  std::string reason;                      // why absent
+};
+
+struct Extrapolation {  // k of L layers were run; figures for the whole model are projected from it
+  int64_t layers_run = 0, layers_total = 0;
+  std::optional<double> step_ns_run_layers, step_ns_fewer_layers;
+  int64_t fewer_layers = 0;
+  std::optional<double> projected_step_ns;  // t1 + slope * (L - k1); basis "projected"
+  std::string method, reason;
+};
+
+struct Energy {
+  std::optional<double> joules, idle_watts, watts_mean;
+  std::string source = "none";
+  std::string reason;  // why absent or untrusted
+};
+
+struct StopReport {
+  std::string reason;  // precision, time-limit, interrupted, failed, fixed
+  double target_half_width = 0;
+  std::optional<double> achieved_half_width;
+  uint64_t warmup_steps = 0;
+  double warmup_s = 0, timed_s = 0;
+  std::string warmup_end;  // drift-ended, limit
+};
+
+struct Record {
+  int schema_version = kRecordSchemaVersion;
+  std::string id;       // xxh3-128 of the record's JSON without id
+  std::string created;  // UTC, ISO 8601
+  std::string tool_version, tool_commit, build_flags;
+  std::string tier = "program";
+  std::string basis;   // measured, simulated, projected, reported
+  std::string status;  // ok, failed, unsupported, interrupted
+  std::string reason;  // why not ok
+
+  std::string suite, suite_hash, case_id, case_hash, case_json;  // case_json: the canonical case, embedded as an object
+  std::string form;                                              // quick, full
+  std::string model, dtype, step_kind, token_class, executed;
+  int64_t batch = 0, tokens = 0, context = 0, tokens_per_step = 0;
+  double step_flops = 0, step_weight_bytes = 0, step_kv_bytes = 0, step_activation_bytes = 0;
+  uint64_t seed = 0;
+
+  std::string adapter, adapter_version, adapter_vendor, adapter_build_json, adapter_abi;
+  std::string device, device_product, device_arch, device_driver, device_serial_hash;
+  uint64_t device_memory_bytes = 0;
+  std::string support;  // support step of architecture.md
+  int threads = 0;
+  std::map<std::string, std::string> environment;  // os, kernel, cpu, governor, virtualisation, thp, numa, ...
+  std::vector<std::string> warnings;
+
+  double prepare_s = 0, load_s = 0;
+  std::string lowering;
+  uint32_t launches = 0;
+  uint64_t program_bytes = 0;
+
+  Samples samples;
+  StopReport stop;
+  Numerics numerics;
+  std::vector<Counter> counters;
+  NoiseReport noise;
+  Ceiling ceiling;
+  std::optional<Extrapolation> extrapolation;
+  Energy energy;
+  std::map<std::string, std::string> timing_truth;  // checks of the device clock and their outcome
+};
+
+// Canonical JSON (samples compressed) and back. Unknown or malformed content is an error with the field.
+std::string record_to_json(const Record& record);
+Result<Record> record_from_json(const std::string& text, const std::string& where);
+
+// Writes DIR/<case id with / as _>-<8 of id>.record.json by rename; sets record.id. Nothing half written.
+Result<std::filesystem::path> write_record(Record& record, const std::filesystem::path& dir);
+Result<Record> read_record(const std::filesystem::path& file);
+// All records below a file or directory, sorted by case id then time. A bad file is an error naming it.
+Result<std::vector<Record>> read_records(const std::filesystem::path& file_or_dir);
+
+// Writes text to path by a temporary file beside it, fsync and rename.
+Status write_file_atomic(const std::filesystem::path& path, const std::string& text);
+
+}  // namespace assay

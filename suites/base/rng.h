@@ -1,0 +1,26 @@
+// Counter-based random values: element i of tensor t under a seed, in any order, on any host, bit for bit.
+#pragma once
+
+#include <cstdint>
+
+#include "suites/graph.h"
+
+namespace assay {
+
+// n(seed, stream, i): zero mean, unit variance, |n| < 3.5; the scaled sum of four 16-bit uniforms of a
+// 64-bit hash (excess kurtosis -0.3), so that it is exact in integers and fast in vectors.
+float normal_at(uint64_t seed, uint64_t stream, uint64_t index);
+// Uniform in [0, bound), bound <= 2^31.
+int32_t uniform_at(uint64_t seed, uint64_t stream, uint64_t index, uint32_t bound);
+
+// Writes elements [first, first + count) of `tensor` in its own dtype (I8 weights: normal, 32 codes per
+// sigma, clamped to +-127). stream is the tensor's index in its graph.
+void fill_elements(const Tensor& tensor, uint64_t stream, uint64_t seed, uint64_t first, uint64_t count, void* out);
+
+// Element conversions, round to nearest even.
+uint16_t to_bf16(float x);
+float from_bf16(uint16_t x);
+uint16_t to_f16(float x);
+float from_f16(uint16_t x);
+
+}  // namespace assay

@@ -1,0 +1,99 @@
+// Graph: the ops of one step of a workload, as plain data. Mirrors program/1 of the adapter ABI.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "adapters/abi/assay_adapter.h"
+
+namespace assay {
+
+// How the harness fills a tensor before a run. All values are a pure function of (seed, tensor
+// index, element index), so any slice can be made again without keeping the whole (suites/base/rng.h).
+struct Fill {
+  enum class Kind {
+    kNone,        // written by ops only
+    kNormal,      // mean + stddev * n(seed, i); n: unit variance (float and quantised-integer tensors)
+    kUniformInt,  // integers in [0, bound)
+    kConstant,    // mean
+    kLastRow      // I32 [B]: b*T + T-1, with bound = T
+  };
+  Kind kind = Kind::kNone;
+  double mean = 0;
+  double stddev = 1;
+  int64_t bound = 0;
+};
+
+struct Tensor {
+  std::string name;  // "layer3.qkv", unique in the graph
+  uint32_t dtype = ASSAY_F32;
+  uint32_t role = ASSAY_ROLE_SCRATCH;
+  std::vector<int64_t> dims;
+  int32_t scale = -1;
+  int32_t scale_block = 0;
+  Fill fill;
+};
+
+struct Op {
+  uint32_t kind = 0;
+  std::string name;    // "layer3.qkv_proj": what an error message names
+  int32_t layer = -1;  // -1: outside the repeated layers
+  std::vector<uint32_t> in, out;
+  std::vector<double> attr;
+  uint32_t scalar_slot = ASSAY_NO_SCALAR;
+};
+
+struct Graph {
+  std::vector<Tensor> tensors;
+  std::vector<Op> ops;
+  std::vector<std::string> scalars;  // names; slot i is scalars[i]; the only one so far is "pos"
+
+  [[nodiscard]] int64_t elements(uint32_t tensor) const;
+  // Bytes of the dense image the host writes or reads.
+  [[nodiscard]] uint64_t bytes(uint32_t tensor) const;
+};
+
+// Bytes of one element; sub-byte dtypes are not in this version.
+uint64_t dtype_bytes(uint32_t dtype);
+const char* dtype_name(uint32_t dtype);   // "f32", "bf16", ... ; "?" if unknown
+const char* op_kind_name(uint32_t kind);  // "matmul", ...
+
+// FLOPs and bytes that an op must at least cost, counted from shapes (metrics.md, facts C5).
+struct OpCost {
+  double flops = 0;         // multiply-add = 2; softmax, norms and activations are not counted as model FLOPs
+  double weight_bytes = 0;  // weights and their scales that the op touches once
+  double kv_bytes = 0;      // KV cache read (attention) or written (kv_append)
+  double activation_bytes = 0;
+};
+// `scalars`: values of the graph's scalars (pos). Causal attention counts only the keys that are seen.
+OpCost op_cost(const Graph& graph, const Op& op, const std::vector<int64_t>& scalars);
+
+struct GraphCost {
+  double flops = 0, weight_bytes = 0, kv_bytes = 0, activation_bytes = 0;
+};
+GraphCost graph_cost(const Graph& graph, const std::vector<int64_t>& scalars);
+
+// Device bytes the tensors take: weights, state, inputs, outputs, and scratch when all of it lives at once.
+struct GraphMemory {
+  uint64_t weight_bytes = 0, state_bytes = 0, io_bytes = 0, scratch_peak_bytes = 0;
+  [[nodiscard]] uint64_t total() const { return weight_bytes + state_bytes + io_bytes + scratch_peak_bytes; }
+};
+// scratch_peak_bytes: the largest sum of SCRATCH tensors alive at one op (liveness, in graph order).
+GraphMemory graph_memory(const Graph& graph);
+
+// The graph as program/1 sees it. Holds the arrays that desc() points into; keep it alive while in use.
+class ProgramView {
+ public:
+  ProgramView(const Graph& graph, uint32_t device);
+  ProgramView(const ProgramView&) = delete;
+  ProgramView& operator=(const ProgramView&) = delete;
+  [[nodiscard]] const assay_program_desc* desc() const { return &desc_; }
+
+ private:
+  std::vector<assay_tensor> tensors_;
+  std::vector<assay_op> ops_;
+  assay_program_desc desc_{};
+};
+
+}  // namespace assay

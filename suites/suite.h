@@ -1,0 +1,115 @@
+// Suite, Case and model shape: what is asked, before any device is known.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "suites/base/result.h"
+#include "suites/graph.h"
+
+namespace assay {
+
+// A decoder-only transformer's shape. Source: facts B1 and the model's public config.json.
+struct ModelShape {
+  std::string name, family, source, note;
+  int64_t layers = 0, hidden = 0, ffn = 0, heads = 0, kv_heads = 0, head_dim = 0, vocab = 0, max_context = 0;
+  bool tied_embeddings = false, qkv_bias = false, qk_norm = false;
+  double rope_theta = 10000;
+  int64_t rotary_dim = 0;  // 0: head_dim
+  bool rope_interleaved = false;
+  double rope_factor = 0, rope_low = 0, rope_high = 0;  // Llama 3.1 scaling, 0 = none
+  int64_t rope_original = 0;
+  double norm_eps = 1e-5;
+  double published_params = 0;  // total, as the publisher states it (0: not stated)
+
+  [[nodiscard]] double params() const;  // counted from the shape; tied tables once
+  [[nodiscard]] double params_per_layer() const;
+  [[nodiscard]] double active_params() const;  // with lm_head, without the input embedding (facts B1)
+  [[nodiscard]] double kv_bytes_per_token(double bytes_per_element) const;
+};
+
+// What "f32", "bf16", "f16", "int8" (weight-only) and "int8_w8a8" mean for each class of tensor.
+struct DtypePlan {
+  std::string name;
+  uint32_t weight = ASSAY_F32, activation = ASSAY_F32, kv = ASSAY_F32;
+  bool quantize_activations = false;
+};
+Result<DtypePlan> dtype_plan(const std::string& name);  // error names the known ones and the nearest
+std::vector<std::string> dtype_plan_names();
+
+enum class StepKind { kPrefill, kDecode, kGemm, kRead, kCopy };
+const char* step_kind_name(StepKind kind);  // "prefill", "decode", "gemm", "read", "copy"
+
+// One point of a suite: fully determines the work of a step, whatever the device.
+struct Case {
+  std::string suite;
+  std::string suite_hash;  // xxh3-128 of the canonical suite JSON, hex
+  StepKind kind = StepKind::kPrefill;
+  ModelShape model;  // unused by gemm, read and copy
+  std::string dtype = "f32";
+  int64_t batch = 1;
+  int64_t tokens = 1;           // new tokens per sequence in the step: prompt length, or 1 for decode
+  int64_t context = 0;          // tokens already in the KV cache before the step
+  int64_t m = 0, n = 0, k = 0;  // gemm
+  int64_t buffer_bytes = 0;     // read, copy
+
+  [[nodiscard]] std::string id() const;    // "prefill/smollm2-135m/f32/b1/t512", "decode/.../b1/c1024"
+  [[nodiscard]] std::string hash() const;  // xxh3-128 of the canonical JSON of everything above but suite_hash
+  [[nodiscard]] int64_t tokens_per_step() const { return batch * tokens; }
+  [[nodiscard]] std::string token_class() const;  // "input" (prefill), "output" (decode), "" otherwise
+  [[nodiscard]] std::string to_json() const;      // canonical; the worker rebuilds the case from it
+};
+Result<Case> case_from_json(const std::string& text, const std::string& where);
+
+// Stop rule and warm-up of a suite's quick or full form.
+struct RunPolicy {
+  double target_half_width = 0.005;            // of the contracted metric, relative, 95 %
+  std::vector<double> percentiles{0.5, 0.99};  // n must suffice for their upper bounds (or the time limit ends it)
+  double confidence = 0.95;
+  double time_limit_s = 20;  // of the timed part of one case
+  int64_t min_samples = 10;
+  double max_step_s = 10;  // a longer full step runs fewer layers instead
+  bool cold = false;
+};
+
+struct Suite {
+  std::string name, title, question, hash;
+  int version = 1;
+  RunPolicy quick, full;
+  std::vector<Case> quick_cases, full_cases;
+};
+
+// Shipped suites and models lie in a data directory; a suite argument may also be a path to a JSON file.
+class Catalogue {
+ public:
+  // Reads models/*.json and defs/*.json below `data_dir`; any bad file is an error with file and field.
+  static Result<Catalogue> load(const std::filesystem::path& data_dir);
+  [[nodiscard]] const std::vector<ModelShape>& models() const { return models_; }
+  [[nodiscard]] const std::vector<Suite>& suites() const { return suites_; }
+  [[nodiscard]] Result<ModelShape> model(const std::string& name) const;     // unknown: suggests the nearest
+  [[nodiscard]] Result<Suite> suite(const std::string& name_or_path) const;  // same; reads a file given by path
+
+ private:
+  std::vector<ModelShape> models_;
+  std::vector<Suite> suites_;
+};
+// Parse one suite or model file's text; `where` names it in messages. Every unknown field is an error that
+// suggests the nearest known one; every value is range-checked.
+Result<Suite> parse_suite(const std::string& text, const std::string& where, const std::vector<ModelShape>& models);
+Result<ModelShape> parse_model(const std::string& text, const std::string& where);
+
+// Lowering: the graph of one step.
+struct LowerOptions {
+  int64_t layers = 0;                 // 0: all; k < model.layers runs the first k layers between embedding and head
+  bool expose_intermediates = false;  // every op output gets role OUTPUT, for the numerics check
+};
+// The graph's scalars are {"pos"}; pos = case.context. Tensor order, names and fills do not depend on
+// expose_intermediates. Weights and biases come in layer order after the embedding table.
+// Outputs of prefill and decode: "hidden" [B*T, hidden] (residual stream after the last layer),
+// "logits" [B, vocab] (last token of each sequence), "next_token" I32 [B].
+Result<Graph> lower(const Case& c, const LowerOptions& options);
+
+}  // namespace assay
