@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, runs every test.
+#
+#   tests/run.sh                     everything: release, sanitizers, fuzzing, format and static checks
+#   tests/run.sh release|sanitize|lint   one part
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(release sanitize lint)
+for part in "${parts[@]}"; do
+  case "$part" in
+    release | sanitize | lint) ;;
+    *) echo "run.sh: expected release, sanitize or lint, found '$part'" >&2; exit 2 ;;
+  esac
+done
+
+bash harness/dependencies.sh test
+
+build_and_test() { # preset
+  echo "== $1: build"
+  cmake --preset "$1" -DASSAY_BUILD_TESTS=ON >/dev/null
+  cmake --build --preset "$1"
+  echo "== $1: test"
+  # One at a time: the tests measure time and use every core themselves.
+  ctest --preset "$1"
+}
+
+for part in "${parts[@]}"; do
+  case "$part" in
+    release) build_and_test release ;;
+    sanitize) build_and_test asan-ubsan ;;
+    lint)
+      cmake --preset release -DASSAY_BUILD_TESTS=ON >/dev/null
+      bash tests/lint/format.sh
+      bash tests/lint/tidy.sh build/release
+      ;;
+  esac
+done
+echo "== all parts passed: ${parts[*]}"
