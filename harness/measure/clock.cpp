@@ -19,12 +19,6 @@ void cpu_relax() {
 #endif
 }
 
-// A value the compiler can neither fold nor drop.
-template <typename T>
-void keep(T& value) {
-  asm volatile("" : "+r"(value));
-}
-
 double read_cost_ns(clockid_t clock, int batches, int reads) {
   double best = std::numeric_limits<double>::max();
   for (int b = 0; b < batches; ++b) {
@@ -36,20 +30,35 @@ double read_cost_ns(clockid_t clock, int batches, int reads) {
   return best;
 }
 
-// Dependent additions: one per core cycle on every CPU we know, whatever its width.
+// Dependent additions, one per core cycle. In assembly, because a debug build would keep the sum in memory, and of a
+// register, because recent cores fold chains of small immediates.
+#if defined(__x86_64__)
+constexpr int kChain = 256;
+inline uint64_t add_chain(uint64_t x, uint64_t one) {
+  asm volatile(".rept 256\n\tadd %1, %0\n\t.endr" : "+r"(x) : "r"(one) : "cc");
+  return x;
+}
+#elif defined(__aarch64__)
+constexpr int kChain = 256;
+inline uint64_t add_chain(uint64_t x, uint64_t one) {
+  asm volatile(".rept 256\n\tadd %0, %0, %1\n\t.endr" : "+r"(x) : "r"(one));
+  return x;
+}
+#else
+constexpr int kChain = 1;  // exact only in an optimised build
+inline uint64_t add_chain(uint64_t x, uint64_t one) {
+  x += one;
+  asm volatile("" : "+r"(x));
+  return x;
+}
+#endif
+
 double additions_per_us(int64_t turns) {
-  constexpr int kPerTurn = 16;
   uint64_t x = 1;
-  const uint64_t one = 1;
   const uint64_t begin = now_ns();
-  for (int64_t i = 0; i < turns; ++i) {
-    for (int k = 0; k < kPerTurn; ++k) {
-      x += one;
-      keep(x);
-    }
-  }
+  for (int64_t i = 0; i < turns; ++i) x = add_chain(x, 1);
   const uint64_t ns = now_ns() - begin;
-  return ns == 0 ? 0 : static_cast<double>(turns) * kPerTurn * 1000.0 / static_cast<double>(ns);
+  return ns == 0 ? 0 : static_cast<double>(turns) * kChain * 1000.0 / static_cast<double>(ns);
 }
 
 }  // namespace
@@ -88,7 +97,7 @@ uint64_t wait_until_ns(uint64_t deadline_ns, uint64_t spin_ns) {
 double measure_clock_mhz() {
   // The fastest of many short batches: whatever interrupts a batch only lowers its rate.
   constexpr int kBatches = 40;
-  constexpr int64_t kTurns = 50'000;  // 0.8 M additions, about 0.25 ms
+  constexpr int64_t kTurns = 750'000 / kChain;  // about 0.25 ms at 3 GHz
   double best = 0;
   for (int b = 0; b < kBatches; ++b) best = std::max(best, additions_per_us(kTurns));
   return best;

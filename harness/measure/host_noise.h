@@ -32,6 +32,7 @@ struct HostNoiseOptions {
 // out, and report() then has no value for it. start() makes one thread that sleeps nearly always.
 class HostNoise {
  public:
+  // The CPUs that the constructing thread may use are those looked at: construct before pinning it.
   explicit HostNoise(HostNoiseOptions options = {});
   ~HostNoise();  // stops the thread
   HostNoise(const HostNoise&) = delete;
@@ -62,7 +63,7 @@ inline constexpr double kGapShare = 0.10;      // a busy core there loses 5.8 % 
 inline constexpr double kGapGrowth = 3.0;      // after against before, and then over kGapGrowthMin
 inline constexpr double kGapGrowthMin = 0.03;  // below this a growth is chance: some 50 ms windows have none at all
 inline constexpr double kRunQueueWait = 0.02;  // of the threads' time; alone on its CPUs a thread waits under 0.5 %
-inline constexpr double kLateWake = 0.02;      // time lost in late wakes; p99 is 4 ms late, p50 0.13 ms
+inline constexpr double kLateWake = 0.05;      // share of the sampler's wakes; p99 is 4 ms late, p50 0.13 ms
 inline constexpr uint64_t kLateWakeGapNs = 1'000'000;  // eight times the ordinary lateness
 inline constexpr uint64_t kRunQueueGapNs = 1'000'000;  // half of a default scheduler slice or more
 }  // namespace noise_limits
