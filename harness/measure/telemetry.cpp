@@ -1,0 +1,203 @@
+#include "harness/measure/telemetry.h"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include "harness/measure/affinity.h"
+#include "harness/measure/clock.h"
+#include "harness/measure/energy.h"
+#include "harness/measure/periodic.h"
+#include "harness/measure/powercap.h"
+
+namespace assay {
+namespace {
+
+const char* scope_name(uint32_t scope) {
+  switch (scope) {
+    case ASSAY_SCOPE_CHIP:
+      return "chip";
+    case ASSAY_SCOPE_BOARD:
+      return "board";
+    case ASSAY_SCOPE_NODE:
+      return "node";
+    default:
+      return "unknown scope";
+  }
+}
+
+// One source and what it has said. Read by one thread at a time.
+class Source {
+ public:
+  virtual ~Source() = default;
+  virtual PowerSample read() = 0;  // t_ns is filled by the caller
+  [[nodiscard]] virtual std::string name() const = 0;
+  [[nodiscard]] virtual uint64_t averaging_ns() const { return 0; }
+
+  void sample() {
+    const uint64_t begin = now_ns();
+    PowerSample s = read();
+    s.t_ns = begin + (now_ns() - begin) / 2;
+    if (s.energy_j || s.power_w) samples.push_back(s);
+  }
+  std::vector<PowerSample> samples;
+};
+
+class AdapterSource : public Source {
+ public:
+  AdapterSource(const assay_telemetry_table* table, assay_ctx* ctx, uint32_t device)
+      : table_(table), ctx_(ctx), device_(device) {}
+
+  PowerSample read() override {
+    assay_telemetry t{};
+    t.struct_size = sizeof t;
+    PowerSample sample;
+    if (table_->read(ctx_, device_, &t) != ASSAY_OK) return sample;
+    if ((t.valid & ASSAY_T_ENERGY) != 0) sample.energy_j = t.energy_j;
+    if ((t.valid & ASSAY_T_POWER) != 0) sample.power_w = t.power_w;
+    scope_ = t.scope;
+    estimated_ = estimated_ || (t.valid & t.estimated & (ASSAY_T_ENERGY | ASSAY_T_POWER)) != 0;
+    averaging_ns_ = std::max(averaging_ns_, t.window_ns);
+    return sample;
+  }
+  [[nodiscard]] std::string name() const override {
+    return std::string("adapter telemetry (") + scope_name(scope_) + (estimated_ ? ", estimated)" : ")");
+  }
+  [[nodiscard]] uint64_t averaging_ns() const override { return averaging_ns_; }
+
+ private:
+  const assay_telemetry_table* table_;
+  assay_ctx* ctx_;
+  uint32_t device_, scope_ = ASSAY_SCOPE_CHIP;
+  bool estimated_ = false;
+  uint64_t averaging_ns_ = 0;
+};
+
+class PackageSource : public Source {
+ public:
+  explicit PackageSource(PackageEnergy energy) : energy_(std::move(energy)) {}
+
+  PowerSample read() override {
+    PowerSample sample;
+    if (const Result<double> joules = energy_.read_j()) sample.energy_j = *joules;
+    return sample;
+  }
+  [[nodiscard]] std::string name() const override {
+    std::string names;
+    for (const std::string& zone : energy_.names()) names += (names.empty() ? "" : " + ") + zone;
+    return "powercap (" + names + ")";
+  }
+
+ private:
+  PackageEnergy energy_;
+};
+
+}  // namespace
+
+struct TelemetrySampler::State {
+  std::vector<int> cpus;
+  uint64_t period_ns = 0;
+  std::vector<std::string> looked_for;  // what was looked for in vain, with the reason
+  mutable std::mutex mutex;             // guards the source: energy() may be asked while sampling
+  std::unique_ptr<Source> source;       // nullptr: none
+  std::optional<double> idle_w;
+  std::string idle_reason;
+  PeriodicThread thread;  // last: it ends before what it writes to does
+
+  // Keeps the source if it gives a reading now.
+  void offer(std::unique_ptr<Source> candidate, const std::string& refusal) {
+    if (source) return;
+    candidate->sample();
+    if (candidate->samples.empty()) {
+      looked_for.push_back(refusal);
+      return;
+    }
+    candidate->samples.clear();
+    source = std::move(candidate);
+  }
+  void sample() {
+    const std::lock_guard lock(mutex);
+    source->sample();
+  }
+};
+
+TelemetrySampler::TelemetrySampler(const assay_telemetry_table* table, assay_ctx* ctx, uint32_t device,
+                                   TelemetryOptions options)
+    : state_(std::make_unique<State>()) {
+  state_->period_ns = std::max(options.period_ns, kMinTelemetryPeriodNs);
+  if (const Result<std::vector<int>> cpus = allowed_cpus()) state_->cpus = *cpus;
+  if (ASSAY_HAS(table, assay_telemetry_table, read)) {
+    state_->offer(std::make_unique<AdapterSource>(table, ctx, device),
+                  "adapter telemetry (gives neither power nor energy)");
+  } else {
+    state_->looked_for.emplace_back("adapter telemetry (the adapter has none)");
+  }
+  if (!options.cpu_device) return;
+  Result<PackageEnergy> package = PackageEnergy::open(options.root);
+  if (package) {
+    state_->offer(std::make_unique<PackageSource>(std::move(*package)), "powercap (unreadable)");
+  } else {
+    state_->looked_for.push_back("powercap (" + package.error().message + ")");
+  }
+}
+
+TelemetrySampler::~TelemetrySampler() = default;
+
+bool TelemetrySampler::has_source() const { return state_->source != nullptr; }
+
+void TelemetrySampler::measure_idle(uint64_t duration_ns) {
+  if (!has_source()) return;
+  stop();
+  const uint64_t begin = now_ns();
+  for (uint64_t at = begin; at <= begin + duration_ns; at += state_->period_ns) {
+    sleep_until_ns(at);
+    state_->sample();
+  }
+  const std::lock_guard lock(state_->mutex);
+  Source& source = *state_->source;
+  if (!source.samples.empty()) {
+    const Energy energy = energy_of_source(source.name(), source.samples, source.samples.front().t_ns,
+                                           source.samples.back().t_ns, source.averaging_ns());
+    state_->idle_w = energy.watts_mean;
+    state_->idle_reason = energy.reason;
+  }
+  source.samples.clear();
+}
+
+void TelemetrySampler::start() {
+  if (!has_source()) return;
+  stop();
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->source->samples.clear();
+  }
+  state_->sample();  // so that a window which begins now is covered
+  State* state = state_.get();
+  state_->thread.start(state_->period_ns, state_->cpus, [state](uint64_t, uint64_t) { state->sample(); });
+}
+
+void TelemetrySampler::stop() {
+  if (!has_source()) return;
+  state_->thread.stop();
+  state_->sample();
+}
+
+Energy TelemetrySampler::energy(uint64_t t0_ns, uint64_t t1_ns) const {
+  Energy energy;
+  if (!has_source()) {
+    std::string names;
+    for (const std::string& name : state_->looked_for) names += (names.empty() ? "" : ", ") + name;
+    energy.reason = "no energy source; looked for " + names;
+    return energy;
+  }
+  const std::lock_guard lock(state_->mutex);
+  const Source& source = *state_->source;
+  energy = energy_of_source(source.name(), source.samples, t0_ns, t1_ns, source.averaging_ns());
+  energy.idle_watts = state_->idle_w;
+  if (energy.joules && !state_->idle_w && !state_->idle_reason.empty()) {
+    energy.reason = "idle watts absent: " + state_->idle_reason;
+  }
+  return energy;
+}
+
+}  // namespace assay
