@@ -34,9 +34,8 @@ extern "C" {
 #define ASSAY_ABI_MINOR 0u
 
 /* True if `field` of table `t` is inside what the other side was built with, and is set. */
-#define ASSAY_HAS(t, type, field)                                                                  \
-  ((t) != NULL && (t)->struct_size >= offsetof(type, field) + sizeof((t)->field) &&                \
-   (t)->field != NULL)
+#define ASSAY_HAS(t, type, field) \
+  ((t) != NULL && (t)->struct_size >= offsetof(type, field) + sizeof((t)->field) && (t)->field != NULL)
 
 /* ---- status ------------------------------------------------------------------------------- */
 typedef int32_t assay_status;
@@ -55,10 +54,10 @@ enum {
 enum { ASSAY_LOG_DEBUG = 0, ASSAY_LOG_INFO, ASSAY_LOG_WARNING, ASSAY_LOG_ERROR };
 typedef struct assay_host {
   uint32_t struct_size, abi_minor;
-  void *ctx;
-  void (*log)(void *ctx, int32_t level, const char *text);     /* any thread */
-  uint64_t (*now_ns)(void *ctx);                               /* any thread; the run's one host clock */
-  const char *(*option)(void *ctx, const char *key);           /* NULL if the user did not set it */
+  void* ctx;
+  void (*log)(void* ctx, int32_t level, const char* text); /* any thread */
+  uint64_t (*now_ns)(void* ctx);                           /* any thread; the run's one host clock */
+  const char* (*option)(void* ctx, const char* key);       /* NULL if the user did not set it */
 } assay_host;
 
 /* ---- core table: mandatory ----------------------------------------------------------------- */
@@ -90,16 +89,16 @@ typedef struct assay_adapter {
   uint32_t struct_size;
   uint16_t abi_major, abi_minor;
   const char *name, *vendor, *version, *build_json; /* build_json: SDK, compiler, libraries */
-  assay_status (*open)(const assay_host *host, assay_ctx **out);
-  void (*close)(assay_ctx *);
-  assay_status (*device_count)(assay_ctx *, uint32_t *out);
-  assay_status (*device_info)(assay_ctx *, uint32_t device, assay_device_info *out);
-  const void *(*table)(assay_ctx *, const char *id);  /* "program/1" ...; NULL = not provided */
-  const char *(*last_error)(assay_ctx *);             /* of the calling thread; ctx may be NULL after a failed open */
+  assay_status (*open)(const assay_host* host, assay_ctx** out);
+  void (*close)(assay_ctx*);
+  assay_status (*device_count)(assay_ctx*, uint32_t* out);
+  assay_status (*device_info)(assay_ctx*, uint32_t device, assay_device_info* out);
+  const void* (*table)(assay_ctx*, const char* id); /* "program/1" ...; NULL = not provided */
+  const char* (*last_error)(assay_ctx*);            /* of the calling thread; ctx may be NULL after a failed open */
 } assay_adapter;
 
 /* The one exported symbol. Returns NULL if it cannot serve that major. */
-ASSAY_EXPORT const assay_adapter *assay_adapter_entry(uint32_t host_abi_major);
+ASSAY_EXPORT const assay_adapter* assay_adapter_entry(uint32_t host_abi_major);
 
 /* ---- program/1: one step of a model, as a closed list of ops ------------------------------- */
 typedef uint32_t assay_dtype;
@@ -117,13 +116,7 @@ enum {
 };
 /* INPUT: written by the host before a step. WEIGHT: written once. STATE: kept between steps.
  * OUTPUT: readable after a step. SCRATCH: may be fused away; never read or written by the host. */
-enum {
-  ASSAY_ROLE_INPUT = 0,
-  ASSAY_ROLE_WEIGHT,
-  ASSAY_ROLE_STATE,
-  ASSAY_ROLE_OUTPUT,
-  ASSAY_ROLE_SCRATCH
-};
+enum { ASSAY_ROLE_INPUT = 0, ASSAY_ROLE_WEIGHT, ASSAY_ROLE_STATE, ASSAY_ROLE_OUTPUT, ASSAY_ROLE_SCRATCH };
 
 typedef struct assay_tensor {
   uint32_t struct_size, dtype, role, rank;
@@ -189,23 +182,23 @@ enum { ASSAY_ACT_SILU = 0, ASSAY_ACT_GELU_TANH = 1, ASSAY_ACT_GELU_ERF = 2 };
 
 typedef struct assay_op {
   uint32_t struct_size, kind;
-  const uint32_t *in, *out;           /* tensor indices; meaning per kind is fixed by the op spec */
+  const uint32_t *in, *out; /* tensor indices; meaning per kind is fixed by the op spec */
   uint32_t n_in, n_out, n_attr;
-  uint32_t scalar_slot;               /* index into assay_run_args.scalars; ASSAY_NO_SCALAR = none */
-  const double *attr;                 /* positional, fixed by the op spec */
+  uint32_t scalar_slot; /* index into assay_run_args.scalars; ASSAY_NO_SCALAR = none */
+  const double* attr;   /* positional, fixed by the op spec */
 } assay_op;
 #define ASSAY_NO_SCALAR 0xffffffffu
 
 typedef struct assay_program_desc {
   uint32_t struct_size, device, n_tensors, n_ops, n_scalars, flags;
-  const assay_tensor *tensors;
-  const assay_op *ops;                /* topological order */
-  const char *accumulate;             /* "f32": minimum accumulation precision */
+  const assay_tensor* tensors;
+  const assay_op* ops;    /* topological order */
+  const char* accumulate; /* "f32": minimum accumulation precision */
 } assay_program_desc;
 
 typedef struct assay_run_args {
-  uint32_t struct_size, repeat;       /* repeat > 1: back-to-back steps, one completion */
-  const int64_t *scalars;             /* n_scalars values, e.g. tokens already in the KV cache */
+  uint32_t struct_size, repeat; /* repeat > 1: back-to-back steps, one completion */
+  const int64_t* scalars;       /* n_scalars values, e.g. tokens already in the KV cache */
 } assay_run_args;
 
 enum { ASSAY_CLOCK_NONE = 0, ASSAY_CLOCK_DEVICE_EVENT, ASSAY_CLOCK_DEVICE_TIMESTAMP };
@@ -216,10 +209,10 @@ typedef struct assay_run_result {
 } assay_run_result;
 
 typedef struct assay_program_info {
-  uint32_t struct_size, n_launches;   /* device launches a step costs after fusion */
-  uint64_t device_bytes;              /* allocated for this program */
-  const char *lowering;               /* "library", "graph", "compiled:stablehlo" ... */
-  const char *executed;               /* what really ran where it differs from the graph, "" = as asked */
+  uint32_t struct_size, n_launches; /* device launches a step costs after fusion */
+  uint64_t device_bytes;            /* allocated for this program */
+  const char* lowering;             /* "library", "graph", "compiled:stablehlo" ... */
+  const char* executed;             /* what really ran where it differs from the graph, "" = as asked */
 } assay_program_info;
 
 typedef struct assay_program assay_program;
@@ -227,53 +220,53 @@ typedef struct assay_run assay_run;
 typedef struct assay_program_table {
   uint32_t struct_size, flags;
   /* OK, or UNSUPPORTED with the reason in why (always NUL-terminated when why_cap > 0). */
-  assay_status (*supports)(assay_ctx *, const assay_program_desc *, char *why, size_t why_cap);
-  assay_status (*prepare)(assay_ctx *, const assay_program_desc *, assay_program **out);
+  assay_status (*supports)(assay_ctx*, const assay_program_desc*, char* why, size_t why_cap);
+  assay_status (*prepare)(assay_ctx*, const assay_program_desc*, assay_program** out);
   /* Bytes [offset, offset + bytes) of the tensor's dense row-major image. */
-  assay_status (*write)(assay_program *, uint32_t tensor, uint64_t offset, const void *src, uint64_t bytes);
-  assay_status (*read)(assay_program *, uint32_t tensor, uint64_t offset, void *dst, uint64_t bytes);
-  assay_status (*submit)(assay_program *, const assay_run_args *, assay_run **out);
-  assay_status (*wait)(assay_run *, assay_run_result *out);       /* also frees the run */
-  void (*destroy)(assay_program *);
-  assay_status (*info)(assay_program *, assay_program_info *out); /* (optional) */
-  assay_status (*flush_caches)(assay_program *);                  /* (optional) cold runs */
+  assay_status (*write)(assay_program*, uint32_t tensor, uint64_t offset, const void* src, uint64_t bytes);
+  assay_status (*read)(assay_program*, uint32_t tensor, uint64_t offset, void* dst, uint64_t bytes);
+  assay_status (*submit)(assay_program*, const assay_run_args*, assay_run** out);
+  assay_status (*wait)(assay_run*, assay_run_result* out); /* also frees the run */
+  void (*destroy)(assay_program*);
+  assay_status (*info)(assay_program*, assay_program_info* out); /* (optional) */
+  assay_status (*flush_caches)(assay_program*);                  /* (optional) cold runs */
 } assay_program_table;
 
 /* ---- request/1: whole requests to an engine, local or remote ------------------------------- */
 typedef struct assay_engine_desc {
   uint32_t struct_size, n_devices;
-  const uint32_t *devices;
-  const char *model, *precision, *config_json;           /* remote: endpoint lives in config_json */
+  const uint32_t* devices;
+  const char *model, *precision, *config_json; /* remote: endpoint lives in config_json */
 } assay_engine_desc;
 
 typedef struct assay_request {
-  uint32_t struct_size, kind;                            /* 0 text, 1 video */
+  uint32_t struct_size, kind; /* 0 text, 1 video */
   uint64_t id, seed;
-  const int32_t *prompt_tokens;
+  const int32_t* prompt_tokens;
   uint32_t n_prompt, max_new_tokens;
-  const char *params_json;
+  const char* params_json;
 } assay_request;
 
 typedef struct assay_usage {
-  uint32_t struct_size, estimated;                       /* 1: counts are not from the engine */
+  uint32_t struct_size, estimated; /* 1: counts are not from the engine */
   uint64_t prompt_tokens, cached_tokens, output_tokens;
 } assay_usage;
 
-typedef struct assay_sink {                              /* any thread; bounded; harness stamps time */
+typedef struct assay_sink { /* any thread; bounded; harness stamps time */
   uint32_t struct_size, reserved;
-  void *ctx;
-  void (*on_output)(void *ctx, uint64_t id, uint32_t n_units);
-  void (*on_done)(void *ctx, uint64_t id, assay_status, const assay_usage *);
+  void* ctx;
+  void (*on_output)(void* ctx, uint64_t id, uint32_t n_units);
+  void (*on_done)(void* ctx, uint64_t id, assay_status, const assay_usage*);
 } assay_sink;
 
 typedef struct assay_engine assay_engine;
 typedef struct assay_request_table {
   uint32_t struct_size, flags;
-  assay_status (*load)(assay_ctx *, const assay_engine_desc *, const assay_sink *, assay_engine **out);
-  assay_status (*submit)(assay_engine *, const assay_request *);  /* must not wait for the answer */
-  assay_status (*drain)(assay_engine *, uint64_t timeout_ns);
-  void (*unload)(assay_engine *);
-  assay_status (*cancel)(assay_engine *, uint64_t id);            /* (optional) */
+  assay_status (*load)(assay_ctx*, const assay_engine_desc*, const assay_sink*, assay_engine** out);
+  assay_status (*submit)(assay_engine*, const assay_request*); /* must not wait for the answer */
+  assay_status (*drain)(assay_engine*, uint64_t timeout_ns);
+  void (*unload)(assay_engine*);
+  assay_status (*cancel)(assay_engine*, uint64_t id); /* (optional) */
 } assay_request_table;
 
 /* ---- telemetry/1 --------------------------------------------------------------------------- */
@@ -289,31 +282,31 @@ enum {
 };
 enum { ASSAY_SCOPE_CHIP = 0, ASSAY_SCOPE_BOARD, ASSAY_SCOPE_NODE };
 typedef struct assay_telemetry {
-  uint32_t struct_size, valid, estimated, scope;         /* valid, estimated: ASSAY_T_* masks */
-  uint64_t t_ns, window_ns;                              /* window_ns: averaging window, 0 = instant */
+  uint32_t struct_size, valid, estimated, scope; /* valid, estimated: ASSAY_T_* masks */
+  uint64_t t_ns, window_ns;                      /* window_ns: averaging window, 0 = instant */
   double power_w, energy_j, temp_c, core_mhz, mem_mhz, mem_used_bytes, util;
   uint64_t throttle;
 } assay_telemetry;
 typedef struct assay_telemetry_table {
   uint32_t struct_size, flags;
-  assay_status (*read)(assay_ctx *, uint32_t device, assay_telemetry *out);  /* any thread */
+  assay_status (*read)(assay_ctx*, uint32_t device, assay_telemetry* out); /* any thread */
 } assay_telemetry_table;
 
 /* ---- trace/1: activity records (CUPTI, msprof, CNPAPI, roctracer, Level Zero tracing) ------- */
 typedef struct assay_activity {
-  uint32_t struct_size, kind, device, queue;             /* kind: kernel, copy, fill, sync, comm */
-  uint64_t begin_ns, end_ns, bytes, correlation;         /* host clock, after calibration */
-  const char *name;
+  uint32_t struct_size, kind, device, queue;     /* kind: kernel, copy, fill, sync, comm */
+  uint64_t begin_ns, end_ns, bytes, correlation; /* host clock, after calibration */
+  const char* name;
 } assay_activity;
 typedef struct assay_trace_table {
   uint32_t struct_size, flags;
-  assay_status (*start)(assay_ctx *, uint32_t device);
-  assay_status (*stop)(assay_ctx *, uint32_t device, uint64_t *dropped);
-  assay_status (*drain)(assay_ctx *, void (*emit)(void *, const assay_activity *), void *arg);
+  assay_status (*start)(assay_ctx*, uint32_t device);
+  assay_status (*stop)(assay_ctx*, uint32_t device, uint64_t* dropped);
+  assay_status (*drain)(assay_ctx*, void (*emit)(void*, const assay_activity*), void* arg);
 } assay_trace_table;
 
 /* ---- layout pins: LP64; tests/abi/layout.golden holds the offset of every field ------------- */
-ASSAY_STATIC_ASSERT(sizeof(void *) == 8, "64-bit only");
+ASSAY_STATIC_ASSERT(sizeof(void*) == 8, "64-bit only");
 ASSAY_STATIC_ASSERT(sizeof(assay_adapter) == 88, "assay_adapter changed: append only");
 ASSAY_STATIC_ASSERT(sizeof(assay_program_table) == 80, "assay_program_table changed: append only");
 ASSAY_STATIC_ASSERT(sizeof(assay_request_table) == 48, "assay_request_table changed: append only");
