@@ -118,7 +118,8 @@ WindowEnergy energy_by_power(const std::vector<PowerSample>& samples, uint64_t t
                                    static_cast<double>(averaging_ns) * 1e-9, (t1 - t0) * 1e-9)};
   }
   const double gap = longest_gap_inside(points, t0, t1);
-  if (gap > kMaxEnergyGapShare * (t1 - t0) && count_inside(points, t0, t1) > 2 * kMinEnergyReadings) {
+  const double even = (t1 - t0) / static_cast<double>(count_inside(points, t0, t1));
+  if (gap > kMaxEnergyGapShare * (t1 - t0) && gap > kMaxEnergyGapFactor * even) {
     return {std::nullopt, sentence("no power sample for %.3g s of %.3g s", gap * 1e-9, (t1 - t0) * 1e-9)};
   }
   if (t1_ns - t0_ns >= kStuckPowerNs && all_same_inside(points, t0, t1)) {

@@ -16,7 +16,8 @@ struct WindowEnergy {
 };
 inline constexpr uint64_t kMinEnergyReadings = 5;    // different counter values, or power samples, inside the window
 inline constexpr double kMaxEnergyEdgeShare = 0.05;  // of the window, beyond the first or last reading
-inline constexpr double kMaxEnergyGapShare = 0.10;   // of the window, without a power sample
+inline constexpr double kMaxEnergyGapShare = 0.10;   // of the window, without a power sample ...
+inline constexpr double kMaxEnergyGapFactor = 3;     // ... and of the distance that even samples would have
 inline constexpr double kMaxAuditDifference = 0.05;  // counter against integrated power, metrics.md
 inline constexpr uint64_t kStuckPowerNs = 2'000'000'000;  // the same watts to the last digit for this long: stuck
 

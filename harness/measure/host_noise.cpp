@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -21,7 +22,7 @@ constexpr uint64_t kSlowLookNs = 1'000'000'000;  // /proc/stat and new threads: 
 constexpr size_t kMaxLateness = 1u << 20;
 
 uint64_t percentile(std::vector<uint64_t> values, double p) {  // nearest rank
-  const auto rank = static_cast<size_t>(p * static_cast<double>(values.size() - 1) + 0.5);
+  const auto rank = static_cast<size_t>(std::lround(p * static_cast<double>(values.size() - 1)));
   std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(rank), values.end());
   return values[rank];
 }

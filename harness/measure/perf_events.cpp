@@ -51,7 +51,7 @@ std::optional<uint64_t> read_event(int fd) {
 // Runs a little, faults in pages and sleeps, in a thread made after the counters: shows that they inherit.
 void raise_every_event() {
   const auto work = [] {
-    constexpr size_t kBytes = 64 * 4096;
+    constexpr size_t kBytes = size_t{64} * 4096;
     void* memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory != MAP_FAILED) {
       for (size_t at = 0; at < kBytes; at += 4096) static_cast<volatile char*>(memory)[at] = 1;

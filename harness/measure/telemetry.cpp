@@ -102,6 +102,7 @@ struct TelemetrySampler::State {
   std::unique_ptr<Source> source;       // nullptr: none
   std::optional<double> idle_w;
   std::string idle_reason;
+  bool running = false;
   PeriodicThread thread;  // last: it ends before what it writes to does
 
   // Keeps the source if it gives a reading now.
@@ -122,7 +123,7 @@ struct TelemetrySampler::State {
 };
 
 TelemetrySampler::TelemetrySampler(const assay_telemetry_table* table, assay_ctx* ctx, uint32_t device,
-                                   TelemetryOptions options)
+                                   const TelemetryOptions& options)
     : state_(std::make_unique<State>()) {
   state_->period_ns = std::max(options.period_ns, kMinTelemetryPeriodNs);
   if (const Result<std::vector<int>> cpus = allowed_cpus()) state_->cpus = *cpus;
@@ -148,6 +149,7 @@ bool TelemetrySampler::has_source() const { return state_->source != nullptr; }
 void TelemetrySampler::measure_idle(uint64_t duration_ns) {
   if (!has_source()) return;
   stop();
+  state_->source->samples.clear();  // no thread runs now
   const uint64_t begin = now_ns();
   for (uint64_t at = begin; at <= begin + duration_ns; at += state_->period_ns) {
     sleep_until_ns(at);
@@ -173,11 +175,13 @@ void TelemetrySampler::start() {
   }
   state_->sample();  // so that a window which begins now is covered
   State* state = state_.get();
+  state_->running = true;
   state_->thread.start(state_->period_ns, state_->cpus, [state](uint64_t, uint64_t) { state->sample(); });
 }
 
 void TelemetrySampler::stop() {
-  if (!has_source()) return;
+  if (!state_->running) return;
+  state_->running = false;
   state_->thread.stop();
   state_->sample();
 }

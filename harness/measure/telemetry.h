@@ -30,7 +30,8 @@ struct PowerSample {
 class TelemetrySampler {
  public:
   // table may be nullptr (the adapter has none); table and ctx must outlive the sampler.
-  TelemetrySampler(const assay_telemetry_table* table, assay_ctx* ctx, uint32_t device, TelemetryOptions options = {});
+  TelemetrySampler(const assay_telemetry_table* table, assay_ctx* ctx, uint32_t device,
+                   const TelemetryOptions& options = {});
   ~TelemetrySampler();  // stops the thread
   TelemetrySampler(const TelemetrySampler&) = delete;
   TelemetrySampler& operator=(const TelemetrySampler&) = delete;
