@@ -135,7 +135,13 @@ class Builder : public nlohmann::json_sax<json> {
     std::string out;
     for (size_t i = 1; i < stack_.size(); ++i) {
       const json& parent = *stack_[i - 1];
-      out = parent.is_array() ? out + "[" + std::to_string(parent.size() - 1) + "]" : member_path(out, keys_[i]);
+      if (parent.is_array()) {
+        out += '[';
+        out += std::to_string(parent.size() - 1);
+        out += ']';
+      } else {
+        out = member_path(out, keys_[i]);
+      }
     }
     return out;
   }
@@ -152,6 +158,7 @@ const json& value_at(const void* value) { return *static_cast<const json*>(value
 }  // namespace
 
 struct JsonInput::Document {
+  Document() : root(nullptr) {}
   json root;
 };
 
@@ -307,7 +314,7 @@ std::string JsonNode::text(size_t max_length) const {
 }
 
 std::string JsonNode::text_of(const std::vector<std::string>& allowed) const {
-  const std::string found = text();
+  std::string found = text();
   if (!present() || !input_->ok() || std::find(allowed.begin(), allowed.end(), found) != allowed.end()) return found;
   fail("unknown value " + in_quotes(found) + suggestion(found, allowed));
   return "";
