@@ -1,0 +1,211 @@
+// Case: its name, its canonical JSON and back, and what makes one valid.
+#include "suites/case.h"
+
+#include <nlohmann/json.hpp>
+
+#include "suites/base/hash.h"
+#include "suites/base/json_input.h"
+#include "suites/base/nearest.h"
+
+namespace assay {
+namespace {
+
+using nlohmann::json;
+
+const std::vector<DtypePlan>& plans() {
+  static const std::vector<DtypePlan> kPlans = {
+      {"f32", ASSAY_F32, ASSAY_F32, ASSAY_F32, false},     {"bf16", ASSAY_BF16, ASSAY_BF16, ASSAY_BF16, false},
+      {"f16", ASSAY_F16, ASSAY_F16, ASSAY_F16, false},     {"int8", ASSAY_I8, ASSAY_F32, ASSAY_F32, false},
+      {"int8_w8a8", ASSAY_I8, ASSAY_F32, ASSAY_F32, true},
+  };
+  return kPlans;
+}
+
+constexpr StepKind kKinds[] = {StepKind::kPrefill, StepKind::kDecode, StepKind::kGemm, StepKind::kRead,
+                               StepKind::kCopy};
+
+bool is_model_step(StepKind kind) { return kind == StepKind::kPrefill || kind == StepKind::kDecode; }
+
+json model_json(const ModelShape& m) {
+  json j = {{"name", m.name},
+            {"family", m.family},
+            {"source", m.source},
+            {"layers", m.layers},
+            {"hidden", m.hidden},
+            {"ffn", m.ffn},
+            {"heads", m.heads},
+            {"kv_heads", m.kv_heads},
+            {"head_dim", m.head_dim},
+            {"vocab", m.vocab},
+            {"max_context", m.max_context},
+            {"tied_embeddings", m.tied_embeddings},
+            {"qkv_bias", m.qkv_bias},
+            {"qk_norm", m.qk_norm},
+            {"rope_theta", m.rope_theta},
+            {"rope_interleaved", m.rope_interleaved},
+            {"norm_eps", m.norm_eps}};
+  if (!m.note.empty()) j["note"] = m.note;
+  if (m.rotary_dim > 0) j["rotary_dim"] = m.rotary_dim;
+  if (m.published_params > 0) j["published_params"] = m.published_params;
+  if (m.rope_factor > 0) {
+    j["rope_scaling"] = {
+        {"factor", m.rope_factor}, {"low", m.rope_low}, {"high", m.rope_high}, {"original_context", m.rope_original}};
+  }
+  return j;
+}
+
+json case_json(const Case& c) {
+  json j = {{"suite", c.suite}, {"kind", step_kind_name(c.kind)}, {"dtype", c.dtype}};
+  if (is_model_step(c.kind)) {
+    j["model"] = model_json(c.model);
+    j["batch"] = c.batch;
+    j["tokens"] = c.tokens;
+    j["context"] = c.context;
+  } else if (c.kind == StepKind::kGemm) {
+    j["m"] = c.m;
+    j["n"] = c.n;
+    j["k"] = c.k;
+  } else {
+    j["buffer_bytes"] = c.buffer_bytes;
+  }
+  return j;
+}
+
+std::string check_model_step(const Case& c) {
+  if (c.batch < 1 || c.batch > case_limits::kBatch) {
+    return "batch: expected 1 to " + std::to_string(case_limits::kBatch) + ", found " + std::to_string(c.batch);
+  }
+  if (c.tokens < 1 || (c.kind == StepKind::kDecode && c.tokens != 1)) {
+    return std::string("tokens: expected ") + (c.kind == StepKind::kDecode ? "1 (decode)" : "1 or more") + ", found " +
+           std::to_string(c.tokens);
+  }
+  if (c.context < 0) return "context: expected 0 or more, found " + std::to_string(c.context);
+  if (c.tokens > c.model.max_context || c.context > c.model.max_context - c.tokens) {
+    return "tokens + context: expected at most the " + std::to_string(c.model.max_context) + " that model '" +
+           c.model.name + "' was made for, found " + std::to_string(c.tokens) + " + " + std::to_string(c.context);
+  }
+  return "";
+}
+
+}  // namespace
+
+Result<DtypePlan> dtype_plan(const std::string& name) {
+  for (const DtypePlan& plan : plans()) {
+    if (plan.name == name) return plan;
+  }
+  return bad_input("dtype: unknown '" + name + "'" + suggestion(name, dtype_plan_names()));
+}
+
+std::vector<std::string> dtype_plan_names() {
+  std::vector<std::string> names;
+  for (const DtypePlan& plan : plans()) names.push_back(plan.name);
+  return names;
+}
+
+const char* step_kind_name(StepKind kind) {
+  switch (kind) {
+    case StepKind::kPrefill:
+      return "prefill";
+    case StepKind::kDecode:
+      return "decode";
+    case StepKind::kGemm:
+      return "gemm";
+    case StepKind::kRead:
+      return "read";
+    case StepKind::kCopy:
+      return "copy";
+  }
+  return "?";
+}
+
+std::vector<std::string> step_kind_names() {
+  std::vector<std::string> names;
+  for (const StepKind kind : kKinds) names.emplace_back(step_kind_name(kind));
+  return names;
+}
+
+StepKind step_kind(const std::string& name) {
+  for (const StepKind kind : kKinds) {
+    if (name == step_kind_name(kind)) return kind;
+  }
+  return StepKind::kPrefill;
+}
+
+Status check_case(const Case& c) {
+  if (const Result<DtypePlan> plan = dtype_plan(c.dtype); !plan) return plan.error();
+  std::string fault;
+  if (is_model_step(c.kind)) {
+    fault = check_model_step(c);
+  } else if (c.kind == StepKind::kGemm) {
+    for (const int64_t side : {c.m, c.n, c.k}) {
+      if (side < 1 || side > case_limits::kGemmSide) {
+        fault = "m, n, k: expected 1 to " + std::to_string(case_limits::kGemmSide) + ", found " + std::to_string(side);
+      }
+    }
+  } else if (c.buffer_bytes < case_limits::kMinBuffer || c.buffer_bytes > case_limits::kMaxBuffer) {
+    fault = "buffer_bytes: expected " + std::to_string(case_limits::kMinBuffer) + " to " +
+            std::to_string(case_limits::kMaxBuffer) + ", found " + std::to_string(c.buffer_bytes);
+  }
+  if (!fault.empty()) return bad_input("case " + c.id() + ": " + fault);
+  return ok_status();
+}
+
+std::string Case::id() const {
+  const std::string kind_name = step_kind_name(kind);
+  std::string id = suite.empty() ? kind_name : suite;
+  if (is_model_step(kind)) {
+    if (suite != kind_name && !suite.empty()) id += "/" + kind_name;
+    id += "/" + model.name + "/" + dtype + "/b" + std::to_string(batch);
+    if (kind == StepKind::kPrefill) id += "/t" + std::to_string(tokens);
+    if (kind == StepKind::kDecode || context > 0) id += "/c" + std::to_string(context);
+    return id;
+  }
+  id += "/" + kind_name + "/" + dtype;
+  if (kind == StepKind::kGemm) return id + "/m" + std::to_string(m) + "n" + std::to_string(n) + "k" + std::to_string(k);
+  return id + "/" + std::to_string(buffer_bytes);
+}
+
+std::string Case::to_json() const {
+  json j = case_json(*this);
+  j["suite_hash"] = suite_hash;
+  return j.dump();
+}
+
+std::string Case::hash() const { return xxh3_128_hex(case_json(*this).dump()); }
+
+std::string Case::token_class() const {
+  if (kind == StepKind::kPrefill) return "input";
+  return kind == StepKind::kDecode ? "output" : "";
+}
+
+Result<Case> case_from_json(const std::string& text, const std::string& where) {
+  JsonInput input(text, where);
+  const JsonNode root = input.root();
+  root.fields(
+      {"suite", "suite_hash", "kind", "dtype", "model", "batch", "tokens", "context", "m", "n", "k", "buffer_bytes"});
+  Case c;
+  c.suite = root.at("suite").text(64);
+  c.suite_hash = root.at("suite_hash").text(64);
+  c.kind = step_kind(root.at("kind").text_of(step_kind_names()));
+  c.dtype = root.at("dtype").text_of(dtype_plan_names());
+  if (!input.ok()) return input.error();
+  if (is_model_step(c.kind)) {
+    Result<ModelShape> model = parse_model(root.at("model").canonical(), where + ": model");
+    if (!model) return model.error();
+    c.model = std::move(model).value();
+    c.batch = root.at("batch").integer();
+    c.tokens = root.at("tokens").integer();
+    c.context = root.at("context").integer();
+  } else if (c.kind == StepKind::kGemm) {
+    c.m = root.at("m").integer();
+    c.n = root.at("n").integer();
+    c.k = root.at("k").integer();
+  } else {
+    c.buffer_bytes = root.at("buffer_bytes").integer();
+  }
+  if (!input.ok()) return input.error();
+  if (const Status valid = check_case(c); !valid) return bad_input(where + ": " + valid.error().message);
+  return c;
+}
+
+}  // namespace assay

@@ -1,0 +1,24 @@
+// What makes a case valid; shared by the readers of suites and of cases.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "suites/suite.h"
+
+namespace assay {
+
+namespace case_limits {
+inline constexpr int64_t kBatch = 1 << 20;
+inline constexpr int64_t kGemmSide = 1 << 20;
+inline constexpr int64_t kMinBuffer = 4096;
+inline constexpr int64_t kMaxBuffer = int64_t{1} << 44;
+}  // namespace case_limits
+
+std::vector<std::string> step_kind_names();
+StepKind step_kind(const std::string& name);  // one of step_kind_names()
+
+// kBadInput that names the case, the field, what was expected and what was found.
+Status check_case(const Case& c);
+
+}  // namespace assay

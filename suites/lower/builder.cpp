@@ -1,0 +1,61 @@
+#include "suites/lower/builder.h"
+
+namespace assay {
+namespace {
+
+constexpr double kCodesPerSigma = 32;  // of random int8 weights (suites/base/rng.h)
+
+}  // namespace
+
+uint32_t GraphBuilder::scalar(const std::string& name) {
+  graph_.scalars.push_back(name);
+  return static_cast<uint32_t>(graph_.scalars.size() - 1);
+}
+
+uint32_t GraphBuilder::tensor(const std::string& name, uint32_t dtype, uint32_t role, std::vector<int64_t> dims,
+                              Fill fill) {
+  graph_.tensors.push_back({name, dtype, role, std::move(dims), -1, 0, fill});
+  return static_cast<uint32_t>(graph_.tensors.size() - 1);
+}
+
+uint32_t GraphBuilder::activation(const std::string& name, std::vector<int64_t> dims) {
+  return tensor(name, plan_.activation, output_role(), std::move(dims));
+}
+
+uint32_t GraphBuilder::weight(const std::string& name, int64_t rows, int64_t cols, double stddev) {
+  const Fill normal{Fill::Kind::kNormal, 0, stddev, 0};
+  const uint32_t w = tensor(name, plan_.weight, ASSAY_ROLE_WEIGHT, {rows, cols}, normal);
+  if (plan_.weight != ASSAY_I8) return w;
+  const Fill scale{Fill::Kind::kConstant, stddev / kCodesPerSigma, 0, 0};
+  const uint32_t s = tensor(name + ".scale", ASSAY_F32, ASSAY_ROLE_WEIGHT, {rows, 1}, scale);
+  set_scale(w, s, static_cast<int32_t>(cols));
+  return w;
+}
+
+void GraphBuilder::set_scale(uint32_t tensor, uint32_t scales, int32_t block) {
+  graph_.tensors[tensor].scale = static_cast<int32_t>(scales);
+  graph_.tensors[tensor].scale_block = block;
+}
+
+void GraphBuilder::op(uint32_t kind, const std::string& name, std::vector<uint32_t> in, std::vector<uint32_t> out,
+                      std::vector<double> attr, uint32_t slot) {
+  graph_.ops.push_back({kind, name, layer_, std::move(in), std::move(out), std::move(attr), slot});
+}
+
+uint32_t GraphBuilder::project(uint32_t x, uint32_t w, const std::string& name, int64_t bias) {
+  const std::vector<int64_t> dims = at(x).dims;
+  uint32_t input = x;
+  if (plan_.quantize_activations) {
+    input = tensor(name + ".x_int8", ASSAY_I8, output_role(), dims);
+    const uint32_t scale = tensor(name + ".x_scale", ASSAY_F32, output_role(), {dims[0], 1});
+    set_scale(input, scale, static_cast<int32_t>(dims[1]));
+    op(ASSAY_OP_QUANTIZE, name + ".quantize", {x}, {input, scale});
+  }
+  const uint32_t y = activation(name, {dims[0], at(w).dims[0]});
+  std::vector<uint32_t> in{input, w};
+  if (bias >= 0) in.push_back(static_cast<uint32_t>(bias));
+  op(ASSAY_OP_MATMUL, name + "_proj", in, {y});
+  return y;
+}
+
+}  // namespace assay

@@ -1,0 +1,43 @@
+// Builds a graph tensor by tensor and op by op.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "suites/suite.h"
+
+namespace assay {
+
+class GraphBuilder {
+ public:
+  GraphBuilder(DtypePlan plan, bool expose) : plan_(std::move(plan)), expose_(expose) {}
+
+  Graph take() { return std::move(graph_); }
+  [[nodiscard]] const DtypePlan& plan() const { return plan_; }
+  void set_layer(int32_t layer) { layer_ = layer; }
+  uint32_t scalar(const std::string& name);
+  uint32_t tensor(const std::string& name, uint32_t dtype, uint32_t role, std::vector<int64_t> dims, Fill fill = {});
+  // What an op writes: SCRATCH in the plan's activation dtype, OUTPUT where intermediates are exposed.
+  uint32_t activation(const std::string& name, std::vector<int64_t> dims);
+  void mark_output(uint32_t tensor) { graph_.tensors[tensor].role = ASSAY_ROLE_OUTPUT; }
+  // `scales` [.., last / block] F32 makes `tensor` a quantised one.
+  void set_scale(uint32_t tensor, uint32_t scales, int32_t block);
+  // A matrix [rows, cols] of standard deviation `stddev`, in the plan's weight dtype; int8 has one scale per row.
+  uint32_t weight(const std::string& name, int64_t rows, int64_t cols, double stddev);
+  void op(uint32_t kind, const std::string& name, std::vector<uint32_t> in, std::vector<uint32_t> out,
+          std::vector<double> attr = {}, uint32_t slot = ASSAY_NO_SCALAR);
+  // y [M,N] = x [M,K] w^T (+ bias); x is quantised per row first where the plan asks for it. `bias`: < 0 for none.
+  uint32_t project(uint32_t x, uint32_t w, const std::string& name, int64_t bias = -1);
+  [[nodiscard]] const Tensor& at(uint32_t tensor) const { return graph_.tensors[tensor]; }
+
+ private:
+  uint32_t output_role() const { return expose_ ? ASSAY_ROLE_OUTPUT : ASSAY_ROLE_SCRATCH; }
+
+  DtypePlan plan_;
+  bool expose_;
+  int32_t layer_ = -1;
+  Graph graph_;
+};
+
+}  // namespace assay

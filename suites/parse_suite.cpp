@@ -1,0 +1,156 @@
+// Suite files: blocks of axes become cases, each block its full cross product.
+#include <algorithm>
+
+#include "suites/base/hash.h"
+#include "suites/base/json_input.h"
+#include "suites/base/nearest.h"
+#include "suites/case.h"
+#include "suites/suite.h"
+
+namespace assay {
+namespace {
+
+constexpr size_t kMaxCases = 100000;
+
+std::vector<std::string> names_of(const std::vector<ModelShape>& models) {
+  std::vector<std::string> names;
+  for (const ModelShape& m : models) names.push_back(m.name);
+  return names;
+}
+
+std::vector<int64_t> axis(const JsonNode& block, const char* name, int64_t min, int64_t max) {
+  std::vector<int64_t> values;
+  for (const JsonNode& item : block.at(name).items(1, 1000)) values.push_back(item.integer(min, max));
+  return values;
+}
+
+RunPolicy read_policy(const JsonNode& node) {
+  node.fields({"target_half_width", "percentiles", "confidence", "time_limit_s", "min_samples", "max_step_s", "cold"});
+  RunPolicy p;
+  if (node.has("target_half_width")) p.target_half_width = node.at("target_half_width").number(1e-6, 1);
+  if (node.has("percentiles")) {
+    p.percentiles.clear();
+    for (const JsonNode& item : node.at("percentiles").items(0, 20)) p.percentiles.push_back(item.number(0, 0.999999));
+  }
+  if (node.has("confidence")) p.confidence = node.at("confidence").number(0.5, 0.9999);
+  if (node.has("time_limit_s")) p.time_limit_s = node.at("time_limit_s").number(0.01, 86400);
+  if (node.has("min_samples")) p.min_samples = node.at("min_samples").integer(1, 10'000'000);
+  if (node.has("max_step_s")) p.max_step_s = node.at("max_step_s").number(0.001, 86400);
+  if (node.has("cold")) p.cold = node.at("cold").boolean();
+  return p;
+}
+
+// The axes of a block in the order in which cases run.
+class Block {
+ public:
+  Block(const JsonNode& node, const std::vector<ModelShape>& models, std::string suite)
+      : node_(node), models_(models), suite_(std::move(suite)) {}
+
+  void read(std::vector<Case>* out) {
+    Case c;
+    c.suite = suite_;
+    c.kind = step_kind(node_.at("kind").text_of(step_kind_names()));
+    std::vector<std::string> dtypes;
+    for (const JsonNode& item : node_.at("dtypes").items(1, 20)) dtypes.push_back(item.text_of(dtype_plan_names()));
+    if (c.kind == StepKind::kPrefill || c.kind == StepKind::kDecode) {
+      read_steps(c, dtypes, out);
+    } else if (c.kind == StepKind::kGemm) {
+      read_gemm(c, dtypes, out);
+    } else {
+      node_.fields({"kind", "dtypes", "buffer_bytes"});
+      for (const int64_t bytes : axis(node_, "buffer_bytes", case_limits::kMinBuffer, case_limits::kMaxBuffer)) {
+        c.buffer_bytes = bytes;
+        add(c, dtypes, out);
+      }
+    }
+  }
+
+ private:
+  void read_steps(Case c, const std::vector<std::string>& dtypes, std::vector<Case>* out) {
+    const bool prefill = c.kind == StepKind::kPrefill;
+    node_.fields({"kind", "models", "dtypes", "batch", "tokens", "context"});
+    if (!prefill && node_.has("tokens")) node_.at("tokens").fail("decode has one new token per sequence; no such axis");
+    const auto batches = axis(node_, "batch", 1, case_limits::kBatch);
+    const auto tokens = prefill ? axis(node_, "tokens", 1, int64_t{1} << 30) : std::vector<int64_t>{1};
+    const auto contexts =
+        prefill && !node_.has("context") ? std::vector<int64_t>{0} : axis(node_, "context", 0, int64_t{1} << 30);
+    for (const JsonNode& item : node_.at("models").items(1, 1000)) {
+      const std::string name = item.text_of(names_of(models_));
+      const auto found = std::find_if(models_.begin(), models_.end(), [&](const auto& m) { return m.name == name; });
+      if (found == models_.end()) return;
+      c.model = *found;
+      for (const int64_t batch : batches) {
+        for (const int64_t t : tokens) {
+          for (const int64_t context : contexts) {
+            c.batch = batch;
+            c.tokens = t;
+            c.context = context;
+            add(c, dtypes, out);
+          }
+        }
+      }
+    }
+  }
+
+  void read_gemm(Case c, const std::vector<std::string>& dtypes, std::vector<Case>* out) {
+    node_.fields({"kind", "dtypes", "shapes"});
+    for (const JsonNode& shape : node_.at("shapes").items(1, 1000)) {
+      const auto sides = shape.items(3, 3);
+      if (sides.size() != 3) return;
+      c.m = sides[0].integer(1, case_limits::kGemmSide);
+      c.n = sides[1].integer(1, case_limits::kGemmSide);
+      c.k = sides[2].integer(1, case_limits::kGemmSide);
+      add(c, dtypes, out);
+    }
+  }
+
+  void add(Case c, const std::vector<std::string>& dtypes, std::vector<Case>* out) {
+    for (const std::string& dtype : dtypes) {
+      c.dtype = dtype;
+      if (const Status valid = check_case(c); !valid) return node_.fail(valid.error().message);
+      if (out->size() >= kMaxCases) return node_.fail("expected at most " + std::to_string(kMaxCases) + " cases");
+      out->push_back(c);
+    }
+  }
+
+  JsonNode node_;
+  const std::vector<ModelShape>& models_;
+  std::string suite_;
+};
+
+void read_form(const JsonNode& node, const std::vector<ModelShape>& models, const std::string& suite, RunPolicy* policy,
+               std::vector<Case>* cases) {
+  node.fields({"policy", "cases"});
+  if (node.has("policy")) *policy = read_policy(node.at("policy"));
+  for (const JsonNode& block : node.at("cases").items(1, 1000)) Block(block, models, suite).read(cases);
+}
+
+bool plain_name(const std::string& name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+  });
+}
+
+}  // namespace
+
+Result<Suite> parse_suite(const std::string& text, const std::string& where, const std::vector<ModelShape>& models) {
+  JsonInput input(text, where);
+  const JsonNode root = input.root();
+  root.fields({"name", "version", "title", "question", "quick", "full"});
+  Suite suite;
+  suite.name = root.at("name").text(64);
+  if (input.ok() && !plain_name(suite.name)) root.at("name").fail_expected("lower-case letters, digits, - _ and .");
+  suite.version = static_cast<int>(root.at("version").integer(1, 1'000'000));
+  suite.title = root.at("title").text();
+  suite.question = root.at("question").text();
+  read_form(root.at("quick"), models, suite.name, &suite.quick, &suite.quick_cases);
+  read_form(root.at("full"), models, suite.name, &suite.full, &suite.full_cases);
+  if (!input.ok()) return input.error();
+  suite.hash = xxh3_128_hex(root.canonical());
+  for (auto* cases : {&suite.quick_cases, &suite.full_cases}) {
+    for (Case& c : *cases) c.suite_hash = suite.hash;
+  }
+  return suite;
+}
+
+}  // namespace assay
