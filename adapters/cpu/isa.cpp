@@ -1,0 +1,83 @@
+#include "adapters/cpu/isa.h"
+
+#include <oneapi/dnnl/dnnl.h>
+
+#include "adapters/cpu/failure.h"
+
+namespace assay::cpu {
+
+namespace {
+
+struct OnednnIsa {
+  dnnl_cpu_isa_t isa;
+  const char* name;
+};
+constexpr OnednnIsa kOnednnIsas[] = {{dnnl_cpu_isa_sse41, "sse41"},
+                                     {dnnl_cpu_isa_avx, "avx"},
+                                     {dnnl_cpu_isa_avx2, "avx2"},
+                                     {dnnl_cpu_isa_avx512_core, "avx512_core"},
+                                     {dnnl_cpu_isa_avx512_core_vnni, "avx512_core_vnni"},
+                                     {dnnl_cpu_isa_avx512_core_bf16, "avx512_core_bf16"},
+                                     {dnnl_cpu_isa_avx512_core_amx, "avx512_core_amx"},
+                                     {dnnl_cpu_isa_avx2_vnni, "avx2_vnni"}};
+
+}  // namespace
+
+const char* isa_name(Isa isa) { return kernels_of(isa).name; }
+
+Isa best_isa() {
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512vnni");
+  if (avx512) return Isa::kAvx512;
+  return avx2 ? Isa::kAvx2 : Isa::kGeneric;
+}
+
+bool has_bf16_products() {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512bf16") != 0;
+}
+
+Isa choose_isa(const std::string& forced) {
+  const Isa best = best_isa();
+  if (forced.empty()) return best;
+  for (const Isa isa : {Isa::kGeneric, Isa::kAvx2, Isa::kAvx512}) {
+    if (forced != isa_name(isa)) continue;
+    if (isa > best) throw Failure(ASSAY_INVALID_ARGUMENT, "option isa: this CPU has no " + forced);
+    return isa;
+  }
+  throw Failure(ASSAY_INVALID_ARGUMENT, "option isa: expected generic, avx2 or avx512, found '" + forced + "'");
+}
+
+const Kernels& kernels_of(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx512:
+      return avx512_kernels();
+    case Isa::kAvx2:
+      return avx2_kernels();
+    default:
+      return generic_kernels();
+  }
+}
+
+bool limit_onednn(Isa isa) {
+  const dnnl_cpu_isa_t limit = isa == Isa::kAvx512 ? dnnl_cpu_isa_all
+                               : isa == Isa::kAvx2 ? dnnl_cpu_isa_avx2
+                                                   : dnnl_cpu_isa_sse41;
+  return dnnl_set_max_cpu_isa(limit) == dnnl_success;
+}
+
+std::string onednn_text() {
+  const dnnl_version_t* version = dnnl_version();
+  const dnnl_cpu_isa_t effective = dnnl_get_effective_cpu_isa();
+  std::string name = "isa " + std::to_string(effective);
+  for (const OnednnIsa& entry : kOnednnIsas) {
+    if (entry.isa == effective) name = entry.name;
+  }
+  return "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
+         std::to_string(version->patch) + " (" + name + ")";
+}
+
+}  // namespace assay::cpu

@@ -1,0 +1,89 @@
+// The vector code of the CPU adapter, as one table of functions per instruction set.
+// The implementations are compiled once per set with their own compiler flags; they never see a header of
+// the standard library with inline code, so that no function built for AVX-512 can end up in another file.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace assay::cpu {
+
+// Rows that one pass over the weights of a skinny matrix product may serve.
+inline constexpr int kMaxSkinnyRows = 8;
+
+// y[r*ldy + j] = sum_k x[r*ldx + k] * w[j*ldw + k] * scale + bias[j], for j < n, r < m <= kMaxSkinnyRows.
+struct MatvecArgs {
+  const void* w;   // f32, f16, bf16 or i8
+  uint32_t dtype;  // assay_dtype of w
+  size_t ldw, n, k;
+  const float* x;
+  size_t ldx;
+  int m;
+  float* y;
+  size_t ldy;
+  const float* bias;   // nullptr: none
+  const float* scale;  // nullptr: none; else scale[j*ld_scale + k/scale_block]
+  size_t ld_scale, scale_block;
+};
+
+// y[r*ldy + j] = x_scale[r] * w_scale[j] * sum_k x[r*ldx + k] * w[j*ldw + k] + bias[j], sums in int32.
+struct IntMatvecArgs {
+  const int8_t* w;
+  size_t ldw, n, k;
+  const int8_t* x;
+  size_t ldx;
+  int m;
+  float* y;
+  size_t ldy;
+  const float *bias, *w_scale, *x_scale;  // bias: nullptr = none
+};
+
+// y[r*ldy + d] = y[r*ldy + d] * keep[r] + sum_j p[r*ldp + j] * v[j*ldv + d], for d < dim, r < m <= kMaxSkinnyRows.
+struct WeightedSumArgs {
+  const void* v;
+  uint32_t dtype;  // f32, f16 or bf16
+  size_t ldv, n, dim;
+  const float* p;
+  size_t ldp;
+  int m;
+  const float* keep;
+  float* y;
+  size_t ldy;
+};
+
+// Two columns of cos and sin of one position and the heads of one row.
+struct RopeArgs {
+  const float* x;
+  float* y;
+  const float *cos, *sin;  // rotary/2 each
+  size_t heads, head_dim, rotary;
+  bool interleaved;
+};
+
+struct Kernels {
+  const char* name;  // "generic", "avx2", "avx512"
+  void (*matvec)(const MatvecArgs&);
+  void (*int_matvec)(const IntMatvecArgs&);
+  void (*weighted_sum)(const WeightedSumArgs&);
+  void (*to_f32)(uint32_t dtype, const void* src, float* dst, size_t n);
+  void (*from_f32)(uint32_t dtype, const float* src, void* dst, size_t n);
+  void (*scale)(const float* x, float a, float* y, size_t n);
+  // y[j] = acc[j] * a * b[j] + bias[j]
+  void (*rescale_int)(const int32_t* acc, float a, const float* b, const float* bias, float* y, size_t n);
+  void (*add)(const float* a, const float* b, float* y, size_t n);
+  void (*rms_norm)(const float* x, const float* gamma, double eps, float* y, size_t n);
+  void (*rope)(const RopeArgs&);
+  void (*gated_act)(int function, const float* gate, const float* up, float* y, size_t n);
+  float (*row_max)(const float* x, size_t n);
+  // x[j] = exp(x[j]*scale - shift); returns the sum.
+  float (*exp_sum)(float* x, float scale, float shift, size_t n);
+  // Lowest index of the largest value; *best gets the value.
+  size_t (*argmax)(const float* x, size_t n, float* best);
+  void (*quantize)(const float* x, int8_t* q, float* scale, size_t n);
+};
+
+const Kernels& generic_kernels();
+const Kernels& avx2_kernels();    // needs AVX2, FMA and F16C
+const Kernels& avx512_kernels();  // needs AVX-512 F, BW, DQ, VL and VNNI, too
+
+}  // namespace assay::cpu

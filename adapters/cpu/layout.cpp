@@ -1,0 +1,94 @@
+#include <algorithm>
+#include <limits>
+
+#include "adapters/cpu/plan.h"
+
+namespace assay::cpu {
+
+namespace {
+
+struct Life {
+  size_t first = std::numeric_limits<size_t>::max(), last = 0;
+  uint64_t bytes = 0, offset = 0;
+  size_t root = 0;  // the slot whose memory it takes over
+};
+
+constexpr uint64_t kAlign = 4096;
+
+// These may write where they read: each element depends on its own row only, and rows are done by one task.
+bool works_in_place(uint32_t kind) {
+  return kind == ASSAY_OP_ROPE || kind == ASSAY_OP_RMS_NORM || kind == ASSAY_OP_ADD;
+}
+
+std::vector<Life> lives_of(const Model& model) {
+  std::vector<Life> lives(model.slots.size());
+  for (size_t i = 0; i < model.ops.size(); ++i) {
+    for (const auto* list : {&model.ops[i].in, &model.ops[i].out}) {
+      for (const uint32_t t : *list) {
+        lives[t].first = std::min(lives[t].first, i);
+        lives[t].last = std::max(lives[t].last, i);
+      }
+    }
+  }
+  for (size_t t = 0; t < lives.size(); ++t) {
+    lives[t].bytes = (model.slots[t].bytes() + kAlign - 1) / kAlign * kAlign;
+    lives[t].root = t;
+  }
+  return lives;
+}
+
+void share_in_place(const Model& model, std::vector<Life>& lives) {
+  for (size_t i = 0; i < model.ops.size(); ++i) {
+    const Op& op = model.ops[i];
+    if (!works_in_place(op.kind)) continue;
+    const uint32_t from = op.in[0];
+    const uint32_t to = op.out[0];
+    const bool scratch = model.slots[from].role == ASSAY_ROLE_SCRATCH && model.slots[to].role == ASSAY_ROLE_SCRATCH;
+    if (!scratch || lives[from].last != i || lives[from].bytes != lives[to].bytes || from == to) continue;
+    lives[to].root = lives[from].root;
+    Life& root = lives[lives[from].root];
+    root.last = std::max(root.last, lives[to].last);
+  }
+}
+
+}  // namespace
+
+Layout lay_out(const Model& model) {
+  std::vector<Life> lives = lives_of(model);
+  share_in_place(model, lives);
+  Layout layout;
+  layout.scratch_offset.assign(model.slots.size(), Layout::kOwn);
+  std::vector<size_t> order;
+  for (size_t t = 0; t < lives.size(); ++t) {
+    if (model.slots[t].role != ASSAY_ROLE_SCRATCH) {
+      layout.own_bytes += lives[t].bytes;
+    } else if (lives[t].root == t) {
+      order.push_back(t);
+    }
+  }
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return lives[a].bytes != lives[b].bytes ? lives[a].bytes > lives[b].bytes : a < b;
+  });
+  std::vector<size_t> placed;  // by offset
+  for (const size_t t : order) {
+    uint64_t offset = 0;
+    for (const size_t other : placed) {
+      const bool together = lives[t].first <= lives[other].last && lives[other].first <= lives[t].last;
+      if (together && offset < lives[other].offset + lives[other].bytes &&
+          lives[other].offset < offset + lives[t].bytes) {
+        offset = lives[other].offset + lives[other].bytes;
+      }
+    }
+    lives[t].offset = offset;
+    layout.scratch_bytes = std::max(layout.scratch_bytes, offset + lives[t].bytes);
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), t,
+                                   [&](size_t a, size_t b) { return lives[a].offset < lives[b].offset; }),
+                  t);
+  }
+  for (size_t t = 0; t < lives.size(); ++t) {
+    if (model.slots[t].role == ASSAY_ROLE_SCRATCH) layout.scratch_offset[t] = lives[lives[t].root].offset;
+  }
+  return layout;
+}
+
+}  // namespace assay::cpu

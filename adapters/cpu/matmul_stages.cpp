@@ -1,0 +1,176 @@
+#include <oneapi/dnnl/dnnl.h>
+
+#include <algorithm>
+
+#include "adapters/cpu/plan.h"
+
+namespace assay::cpu {
+
+namespace {
+
+size_t at(int64_t value) { return static_cast<size_t>(value); }
+
+struct Product {
+  const Kernels& kernels;
+  const Slot &x, &w;
+  Slot& y;
+  const float* bias;     // nullptr: none
+  const float* w_scale;  // nullptr: none
+  const float* x_scale;  // nullptr: x is f32
+};
+
+// Few rows: our own kernels, at the speed of reading the weights.
+class SkinnyStage : public Stage {
+ public:
+  explicit SkinnyStage(const Product& p) : p_(p) {
+    const size_t row_bytes = at(p.w.cols) * element_bytes(p.w.dtype);
+    chunk_ = std::max<size_t>(8, kTaskBytes / std::max<size_t>(row_bytes, 1) / 8 * 8);
+  }
+  [[nodiscard]] uint32_t tasks(const Step&) const override {
+    return static_cast<uint32_t>((at(p_.w.rows) + chunk_ - 1) / chunk_);
+  }
+  void run(const Step&, uint32_t task, char*) const override {
+    const size_t j = task * chunk_;
+    const size_t n = std::min(chunk_, at(p_.w.rows) - j);
+    const size_t k = at(p_.w.cols);
+    const char* w = p_.w.data + j * k * element_bytes(p_.w.dtype);
+    const float* bias = p_.bias == nullptr ? nullptr : p_.bias + j;
+    const size_t blocks = p_.w.scale_block > 0 ? k / at(p_.w.scale_block) : 1;
+    const float* scale = p_.w_scale == nullptr ? nullptr : p_.w_scale + j * blocks;
+    for (size_t row = 0; row < at(p_.x.rows); row += kMaxSkinnyRows) {
+      const int m = static_cast<int>(std::min<size_t>(kMaxSkinnyRows, at(p_.x.rows) - row));
+      float* y = p_.y.f32() + row * at(p_.y.cols) + j;
+      if (p_.x_scale != nullptr) {
+        const auto* x = reinterpret_cast<const int8_t*>(p_.x.data) + row * k;
+        p_.kernels.int_matvec(
+            {reinterpret_cast<const int8_t*>(w), k, n, k, x, k, m, y, at(p_.y.cols), bias, scale, p_.x_scale + row});
+      } else {
+        p_.kernels.matvec({w, p_.w.dtype, k, n, k, p_.x.f32() + row * k, k, m, y, at(p_.y.cols), bias, scale, blocks,
+                           at(p_.w.scale_block)});
+      }
+    }
+  }
+
+ private:
+  static constexpr size_t kTaskBytes = 128u << 10;
+  Product p_;
+  size_t chunk_;
+};
+
+// Many rows: oneDNN on tiles of the weights, each thread for itself; narrow weights are widened tile by tile.
+class GemmStage : public Stage {
+ public:
+  GemmStage(const Product& p, unsigned threads) : p_(p) {
+    const size_t n = at(p.w.rows);
+    tile_ = (n + threads - 1) / threads;
+    tile_ = std::min(tile_, kWidestTile);
+    if (p.w.dtype != ASSAY_F32) tile_ = std::min(tile_, kWidenedBytes / (at(p.w.cols) * sizeof(float)));
+    tile_ = std::max<size_t>(16, (tile_ + 15) / 16 * 16);
+  }
+  [[nodiscard]] uint32_t tasks(const Step&) const override {
+    return static_cast<uint32_t>((at(p_.w.rows) + tile_ - 1) / tile_);
+  }
+  [[nodiscard]] size_t scratch_bytes() const override {
+    return p_.w.dtype == ASSAY_F32 ? 0 : tile_ * at(p_.w.cols) * sizeof(float);
+  }
+  void run(const Step&, uint32_t task, char* scratch) const override {
+    const size_t j = task * tile_;
+    const size_t n = std::min(tile_, at(p_.w.rows) - j);
+    const size_t k = at(p_.w.cols);
+    const float* w = p_.w.f32() + j * k;
+    if (p_.w.dtype != ASSAY_F32) {
+      widen(j, n, reinterpret_cast<float*>(scratch));
+      w = reinterpret_cast<const float*>(scratch);
+    }
+    const int64_t ldy = p_.y.cols;
+    float* y = p_.y.f32() + j;
+    const auto columns = static_cast<int64_t>(n);
+    dnnl_sgemm('N', 'T', p_.x.rows, columns, p_.w.cols, 1.0f, p_.x.f32(), p_.w.cols, w, p_.w.cols, 0.0f, y, ldy);
+    if (p_.bias == nullptr) return;
+    for (int64_t row = 0; row < p_.x.rows; ++row) p_.kernels.add(y + row * ldy, p_.bias + j, y + row * ldy, n);
+  }
+
+ private:
+  void widen(size_t j, size_t n, float* to) const {
+    const size_t k = at(p_.w.cols);
+    p_.kernels.to_f32(p_.w.dtype, p_.w.data + j * k * element_bytes(p_.w.dtype), to, n * k);
+    if (p_.w_scale == nullptr) return;
+    const size_t block = at(p_.w.scale_block);
+    const float* scale = p_.w_scale + j * (k / block);
+    for (size_t i = 0; i < n * k; i += block) p_.kernels.scale(to + i, *scale++, to + i, block);
+  }
+
+  static constexpr size_t kWidestTile = 4096;
+  static constexpr size_t kWidenedBytes = 8u << 20;
+  Product p_;
+  size_t tile_;
+};
+
+// Integer products of many rows.
+class IntGemmStage : public Stage {
+ public:
+  IntGemmStage(const Product& p, unsigned threads) : p_(p) {
+    tile_ = std::min((at(p.w.rows) + threads - 1) / threads, kAccumulators / kRows);
+    tile_ = std::max<size_t>(16, (tile_ + 15) / 16 * 16);
+  }
+  [[nodiscard]] uint32_t tasks(const Step&) const override {
+    return static_cast<uint32_t>((at(p_.w.rows) + tile_ - 1) / tile_);
+  }
+  [[nodiscard]] size_t scratch_bytes() const override { return tile_ * kRows * sizeof(int32_t); }
+  void run(const Step&, uint32_t task, char* scratch) const override {
+    const size_t j = task * tile_;
+    const size_t n = std::min(tile_, at(p_.w.rows) - j);
+    auto* acc = reinterpret_cast<int32_t*>(scratch);
+    for (size_t row = 0; row < at(p_.x.rows); row += kRows) {
+      const size_t m = std::min(kRows, at(p_.x.rows) - row);
+      multiply(row, m, j, n, acc);
+      for (size_t r = 0; r < m; ++r) {
+        p_.kernels.rescale_int(acc + r * n, p_.x_scale[row + r], p_.w_scale + j,
+                               p_.bias == nullptr ? nullptr : p_.bias + j, p_.y.f32() + (row + r) * at(p_.y.cols) + j,
+                               n);
+      }
+    }
+  }
+
+ private:
+  void multiply(size_t row, size_t m, size_t j, size_t n, int32_t* acc) const {
+    const int64_t k = p_.w.cols;
+    const auto* x = reinterpret_cast<const int8_t*>(p_.x.data) + row * at(k);
+    const auto* w = reinterpret_cast<const int8_t*>(p_.w.data) + j * at(k);
+    const int32_t offset = 0;
+    dnnl_gemm_s8s8s32('N', 'T', 'F', static_cast<int64_t>(m), static_cast<int64_t>(n), k, 1.0f, x, k, 0, w, k, 0, 0.0f,
+                      acc, static_cast<int64_t>(n), &offset);
+  }
+
+  static constexpr size_t kRows = 512;
+  static constexpr size_t kAccumulators = 1u << 20;
+  Product p_;
+  size_t tile_;
+};
+
+}  // namespace
+
+void add_matmul(Plan& plan, const Op& op) {
+  Slot& x = plan.slots[op.in[0]];
+  Slot& w = plan.slots[op.in[1]];
+  const float* bias = op.in.size() == 3 ? plan.slots[op.in[2]].f32() : nullptr;
+  const float* w_scale = w.dtype == ASSAY_I8 ? plan.slots[at(w.scale)].f32() : nullptr;
+  const float* x_scale = x.dtype == ASSAY_I8 ? plan.slots[at(x.scale)].f32() : nullptr;
+  const Product p{*plan.kernels, x, w, plan.slots[op.out[0]], bias, w_scale, x_scale};
+  if (x.rows <= kMaxSkinnyRows) {
+    plan.stages.push_back(std::make_unique<SkinnyStage>(p));
+    if (w.dtype != ASSAY_F32 && x_scale == nullptr) {
+      plan.note(std::string("matmul up to 8 rows: own kernels, ") + dtype_text(w.dtype) +
+                " weights converted to f32 in registers");
+    }
+  } else if (x_scale != nullptr) {
+    plan.stages.push_back(std::make_unique<IntGemmStage>(p, plan.threads));
+    plan.note("matmul i8: " + onednn_text() + " int8 to int32");
+  } else {
+    plan.stages.push_back(std::make_unique<GemmStage>(p, plan.threads));
+    plan.note("matmul: " + onednn_text() + " in f32" +
+              (w.dtype == ASSAY_F32 ? "" : std::string(", ") + dtype_text(w.dtype) + " weights widened tile by tile"));
+  }
+}
+
+}  // namespace assay::cpu

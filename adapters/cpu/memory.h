@@ -1,0 +1,37 @@
+// Page-aligned zeroed memory, in huge pages where the kernel has them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace assay::cpu {
+
+class Buffer {
+ public:
+  Buffer() = default;
+  // Throws Failure (OUT_OF_MEMORY) if the mapping is refused; pages are not touched yet.
+  explicit Buffer(size_t bytes);
+  Buffer(Buffer&& other) noexcept;
+  Buffer& operator=(Buffer&& other) noexcept;
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer();
+
+  [[nodiscard]] char* data() const { return data_; }
+  [[nodiscard]] size_t bytes() const { return bytes_; }
+
+ private:
+  char* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+struct MemoryState {
+  uint64_t total_bytes = 0, available_bytes = 0;  // MemTotal, MemAvailable; 0 = unknown
+};
+MemoryState memory_state();
+// Throws Failure (OUT_OF_MEMORY) with both figures if `bytes` do not fit beside what is in use.
+void require_memory(uint64_t bytes);
+// Bytes of the largest cache of CPU 0; 0 = unknown.
+uint64_t largest_cache_bytes();
+
+}  // namespace assay::cpu

@@ -1,0 +1,110 @@
+// What a prepared program is made of: tensors in memory, and stages that the threads run one after another.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapters/abi/assay_adapter.h"
+#include "adapters/cpu/isa.h"
+
+namespace assay::cpu {
+
+// A tensor as it is kept. Floating-point activations and vectors (biases, gammas) are kept in f32.
+struct Slot {
+  uint32_t host_dtype = 0, dtype = 0, role = 0;
+  int64_t rows = 0, cols = 0;  // cols: the last axis
+  std::vector<int64_t> dims;
+  int32_t scale = -1;
+  int64_t scale_block = 0;  // elements per scale along the last axis; 0 without scales
+  char* data = nullptr;
+
+  [[nodiscard]] uint64_t elements() const { return static_cast<uint64_t>(rows) * static_cast<uint64_t>(cols); }
+  [[nodiscard]] uint64_t bytes() const;
+  float* f32() { return reinterpret_cast<float*>(data); }
+  [[nodiscard]] const float* f32() const { return reinterpret_cast<const float*>(data); }
+};
+
+uint64_t element_bytes(uint32_t dtype);  // 0: a dtype that this adapter does not know
+const char* dtype_text(uint32_t dtype);
+
+// An op of the graph, owning what the description only lends.
+struct Op {
+  uint32_t kind = 0, index = 0;
+  std::vector<uint32_t> in, out;
+  std::vector<double> attr;
+  uint32_t scalar_slot = ASSAY_NO_SCALAR;
+
+  [[nodiscard]] int64_t integer(uint32_t i) const { return static_cast<int64_t>(attr[i]); }
+};
+
+// The first index that pointed outside a table during a run.
+struct BadIndex {
+  std::atomic<bool> found{false};
+  int64_t index = 0, rows = 0;
+  uint32_t op = 0;
+};
+
+struct Step {
+  const int64_t* scalars = nullptr;
+  BadIndex* bad_index = nullptr;
+  [[nodiscard]] int64_t pos(uint32_t slot) const { return slot == ASSAY_NO_SCALAR ? 0 : scalars[slot]; }
+};
+
+// A piece of work cut into tasks that need nothing of each other. Stages follow each other in order.
+class Stage {
+ public:
+  Stage() = default;
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+  virtual ~Stage() = default;
+  // 0: nothing to do in this step.
+  [[nodiscard]] virtual uint32_t tasks(const Step& step) const = 0;
+  // `scratch`: scratch_bytes() of memory that is this thread's alone, aligned to 64 bytes.
+  virtual void run(const Step& step, uint32_t task, char* scratch) const = 0;
+  [[nodiscard]] virtual size_t scratch_bytes() const { return 0; }
+};
+
+// What the makers of stages may use. Pointers into slots are final: memory is laid out before.
+struct Plan {
+  const Kernels* kernels = nullptr;
+  Isa isa = Isa::kGeneric;
+  unsigned threads = 1;
+  std::vector<Slot> slots;
+  std::vector<std::unique_ptr<Stage>> stages;
+  std::vector<std::string> notes;  // what ran other than asked, without repeats
+
+  void note(const std::string& text);
+};
+
+void add_matmul(Plan& plan, const Op& op);
+void add_attention(Plan& plan, const Op& op);
+void add_kv_append(Plan& plan, const Op& op);
+void add_rms_norm(Plan& plan, const Op& op);
+void add_rope(Plan& plan, const Op& op);
+void add_gated_act(Plan& plan, const Op& op);
+void add_add(Plan& plan, const Op& op);
+void add_embedding(Plan& plan, const Op& op);
+void add_argmax(Plan& plan, const Op& op);
+void add_quantize(Plan& plan, const Op& op);
+
+// The description as slots and ops, checked whole: shapes, dtypes, attributes, order.
+// Throws Failure: INVALID_ARGUMENT for a malformed program, UNSUPPORTED for one that this adapter cannot run.
+struct Model {
+  std::vector<Slot> slots;
+  std::vector<Op> ops;
+  uint32_t n_scalars = 0;
+};
+Model read_model(const assay_program_desc& desc);
+
+// Memory of the slots: scratch that is not alive at the same time shares it.
+struct Layout {
+  std::vector<uint64_t> scratch_offset;  // per slot, kOwn: a buffer of its own
+  uint64_t scratch_bytes = 0, own_bytes = 0;
+  static constexpr uint64_t kOwn = ~0ull;
+};
+Layout lay_out(const Model& model);
+
+}  // namespace assay::cpu

@@ -1,0 +1,209 @@
+#include "adapters/cpu/program.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "adapters/cpu/failure.h"
+
+namespace assay::cpu {
+
+namespace {
+
+constexpr size_t kPage = 4096;
+
+size_t rounded(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+
+}  // namespace
+
+Program::Program(Pool& pool, Isa isa, const assay_program_desc& desc) : pool_(pool) {
+  Model model = read_model(desc);
+  plan_.kernels = &kernels_of(isa);
+  plan_.isa = isa;
+  plan_.threads = pool.size();
+  plan_.slots = model.slots;
+  ops_ = model.ops;
+  n_scalars_ = model.n_scalars;
+  allocate(model);
+  add_stages(model);
+  counters_ = std::vector<Counter>(plan_.stages.size());
+  size_t scratch = 0;
+  for (const auto& stage : plan_.stages) scratch = std::max(scratch, rounded(stage->scratch_bytes()));
+  require_memory(scratch * pool_.size());
+  for (unsigned id = 0; id < pool_.size(); ++id) {
+    buffers_.emplace_back(scratch);
+    scratch_.push_back(buffers_.back().data());
+  }
+  for (const Buffer& buffer : buffers_) device_bytes_ += buffer.bytes();
+  executed_ = std::string("ISA ") + isa_name(isa) + "; activations in f32";
+  for (const std::string& note : plan_.notes) executed_ += "; " + note;
+}
+
+void Program::allocate(const Model& model) {
+  const Layout layout = lay_out(model);
+  require_memory(layout.own_bytes + layout.scratch_bytes);
+  buffers_.emplace_back(layout.scratch_bytes);
+  char* scratch = buffers_.back().data();
+  for (size_t t = 0; t < plan_.slots.size(); ++t) {
+    Slot& slot = plan_.slots[t];
+    if (layout.scratch_offset[t] != Layout::kOwn) {
+      slot.data = scratch + layout.scratch_offset[t];
+    } else {
+      buffers_.emplace_back(slot.bytes());
+      slot.data = buffers_.back().data();
+    }
+  }
+}
+
+void Program::add_stages(const Model& model) {
+  for (const Op& op : model.ops) {
+    switch (op.kind) {
+      case ASSAY_OP_MATMUL:
+        add_matmul(plan_, op);
+        break;
+      case ASSAY_OP_ATTENTION:
+        add_attention(plan_, op);
+        break;
+      case ASSAY_OP_KV_APPEND:
+        add_kv_append(plan_, op);
+        break;
+      case ASSAY_OP_RMS_NORM:
+        add_rms_norm(plan_, op);
+        break;
+      case ASSAY_OP_ROPE:
+        add_rope(plan_, op);
+        break;
+      case ASSAY_OP_GATED_ACT:
+        add_gated_act(plan_, op);
+        break;
+      case ASSAY_OP_ADD:
+        add_add(plan_, op);
+        break;
+      case ASSAY_OP_EMBEDDING:
+        add_embedding(plan_, op);
+        break;
+      case ASSAY_OP_ARGMAX:
+        add_argmax(plan_, op);
+        break;
+      default:
+        add_quantize(plan_, op);
+        break;
+    }
+  }
+}
+
+const Slot& Program::checked(uint32_t tensor, uint64_t offset, uint64_t bytes, const char* verb) const {
+  const std::string where = std::string(verb) + " of tensor " + std::to_string(tensor) + ": ";
+  if (tensor >= plan_.slots.size()) {
+    throw Failure(ASSAY_INVALID_ARGUMENT, where + "the program has " + std::to_string(plan_.slots.size()) + " tensors");
+  }
+  const Slot& slot = plan_.slots[tensor];
+  if (slot.role == ASSAY_ROLE_SCRATCH) throw Failure(ASSAY_INVALID_ARGUMENT, where + "its role is SCRATCH");
+  const uint64_t size = element_bytes(slot.host_dtype);
+  const uint64_t total = slot.elements() * size;
+  if (offset > total || bytes > total - offset) {
+    throw Failure(ASSAY_INVALID_ARGUMENT, where + "bytes " + std::to_string(offset) + " + " + std::to_string(bytes) +
+                                              " lie outside its " + std::to_string(total));
+  }
+  if (slot.dtype != slot.host_dtype && (offset % size != 0 || bytes % size != 0)) {
+    throw Failure(ASSAY_INVALID_ARGUMENT, where + "the range cuts an element of " + std::to_string(size) + " bytes");
+  }
+  return slot;
+}
+
+void Program::write(uint32_t tensor, uint64_t offset, const void* src, uint64_t bytes) {
+  const Slot& slot = checked(tensor, offset, bytes, "write");
+  if (slot.role == ASSAY_ROLE_OUTPUT) {
+    throw Failure(ASSAY_INVALID_ARGUMENT, "write of tensor " + std::to_string(tensor) + ": its role is OUTPUT");
+  }
+  if (bytes == 0) return;
+  if (src == nullptr) throw Failure(ASSAY_INVALID_ARGUMENT, "write: null source");
+  if (slot.dtype == slot.host_dtype) {
+    std::memcpy(slot.data + offset, src, bytes);
+    return;
+  }
+  const uint64_t size = element_bytes(slot.host_dtype);
+  auto* to = reinterpret_cast<float*>(slot.data) + offset / size;
+  plan_.kernels->to_f32(slot.host_dtype, src, to, bytes / size);
+}
+
+void Program::read(uint32_t tensor, uint64_t offset, void* dst, uint64_t bytes) const {
+  const Slot& slot = checked(tensor, offset, bytes, "read");
+  if (bytes == 0) return;
+  if (dst == nullptr) throw Failure(ASSAY_INVALID_ARGUMENT, "read: null destination");
+  if (slot.dtype == slot.host_dtype) {
+    std::memcpy(dst, slot.data + offset, bytes);
+    return;
+  }
+  const uint64_t size = element_bytes(slot.host_dtype);
+  plan_.kernels->from_f32(slot.host_dtype, slot.f32() + offset / size, dst, bytes / size);
+}
+
+void Program::check_scalars(const int64_t* scalars) const {
+  if (n_scalars_ > 0 && scalars == nullptr) throw Failure(ASSAY_INVALID_ARGUMENT, "submit: the scalars are missing");
+  for (const Op& op : ops_) {
+    if (op.scalar_slot == ASSAY_NO_SCALAR) continue;
+    const int64_t pos = scalars[op.scalar_slot];
+    const std::string where = "submit: op " + std::to_string(op.index) + ": pos " + std::to_string(pos);
+    if (pos < 0 || pos > int64_t{1} << 40) throw Failure(ASSAY_INVALID_ARGUMENT, where + " is out of range");
+    if (op.kind != ASSAY_OP_ATTENTION && op.kind != ASSAY_OP_KV_APPEND) continue;
+    const Slot& cache = plan_.slots[op.in[1]];
+    const int64_t tokens = plan_.slots[op.in[0]].rows / cache.dims[0];
+    if (pos + tokens > cache.dims[1]) {
+      throw Failure(ASSAY_INVALID_ARGUMENT, where + " and " + std::to_string(tokens) +
+                                                " tokens do not fit a KV cache of " + std::to_string(cache.dims[1]));
+    }
+  }
+}
+
+void Program::work(unsigned id, const Step& step, uint32_t repeat) {
+  const size_t n = plan_.stages.size();
+  for (uint32_t r = 0; r < repeat; ++r) {
+    bool alone = true;  // what stands before this stage was done by thread 0 alone
+    for (size_t i = 0; i < n; ++i) {
+      const Stage& stage = *plan_.stages[i];
+      const uint32_t tasks = stage.tasks(step);
+      if (tasks == 0) continue;
+      if (tasks == 1 && alone) {
+        if (id == 0) stage.run(step, 0, scratch_[id]);
+        continue;
+      }
+      pool_.barrier();
+      if (tasks == 1) {
+        alone = true;
+        if (id == 0) stage.run(step, 0, scratch_[id]);
+        continue;
+      }
+      alone = false;
+      std::atomic<uint32_t>& next = counters_[i].next;
+      for (uint32_t task = next.fetch_add(1); task < tasks; task = next.fetch_add(1))
+        stage.run(step, task, scratch_[id]);
+    }
+    pool_.barrier();
+    if (id == 0) {
+      for (Counter& counter : counters_) counter.next.store(0, std::memory_order_relaxed);
+    }
+    pool_.barrier();
+  }
+}
+
+void Program::run(const int64_t* scalars, uint32_t repeat) {
+  check_scalars(scalars);
+  BadIndex bad_index;
+  const Step step{scalars, &bad_index};
+  pool_.run([&](unsigned id) { work(id, step, repeat); });
+  if (bad_index.found) {
+    throw Failure(ASSAY_INVALID_ARGUMENT, "op " + std::to_string(bad_index.op) + " (embedding): index " +
+                                              std::to_string(bad_index.index) + " outside a table of " +
+                                              std::to_string(bad_index.rows) + " rows");
+  }
+}
+
+void Program::flush_caches() const {
+  const uint64_t bytes = std::max<uint64_t>(2 * largest_cache_bytes(), 64u << 20);
+  require_memory(bytes);
+  const Buffer buffer(bytes);
+  std::memset(buffer.data(), 1, bytes);
+  __asm__ volatile("" : : "r"(buffer.data()) : "memory");  // keeps the writes to memory that nobody reads
+}
+
+}  // namespace assay::cpu

@@ -1,0 +1,151 @@
+// What the adapter refuses, by which status and with which words.
+#include "tests/unit/cpu/cpu_program.h"
+
+namespace assay::cpu_test {
+namespace {
+
+using testing::Test;
+
+class BadInput : public Test {
+ protected:
+  // The reason why the description is refused; "" if it is not.
+  std::string refusal(Program& p, assay_status expected) {
+    char why[256] = "";
+    EXPECT_EQ(adapter_.program().supports(adapter_.ctx(), p.desc(), why, sizeof(why)), expected);
+    assay_program* program = nullptr;
+    EXPECT_EQ(adapter_.program().prepare(adapter_.ctx(), p.desc(), &program), expected);
+    EXPECT_EQ(program, nullptr);
+    return why;
+  }
+  Adapter adapter_{""};
+};
+
+TEST_F(BadInput, UnknownOptionValues) {
+  EXPECT_EQ(Adapter("avx3").status, ASSAY_INVALID_ARGUMENT);
+  EXPECT_EQ(Adapter::error(), "option isa: expected generic, avx2 or avx512, found 'avx3'");
+  EXPECT_EQ(Adapter("", 0).status, ASSAY_INVALID_ARGUMENT);
+  EXPECT_EQ(Adapter("", -1).status, ASSAY_INVALID_ARGUMENT);
+  EXPECT_EQ(Adapter("", 1000000).status, ASSAY_INVALID_ARGUMENT);
+  EXPECT_NE(Adapter::error().find("found '1000000'"), std::string::npos);
+}
+
+TEST_F(BadInput, AnotherMajorIsNotServed) { EXPECT_EQ(assay_adapter_entry(ASSAY_ABI_MAJOR + 1), nullptr); }
+
+TEST_F(BadInput, UnsupportedDtypesAndKindsSayWhy) {
+  Program p;
+  const uint32_t x = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {1, 4});
+  const uint32_t w = p.tensor(ASSAY_F8E4M3, ASSAY_ROLE_WEIGHT, {2, 4});
+  const uint32_t y = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {1, 2});
+  p.op(ASSAY_OP_MATMUL, {x, w}, {y});
+  EXPECT_EQ(refusal(p, ASSAY_UNSUPPORTED), "tensor 1: dtype f8e4m3");
+  Program q;
+  const uint32_t a = q.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {1, 4});
+  q.op(77, {a}, {a});
+  EXPECT_EQ(refusal(q, ASSAY_UNSUPPORTED), "op 0: unknown kind 77");
+}
+
+TEST_F(BadInput, ShapesThatDoNotFit) {
+  Program p;
+  const uint32_t x = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {1, 4});
+  const uint32_t w = p.tensor(ASSAY_F32, ASSAY_ROLE_WEIGHT, {2, 5});
+  const uint32_t y = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {1, 2});
+  p.op(ASSAY_OP_MATMUL, {x, w}, {y});
+  EXPECT_EQ(refusal(p, ASSAY_INVALID_ARGUMENT), "op 0 (matmul): x and w differ in K");
+  Program q;
+  q.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {1, -4});
+  q.op(ASSAY_OP_ARGMAX, {0}, {0});
+  EXPECT_EQ(refusal(q, ASSAY_INVALID_ARGUMENT), "tensor 0: dimension -4, expected at least 1");
+  Program r;
+  r.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {1ll << 40, 1ll << 40});
+  r.op(ASSAY_OP_ARGMAX, {0}, {0});
+  EXPECT_EQ(refusal(r, ASSAY_INVALID_ARGUMENT), "tensor 0: more than 2^46 elements");
+}
+
+TEST_F(BadInput, ReadingBeforeWriting) {
+  Program p;
+  const uint32_t a = p.tensor(ASSAY_F32, ASSAY_ROLE_SCRATCH, {1, 4});
+  const uint32_t y = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {1, 4});
+  p.op(ASSAY_OP_ADD, {a, a}, {y});
+  EXPECT_EQ(refusal(p, ASSAY_INVALID_ARGUMENT), "op 0: reads tensor 0 before it is written");
+}
+
+TEST_F(BadInput, MoreMemoryThanThereIsIsRefusedBeforeAllocating) {
+  Program p;
+  const uint32_t x = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {1ll << 20, 1ll << 24});
+  const uint32_t y = p.tensor(ASSAY_I32, ASSAY_ROLE_OUTPUT, {1ll << 20});
+  p.op(ASSAY_OP_ARGMAX, {x}, {y});
+  assay_program* program = nullptr;
+  EXPECT_EQ(adapter_.program().prepare(adapter_.ctx(), p.desc(), &program), ASSAY_OUT_OF_MEMORY);
+  EXPECT_NE(Adapter::error().find("the program needs 67108868 MiB"), std::string::npos) << Adapter::error();
+}
+
+TEST_F(BadInput, RangesAndRolesOfReadAndWrite) {
+  Program p;
+  const uint32_t a = p.tensor(ASSAY_BF16, ASSAY_ROLE_INPUT, {2, 4});
+  const uint32_t s = p.tensor(ASSAY_F32, ASSAY_ROLE_SCRATCH, {2, 4});
+  const uint32_t y = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {2, 4});
+  p.op(ASSAY_OP_ADD, {a, a}, {s});
+  p.op(ASSAY_OP_ADD, {s, a}, {y});
+  p.prepare(adapter_);
+  const auto& api = adapter_.program();
+  char bytes[64] = {};
+  EXPECT_EQ(api.write(p.handle(), a, 0, bytes, 16), ASSAY_OK);
+  EXPECT_EQ(api.write(p.handle(), a, 16, bytes, 0), ASSAY_OK);
+  EXPECT_EQ(api.write(p.handle(), a, 14, bytes, 4), ASSAY_INVALID_ARGUMENT);
+  EXPECT_EQ(Adapter::error(), "write of tensor 0: bytes 14 + 4 lie outside its 16");
+  EXPECT_EQ(api.write(p.handle(), a, ~0ull, bytes, 2), ASSAY_INVALID_ARGUMENT);
+  EXPECT_EQ(api.write(p.handle(), a, 1, bytes, 2), ASSAY_INVALID_ARGUMENT);
+  EXPECT_EQ(Adapter::error(), "write of tensor 0: the range cuts an element of 2 bytes");
+  EXPECT_EQ(api.write(p.handle(), s, 0, bytes, 4), ASSAY_INVALID_ARGUMENT);
+  EXPECT_EQ(api.write(p.handle(), y, 0, bytes, 4), ASSAY_INVALID_ARGUMENT);
+  EXPECT_EQ(api.write(p.handle(), 9, 0, bytes, 4), ASSAY_INVALID_ARGUMENT);
+  EXPECT_EQ(api.read(p.handle(), y, 0, bytes, 64), ASSAY_INVALID_ARGUMENT);
+  EXPECT_EQ(api.read(p.handle(), s, 0, bytes, 4), ASSAY_INVALID_ARGUMENT);
+  EXPECT_EQ(api.write(nullptr, 0, 0, bytes, 4), ASSAY_INVALID_ARGUMENT);
+}
+
+TEST_F(BadInput, IndexOutsideTheTableFailsTheRunAndOnlyIt) {
+  Program p;
+  const uint32_t index = p.tensor(ASSAY_I32, ASSAY_ROLE_INPUT, {2});
+  const uint32_t table = p.tensor(ASSAY_F32, ASSAY_ROLE_WEIGHT, {3, 4});
+  const uint32_t y = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {2, 4});
+  p.op(ASSAY_OP_EMBEDDING, {index, table}, {y});
+  p.prepare(adapter_);
+  p.write_normal(table, 1);
+  for (const double wrong : {3.0, -1.0, 2147483647.0}) {
+    p.write(index, {0, wrong});
+    EXPECT_EQ(p.step(), ASSAY_INVALID_ARGUMENT);
+    EXPECT_NE(Adapter::error().find("outside a table of 3 rows"), std::string::npos);
+  }
+  p.write(index, {0, 2});
+  EXPECT_EQ(p.step(), ASSAY_OK);
+}
+
+TEST_F(BadInput, PositionOutsideTheCache) {
+  Program p;
+  const uint32_t x = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {2, 8});
+  const uint32_t k = p.tensor(ASSAY_F32, ASSAY_ROLE_STATE, {1, 6, 1, 4});
+  const uint32_t v = p.tensor(ASSAY_F32, ASSAY_ROLE_STATE, {1, 6, 1, 4});
+  p.op(ASSAY_OP_KV_APPEND, {x, k, v}, {k, v}, {1, 1, 4, 4, 0, 4}, true);
+  p.prepare(adapter_);
+  EXPECT_EQ(p.step(4), ASSAY_OK);
+  EXPECT_EQ(p.step(5), ASSAY_INVALID_ARGUMENT);
+  EXPECT_EQ(Adapter::error(), "submit: op 0: pos 5 and 2 tokens do not fit a KV cache of 6");
+  EXPECT_EQ(p.step(-1), ASSAY_INVALID_ARGUMENT);
+  EXPECT_EQ(p.step(0, 0), ASSAY_INVALID_ARGUMENT);
+}
+
+TEST_F(BadInput, DeviceInfoNamesThisMachine) {
+  uint32_t count = 0;
+  EXPECT_EQ(Adapter::entry().device_count(adapter_.ctx(), &count), ASSAY_OK);
+  EXPECT_EQ(count, 1u);
+  assay_device_info info{};
+  info.struct_size = sizeof(info);
+  ASSERT_EQ(Adapter::entry().device_info(adapter_.ctx(), 0, &info), ASSAY_OK);
+  EXPECT_STRNE(info.product, "");
+  EXPECT_GT(info.memory_bytes, info.memory_free_bytes);
+  EXPECT_EQ(Adapter::entry().device_info(adapter_.ctx(), 1, &info), ASSAY_INVALID_ARGUMENT);
+}
+
+}  // namespace
+}  // namespace assay::cpu_test
