@@ -8,9 +8,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "harness/loader/adapter.h"
+#include "results/record.h"
 #include "suites/suite.h"
 
 namespace assay {
@@ -18,13 +22,16 @@ namespace assay {
 enum class Phase : uint32_t { kStarting, kOpen, kCheck, kCeiling, kPrepare, kLoad, kWarmup, kTimed, kFinish, kIdle };
 const char* phase_name(Phase phase);
 
+// Values of SharedPage::in_adapter. The timed loop has no time to write a name.
+inline constexpr uint32_t kNotInAdapter = 0, kInLastCall = 1, kInSubmit = 2, kInWait = 3;
+
 struct SharedPage {
   std::atomic<uint32_t> phase;        // Phase; written by the worker
   std::atomic<uint64_t> steps;        // finished in this phase
   std::atomic<uint64_t> heartbeat;    // any change means alive: raised per step, per tensor loaded, per op checked
   std::atomic<uint64_t> phase_share;  // 0..1000: how far the phase is, 0 = unknown
   std::atomic<uint32_t> stop;         // written by the parent: 1 = finish the step and return what there is
-  std::atomic<uint32_t> in_adapter;   // 1 while adapter code runs (so a hang is the adapter's)
+  std::atomic<uint32_t> in_adapter;   // not 0 while adapter code runs (so a hang is the adapter's)
   char last_call[64];                 // "program.wait": what it was doing
 };
 
@@ -41,7 +48,18 @@ struct Job {
   std::vector<std::pair<std::string, std::string>> options;  // for assay_host.option
 };
 std::string job_to_json(const Job& job);
+// Unknown, missing or mistyped fields are errors that name the field.
 Result<Job> job_from_json(const std::string& text);
+
+// What a worker answers: exactly one of record, devices and error is set. An error means that the job could not be
+// understood or its adapter not opened; a run that failed is a record.
+struct JobResult {
+  std::optional<Record> record;
+  std::optional<std::vector<DeviceInfo>> devices;
+  std::optional<Error> error;
+};
+std::string job_result_to_json(const JobResult& result);  // one line
+Result<JobResult> job_result_from_json(const std::string& text);
 
 // Runs jobs from `fd` until it closes; returns the process's exit code. `shared_fd` holds a SharedPage.
 int worker_main(int fd, int shared_fd);

@@ -27,6 +27,7 @@ bool is_path(const std::string& name) { return name.find('/') != std::string::np
 template <typename T>
 std::vector<std::string> names_of(const std::vector<T>& items) {
   std::vector<std::string> names;
+  names.reserve(items.size());
   for (const T& item : items) names.push_back(item.name);
   return names;
 }

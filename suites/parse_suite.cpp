@@ -14,6 +14,7 @@ constexpr size_t kMaxCases = 100000;
 
 std::vector<std::string> names_of(const std::vector<ModelShape>& models) {
   std::vector<std::string> names;
+  names.reserve(models.size());
   for (const ModelShape& m : models) names.push_back(m.name);
   return names;
 }

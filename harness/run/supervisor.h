@@ -25,8 +25,11 @@ struct SupervisorOptions {
   std::string executable;       // the assay binary to run as `assay worker`; "" = /proc/self/exe
   double hang_timeout_s = 120;  // no heartbeat for this long = hung
   double poll_interval_s = 0.05;
+  double stop_grace_s = 15;  // after a stop request a worker that goes on is killed
 };
 
+// One worker serves one adapter with one set of options. The thread that starts it must outlive it: the kernel kills a
+// worker whose starting thread is gone.
 class WorkerProcess {
  public:
   static Result<std::unique_ptr<WorkerProcess>> start(const SupervisorOptions& options);

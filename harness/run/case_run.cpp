@@ -1,0 +1,313 @@
+#include "harness/run/case_run.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "harness/measure/affinity.h"
+#include "harness/measure/clock.h"
+#include "harness/measure/host_noise.h"
+#include "harness/measure/telemetry.h"
+#include "harness/run/ceilings.h"
+#include "harness/run/device_fields.h"
+#include "harness/run/extrapolate.h"
+#include "harness/run/load.h"
+#include "harness/run/numerics_check.h"
+#include "harness/run/timed_loop.h"
+#include "harness/run/timing_truth.h"
+
+namespace assay {
+namespace {
+
+// What the reference at full depth may take before the first measurement.
+constexpr double kWholeCheckBudgetS = 1.5;
+// A trace program may take as much memory as the timed one, or this where that is less.
+constexpr uint64_t kMinTraceBytes = uint64_t{512} << 20;
+// One layer alone may exceed the longest step by this much; beyond it the case is refused.
+constexpr double kMaxLayerStepFactor = 6;
+constexpr uint64_t kIdleTelemetryNs = 200'000'000;
+
+class CaseRun {
+ public:
+  CaseRun(const Job& job, const RunContext& context)
+      : job_(job), context_(context), pulse_(context.pulse), record_(blank_record(job, "")) {}
+  Record run();
+
+ private:
+  using Stage = Status (CaseRun::*)();
+  Status request();
+  Status peaks();
+  Status trace();
+  Status load();
+  Status first_step();
+  Status warm_up();
+  Status timed();
+  Status judge();
+  Status whole_model();
+  Status unsupported(const std::string& reason);
+  void keep_samples(const LoopResult& loop, const StepBuffers& buffers);
+  [[nodiscard]] Bench bench() const { return {context_.adapter, device_.index, context_.threads, pulse_, job_.seed}; }
+  [[nodiscard]] assay_run_args args() const { return {sizeof(assay_run_args), 1, scalars_.data()}; }
+  [[nodiscard]] bool on_cpu() const { return record_.adapter == "cpu"; }
+
+  const Job& job_;
+  const RunContext& context_;
+  Pulse& pulse_;
+  Record record_;
+  bool refused_ = false;  // the case can't run here: unsupported, not failed
+  Case case_;
+  DeviceInfo device_;
+  LayerPlan plan_;
+  Rates rates_;
+  Graph graph_;
+  std::vector<int64_t> scalars_;
+  std::unique_ptr<Program> program_;
+  std::optional<TelemetrySampler> telemetry_;
+  HostNoise noise_;
+  uint64_t step_ns_ = 0;  // the latest known
+};
+
+Status CaseRun::unsupported(const std::string& reason) {
+  refused_ = true;
+  return Error{ErrorKind::kUnsupported, reason};
+}
+
+Status CaseRun::request() {
+  pulse_.phase(Phase::kOpen);
+  Result<Case> c = case_from_json(job_.case_json, "job");
+  if (!c.ok()) return c.error();
+  case_ = std::move(c).value();
+  Result<uint32_t> index = device_index(job_.device);
+  if (!index.ok()) return index.error();
+  set_adapter_fields(*context_.adapter.core(), &record_);
+  std::vector<DeviceInfo> devices;
+  {
+    InAdapter inside(pulse_, "device_info");
+    Result<std::vector<DeviceInfo>> found = context_.adapter.devices();
+    if (!found.ok()) return found.error();
+    devices = std::move(found).value();
+  }
+  if (*index >= devices.size()) {
+    return bad_input("device " + job_.device + ": the adapter has " + std::to_string(devices.size()) + " devices");
+  }
+  device_ = devices[*index];
+  set_device_fields(device_, &record_);
+  if (context_.adapter.program_table() == nullptr) return unsupported("the adapter has no table program/1");
+  if (job_.policy.cold) return unsupported("cold runs are not supported by this version");
+
+  Result<LayerPlan> plan = layers_by_memory(case_, device_);
+  if (!plan.ok()) {
+    refused_ = plan.error().kind == ErrorKind::kOutOfMemory;
+    return plan.error();
+  }
+  plan_ = std::move(plan).value();
+  LowerOptions options;
+  options.layers = plan_.run;
+  Result<Graph> graph = lower(case_, options);
+  if (!graph.ok()) return graph.error();
+  InAdapter inside(pulse_, "program.supports");
+  Status supported = context_.adapter.supports(*graph, device_.index);
+  refused_ = !supported.ok() && supported.error().kind == ErrorKind::kUnsupported;
+  return supported;
+}
+
+Status CaseRun::peaks() {
+  if (!has_layers(case_)) {
+    record_.ceiling.reason = "this case measures a ceiling itself";
+    return ok_status();
+  }
+  record_.ceiling = measure_ceilings(bench(), case_.dtype, device_);
+  rates_ = rates_of(record_.ceiling);
+  Result<double> layer_s = estimate_step_s(case_, 1, rates_);
+  if (!layer_s.ok()) return layer_s.error();
+  const double limit_s = job_.policy.max_step_s * kMaxLayerStepFactor;
+  if (*layer_s > limit_s) {
+    return unsupported("one layer alone would take about " + std::to_string(static_cast<int64_t>(*layer_s)) +
+                       " s a step, over " + std::to_string(static_cast<int64_t>(limit_s)) + " s");
+  }
+  return ok_status();
+}
+
+Status CaseRun::trace() {
+  pulse_.phase(Phase::kCheck);
+  LowerOptions options;
+  options.layers = plan_.run;
+  Result<Graph> timed_graph = lower(case_, options);
+  if (!timed_graph.ok()) return timed_graph.error();
+  uint64_t bytes = std::max(graph_memory(*timed_graph).total(), kMinTraceBytes);
+  bytes = std::min(bytes, usable_bytes(device_).value_or(bytes));
+  Result<Case> traced = trace_case(case_, bytes, rates_, job_.policy.max_step_s);
+  if (!traced.ok()) return traced.error();
+  Result<TraceRun> run = run_trace(bench(), *traced, job_.check_numerics);
+  if (!run.ok()) return run.error();
+  record_.numerics = std::move(run->numerics);
+  if (traced->hash() != case_.hash() && record_.numerics.verdict == "pass") {
+    record_.numerics.reason = "ops checked at " + traced->id() + " to bound memory and time";
+    record_.warnings.push_back(record_.numerics.reason);
+  }
+  if (record_.numerics.verdict == "fail") return Error{ErrorKind::kAdapter, "numerics: " + record_.numerics.reason};
+  return layers_by_time(case_, run->measured, rates_, job_.policy.max_step_s, &plan_);
+}
+
+Status CaseRun::load() {
+  pulse_.phase(Phase::kPrepare);
+  LowerOptions options;
+  options.layers = plan_.run;
+  Result<Graph> graph = lower(case_, options);
+  if (!graph.ok()) return graph.error();
+  graph_ = std::move(graph).value();
+  scalars_ = scalars_of(case_, graph_);
+  const GraphCost cost = graph_cost(graph_, scalars_);
+  record_.step_flops = cost.flops;
+  record_.step_weight_bytes = cost.weight_bytes;
+  record_.step_kv_bytes = cost.kv_bytes;
+  record_.step_activation_bytes = cost.activation_bytes;
+
+  const assay_telemetry_table* table = context_.adapter.telemetry_table();
+  TelemetryOptions telemetry;
+  telemetry.cpu_device = on_cpu();
+  telemetry_.emplace(table, context_.adapter.ctx(), device_.index, telemetry);
+  if (telemetry_->has_source()) telemetry_->measure_idle(kIdleTelemetryNs);
+
+  const uint64_t begin = now_ns();
+  {
+    InAdapter inside(pulse_, "program.prepare");
+    Result<std::unique_ptr<Program>> prepared = context_.adapter.prepare(graph_, device_.index);
+    if (!prepared.ok()) return prepared.error();
+    program_ = std::move(prepared).value();
+  }
+  const uint64_t prepared_ns = now_ns();
+  record_.prepare_s = static_cast<double>(prepared_ns - begin) / 1e9;
+  pulse_.phase(Phase::kLoad);
+  Status loaded = load_tensors(graph_, *program_, job_.seed, context_.threads, pulse_);
+  record_.load_s = static_cast<double>(now_ns() - prepared_ns) / 1e9;
+  return loaded;
+}
+
+Status CaseRun::first_step() {
+  pulse_.phase(Phase::kCheck);
+  const assay_run_args once = args();
+  Step step;
+  const StepFailure failure = run_step(*program_, once, pulse_, &step);
+  if (failure.status != ASSAY_OK) return program_->last_error(failure.call, failure.status);
+  step_ns_ = step.host_ns;
+  record_.stop.warmup_steps = 1;
+  pulse_.beat();
+  if (job_.check_numerics) {
+    Status checked = check_whole(bench(), case_, graph_, *program_, kWholeCheckBudgetS, &record_.numerics,
+                                 &record_.stop.warmup_steps);
+    if (!checked.ok()) return checked;
+    if (record_.numerics.verdict == "fail") return Error{ErrorKind::kAdapter, "numerics: " + record_.numerics.reason};
+  }
+  set_program_fields(program_->info(), &record_);
+  return ok_status();
+}
+
+Status CaseRun::warm_up() {
+  pulse_.phase(Phase::kWarmup);
+  noise_.before();
+  const LoopResult warm = run_warmup(*program_, args(), job_.policy, 1, step_ns_, pulse_);
+  record_.stop.warmup_steps += warm.n;
+  record_.stop.warmup_s = static_cast<double>(warm.elapsed_ns + step_ns_) / 1e9;
+  record_.stop.warmup_end = warm.reason;
+  if (warm.failure.status != ASSAY_OK) return program_->last_error(warm.failure.call, warm.failure.status);
+  if (warm.fastest_ns > 0) step_ns_ = warm.fastest_ns;
+  return ok_status();
+}
+
+void CaseRun::keep_samples(const LoopResult& loop, const StepBuffers& buffers) {
+  Samples& s = record_.samples;
+  const auto n = static_cast<std::ptrdiff_t>(loop.n);
+  s.start_ns.assign(buffers.start_ns.begin(), buffers.start_ns.begin() + n);
+  for (uint64_t& t : s.start_ns) t -= buffers.start_ns[0];
+  s.host_ns.assign(buffers.host_ns.begin(), buffers.host_ns.begin() + n);
+  if (loop.device_clock == ASSAY_CLOCK_NONE) return;
+  s.device_clock = loop.device_clock == ASSAY_CLOCK_DEVICE_EVENT ? "event" : "timestamp";
+  s.device_clock_step_ns = loop.device_clock_step_ns;
+  s.device_ns.assign(buffers.device_ns.begin(), buffers.device_ns.begin() + n);
+}
+
+Status CaseRun::timed() {
+  StepBuffers buffers(sample_capacity(step_ns_, job_.policy.time_limit_s));
+  StopRule rule(job_.policy, buffers.host_ns.size());
+  pulse_.phase(Phase::kTimed);
+  noise_.start();
+  telemetry_->start();
+  context_.counters.start();
+  CpuUse cpu_use;
+  const LoopResult loop = run_timed(*program_, args(), job_.policy, rule, pulse_, buffers);
+  const double cpus = cpu_use.cpus_used();
+  record_.counters = context_.counters.stop();
+  telemetry_->stop();
+  noise_.stop();
+  pulse_.phase(Phase::kFinish);
+  noise_.after();
+
+  keep_samples(loop, buffers);
+  record_.stop.reason = loop.reason;
+  record_.stop.timed_s = static_cast<double>(loop.elapsed_ns) / 1e9;
+  record_.stop.achieved_half_width = rule.relative_half_width(buffers.host_ns.data(), loop.n);
+  record_.noise = noise_.report(buffers.start_ns[0]);
+  if (loop.n > 0) record_.energy = telemetry_->energy(buffers.start_ns[0], buffers.start_ns[0] + loop.elapsed_ns);
+  if (loop.reason == std::string("fixed")) {
+    record_.warnings.push_back("stopped at " + std::to_string(loop.n) + " steps: the sample buffer is full");
+  }
+  if (on_cpu() && fewer_cpus_than_threads(cpus, record_.threads)) {
+    record_.warnings.push_back("used " + std::to_string(cpus).substr(0, 4) + " CPUs for " +
+                               std::to_string(record_.threads) + " threads: affinity or other load took the rest");
+  }
+  if (loop.failure.status != ASSAY_OK) return program_->last_error(loop.failure.call, loop.failure.status);
+  return ok_status();
+}
+
+Status CaseRun::judge() {
+  TruthVerdict verdict;
+  check_intervals(record_.samples, &verdict);
+  Status slope = ok_status();
+  if (verdict.failure.empty()) slope = run_slope_test(*program_, scalars_, record_.samples, pulse_, &verdict);
+  check_plausible_rates(record_, device_.cache_bytes, &verdict);
+  record_.timing_truth = verdict.outcomes;
+  record_.warnings.insert(record_.warnings.end(), verdict.warnings.begin(), verdict.warnings.end());
+  if (!verdict.failure.empty()) return Error{ErrorKind::kAdapter, verdict.failure};
+  return slope;
+}
+
+Status CaseRun::whole_model() {
+  program_.reset();
+  if (plan_.run == plan_.total) return ok_status();
+  std::vector<double> scratch(record_.samples.host_ns.size());
+  const double median_ns = median_of(record_.samples.host_ns.data(), scratch.size(), scratch.data());
+  record_.extrapolation = extrapolate(bench(), case_, plan_, median_ns, job_.policy.time_limit_s / 10);
+  return ok_status();
+}
+
+Record CaseRun::run() {
+  constexpr Stage kStages[] = {&CaseRun::request, &CaseRun::peaks,      &CaseRun::trace,
+                               &CaseRun::load,    &CaseRun::first_step, &CaseRun::warm_up,
+                               &CaseRun::timed,   &CaseRun::judge,      &CaseRun::whole_model};
+  record_.status = "ok";
+  for (const Stage stage : kStages) {
+    const Status status = (this->*stage)();
+    // A stop request also cuts stages short, whose error then only says so.
+    if (pulse_.stop_asked()) {
+      record_.status = "interrupted";
+      record_.reason = "stopped on request";
+      record_.stop.reason = "interrupted";
+      break;
+    }
+    if (!status.ok()) {
+      record_.status = refused_ ? "unsupported" : "failed";
+      record_.reason = status.error().message;
+      record_.stop.reason = "failed";
+      break;
+    }
+  }
+  // The adapter may hang or crash here too: still under the supervisor's eye.
+  program_.reset();
+  return std::move(record_);
+}
+
+}  // namespace
+
+Record run_case(const Job& job, const RunContext& context) { return CaseRun(job, context).run(); }
+
+}  // namespace assay

@@ -1,0 +1,128 @@
+#include "harness/run/ceilings.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "harness/measure/clock.h"
+#include "harness/run/load.h"
+#include "harness/run/timed_loop.h"
+
+namespace assay {
+namespace {
+
+constexpr double kBudgetNs = 200e6;
+constexpr double kRunNs = 50e6;  // a GEMM is made about this long
+constexpr int64_t kProbeSize = 512;
+constexpr int64_t kMaxSize = 16384;
+constexpr int64_t kReadBytes = int64_t{256} << 20;
+constexpr int64_t kMaxReadBytes = int64_t{2} << 30;
+constexpr size_t kMaxRuns = 200;
+
+// Step time of a case at its attainable best, ns.
+Result<double> attainable_step_ns(const Bench& bench, const Case& c) {
+  Result<Graph> graph = lower(c, {});
+  if (!graph.ok()) return graph.error();
+  Status supported = bench.adapter.supports(*graph, bench.device);
+  if (!supported.ok()) return supported.error();
+  std::unique_ptr<Program> program;
+  {
+    InAdapter inside(bench.pulse, "program.prepare");
+    Result<std::unique_ptr<Program>> prepared = bench.adapter.prepare(*graph, bench.device);
+    if (!prepared.ok()) return prepared.error();
+    program = std::move(prepared).value();
+  }
+  Status loaded = load_repeated(*graph, *program, bench.seed, bench.pulse);
+  if (!loaded.ok()) return loaded.error();
+  const std::vector<int64_t> scalars = scalars_of(c, *graph);
+  const assay_run_args args{sizeof(assay_run_args), 1, scalars.data()};
+  std::vector<uint64_t> times;
+  times.reserve(kMaxRuns);
+  const uint64_t begin = now_ns();
+  // The first step is warm-up unless it already used the time up.
+  for (size_t i = 0; i < kMaxRuns && (i < 2 || static_cast<double>(now_ns() - begin) < kBudgetNs); ++i) {
+    Step step;
+    const StepFailure failure = run_step(*program, args, bench.pulse, &step);
+    if (failure.status != ASSAY_OK) return program->last_error(failure.call, failure.status);
+    bench.pulse.step(i + 1);
+    times.push_back(step.host_ns);
+    if (bench.pulse.stop_asked()) return Error{ErrorKind::kTimeout, "stopped"};
+  }
+  std::sort(times.begin() + 1, times.end());
+  const size_t half = times.size() / 2;  // of the runs after the first
+  return static_cast<double>(times[1 + (half - 1) / 2]);
+}
+
+Case ceiling_case(StepKind kind, const std::string& dtype) {
+  Case c;
+  c.suite = "ceilings";
+  c.kind = kind;
+  c.dtype = dtype;
+  return c;
+}
+
+Case gemm_case(const std::string& dtype, int64_t size) {
+  Case c = ceiling_case(StepKind::kGemm, dtype);
+  c.m = c.n = c.k = size;
+  return c;
+}
+
+double gemm_flops(int64_t size) { return 2.0 * std::pow(static_cast<double>(size), 3); }
+
+// Attainable FLOP/s: a small product sizes a large one that lasts about kRunNs.
+Result<double> gemm_rate(const Bench& bench, const std::string& dtype, const DeviceInfo& device) {
+  Result<double> probe_ns = attainable_step_ns(bench, gemm_case(dtype, kProbeSize));
+  if (!probe_ns.ok()) return probe_ns.error();
+  const double scale = std::cbrt(kRunNs / std::max(*probe_ns, 1.0));
+  int64_t size = std::clamp<int64_t>(static_cast<int64_t>(kProbeSize * scale) / 256 * 256, kProbeSize, kMaxSize);
+  const std::optional<uint64_t> usable = usable_bytes(device);
+  while (usable && size > kProbeSize && static_cast<uint64_t>(12 * size * size) > *usable / 2) size -= 256;
+  double best = gemm_flops(kProbeSize) / *probe_ns * 1e9;
+  if (size > kProbeSize) {
+    Result<double> ns = attainable_step_ns(bench, gemm_case(dtype, size));
+    if (!ns.ok()) return ns.error();
+    best = std::max(best, gemm_flops(size) / *ns * 1e9);
+  }
+  return best;
+}
+
+Result<double> read_rate(const Bench& bench, const DeviceInfo& device) {
+  Case c = ceiling_case(StepKind::kRead, "f32");
+  c.buffer_bytes = std::clamp<int64_t>(static_cast<int64_t>(std::min<uint64_t>(4 * device.cache_bytes, kMaxReadBytes)),
+                                       kReadBytes, kMaxReadBytes);
+  const std::optional<uint64_t> usable = usable_bytes(device);
+  if (usable && static_cast<uint64_t>(c.buffer_bytes) > *usable) {
+    return Error{ErrorKind::kOutOfMemory, "read needs " + bytes_text(static_cast<uint64_t>(c.buffer_bytes)) + ", " +
+                                              bytes_text(device.memory_free_bytes) + " free"};
+  }
+  Result<double> ns = attainable_step_ns(bench, c);
+  if (!ns.ok()) return ns.error();
+  return static_cast<double>(c.buffer_bytes) / *ns * 1e9;
+}
+
+}  // namespace
+
+Ceiling measure_ceilings(const Bench& bench, const std::string& dtype, const DeviceInfo& device) {
+  bench.pulse.phase(Phase::kCeiling);
+  Ceiling ceiling;
+  ceiling.when = "before this case, same worker";
+  ceiling.flops_dtype = dtype;
+  Result<double> flops = gemm_rate(bench, dtype, device);
+  if (flops.ok()) {
+    ceiling.flops_per_s = *flops;
+  } else {
+    ceiling.reason = "GEMM: " + flops.error().message;
+  }
+  Result<double> bytes = read_rate(bench, device);
+  if (bytes.ok()) {
+    ceiling.read_bytes_per_s = *bytes;
+  } else {
+    ceiling.reason += (ceiling.reason.empty() ? "read: " : "; read: ") + bytes.error().message;
+  }
+  return ceiling;
+}
+
+Rates rates_of(const Ceiling& ceiling) {
+  return {ceiling.flops_per_s.value_or(0), ceiling.read_bytes_per_s.value_or(0)};
+}
+
+}  // namespace assay

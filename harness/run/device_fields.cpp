@@ -1,0 +1,51 @@
+#include "harness/run/device_fields.h"
+
+#include <array>
+#include <cinttypes>
+#include <cstdio>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace assay {
+namespace {
+
+std::string text(const char* s) { return s == nullptr ? "" : s; }
+
+std::string hash_text(const std::string& s) {
+  if (s.empty()) return "";
+  const XXH128_hash_t hash = XXH3_128bits(s.data(), s.size());
+  std::array<char, 40> out{};
+  std::snprintf(out.data(), out.size(), "%016" PRIx64 "%016" PRIx64, hash.high64, hash.low64);
+  return out.data();
+}
+
+}  // namespace
+
+void set_adapter_fields(const assay_adapter& core, Record* record) {
+  record->adapter = text(core.name);
+  record->adapter_version = text(core.version);
+  record->adapter_vendor = text(core.vendor);
+  record->adapter_build_json = text(core.build_json);
+  record->adapter_abi = std::to_string(core.abi_major) + "." + std::to_string(core.abi_minor);
+}
+
+void set_device_fields(const DeviceInfo& device, Record* record) {
+  record->basis = device.basis;
+  record->support = device.support;
+  record->device_product = device.product;
+  record->device_arch = device.arch;
+  record->device_driver = device.driver;
+  record->device_serial_hash = hash_text(device.serial);
+  record->device_memory_bytes = device.memory_bytes;
+}
+
+void set_program_fields(const assay_program_info& info, Record* record) {
+  record->lowering = text(info.lowering);
+  record->launches = info.n_launches;
+  record->program_bytes = info.device_bytes;
+  record->executed = text(info.executed);
+  if (record->executed.empty()) record->executed = "as asked";
+}
+
+}  // namespace assay

@@ -1,0 +1,111 @@
+#include "harness/run/numerics_check.h"
+
+#include <algorithm>
+
+#include "harness/run/load.h"
+#include "harness/run/tensor_source.h"
+#include "harness/run/timed_loop.h"
+
+namespace assay {
+namespace {
+
+// Multiply-adds of the reference for all ops together, about half a second.
+constexpr double kOpsBudget = 3e8;
+constexpr int64_t kMinTraceTokens = 16;
+
+LowerOptions trace_options(const Case& c) {
+  LowerOptions options;
+  options.layers = has_layers(c) ? 1 : 0;
+  options.expose_intermediates = true;
+  return options;
+}
+
+OpNumerics to_record(const OpCheck& check) {
+  return {check.op, check.kind, check.dtype, check.error, check.limit, check.elements, check.pass, check.detail};
+}
+
+void check_ops(const Bench& bench, const Graph& graph, Program& program, const std::vector<int64_t>& scalars,
+               Numerics* numerics) {
+  TensorSource tensors(graph, bench.seed, &program, &bench.pulse);
+  const Source source = tensors.source();
+  const double budget = kOpsBudget / static_cast<double>(graph.ops.size());
+  numerics->verdict = "pass";
+  for (size_t i = 0; i < graph.ops.size(); ++i) {
+    const OpCheck check = check_op(graph, graph.ops[i], scalars, source, bench.seed, budget);
+    numerics->ops.push_back(to_record(check));
+    if (!check.pass && numerics->verdict == "pass") {
+      numerics->verdict = "fail";
+      numerics->reason = "op " + check.op + " (" + check.kind + ", " + check.dtype + "): relative error " +
+                         std::to_string(check.error) + ", limit " + std::to_string(check.limit) +
+                         (check.detail.empty() ? "" : "; " + check.detail);
+    }
+    bench.pulse.beat();
+    bench.pulse.share(static_cast<double>(i + 1) / static_cast<double>(graph.ops.size()));
+    if (bench.pulse.stop_asked()) return;
+  }
+  if (tensors.error()) {
+    numerics->verdict = "fail";
+    numerics->reason = tensors.error()->message;
+  }
+}
+
+}  // namespace
+
+std::vector<int64_t> scalars_of(const Case& c, const Graph& graph) {
+  return std::vector<int64_t>(graph.scalars.size(), c.context);
+}
+
+Result<Case> trace_case(const Case& c, uint64_t max_bytes, const Rates& rates, double max_step_s) {
+  Case traced = c;
+  while (true) {
+    Result<Graph> graph = lower(traced, trace_options(traced));
+    if (!graph.ok()) return graph.error();
+    Result<double> step_s = estimate_step_s(traced, has_layers(traced) ? 1 : 0, rates);
+    if (!step_s.ok()) return step_s.error();
+    const uint64_t bytes = graph_memory(*graph).total();
+    if (!has_layers(c) || (bytes <= max_bytes && *step_s <= max_step_s)) return traced;
+    if (traced.batch > 1) {
+      traced.batch /= 2;
+    } else if (traced.tokens > kMinTraceTokens) {
+      traced.tokens = std::max(kMinTraceTokens, traced.tokens / 2);
+    } else {
+      return traced;
+    }
+  }
+}
+
+Result<TraceRun> run_trace(const Bench& bench, const Case& traced, bool check) {
+  Result<Graph> graph = lower(traced, trace_options(traced));
+  if (!graph.ok()) return graph.error();
+  TraceRun out;
+  out.numerics.seed = bench.seed;
+  out.measured = {traced, has_layers(traced) ? 1 : 0, 0};
+  std::unique_ptr<Program> program;
+  {
+    InAdapter inside(bench.pulse, "program.prepare");
+    Result<std::unique_ptr<Program>> prepared = bench.adapter.prepare(*graph, bench.device);
+    if (!prepared.ok()) return prepared.error();
+    program = std::move(prepared).value();
+  }
+  Status loaded = load_tensors(*graph, *program, bench.seed, bench.threads, bench.pulse);
+  if (!loaded.ok()) return loaded.error();
+  const std::vector<int64_t> scalars = scalars_of(traced, *graph);
+  const assay_run_args args{sizeof(assay_run_args), 1, scalars.data()};
+  // The first step also builds what an adapter makes lazily; the second is what a step takes.
+  for (int i = 0; i < 2; ++i) {
+    Step step;
+    const StepFailure failure = run_step(*program, args, bench.pulse, &step);
+    if (failure.status != ASSAY_OK) return program->last_error(failure.call, failure.status);
+    out.measured.step_s = static_cast<double>(step.host_ns) / 1e9;
+    bench.pulse.beat();
+    if (out.measured.step_s > 0.1) break;
+  }
+  if (check) {
+    check_ops(bench, *graph, *program, scalars, &out.numerics);
+  } else {
+    out.numerics.reason = "switched off";
+  }
+  return out;
+}
+
+}  // namespace assay

@@ -1,0 +1,155 @@
+#include <algorithm>
+#include <cmath>
+
+#include "harness/measure/clock.h"
+#include "harness/run/load.h"
+#include "harness/run/numerics_check.h"
+#include "harness/run/tensor_source.h"
+#include "harness/run/timed_loop.h"
+
+namespace assay {
+namespace {
+
+constexpr int64_t kRows = 2;
+// Multiply-add of the double-precision reference; its real cost is lower, so that the estimate errs to skipping.
+constexpr double kReferenceMacNs = 1.0;
+
+std::optional<uint32_t> tensor_named(const Graph& graph, const std::string& name) {
+  for (uint32_t t = 0; t < graph.tensors.size(); ++t) {
+    if (graph.tensors[t].name == name) return t;
+  }
+  return std::nullopt;
+}
+
+// Seconds that the reference of `rows` rows would take: each weight and each cached key is made once and used per row.
+double reference_seconds(const Graph& graph, uint64_t seed, int64_t rows, int64_t batch, int threads) {
+  double elements = 0;
+  uint32_t largest = 0;
+  for (const Op& op : graph.ops) {
+    if (op.layer < 0) continue;
+    for (const uint32_t t : op.in) {
+      const uint32_t role = graph.tensors[t].role;
+      const auto size = static_cast<double>(graph.elements(t));
+      if (role == ASSAY_ROLE_WEIGHT) {
+        elements += size;
+        if (size > static_cast<double>(graph.elements(largest))) largest = t;
+      } else if (role == ASSAY_ROLE_STATE && op.kind == ASSAY_OP_ATTENTION) {
+        elements += size * static_cast<double>(std::min(rows, batch)) / static_cast<double>(batch);
+      }
+    }
+  }
+  TensorSource probe(graph, seed, nullptr, nullptr);
+  std::vector<double> values(static_cast<size_t>(std::min<int64_t>(graph.elements(largest), 1 << 18)));
+  const uint64_t begin = now_ns();
+  probe.get(largest, 0, values.size(), values.data());
+  const double make_ns = static_cast<double>(now_ns() - begin) / static_cast<double>(values.size());
+  return elements * (make_ns + kReferenceMacNs * static_cast<double>(rows)) / threads / 1e9;
+}
+
+// Errors of the ops on the way add up in quadrature.
+double whole_limit(const Graph& graph) {
+  double squares = 0;
+  for (const Op& op : graph.ops) {
+    if (op.kind != ASSAY_OP_ARGMAX) squares += std::pow(numerics_limit(graph, op), 2);
+  }
+  return std::sqrt(squares);
+}
+
+OpNumerics compare(const Values& expected, const std::vector<double>& actual, int64_t width, double limit) {
+  OpNumerics out;
+  out.op = "hidden";
+  out.kind = "whole";
+  out.limit = limit;
+  out.elements = expected.size();
+  double difference = 0;
+  double norm = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const double d = actual[i] - expected[i];
+    if (!std::isfinite(d) && out.detail.empty()) {
+      const auto at = static_cast<int64_t>(i);
+      out.detail = "hidden[" + std::to_string(at / width) + "," + std::to_string(at % width) + "]: expected " +
+                   std::to_string(expected[i]) + ", found " + std::to_string(actual[i]);
+    }
+    difference += std::isfinite(d) ? d * d : 0;
+    norm += expected[i] * expected[i];
+  }
+  out.error = norm > 0 ? std::sqrt(difference / norm) : std::sqrt(difference);
+  out.pass = out.detail.empty() && out.error <= limit;
+  return out;
+}
+
+Result<std::vector<double>> hidden_rows(const Bench& bench, const Graph& graph, Program& program, uint32_t hidden,
+                                        int64_t rows) {
+  TensorSource tensors(graph, bench.seed, &program, &bench.pulse);
+  std::vector<double> values(static_cast<size_t>(rows * graph.tensors[hidden].dims.back()));
+  tensors.get(hidden, 0, values.size(), values.data());
+  if (tensors.error()) return *tensors.error();
+  return values;
+}
+
+void fail(Numerics* numerics, const std::string& reason) {
+  numerics->verdict = "fail";
+  numerics->reason = reason;
+}
+
+Status check_plausible(const Bench& bench, const Graph& graph, Program& program, const assay_run_args& args,
+                       uint32_t hidden, const std::vector<double>& before, Numerics* numerics, uint64_t* steps) {
+  Status fresh = load_inputs(graph, program, bench.seed + 1, bench.threads, bench.pulse);
+  if (!fresh.ok()) return fresh;
+  Step step;
+  const StepFailure failure = run_step(program, args, bench.pulse, &step);
+  if (failure.status != ASSAY_OK) return program.last_error(failure.call, failure.status);
+  ++*steps;
+  const auto rows = static_cast<int64_t>(before.size()) / graph.tensors[hidden].dims.back();
+  Result<std::vector<double>> after = hidden_rows(bench, graph, program, hidden, rows);
+  if (!after.ok()) return after.error();
+  const auto finite = [](double v) { return std::isfinite(v); };
+  if (!std::all_of(before.begin(), before.end(), finite) || !std::all_of(after->begin(), after->end(), finite)) {
+    fail(numerics, "hidden rows are not finite");
+  } else if (*after == before) {
+    fail(numerics, "hidden rows do not change when other inputs are written");
+  }
+  return load_inputs(graph, program, bench.seed, bench.threads, bench.pulse);
+}
+
+}  // namespace
+
+Status check_whole(const Bench& bench, const Case& c, const Graph& graph, Program& program, double budget_s,
+                   Numerics* numerics, uint64_t* steps) {
+  const std::optional<uint32_t> hidden = tensor_named(graph, "hidden");
+  if (!has_layers(c) || !hidden) return ok_status();
+  const bool decode = c.kind == StepKind::kDecode;
+  const int64_t rows = std::min(kRows, decode ? c.batch : c.tokens);
+  const std::vector<int64_t> scalars = scalars_of(c, graph);
+  const assay_run_args args{sizeof(assay_run_args), 1, scalars.data()};
+  Result<std::vector<double>> actual = hidden_rows(bench, graph, program, *hidden, rows);
+  if (!actual.ok()) return actual.error();
+
+  const double estimate_s = reference_seconds(graph, bench.seed, rows, c.batch, bench.threads.count());
+  bench.pulse.beat();
+  if (estimate_s > budget_s) {
+    const std::string skipped = "whole model not compared with the reference: it would take about " +
+                                std::to_string(static_cast<int64_t>(std::ceil(estimate_s))) +
+                                " s; hidden rows are finite and follow the inputs";
+    if (numerics->verdict == "pass") numerics->reason = skipped;
+    return check_plausible(bench, graph, program, args, *hidden, *actual, numerics, steps);
+  }
+  Result<Values> expected = Error{ErrorKind::kInternal, "not run"};
+  bench.threads.run_unpinned([&] {
+    const Source weights = [&graph, &bench](uint32_t tensor, uint64_t first, uint64_t count, double* out) {
+      TensorSource(graph, bench.seed, nullptr, nullptr).get(tensor, first, count, out);
+    };
+    expected = reference_hidden_prefix(graph, scalars, c.batch, rows, weights, bench.threads.count());
+  });
+  if (!expected.ok()) return expected.error();
+  OpNumerics whole = compare(*expected, *actual, graph.tensors[*hidden].dims.back(), whole_limit(graph));
+  whole.dtype = dtype_name(graph.tensors[*hidden].dtype);
+  if (!whole.pass) {
+    fail(numerics, "hidden rows of the timed program: relative error " + std::to_string(whole.error) + ", limit " +
+                       std::to_string(whole.limit) + (whole.detail.empty() ? "" : "; " + whole.detail));
+  }
+  numerics->whole = std::move(whole);
+  return ok_status();
+}
+
+}  // namespace assay

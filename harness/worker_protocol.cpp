@@ -1,0 +1,176 @@
+#include "harness/worker_protocol.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace assay {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array<const char*, 10> kPhaseNames{"starting", "open",   "check", "ceiling", "prepare",
+                                                  "load",     "warmup", "timed", "finish",  "idle"};
+constexpr std::array<const char*, 7> kErrorNames{"bad-input", "unsupported", "out-of-memory", "io",
+                                                 "adapter",   "timeout",     "internal"};
+
+json policy_to_json(const RunPolicy& p) {
+  return {{"target_half_width", p.target_half_width},
+          {"percentiles", p.percentiles},
+          {"confidence", p.confidence},
+          {"time_limit_s", p.time_limit_s},
+          {"min_samples", p.min_samples},
+          {"max_step_s", p.max_step_s},
+          {"cold", p.cold}};
+}
+
+RunPolicy policy_from_json(const json& j) {
+  RunPolicy p;
+  p.target_half_width = j.at("target_half_width").get<double>();
+  p.percentiles = j.at("percentiles").get<std::vector<double>>();
+  p.confidence = j.at("confidence").get<double>();
+  p.time_limit_s = j.at("time_limit_s").get<double>();
+  p.min_samples = j.at("min_samples").get<int64_t>();
+  p.max_step_s = j.at("max_step_s").get<double>();
+  p.cold = j.at("cold").get<bool>();
+  return p;
+}
+
+json device_to_json(const DeviceInfo& d) {
+  return {{"index", d.index},
+          {"product", d.product},
+          {"arch", d.arch},
+          {"serial", d.serial},
+          {"driver", d.driver},
+          {"firmware", d.firmware},
+          {"bus_id", d.bus_id},
+          {"basis", d.basis},
+          {"support", d.support},
+          {"memory_bytes", d.memory_bytes},
+          {"memory_free_bytes", d.memory_free_bytes},
+          {"memory_bandwidth_bytes_per_s", d.memory_bandwidth_bytes_per_s},
+          {"dtypes", d.dtypes},
+          {"cache_bytes", d.cache_bytes},
+          {"board_power_limit_w", d.board_power_limit_w}};
+}
+
+DeviceInfo device_from_json(const json& j) {
+  DeviceInfo d;
+  d.index = j.at("index").get<uint32_t>();
+  d.product = j.at("product").get<std::string>();
+  d.arch = j.at("arch").get<std::string>();
+  d.serial = j.at("serial").get<std::string>();
+  d.driver = j.at("driver").get<std::string>();
+  d.firmware = j.at("firmware").get<std::string>();
+  d.bus_id = j.at("bus_id").get<std::string>();
+  d.basis = j.at("basis").get<std::string>();
+  d.support = j.at("support").get<std::string>();
+  d.memory_bytes = j.at("memory_bytes").get<uint64_t>();
+  d.memory_free_bytes = j.at("memory_free_bytes").get<uint64_t>();
+  d.memory_bandwidth_bytes_per_s = j.at("memory_bandwidth_bytes_per_s").get<uint64_t>();
+  d.dtypes = j.at("dtypes").get<uint64_t>();
+  d.cache_bytes = j.at("cache_bytes").get<uint64_t>();
+  d.board_power_limit_w = j.at("board_power_limit_w").get<double>();
+  return d;
+}
+
+// Vendor strings come as they are; a byte that is not UTF-8 must not lose a record.
+std::string dump(const json& j) { return j.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+Job parse_job(const json& j) {
+  static const std::array<const char*, 10> known{
+      "kind", "adapter_library", "device", "case", "form", "policy", "seed", "threads", "check_numerics", "options"};
+  for (const auto& item : j.items()) {
+    bool is_known = false;
+    for (const char* name : known) is_known = is_known || item.key() == name;
+    if (!is_known) throw std::invalid_argument("unknown field \"" + item.key() + "\"");
+  }
+  Job job;
+  const std::string kind = j.at("kind").get<std::string>();
+  if (kind != "run" && kind != "devices") {
+    throw std::invalid_argument("field \"kind\": expected run or devices, found \"" + kind + "\"");
+  }
+  job.kind = kind == "run" ? Job::Kind::kRun : Job::Kind::kDevices;
+  job.adapter_library = j.at("adapter_library").get<std::string>();
+  job.device = j.at("device").get<std::string>();
+  job.case_json = j.at("case").get<std::string>();
+  job.form = j.at("form").get<std::string>();
+  job.policy = policy_from_json(j.at("policy"));
+  job.seed = j.at("seed").get<uint64_t>();
+  job.threads = j.at("threads").get<int>();
+  job.check_numerics = j.at("check_numerics").get<bool>();
+  job.options = j.at("options").get<std::vector<std::pair<std::string, std::string>>>();
+  return job;
+}
+
+JobResult parse_result(const json& j) {
+  JobResult result;
+  if (j.contains("record")) {
+    Result<Record> record = record_from_json(j.at("record").get<std::string>(), "worker's record");
+    if (!record.ok()) throw std::invalid_argument(record.error().message);
+    result.record = std::move(record).value();
+  } else if (j.contains("devices")) {
+    std::vector<DeviceInfo> devices;
+    for (const json& d : j.at("devices")) devices.push_back(device_from_json(d));
+    result.devices = std::move(devices);
+  } else if (j.contains("error")) {
+    Error error;
+    const std::string kind = j.at("error").at("kind").get<std::string>();
+    for (size_t i = 0; i < kErrorNames.size(); ++i) {
+      if (kind == kErrorNames[i]) error.kind = static_cast<ErrorKind>(i);
+    }
+    error.message = j.at("error").at("message").get<std::string>();
+    result.error = error;
+  } else {
+    throw std::invalid_argument("expected one of record, devices, error");
+  }
+  return result;
+}
+
+}  // namespace
+
+const char* phase_name(Phase phase) {
+  const auto index = static_cast<size_t>(phase);
+  return index < kPhaseNames.size() ? kPhaseNames[index] : "?";
+}
+
+std::string job_to_json(const Job& job) {
+  return dump({{"kind", job.kind == Job::Kind::kRun ? "run" : "devices"},
+               {"adapter_library", job.adapter_library},
+               {"device", job.device},
+               {"case", job.case_json},
+               {"form", job.form},
+               {"policy", policy_to_json(job.policy)},
+               {"seed", job.seed},
+               {"threads", job.threads},
+               {"check_numerics", job.check_numerics},
+               {"options", job.options}});
+}
+
+Result<Job> job_from_json(const std::string& text) {
+  try {
+    return parse_job(json::parse(text));
+  } catch (const std::exception& e) {
+    return bad_input(std::string("job: ") + e.what());
+  }
+}
+
+std::string job_result_to_json(const JobResult& result) {
+  if (result.record) return dump({{"record", record_to_json(*result.record)}});
+  if (result.devices) {
+    json list = json::array();
+    for (const DeviceInfo& d : *result.devices) list.push_back(device_to_json(d));
+    return dump({{"devices", list}});
+  }
+  const Error error = result.error.value_or(Error{ErrorKind::kInternal, "empty answer"});
+  return dump({{"error", {{"kind", kErrorNames[static_cast<size_t>(error.kind)]}, {"message", error.message}}}});
+}
+
+Result<JobResult> job_result_from_json(const std::string& text) {
+  try {
+    return parse_result(json::parse(text));
+  } catch (const std::exception& e) {
+    return Error{ErrorKind::kInternal, std::string("worker's answer: ") + e.what()};
+  }
+}
+
+}  // namespace assay
