@@ -1,0 +1,134 @@
+// The sampled check accepts right outputs and names what is wrong with others.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "suites/base/rng.h"
+#include "suites/reference/reference.h"
+
+namespace assay {
+namespace {
+
+constexpr int64_t kM = 40, kK = 96, kN = 700;
+
+struct Matmul {
+  Graph graph;
+  std::vector<Values> values{3};
+
+  Matmul() {
+    graph.tensors = {{"x", ASSAY_F32, ASSAY_ROLE_INPUT, {kM, kK}, -1, 0, {}},
+                     {"w", ASSAY_F32, ASSAY_ROLE_WEIGHT, {kN, kK}, -1, 0, {}},
+                     {"y", ASSAY_F32, ASSAY_ROLE_OUTPUT, {kM, kN}, -1, 0, {}}};
+    graph.ops = {{ASSAY_OP_MATMUL, "layer0.qkv_proj", 0, {0, 1}, {2}, {}, ASSAY_NO_SCALAR}};
+    for (uint32_t t = 0; t < 2; ++t) {
+      const int64_t count = graph.elements(t);
+      for (int64_t i = 0; i < count; ++i) values[t].push_back(normal_at(7, t, static_cast<uint64_t>(i)));
+    }
+    // An independent product in float, in another order: right to about 1e-7.
+    values[2].resize(static_cast<size_t>(kM * kN));
+    for (int64_t m = 0; m < kM; ++m) {
+      for (int64_t n = 0; n < kN; ++n) {
+        float sum = 0;
+        for (int64_t k = kK - 1; k >= 0; --k) sum += static_cast<float>(x(m, k)) * static_cast<float>(w(n, k));
+        y(m, n) = sum;
+      }
+    }
+  }
+  double x(int64_t m, int64_t k) const { return values[0][static_cast<size_t>(m * kK + k)]; }
+  double w(int64_t n, int64_t k) const { return values[1][static_cast<size_t>(n * kK + k)]; }
+  double& y(int64_t m, int64_t n) { return values[2][static_cast<size_t>(m * kN + n)]; }
+  OpCheck check(double budget = 1e8) const {
+    const Source source = [this](uint32_t t, uint64_t first, uint64_t count, double* out) {
+      std::copy_n(values[t].begin() + static_cast<std::ptrdiff_t>(first), count, out);
+    };
+    return check_op(graph, graph.ops[0], {}, source, 3, budget);
+  }
+};
+
+TEST(CheckOp, AcceptsFloatRounding) {
+  const OpCheck check = Matmul().check();
+  EXPECT_TRUE(check.pass) << check.detail;
+  EXPECT_EQ(check.op, "layer0.qkv_proj");
+  EXPECT_EQ(check.limit, 1e-5);
+  EXPECT_LT(check.error, 1e-6);
+  EXPECT_GT(check.elements, 10000u);
+}
+
+TEST(CheckOp, FindsNan) {
+  Matmul m;
+  m.y(0, 0) = std::numeric_limits<double>::quiet_NaN();
+  const OpCheck check = m.check();
+  EXPECT_FALSE(check.pass);
+  EXPECT_EQ(check.detail.rfind("output[0,0]: expected ", 0), 0u) << check.detail;
+}
+
+// 11 bits of f16 lose 2^-12 relative at most, 2e-4 by norm: far over 1e-5.
+TEST(CheckOp, FindsHalfPrecisionPassedForSingle) {
+  Matmul m;
+  for (double& v : m.values[2]) v = from_f16(to_f16(static_cast<float>(v)));
+  const OpCheck check = m.check();
+  EXPECT_FALSE(check.pass);
+  EXPECT_GT(check.error, 1e-5);
+  EXPECT_LT(check.error, 1e-3);
+}
+
+TEST(CheckOp, OneWrongRowDoesNotDrown) {
+  Matmul m;
+  for (int64_t n = 0; n < kN; ++n) m.y(kM - 1, n) *= 1.001;  // 1e-3 in the last row alone, which is always looked at
+  const OpCheck check = m.check();
+  EXPECT_FALSE(check.pass);
+  EXPECT_NEAR(check.error, 1e-3, 1e-5);
+}
+
+TEST(CheckOp, SmallBudgetStillChecks) {
+  const OpCheck check = Matmul().check(1e3);
+  EXPECT_TRUE(check.pass) << check.detail;
+  EXPECT_GT(check.elements, 0u);
+  EXPECT_LT(check.elements, 1000u);
+}
+
+TEST(CheckOp, QuantizeMayDifferByOneAtTiesOnly) {
+  Graph g;
+  g.tensors = {{"x", ASSAY_F32, ASSAY_ROLE_INPUT, {1, 3}, -1, 0, {}},
+               {"q", ASSAY_I8, ASSAY_ROLE_OUTPUT, {1, 3}, 2, 3, {}},
+               {"s", ASSAY_F32, ASSAY_ROLE_OUTPUT, {1, 1}, -1, 0, {}}};
+  g.ops = {{ASSAY_OP_QUANTIZE, "quantize", 0, {0}, {1, 2}, {}, ASSAY_NO_SCALAR}};
+  const auto check = [&](const Values& codes) {
+    const std::vector<Values> values{{127, 2.5, 3.2}, codes, {1}};  // scale 1: values are codes
+    return check_op(
+        g, g.ops[0], {},
+        [&](uint32_t t, uint64_t first, uint64_t count, double* out) {
+          std::copy_n(values[t].begin() + static_cast<std::ptrdiff_t>(first), count, out);
+        },
+        1, 1e6);
+  };
+  EXPECT_TRUE(check({127, 2, 3}).pass);
+  EXPECT_TRUE(check({127, 3, 3}).pass);   // the tie went up
+  EXPECT_FALSE(check({127, 2, 4}).pass);  // 3.2 is no tie
+}
+
+TEST(CheckOp, ArgmaxTakesAnyOfEqualsAndNothingElse) {
+  Graph g;
+  g.tensors = {{"x", ASSAY_F32, ASSAY_ROLE_INPUT, {1, 4}, -1, 0, {}},
+               {"y", ASSAY_I32, ASSAY_ROLE_OUTPUT, {1}, -1, 0, {}}};
+  g.ops = {{ASSAY_OP_ARGMAX, "next_token", -1, {0}, {1}, {}, ASSAY_NO_SCALAR}};
+  const auto check = [&](double index) {
+    const std::vector<Values> values{{1, 9, 9, 2}, {index}};
+    return check_op(
+               g, g.ops[0], {},
+               [&](uint32_t t, uint64_t first, uint64_t count, double* out) {
+                 std::copy_n(values[t].begin() + static_cast<std::ptrdiff_t>(first), count, out);
+               },
+               1, 1e6)
+        .pass;
+  };
+  EXPECT_TRUE(check(1));
+  EXPECT_TRUE(check(2));
+  EXPECT_FALSE(check(3));
+  EXPECT_FALSE(check(-1));
+  EXPECT_FALSE(check(4));
+}
+
+}  // namespace
+}  // namespace assay

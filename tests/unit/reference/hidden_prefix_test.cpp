@@ -1,0 +1,91 @@
+// The full-depth check of the first rows against the whole graph, op by op.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "suites/base/rng.h"
+#include "suites/reference/reference.h"
+#include "suites/suite.h"
+
+namespace assay {
+namespace {
+
+Case tiny(const std::string& dtype, StepKind kind, int64_t batch, int64_t tokens, int64_t context) {
+  Case c;
+  c.suite = step_kind_name(kind);
+  c.kind = kind;
+  c.dtype = dtype;
+  c.batch = batch;
+  c.tokens = tokens;
+  c.context = context;
+  c.model.name = "tiny";
+  c.model.layers = 2;
+  c.model.hidden = 24;
+  c.model.ffn = 40;
+  c.model.heads = 4;
+  c.model.kv_heads = 2;
+  c.model.head_dim = 8;
+  c.model.vocab = 50;
+  c.model.max_context = 64;
+  c.model.qkv_bias = true;
+  c.model.qk_norm = true;
+  return c;
+}
+
+Values host_values(const Graph& g, uint32_t t) {
+  const auto filled = [&](uint32_t tensor) {
+    std::vector<uint8_t> raw(g.bytes(tensor));
+    fill_elements(g.tensors[tensor], tensor, 5, 0, static_cast<uint64_t>(g.elements(tensor)), raw.data());
+    return raw;
+  };
+  const std::vector<uint8_t> raw = filled(t);
+  if (g.tensors[t].scale < 0) return dequantise(g.tensors[t], raw.data(), nullptr);
+  const std::vector<uint8_t> scales = filled(static_cast<uint32_t>(g.tensors[t].scale));
+  return dequantise(g.tensors[t], raw.data(), reinterpret_cast<const float*>(scales.data()));
+}
+
+void expect_prefix_equals_graph(const Case& c, int64_t rows) {
+  const Result<Graph> g = lower(c, {});
+  ASSERT_TRUE(g.ok()) << g.error().message;
+  std::vector<Values> values(g->tensors.size());
+  uint32_t hidden = 0;
+  for (uint32_t t = 0; t < values.size(); ++t) {
+    if (g->tensors[t].fill.kind != Fill::Kind::kNone) values[t] = host_values(*g, t);
+    if (g->tensors[t].name == "hidden") hidden = t;
+  }
+  const auto whole = reference_graph(*g, values, {c.context});
+  ASSERT_TRUE(whole.ok()) << whole.error().message;
+  const Source source = [&](uint32_t t, uint64_t first, uint64_t count, double* out) {
+    std::copy_n(values[t].begin() + static_cast<std::ptrdiff_t>(first), count, out);
+  };
+  const auto prefix = reference_hidden_prefix(*g, {c.context}, c.batch, rows, source, 2);
+  ASSERT_TRUE(prefix.ok()) << prefix.error().message;
+  ASSERT_EQ(prefix->size(), static_cast<size_t>(rows * c.model.hidden));
+  double size = 0;
+  for (size_t i = 0; i < prefix->size(); ++i) {
+    EXPECT_NEAR((*prefix)[i], (*whole)[hidden][i], 1e-9) << i;
+    size += std::abs((*prefix)[i]);
+  }
+  EXPECT_GT(size, 1);  // not all zeros
+}
+
+TEST(HiddenPrefix, PrefillTakesTheFirstTokens) {
+  expect_prefix_equals_graph(tiny("f32", StepKind::kPrefill, 2, 6, 0), 3);
+  expect_prefix_equals_graph(tiny("int8_w8a8", StepKind::kPrefill, 1, 6, 5), 2);
+}
+
+TEST(HiddenPrefix, DecodeTakesTheFirstSequences) {
+  expect_prefix_equals_graph(tiny("int8", StepKind::kDecode, 3, 1, 9), 2);
+  expect_prefix_equals_graph(tiny("f32", StepKind::kDecode, 1, 1, 9), 1);
+}
+
+TEST(HiddenPrefix, RowsBeyondTheFirstSequenceAreRefused) {
+  const Case c = tiny("f32", StepKind::kPrefill, 2, 6, 0);
+  const Result<Graph> g = lower(c, {});
+  const Source none = [](uint32_t, uint64_t, uint64_t, double*) {};
+  EXPECT_FALSE(reference_hidden_prefix(*g, {0}, 2, 7, none, 1).ok());
+  EXPECT_FALSE(reference_hidden_prefix(*g, {0}, 2, 0, none, 1).ok());
+}
+
+}  // namespace
+}  // namespace assay
