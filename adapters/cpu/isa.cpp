@@ -1,5 +1,6 @@
 #include "adapters/cpu/isa.h"
 
+#include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 
 #include "adapters/cpu/failure.h"
@@ -35,11 +36,6 @@ Isa best_isa() {
   return avx2 ? Isa::kAvx2 : Isa::kGeneric;
 }
 
-bool has_bf16_products() {
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512bf16") != 0;
-}
-
 Isa choose_isa(const std::string& forced) {
   const Isa best = best_isa();
   if (forced.empty()) return best;
@@ -68,6 +64,18 @@ bool limit_onednn(Isa isa) {
                                                    : dnnl_cpu_isa_sse41;
   return dnnl_set_max_cpu_isa(limit) == dnnl_success;
 }
+
+bool onednn_has_vnni() {
+  return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_vnni) == dnnl_cpu_isa_avx512_core_vnni;
+}
+
+bool onednn_has_bf16() {
+  return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
+}
+
+OnednnAlone::OnednnAlone() : threads_(omp_get_max_threads()) { omp_set_num_threads(1); }
+
+OnednnAlone::~OnednnAlone() { omp_set_num_threads(threads_); }
 
 std::string onednn_text() {
   const dnnl_version_t* version = dnnl_version();

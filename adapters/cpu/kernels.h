@@ -38,6 +38,20 @@ struct IntMatvecArgs {
   const float *bias, *w_scale, *x_scale;  // bias: nullptr = none
 };
 
+// acc[r*ld_acc + j] = sum_k x[r*ldx + k] * w[j*ldw + k] in int32, for j < n <= kIntTileCols; ld_acc is a multiple
+// of 16 and at least n, the columns behind n are overwritten. `scratch` holds kIntGemmScratch elements.
+inline constexpr size_t kIntTileCols = 256;
+inline constexpr size_t kIntGemmScratch = (kIntTileCols + 16) * 512;
+struct IntGemmArgs {
+  const int8_t* x;
+  size_t ldx, m;
+  const int8_t* w;
+  size_t ldw, n, k;
+  int32_t* acc;
+  size_t ld_acc;
+  int16_t* scratch;
+};
+
 // y[r*ldy + d] = y[r*ldy + d] * keep[r] + sum_j p[r*ldp + j] * v[j*ldv + d], for d < dim, r < m <= kMaxSkinnyRows.
 struct WeightedSumArgs {
   const void* v;
@@ -64,6 +78,7 @@ struct Kernels {
   const char* name;  // "generic", "avx2", "avx512"
   void (*matvec)(const MatvecArgs&);
   void (*int_matvec)(const IntMatvecArgs&);
+  void (*int_gemm)(const IntGemmArgs&);
   void (*weighted_sum)(const WeightedSumArgs&);
   void (*to_f32)(uint32_t dtype, const void* src, float* dst, size_t n);
   void (*from_f32)(uint32_t dtype, const float* src, void* dst, size_t n);

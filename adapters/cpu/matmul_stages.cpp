@@ -106,17 +106,20 @@ class GemmStage : public Stage {
   size_t tile_;
 };
 
-// Integer products of many rows.
+// Integer products of many rows, exact in int32: by oneDNN where the CPU has VNNI, else by our own kernel, because
+// oneDNN's older ones clip sums of two products to 16 bits.
 class IntGemmStage : public Stage {
  public:
-  IntGemmStage(const Product& p, unsigned threads) : p_(p) {
-    tile_ = std::min((at(p.w.rows) + threads - 1) / threads, kAccumulators / kRows);
+  IntGemmStage(const Product& p, unsigned threads, bool by_onednn) : p_(p), by_onednn_(by_onednn) {
+    tile_ = std::min((at(p.w.rows) + threads - 1) / threads, by_onednn ? kAccumulators / kRows : kIntTileCols);
     tile_ = std::max<size_t>(16, (tile_ + 15) / 16 * 16);
   }
   [[nodiscard]] uint32_t tasks(const Step&) const override {
     return static_cast<uint32_t>((at(p_.w.rows) + tile_ - 1) / tile_);
   }
-  [[nodiscard]] size_t scratch_bytes() const override { return tile_ * kRows * sizeof(int32_t); }
+  [[nodiscard]] size_t scratch_bytes() const override {
+    return tile_ * kRows * sizeof(int32_t) + (by_onednn_ ? 0 : kIntGemmScratch * sizeof(int16_t));
+  }
   void run(const Step&, uint32_t task, char* scratch) const override {
     const size_t j = task * tile_;
     const size_t n = std::min(tile_, at(p_.w.rows) - j);
@@ -125,7 +128,7 @@ class IntGemmStage : public Stage {
       const size_t m = std::min(kRows, at(p_.x.rows) - row);
       multiply(row, m, j, n, acc);
       for (size_t r = 0; r < m; ++r) {
-        p_.kernels.rescale_int(acc + r * n, p_.x_scale[row + r], p_.w_scale + j,
+        p_.kernels.rescale_int(acc + r * tile_, p_.x_scale[row + r], p_.w_scale + j,
                                p_.bias == nullptr ? nullptr : p_.bias + j, p_.y.f32() + (row + r) * at(p_.y.cols) + j,
                                n);
       }
@@ -134,23 +137,30 @@ class IntGemmStage : public Stage {
 
  private:
   void multiply(size_t row, size_t m, size_t j, size_t n, int32_t* acc) const {
-    const int64_t k = p_.w.cols;
-    const auto* x = reinterpret_cast<const int8_t*>(p_.x.data) + row * at(k);
-    const auto* w = reinterpret_cast<const int8_t*>(p_.w.data) + j * at(k);
+    const size_t k = at(p_.w.cols);
+    const auto* x = reinterpret_cast<const int8_t*>(p_.x.data) + row * k;
+    const auto* w = reinterpret_cast<const int8_t*>(p_.w.data) + j * k;
+    if (!by_onednn_) {
+      auto* packed = reinterpret_cast<int16_t*>(acc + tile_ * kRows);
+      return p_.kernels.int_gemm({x, k, m, w, k, n, k, acc, tile_, packed});
+    }
     const int32_t offset = 0;
-    dnnl_gemm_s8s8s32('N', 'T', 'F', static_cast<int64_t>(m), static_cast<int64_t>(n), k, 1.0f, x, k, 0, w, k, 0, 0.0f,
-                      acc, static_cast<int64_t>(n), &offset);
+    const auto depth = static_cast<int64_t>(k);
+    dnnl_gemm_s8s8s32('N', 'T', 'F', static_cast<int64_t>(m), static_cast<int64_t>(n), depth, 1.0f, x, depth, 0, w,
+                      depth, 0, 0.0f, acc, static_cast<int64_t>(tile_), &offset);
   }
 
   static constexpr size_t kRows = 512;
   static constexpr size_t kAccumulators = 1u << 20;
   Product p_;
+  bool by_onednn_;
   size_t tile_;
 };
 
 }  // namespace
 
 void add_matmul(Plan& plan, const Op& op) {
+  if (multiplies_bf16(plan, op)) return add_bf16_matmul(plan, op);
   Slot& x = plan.slots[op.in[0]];
   Slot& w = plan.slots[op.in[1]];
   const float* bias = op.in.size() == 3 ? plan.slots[op.in[2]].f32() : nullptr;
@@ -164,8 +174,9 @@ void add_matmul(Plan& plan, const Op& op) {
                 " weights converted to f32 in registers");
     }
   } else if (x_scale != nullptr) {
-    plan.stages.push_back(std::make_unique<IntGemmStage>(p, plan.threads));
-    plan.note("matmul i8: " + onednn_text() + " int8 to int32");
+    const bool by_onednn = plan.isa == Isa::kAvx512 && onednn_has_vnni();
+    plan.stages.push_back(std::make_unique<IntGemmStage>(p, plan.threads, by_onednn));
+    plan.note("matmul i8: " + (by_onednn ? onednn_text() : std::string("own kernel")) + ", int8 to int32");
   } else {
     plan.stages.push_back(std::make_unique<GemmStage>(p, plan.threads));
     plan.note("matmul: " + onednn_text() + " in f32" +

@@ -8,61 +8,59 @@
 namespace assay::cpu {
 namespace {  // NOLINT(google-build-namespaces): one copy per instruction set is the purpose
 
-// Bytes ahead of the load at which a row of weights is asked for: beyond what the hardware fetches by itself.
-constexpr size_t kPrefetchBytes = 1024;
-
-// R rows of weights by M rows of x over columns [k0, k1), added to total.
-template <typename W, int R, int M>
-inline void dot_block(const MatvecArgs& a, const W* w, size_t k0, size_t k1, Vf (&acc)[R][M]) {
+// One row of weights at a time: one stream through memory.
+// Columns [k0, k1) of one row of weights by M rows of x, as M sums of U vectors each.
+template <typename W, int M, int U>
+inline void dot_block(const MatvecArgs& a, const W* w, size_t k0, size_t k1, Vf (&total)[M]) {
+  constexpr size_t kPerLine = kLineBytes / sizeof(W);
+  constexpr size_t kStep = kWidth * U > kPerLine ? kWidth * U : kPerLine;  // whole lines, for whole prefetches
+  Vf acc[U][M] = {};
   size_t k = k0;
+  for (; k + kStep <= k1; k += kStep) {
+    for (size_t line = 0; line < kStep; line += kPerLine) prefetch_line(w + k + line);
+    for (size_t i = 0; i < kStep; i += kWidth) {
+      const Vf v = load(w + k + i);
+      for (int m = 0; m < M; ++m) acc[i / kWidth % U][m] += v * load(a.x + static_cast<size_t>(m) * a.ldx + k + i);
+    }
+  }
   for (; k + kWidth <= k1; k += kWidth) {
-    Vf x[M];
-    for (int m = 0; m < M; ++m) x[m] = load(a.x + static_cast<size_t>(m) * a.ldx + k);
-    for (int r = 0; r < R; ++r) {
-      const W* p = w + static_cast<size_t>(r) * a.ldw + k;
-      __builtin_prefetch(reinterpret_cast<const char*>(p) + kPrefetchBytes);
-      const Vf v = load(p);
-      for (int m = 0; m < M; ++m) acc[r][m] += v * x[m];
-    }
+    const Vf v = load(w + k);
+    for (int m = 0; m < M; ++m) acc[0][m] += v * load(a.x + static_cast<size_t>(m) * a.ldx + k);
   }
-  if (k == k1) return;
-  for (int r = 0; r < R; ++r) {
-    const Vf v = load_part(w + static_cast<size_t>(r) * a.ldw + k, k1 - k);
-    for (int m = 0; m < M; ++m) acc[r][m] += v * load_part(a.x + static_cast<size_t>(m) * a.ldx + k, k1 - k);
+  if (k < k1) {
+    const Vf v = load_part(w + k, k1 - k);
+    for (int m = 0; m < M; ++m) acc[0][m] += v * load_part(a.x + static_cast<size_t>(m) * a.ldx + k, k1 - k);
   }
-}
-
-template <typename W, int R, int M>
-inline void matvec_rows(const MatvecArgs& a, size_t row) {
-  const W* w = static_cast<const W*>(a.w) + row * a.ldw;
-  Vf total[R][M] = {};
-  if (a.scale == nullptr || a.scale_block >= a.k) {
-    dot_block<W, R, M>(a, w, 0, a.k, total);
-  } else {
-    for (size_t k = 0, block = 0; k < a.k; k += a.scale_block, ++block) {
-      Vf part[R][M] = {};
-      dot_block<W, R, M>(a, w, k, k + a.scale_block, part);
-      for (int r = 0; r < R; ++r) {
-        const float s = a.scale[(row + static_cast<size_t>(r)) * a.ld_scale + block];
-        for (int m = 0; m < M; ++m) total[r][m] += part[r][m] * s;
-      }
-    }
-  }
-  for (int r = 0; r < R; ++r) {
-    const size_t j = row + static_cast<size_t>(r);
-    const float s = a.scale != nullptr && a.scale_block >= a.k ? a.scale[j * a.ld_scale] : 1.0f;
-    for (int m = 0; m < M; ++m) {
-      a.y[static_cast<size_t>(m) * a.ldy + j] = sum(total[r][m]) * s + (a.bias != nullptr ? a.bias[j] : 0.0f);
-    }
+  for (int m = 0; m < M; ++m) {
+    total[m] = acc[0][m];
+    for (int u = 1; u < U; ++u) total[m] += acc[u][m];
   }
 }
 
 template <typename W, int M>
+inline void matvec_row(const MatvecArgs& a, size_t j) {
+  constexpr int kUnroll = M == 1 ? 4 : (M <= 4 ? 2 : 1);  // chains enough to hide the latency of an addition
+  const W* w = static_cast<const W*>(a.w) + j * a.ldw;
+  Vf total[M];
+  if (a.scale == nullptr || a.scale_block >= a.k) {
+    dot_block<W, M, kUnroll>(a, w, 0, a.k, total);
+    const float s = a.scale != nullptr ? a.scale[j * a.ld_scale] : 1.0f;
+    for (int m = 0; m < M; ++m) total[m] *= s;
+  } else {
+    for (auto& t : total) t = Vf{};
+    for (size_t k = 0, block = 0; k < a.k; k += a.scale_block, ++block) {
+      Vf part[M];
+      dot_block<W, M, kUnroll>(a, w, k, k + a.scale_block, part);
+      for (int m = 0; m < M; ++m) total[m] += part[m] * a.scale[j * a.ld_scale + block];
+    }
+  }
+  const float bias = a.bias != nullptr ? a.bias[j] : 0.0f;
+  for (int m = 0; m < M; ++m) a.y[static_cast<size_t>(m) * a.ldy + j] = sum(total[m]) + bias;
+}
+
+template <typename W, int M>
 void matvec_m(const MatvecArgs& a) {
-  constexpr int kRows = M <= 2 ? 4 : (M <= 4 ? 2 : 1);
-  size_t j = 0;
-  for (; j + kRows <= a.n; j += kRows) matvec_rows<W, kRows, M>(a, j);
-  for (; j < a.n; ++j) matvec_rows<W, 1, M>(a, j);
+  for (size_t j = 0; j < a.n; ++j) matvec_row<W, M>(a, j);
 }
 
 template <typename W>
@@ -97,19 +95,6 @@ void matvec(const MatvecArgs& a) {
       return matvec_w<Bf16>(a);
     default:
       return matvec_w<int8_t>(a);
-  }
-}
-
-void int_matvec(const IntMatvecArgs& a) {
-  for (size_t j = 0; j < a.n; ++j) {
-    const int8_t* w = a.w + j * a.ldw;
-    for (int m = 0; m < a.m; ++m) {
-      const int8_t* x = a.x + static_cast<size_t>(m) * a.ldx;
-      int32_t total = 0;
-      for (size_t k = 0; k < a.k; ++k) total += static_cast<int32_t>(x[k]) * w[k];
-      a.y[static_cast<size_t>(m) * a.ldy + j] =
-          static_cast<float>(total) * a.x_scale[m] * a.w_scale[j] + (a.bias != nullptr ? a.bias[j] : 0.0f);
-    }
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "adapters/abi/assay_adapter.h"
 #include "adapters/cpu/isa.h"
+#include "adapters/cpu/memory.h"
 
 namespace assay::cpu {
 
@@ -74,11 +75,15 @@ struct Plan {
   unsigned threads = 1;
   std::vector<Slot> slots;
   std::vector<std::unique_ptr<Stage>> stages;
+  Buffer narrow;                   // the rows of one product in bf16, where oneDNN multiplies those
   std::vector<std::string> notes;  // what ran other than asked, without repeats
 
   void note(const std::string& text);
 };
 
+// Whether a product runs in bf16 on oneDNN: many rows, and both sides asked for in bf16.
+bool multiplies_bf16(const Plan& plan, const Op& op);
+void add_bf16_matmul(Plan& plan, const Op& op);
 void add_matmul(Plan& plan, const Op& op);
 void add_attention(Plan& plan, const Op& op);
 void add_kv_append(Plan& plan, const Op& op);

@@ -1,6 +1,5 @@
 #include "adapters/cpu/pool.h"
 
-#include <omp.h>
 #include <sched.h>
 
 #include <chrono>
@@ -8,6 +7,7 @@
 #include <utility>
 
 #include "adapters/cpu/failure.h"
+#include "adapters/cpu/isa.h"
 
 namespace assay::cpu {
 
@@ -31,20 +31,18 @@ void pin(int cpu) {
 // Pins the calling thread, and lets oneDNN work on it alone, until the end of the scope.
 class CallerScope {
  public:
-  explicit CallerScope(int cpu) : omp_threads_(omp_get_max_threads()) {
+  explicit CallerScope(int cpu) {
     pinned_ = sched_getaffinity(0, sizeof(old_), &old_) == 0;
     if (pinned_) pin(cpu);
-    omp_set_num_threads(1);
   }
   ~CallerScope() {
-    omp_set_num_threads(omp_threads_);
     if (pinned_) sched_setaffinity(0, sizeof(old_), &old_);
   }
   CallerScope(const CallerScope&) = delete;
   CallerScope& operator=(const CallerScope&) = delete;
 
  private:
-  int omp_threads_;
+  OnednnAlone alone_;
   bool pinned_ = false;
   cpu_set_t old_{};
 };
@@ -97,7 +95,7 @@ void Pool::wait_for(uint32_t epoch) {
 
 void Pool::serve(unsigned id) {
   pin(cpus_[id % cpus_.size()]);
-  omp_set_num_threads(1);
+  const OnednnAlone alone;
   for (uint32_t epoch = 1;; ++epoch) {
     wait_for(epoch);
     if (stop_) return;

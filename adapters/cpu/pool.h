@@ -12,7 +12,7 @@ namespace assay::cpu {
 // CPUs that this thread may run on, ascending.
 std::vector<int> allowed_cpus();
 
-class Pool {
+class Pool {  // NOLINT(clang-analyzer-optin.performance.Padding): hot words on lines of their own
  public:
   // Threads run on the first `size` of `cpus`, one each. Throws Failure if threads cannot be made.
   Pool(std::vector<int> cpus, unsigned size);

@@ -55,6 +55,13 @@ void Program::allocate(const Model& model) {
 }
 
 void Program::add_stages(const Model& model) {
+  const OnednnAlone alone;
+  size_t narrow = 0;
+  for (const Op& op : model.ops) {
+    if (multiplies_bf16(plan_, op)) narrow = std::max<size_t>(narrow, plan_.slots[op.in[0]].elements() * 2);
+  }
+  plan_.narrow = Buffer(narrow);
+  device_bytes_ += narrow;
   for (const Op& op : model.ops) {
     switch (op.kind) {
       case ASSAY_OP_MATMUL:
