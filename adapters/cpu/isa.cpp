@@ -1,5 +1,7 @@
 #include "adapters/cpu/isa.h"
 
+#include <cpuid.h>
+
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 
@@ -22,13 +24,19 @@ constexpr OnednnIsa kOnednnIsas[] = {{dnnl_cpu_isa_sse41, "sse41"},
                                      {dnnl_cpu_isa_avx512_core_amx, "avx512_core_amx"},
                                      {dnnl_cpu_isa_avx2_vnni, "avx2_vnni"}};
 
+// Clang 14 does not know "f16c" as a feature to ask for.
+bool has_f16c() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+
 }  // namespace
 
 const char* isa_name(Isa isa) { return kernels_of(isa).name; }
 
 Isa best_isa() {
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512vnni");
