@@ -1,0 +1,50 @@
+// A run as a file: campaign.json in the output folder holds the plan, so that a run can go on after it was cut off.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "harness/plan/selection.h"
+#include "results/record.h"
+#include "suites/base/result.h"
+
+namespace assay {
+
+inline constexpr int kCampaignVersion = 1;
+inline constexpr const char* kCampaignFile = "campaign.json";
+
+struct CampaignCase {
+  std::string id, hash, suite_hash;
+};
+
+struct Campaign {
+  int version = kCampaignVersion;
+  std::string tool_version, tool_commit, created;  // created: UTC, ISO 8601
+  std::vector<std::string> arguments;              // of `assay run`, without --out and --resume
+  std::string device, form;
+  uint64_t seed = 0;
+  int threads = 0;
+  double time_limit_s = 0;  // 0: of the suites
+  std::vector<std::pair<std::string, std::string>> options;
+  std::vector<CampaignCase> cases;
+};
+
+std::vector<CampaignCase> campaign_cases(const std::vector<PlannedCase>& cases);
+
+std::string campaign_to_json(const Campaign& campaign);
+Result<Campaign> campaign_from_json(const std::string& text, const std::string& where);
+Result<Campaign> read_campaign(const std::filesystem::path& folder);
+
+// What would make going on with `before` as `now` another run: "seed: 1 before, 2 now"; "" where nothing would.
+std::string campaign_difference(const Campaign& before, const Campaign& now);
+
+// For each case of the plan whether an ok record of it is among `records`.
+std::vector<bool> finished_cases(const Campaign& campaign, const std::vector<Record>& records);
+
+// The last record of each case of the plan, in its order; a case without one is left out.
+std::vector<Record> last_records(const Campaign& campaign, const std::vector<Record>& records);
+
+}  // namespace assay

@@ -1,0 +1,123 @@
+#include "results/metrics/throughput.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <random>
+
+#include "results/metrics/student.h"
+
+namespace assay {
+namespace {
+
+constexpr double kWindow = 5;     // Sokal: stop at the first lag M >= 5 tau(M)
+constexpr double kMinBlocks = 8;  // blocks never grow beyond n / 8: fewer would not show their own spread
+constexpr double kBlockTaus = 2;  // block length in autocorrelation times
+
+double mean_of(const std::vector<double>& x) {
+  return x.empty() ? 0 : std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
+}
+
+struct Blocks {
+  size_t length = 1;
+  double independent = 0;  // n / tau: values that carry the information of the n correlated ones
+};
+
+Blocks blocks_of(const std::vector<double>& x) {
+  const auto n = static_cast<double>(x.size());
+  const double tau = autocorrelation_time(x);
+  Blocks out;
+  // Blocks of about n^(1/3) tau^(2/3) minimise the error of a block bootstrap's variance; two tau at the least.
+  const double wanted = tau <= 1 ? 1 : std::max(kBlockTaus * tau, std::cbrt(n * tau * tau));
+  out.length = static_cast<size_t>(std::clamp(std::ceil(wanted), 1.0, std::max(1.0, std::floor(n / kMinBlocks))));
+  out.independent = n / std::max(tau, static_cast<double>(out.length));
+  return out;
+}
+
+// Sorted means of resamples of x by circular blocks.
+std::vector<double> resampled_means(const std::vector<double>& x, size_t block, uint64_t seed, int resamples) {
+  const size_t n = x.size();
+  std::vector<double> sums(n + 1, 0);  // of the values before i, each less the first value: keeps the digits
+  for (size_t i = 0; i < n; ++i) sums[i + 1] = sums[i] + (x[i] - x[0]);
+  const auto sum_of = [&](size_t start, size_t length) {
+    const size_t end = start + length;
+    return end <= n ? sums[end] - sums[start] : sums[n] - sums[start] + sums[end - n];
+  };
+  std::mt19937_64 random(seed);
+  std::vector<double> means(static_cast<size_t>(std::max(resamples, 1)));
+  for (double& mean : means) {
+    double sum = 0;
+    for (size_t left = n; left > 0;) {
+      const size_t length = std::min(block, left);
+      sum += sum_of(static_cast<size_t>(random() % n), length);
+      left -= length;
+    }
+    mean = x[0] + sum / static_cast<double>(n);
+  }
+  std::sort(means.begin(), means.end());
+  return means;
+}
+
+// Linear between neighbours of a sorted list.
+double sorted_quantile(const std::vector<double>& sorted, double p) {
+  const double at = p * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<size_t>(at);
+  const size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (sorted[above] - sorted[below]) * (at - static_cast<double>(below));
+}
+
+// The percentile bootstrap takes the spread that it sees for the true one and is too narrow where few independent
+// values showed it. Both sides are stretched about the mean: by Student's t over the normal's z, and by the bias of
+// a variance from m values, sqrt(m / (m - 1)).
+double small_sample_factor(double confidence, double independent) {
+  const double dof = std::max(independent - 1, 1.0);
+  return student_two_sided(confidence, dof) / normal_two_sided(confidence) * std::sqrt((dof + 1) / dof);
+}
+
+}  // namespace
+
+double autocorrelation_time(const std::vector<double>& x) {
+  const size_t n = x.size();
+  if (n < 4) return 1;
+  const double mean = mean_of(x);
+  std::vector<double> d(n);
+  for (size_t i = 0; i < n; ++i) d[i] = x[i] - mean;
+  const double variance = std::inner_product(d.begin(), d.end(), d.begin(), 0.0);
+  // Equal values but for the mean's rounding have no correlation to speak of.
+  if (variance <= 1e-24 * mean * mean * static_cast<double>(n)) return 1;
+  double tau = 1;
+  for (size_t lag = 1; lag < n / 2; ++lag) {
+    const auto shift = static_cast<std::ptrdiff_t>(lag);
+    tau += 2 * std::inner_product(d.begin() + shift, d.end(), d.begin(), 0.0) / variance;
+    if (static_cast<double>(lag) >= kWindow * tau) break;
+  }
+  return std::max(tau, 1.0);
+}
+
+Interval bootstrap_mean(const std::vector<double>& x, double confidence, uint64_t seed, int resamples) {
+  const double mean = mean_of(x);
+  if (x.size() < 2) return {mean, mean};
+  const Blocks blocks = blocks_of(x);
+  const std::vector<double> means = resampled_means(x, blocks.length, seed, resamples);
+  const double factor = small_sample_factor(confidence, blocks.independent);
+  const double low = sorted_quantile(means, (1 - confidence) / 2);
+  const double high = sorted_quantile(means, (1 + confidence) / 2);
+  return {mean - std::max(0.0, mean - low) * factor, mean + std::max(0.0, high - mean) * factor};
+}
+
+Throughput throughput(const std::vector<double>& step_ns, double units_per_step, double confidence, uint64_t seed) {
+  Throughput out;
+  out.n = step_ns.size();
+  const double mean = mean_of(step_ns);
+  if (!(mean > 0)) return out;
+  out.per_s = units_per_step / mean * 1e9;
+  out.block_length = static_cast<double>(blocks_of(step_ns).length);
+  const Interval step = bootstrap_mean(step_ns, confidence, seed);
+  // A mean's interval that reaches 0 bounds the rate on one side only; the fastest step bounds it then.
+  const double least = *std::min_element(step_ns.begin(), step_ns.end());
+  const double low_ns = step.low > 0 ? step.low : std::max(least, 1e-3);
+  out.interval = {units_per_step / step.high * 1e9, units_per_step / low_ns * 1e9};
+  return out;
+}
+
+}  // namespace assay

@@ -1,0 +1,188 @@
+#include <nlohmann/json.hpp>
+
+#include "results/packed.h"
+#include "results/record.h"
+
+namespace assay {
+namespace {
+
+using nlohmann::json;
+
+template <typename T>
+json maybe(const std::optional<T>& value) {
+  return value ? json(*value) : json(nullptr);
+}
+
+// Text that holds JSON goes in as JSON; empty is null; what is no JSON stays a text.
+json embedded(const std::string& text) {
+  if (text.empty()) return nullptr;
+  json value = json::parse(text, nullptr, false);
+  return value.is_discarded() ? json(text) : value;
+}
+
+json packed_json(const std::vector<uint64_t>& values) {
+  const Packed packed = pack(values);
+  return {{"count", packed.count}, {"data", packed.data}, {"xxh3", packed.xxh3}};
+}
+
+json samples_json(const Samples& s) {
+  return {{"encoding", "delta-zigzag-varint-zstd-base64"},
+          {"start_ns", packed_json(s.start_ns)},
+          {"host_ns", packed_json(s.host_ns)},
+          {"device_ns", packed_json(s.device_ns)},
+          {"device_clock", s.device_clock},
+          {"device_clock_step_ns", s.device_clock_step_ns}};
+}
+
+json op_json(const OpNumerics& o) {
+  return {{"op", o.op},       {"kind", o.kind},         {"dtype", o.dtype}, {"error", o.error},
+          {"limit", o.limit}, {"elements", o.elements}, {"pass", o.pass},   {"detail", o.detail}};
+}
+
+json numerics_json(const Numerics& n) {
+  json ops = json::array();
+  for (const OpNumerics& op : n.ops) ops.push_back(op_json(op));
+  return {{"verdict", n.verdict},
+          {"reason", n.reason},
+          {"seed", n.seed},
+          {"ops", std::move(ops)},
+          {"whole", n.whole ? op_json(*n.whole) : json(nullptr)}};
+}
+
+json counters_json(const std::vector<Counter>& counters) {
+  json out = json::array();
+  for (const Counter& c : counters) {
+    out.push_back({{"name", c.name}, {"value", maybe(c.value)}, {"reason", c.reason}});
+  }
+  return out;
+}
+
+json noise_json(const NoiseReport& n) {
+  return {{"disturbed", n.disturbed},
+          {"causes", n.causes},
+          {"values", n.values},
+          {"host_gap_start_ns", packed_json(n.host_gap_start_ns)},
+          {"host_gap_ns", packed_json(n.host_gap_ns)}};
+}
+
+json ceiling_json(const Ceiling& c) {
+  return {{"flops_per_s", maybe(c.flops_per_s)},
+          {"flops_dtype", c.flops_dtype},
+          {"read_bytes_per_s", maybe(c.read_bytes_per_s)},
+          {"when", c.when},
+          {"reason", c.reason}};
+}
+
+json extrapolation_json(const std::optional<Extrapolation>& e) {
+  if (!e) return nullptr;
+  return {{"layers_run", e->layers_run},
+          {"layers_total", e->layers_total},
+          {"fewer_layers", e->fewer_layers},
+          {"step_ns_run_layers", maybe(e->step_ns_run_layers)},
+          {"step_ns_fewer_layers", maybe(e->step_ns_fewer_layers)},
+          {"projected_step_ns", maybe(e->projected_step_ns)},
+          {"method", e->method},
+          {"reason", e->reason}};
+}
+
+json energy_json(const Energy& e) {
+  return {{"joules", maybe(e.joules)},
+          {"idle_watts", maybe(e.idle_watts)},
+          {"watts_mean", maybe(e.watts_mean)},
+          {"source", e.source},
+          {"reason", e.reason}};
+}
+
+json stop_json(const StopReport& s) {
+  return {{"reason", s.reason},
+          {"target_half_width", s.target_half_width},
+          {"achieved_half_width", maybe(s.achieved_half_width)},
+          {"warmup_steps", s.warmup_steps},
+          {"warmup_s", s.warmup_s},
+          {"timed_s", s.timed_s},
+          {"warmup_end", s.warmup_end}};
+}
+
+json made_by_json(const Record& r) {
+  return {{"schema_version", r.schema_version},
+          {"id", r.id},
+          {"created", r.created},
+          {"tool_version", r.tool_version},
+          {"tool_commit", r.tool_commit},
+          {"build_flags", r.build_flags},
+          {"tier", r.tier},
+          {"basis", r.basis},
+          {"status", r.status},
+          {"reason", r.reason}};
+}
+
+json work_json(const Record& r) {
+  return {{"suite", r.suite},
+          {"suite_hash", r.suite_hash},
+          {"case_id", r.case_id},
+          {"case_hash", r.case_hash},
+          {"case", embedded(r.case_json)},
+          {"form", r.form},
+          {"model", r.model},
+          {"dtype", r.dtype},
+          {"step_kind", r.step_kind},
+          {"token_class", r.token_class},
+          {"executed", r.executed},
+          {"batch", r.batch},
+          {"tokens", r.tokens},
+          {"context", r.context},
+          {"tokens_per_step", r.tokens_per_step},
+          {"step_flops", r.step_flops},
+          {"step_weight_bytes", r.step_weight_bytes},
+          {"step_kv_bytes", r.step_kv_bytes},
+          {"step_activation_bytes", r.step_activation_bytes},
+          {"seed", r.seed}};
+}
+
+json place_json(const Record& r) {
+  return {{"adapter", r.adapter},
+          {"adapter_version", r.adapter_version},
+          {"adapter_vendor", r.adapter_vendor},
+          {"adapter_build", embedded(r.adapter_build_json)},
+          {"adapter_abi", r.adapter_abi},
+          {"device", r.device},
+          {"device_product", r.device_product},
+          {"device_arch", r.device_arch},
+          {"device_driver", r.device_driver},
+          {"device_serial_hash", r.device_serial_hash},
+          {"device_memory_bytes", r.device_memory_bytes},
+          {"support", r.support},
+          {"threads", r.threads},
+          {"environment", r.environment},
+          {"warnings", r.warnings}};
+}
+
+json found_json(const Record& r) {
+  return {{"prepare_s", r.prepare_s},
+          {"load_s", r.load_s},
+          {"lowering", r.lowering},
+          {"launches", r.launches},
+          {"program_bytes", r.program_bytes},
+          {"samples", samples_json(r.samples)},
+          {"stop", stop_json(r.stop)},
+          {"numerics", numerics_json(r.numerics)},
+          {"counters", counters_json(r.counters)},
+          {"noise", noise_json(r.noise)},
+          {"ceiling", ceiling_json(r.ceiling)},
+          {"extrapolation", extrapolation_json(r.extrapolation)},
+          {"energy", energy_json(r.energy)},
+          {"timing_truth", r.timing_truth}};
+}
+
+}  // namespace
+
+std::string record_to_json(const Record& record) {
+  json out = made_by_json(record);
+  out.update(work_json(record));
+  out.update(place_json(record));
+  out.update(found_json(record));
+  // A driver's text may be in any encoding: what is no UTF-8 becomes U+FFFD.
+  return out.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace assay
