@@ -1,0 +1,81 @@
+#include "harness/cli/common.h"
+
+#include <charconv>
+#include <cstdlib>
+#include <ctime>
+
+#include "harness/run/layers.h"
+#include "suites/base/nearest.h"
+
+namespace assay {
+
+namespace fs = std::filesystem;
+
+fs::path data_dir() {
+  if (const char* set = std::getenv("ASSAY_DATA_DIR"); set != nullptr && *set != '\0') return set;
+  std::error_code code;
+  const fs::path self = fs::read_symlink("/proc/self/exe", code);
+  return code ? fs::path() : self.parent_path().parent_path() / "share" / "assay" / "suites";
+}
+
+Result<Catalogue> load_catalogue() { return Catalogue::load(data_dir()); }
+
+std::vector<Manifest> known_adapters(const Arguments& arguments) {
+  std::vector<fs::path> extra;
+  for (const std::string& file : arguments.texts("adapter")) extra.emplace_back(file);
+  return find_adapters(extra);
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> adapter_settings(const Arguments& arguments) {
+  std::vector<std::pair<std::string, std::string>> settings;
+  for (const std::string& text : arguments.texts("adapter-option")) {
+    Result<std::pair<std::string, std::string>> pair = key_value("--adapter-option", text);
+    if (!pair.ok()) return pair.error();
+    settings.push_back(std::move(pair).value());
+  }
+  return settings;
+}
+
+Result<ChosenDevice> choose_device(const std::string& name, const std::vector<Manifest>& adapters) {
+  ChosenDevice chosen;
+  const size_t colon = name.find(':');
+  const std::string adapter = name.substr(0, colon);
+  if (colon != std::string::npos) {
+    const char* end = name.data() + name.size();
+    const auto [stop, error] = std::from_chars(name.data() + colon + 1, end, chosen.index);
+    if (error != std::errc() || stop != end) {
+      return bad_input("--device: expected ADAPTER:NUMBER such as cpu:0, found \"" + name + "\"");
+    }
+  }
+  chosen.name = adapter + ":" + std::to_string(chosen.index);
+  std::vector<std::string> names;
+  for (const Manifest& m : adapters) {
+    names.push_back(m.name);
+    if (m.name != adapter) continue;
+    if (!m.problem.empty()) return bad_input("--device: " + name + " can't be used: " + m.problem);
+    chosen.adapter = m;
+    return chosen;
+  }
+  return bad_input("--device: unknown device \"" + name + "\"" + suggestion(adapter, names));
+}
+
+TableFormat table_format(const Arguments& arguments) {
+  const std::string format = arguments.text("format");
+  if (arguments.has("json") || format == "json") return TableFormat::kJson;
+  if (format == "md") return TableFormat::kMarkdown;
+  if (format == "csv") return TableFormat::kCsv;
+  return TableFormat::kText;
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+std::string memory_text(uint64_t bytes) { return bytes == 0 ? "" : bytes_text(bytes); }
+
+}  // namespace assay

@@ -1,0 +1,43 @@
+// What several commands need: where the data lies, which adapters there are, and what the user asked of them.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harness/cli/arguments.h"
+#include "harness/loader/manifest.h"
+#include "harness/run/supervisor.h"
+#include "reports/tables.h"
+#include "suites/suite.h"
+
+namespace assay {
+
+// share/assay/suites beside the executable's folder; ASSAY_DATA_DIR overrides it.
+std::filesystem::path data_dir();
+Result<Catalogue> load_catalogue();
+
+// Adapters by --adapter and the search path.
+std::vector<Manifest> known_adapters(const Arguments& arguments);
+// --adapter-option KEY=VALUE, in order.
+Result<std::vector<std::pair<std::string, std::string>>> adapter_settings(const Arguments& arguments);
+
+// A device as the user names it ("cpu:0"; "cpu" means "cpu:0") with the adapter that serves it.
+struct ChosenDevice {
+  Manifest adapter;
+  std::string name;  // "cpu:0"
+  uint32_t index = 0;
+};
+// kBadInput when the name is malformed, no adapter has it (suggests the nearest), or its adapter can't be used here.
+Result<ChosenDevice> choose_device(const std::string& name, const std::vector<Manifest>& adapters);
+
+// --format, or json with --json.
+TableFormat table_format(const Arguments& arguments);
+
+// Now, UTC: "2026-01-31T12:00:00Z".
+std::string utc_now();
+// "1.5 GiB"; "" for 0.
+std::string memory_text(uint64_t bytes);
+
+}  // namespace assay

@@ -1,0 +1,81 @@
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "harness/cli/common.h"
+#include "harness/cli/terminal.h"
+
+namespace assay {
+namespace {
+
+using nlohmann::json;
+
+// One worker for one adapter: a vendor library that crashes or hangs takes nothing with it.
+Result<std::vector<DeviceInfo>> devices_of(const Manifest& adapter,
+                                           const std::vector<std::pair<std::string, std::string>>& settings) {
+  if (!adapter.problem.empty()) return Error{ErrorKind::kUnsupported, adapter.problem};
+  Result<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::start(SupervisorOptions{});
+  if (!worker.ok()) return worker.error();
+  Job job;
+  job.kind = Job::Kind::kDevices;
+  job.adapter_library = adapter.library.string();
+  job.options = settings;
+  return (*worker)->devices(job);
+}
+
+Result<int> devices(const Arguments& arguments) {
+  const Result<std::vector<std::pair<std::string, std::string>>> settings = adapter_settings(arguments);
+  if (!settings.ok()) return settings.error();
+  json list = json::array();
+  TextTable table({"device", "product", "memory", "free", "basis", "support", "note"});
+  for (const Manifest& adapter : known_adapters(arguments)) {
+    const Result<std::vector<DeviceInfo>> found = devices_of(adapter, *settings);
+    json one = {{"adapter", adapter.name},
+                {"vendor", adapter.vendor},
+                {"version", adapter.version},
+                {"tables", adapter.tables},
+                {"description", adapter.description},
+                {"manifest", adapter.file.string()},
+                {"problem", found.ok() ? "" : found.error().message},
+                {"devices", json::array()}};
+    if (!found.ok())
+      table.row({adapter.name, "", "", "", "", "", "can't be used: " + found.error().message}, Mark::kWarning);
+    if (found.ok() && found->empty()) table.row({adapter.name, "", "", "", "", "", "no device found"}, Mark::kWarning);
+    for (const DeviceInfo& d : found.ok() ? *found : std::vector<DeviceInfo>{}) {
+      const std::string name = adapter.name + ":" + std::to_string(d.index);
+      table.row({name, d.product, memory_text(d.memory_bytes), memory_text(d.memory_free_bytes), d.basis, d.support,
+                 adapter.description},
+                Mark::kGood);
+      one["devices"].push_back({{"name", name},
+                                {"product", d.product},
+                                {"arch", d.arch},
+                                {"driver", d.driver},
+                                {"memory_bytes", d.memory_bytes},
+                                {"memory_free_bytes", d.memory_free_bytes},
+                                {"basis", d.basis},
+                                {"support", d.support}});
+    }
+    list.push_back(one);
+  }
+  const std::string text = arguments.has("json") ? list.dump(2) + "\n" : table.render(stdout_options());
+  std::fputs(text.c_str(), stdout);
+  return kExitOk;
+}
+
+}  // namespace
+
+CommandSpec devices_command() {
+  CommandSpec spec;
+  spec.name = "devices";
+  spec.summary = "adapters, their devices, and why something can't be used";
+  spec.about =
+      "Adapters are found by --adapter, in the folders of ASSAY_ADAPTER_PATH, and beside the program. Each is opened "
+      "in a process of its own. Support has four steps: verified on hardware, verified on a CPU, checked against the "
+      "API, planned.";
+  spec.options = {adapter_option(), adapter_setting_option(), json_option()};
+  spec.examples = {{"assay devices", "what can be measured here"},
+                   {"assay devices --adapter ./my.adapter.json", "an adapter that is not installed"}};
+  spec.run = devices;
+  return spec;
+}
+
+}  // namespace assay

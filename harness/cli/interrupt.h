@@ -1,0 +1,10 @@
+// Ctrl-C and SIGTERM: the first asks the run to finish its step and keep what it has.
+#pragma once
+
+namespace assay {
+
+// Installs the handlers; a second signal ends the program at once.
+void catch_interrupts();
+bool interrupted();
+
+}  // namespace assay

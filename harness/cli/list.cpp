@@ -1,0 +1,136 @@
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "harness/cli/common.h"
+#include "harness/cli/terminal.h"
+#include "harness/plan/selection.h"
+
+namespace assay {
+namespace {
+
+using nlohmann::json;
+
+// What a list prints in its three forms.
+struct Listing {
+  TextTable table;
+  json items = json::array();
+  std::vector<std::string> names;
+};
+
+std::string billions(double params) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.3f B", params / 1e9);
+  return text;
+}
+
+Listing list_suites(const Catalogue& catalogue) {
+  Listing out{TextTable({"suite", "quick", "full", "question"}), json::array(), {}};
+  out.table.align_right(1);
+  out.table.align_right(2);
+  for (const Suite& s : catalogue.suites()) {
+    out.names.push_back(s.name);
+    out.table.row({s.name, std::to_string(s.quick_cases.size()), std::to_string(s.full_cases.size()), s.question});
+    out.items.push_back({{"name", s.name},
+                         {"title", s.title},
+                         {"question", s.question},
+                         {"version", s.version},
+                         {"hash", s.hash},
+                         {"quick_cases", s.quick_cases.size()},
+                         {"full_cases", s.full_cases.size()}});
+  }
+  return out;
+}
+
+Listing list_models(const Catalogue& catalogue) {
+  Listing out{TextTable({"model", "parameters", "layers", "hidden", "heads/kv", "KV bytes/token bf16", "source"}),
+              json::array(),
+              {}};
+  for (size_t column = 1; column <= 5; ++column) out.table.align_right(column);
+  for (const ModelShape& m : catalogue.models()) {
+    out.names.push_back(m.name);
+    const auto kv = static_cast<int64_t>(m.kv_bytes_per_token(2));
+    out.table.row({m.name, billions(m.params()), std::to_string(m.layers), std::to_string(m.hidden),
+                   std::to_string(m.heads) + "/" + std::to_string(m.kv_heads), std::to_string(kv), m.source});
+    out.items.push_back({{"name", m.name},
+                         {"params", m.params()},
+                         {"active_params", m.active_params()},
+                         {"layers", m.layers},
+                         {"hidden", m.hidden},
+                         {"heads", m.heads},
+                         {"kv_heads", m.kv_heads},
+                         {"kv_bytes_per_token_bf16", kv},
+                         {"source", m.source}});
+  }
+  return out;
+}
+
+Result<Listing> list_cases(const Catalogue& catalogue, const Arguments& arguments) {
+  std::vector<Suite> suites = catalogue.suites();
+  if (arguments.has("suite")) {
+    suites.clear();
+    for (const std::string& name : arguments.texts("suite")) {
+      Result<Suite> suite = catalogue.suite(name);
+      if (!suite.ok()) return suite.error();
+      suites.push_back(std::move(suite).value());
+    }
+  }
+  Listing out{TextTable({"case", "tokens per step", "hash"}), json::array(), {}};
+  out.table.align_right(1);
+  const Result<std::vector<PlannedCase>> cases =
+      plan_suites(suites, arguments.has("full") ? "full" : "quick", Selection{});
+  if (!cases.ok()) return cases.error();
+  for (const PlannedCase& c : *cases) {
+    out.names.push_back(c.work.id());
+    out.table.row({c.work.id(), std::to_string(c.work.tokens_per_step()), c.work.hash()});
+    out.items.push_back(json::parse(c.work.to_json()));
+    out.items.back()["id"] = c.work.id();
+  }
+  return out;
+}
+
+Result<Listing> listing(const std::string& what, const Catalogue& catalogue, const Arguments& arguments) {
+  if (what == "models") return list_models(catalogue);
+  if (what == "cases") return list_cases(catalogue, arguments);
+  return list_suites(catalogue);
+}
+
+Result<int> list(const Arguments& arguments) {
+  const Result<Catalogue> catalogue = load_catalogue();
+  if (!catalogue.ok()) return catalogue.error();
+  const std::string what = arguments.operands().empty() ? "suites" : arguments.operands().front();
+  const Result<Listing> made = listing(what, *catalogue, arguments);
+  if (!made.ok()) return made.error();
+  std::string text;
+  if (arguments.has("json")) {
+    text = made->items.dump(2) + "\n";
+  } else if (arguments.has("names")) {
+    for (const std::string& name : made->names) text.append(name).append("\n");
+  } else {
+    text = made->table.render(stdout_options());
+  }
+  std::fputs(text.c_str(), stdout);
+  return kExitOk;
+}
+
+}  // namespace
+
+CommandSpec list_command() {
+  CommandSpec spec;
+  spec.name = "list";
+  spec.summary = "suites, models and cases";
+  spec.operands = "[suites|models|cases]";
+  spec.max_operands = 1;
+  spec.complete = Complete::kWords;
+  spec.words = {"suites", "models", "cases"};
+  spec.about = "Without an operand: the suites.";
+  spec.options = {{"suite", "SUITE", "cases of this suite or suite file only", Complete::kSuite, {}, true},
+                  {"full", "", "cases of the full form", Complete::kNothing, {}, false},
+                  {"names", "", "names only, one a line", Complete::kNothing, {}, false},
+                  json_option()};
+  spec.examples = {{"assay list models", "shapes with their parameters, KV bytes per token and source"},
+                   {"assay list cases --suite decode --full", "every case of the full decode suite"}};
+  spec.run = list;
+  return spec;
+}
+
+}  // namespace assay

@@ -1,0 +1,30 @@
+// One line on the terminal that says what runs, how far it is, and how long it will take yet.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/plan/eta.h"
+#include "harness/run/supervisor.h"
+
+namespace assay {
+
+class ProgressLine {
+ public:
+  // `limits_s`: the time limit of each case. Writes nothing unless stderr is a terminal.
+  explicit ProgressLine(const std::vector<double>& limits_s);
+  ~ProgressLine() { clear(); }
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+
+  void show(size_t index, const std::string& case_id, const Progress& progress);
+  void finished(size_t index, double seconds) { eta_.finished(index, seconds); }
+  void clear();
+
+ private:
+  Eta eta_;
+  size_t count_;
+  bool terminal_, shown_ = false;
+};
+
+}  // namespace assay

@@ -1,0 +1,303 @@
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "harness/cli/common.h"
+#include "harness/cli/interrupt.h"
+#include "harness/cli/progress.h"
+#include "harness/cli/terminal.h"
+#include "harness/plan/campaign.h"
+#include "harness/plan/memory.h"
+#include "harness/run/build_info.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kMaxAxis = int64_t{1} << 40;  // the case's own limits are narrower and name the field
+
+// Everything a run is asked to do, checked.
+struct Request {
+  std::vector<PlannedCase> cases;
+  ChosenDevice device;
+  Campaign campaign;
+  fs::path out;
+  bool resume = false, check_numerics = true;
+};
+
+Status take_integer(const Arguments& a, const char* option, int64_t min, int64_t max, std::optional<int64_t>* out) {
+  if (!a.has(option)) return ok_status();
+  const Result<int64_t> value = integer_value(std::string("--") + option, a.text(option), min, max);
+  if (!value.ok()) return value.error();
+  *out = *value;
+  return ok_status();
+}
+
+Result<Selection> selection_of(const Arguments& a, const Catalogue& catalogue) {
+  Selection s;
+  s.filter = a.text("case");
+  if (a.has("model")) {
+    Result<ModelShape> model = catalogue.model(a.text("model"));
+    if (!model.ok()) return model.error();
+    s.model = std::move(model).value();
+  }
+  if (a.has("dtype")) {
+    const Result<DtypePlan> plan = dtype_plan(a.text("dtype"));
+    if (!plan.ok()) return plan.error();
+    s.dtype = a.text("dtype");
+  }
+  for (const auto& [option, value, min] :
+       {std::tuple{"batch", &s.batch, 1}, std::tuple{"tokens", &s.tokens, 1}, std::tuple{"context", &s.context, 0}}) {
+    if (const Status status = take_integer(a, option, min, kMaxAxis, value); !status.ok()) return status.error();
+  }
+  return s;
+}
+
+// The arguments that say what is run; where it is written does not belong to them.
+std::vector<std::string> lasting_words(const std::vector<std::string>& words) {
+  std::vector<std::string> out;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == "--resume" || words[i].rfind("--out=", 0) == 0) continue;
+    if (words[i] == "--out") {
+      ++i;
+    } else {
+      out.push_back(words[i]);
+    }
+  }
+  return out;
+}
+
+Status take_settings(const Arguments& a, Request* request) {
+  Campaign& c = request->campaign;
+  c.tool_version = tool_version();
+  c.tool_commit = tool_commit();
+  c.created = utc_now();
+  c.arguments = lasting_words(a.words());
+  c.form = a.has("full") ? "full" : "quick";
+  std::optional<int64_t> seed, threads;
+  if (const Status s = take_integer(a, "seed", 0, INT64_MAX, &seed); !s.ok()) return s;
+  const auto cpus = static_cast<int64_t>(std::max(1U, std::thread::hardware_concurrency()));
+  if (const Status s = take_integer(a, "threads", 1, cpus, &threads); !s.ok()) return s;
+  c.seed = static_cast<uint64_t>(seed.value_or(1));
+  c.threads = static_cast<int>(threads.value_or(0));
+  if (a.has("time-limit")) {
+    const Result<double> limit = seconds_value("--time-limit", a.text("time-limit"), 0.1, 86400);
+    if (!limit.ok()) return limit.error();
+    c.time_limit_s = *limit;
+  }
+  Result<std::vector<std::pair<std::string, std::string>>> settings = adapter_settings(a);
+  if (!settings.ok()) return settings.error();
+  c.options = std::move(settings).value();
+  return ok_status();
+}
+
+Result<Request> request_of(const Arguments& a) {
+  if (a.has("quick") && a.has("full")) return bad_input("--quick and --full: expected one of them, found both");
+  if (a.has("resume") && !a.has("out")) return bad_input("--resume: expected --out DIR of the run to go on with");
+  const Result<Catalogue> catalogue = load_catalogue();
+  if (!catalogue.ok()) return catalogue.error();
+  Request request;
+  std::vector<Suite> suites;
+  for (const std::string& name : a.operands()) {
+    Result<Suite> suite = catalogue->suite(name);
+    if (!suite.ok()) return suite.error();
+    suites.push_back(std::move(suite).value());
+  }
+  if (const Status s = take_settings(a, &request); !s.ok()) return s.error();
+  const Result<Selection> selection = selection_of(a, *catalogue);
+  if (!selection.ok()) return selection.error();
+  Result<std::vector<PlannedCase>> cases = plan_suites(suites, request.campaign.form, *selection);
+  if (!cases.ok()) return cases.error();
+  request.cases = std::move(cases).value();
+  if (request.campaign.time_limit_s > 0) {
+    for (PlannedCase& c : request.cases) c.policy.time_limit_s = request.campaign.time_limit_s;
+  }
+  Result<ChosenDevice> device = choose_device(a.has("device") ? a.text("device") : "cpu:0", known_adapters(a));
+  if (!device.ok()) return device.error();
+  request.device = std::move(device).value();
+  request.campaign.device = request.device.name;
+  request.campaign.cases = campaign_cases(request.cases);
+  request.out = a.has("out") ? fs::path(a.text("out")) : fs::path("assay-out") / (utc_now() + "-" + suites[0].name);
+  request.resume = a.has("resume");
+  request.check_numerics = !a.has("no-check");
+  return request;
+}
+
+// Nothing is written before the device is there and the cases fit.
+Status check_device(const Request& request, WorkerProcess& worker) {
+  Job job;
+  job.kind = Job::Kind::kDevices;
+  job.adapter_library = request.device.adapter.library.string();
+  job.options = request.campaign.options;
+  const Result<std::vector<DeviceInfo>> devices = worker.devices(job);
+  if (!devices.ok()) return devices.error();
+  if (request.device.index >= devices->size()) {
+    return bad_input("--device: " + request.device.name + ": the adapter has " + std::to_string(devices->size()) +
+                     " devices");
+  }
+  return check_memory(request.cases, (*devices)[request.device.index]);
+}
+
+// Opens the folder of the run: a new campaign, or the one to go on with. Gives what is finished already.
+Result<std::vector<bool>> open_campaign(Request* request) {
+  const fs::path file = request->out / kCampaignFile;
+  if (request->resume) {
+    Result<Campaign> before = read_campaign(request->out);
+    if (!before.ok()) return before.error();
+    const std::string difference = campaign_difference(*before, request->campaign);
+    if (!difference.empty()) return bad_input("--resume: " + file.string() + " is another run: " + difference);
+    const Result<std::vector<Record>> records = read_records(request->out);
+    if (!records.ok()) return records.error();
+    return finished_cases(request->campaign, *records);
+  }
+  std::error_code code;
+  if (fs::exists(file, code)) {
+    return bad_input("--out: " + request->out.string() + " holds a run already; go on with it by --resume");
+  }
+  fs::create_directories(request->out, code);
+  if (code) return bad_input("--out: can't create " + request->out.string() + ": " + code.message());
+  const Status written = write_file_atomic(file, campaign_to_json(request->campaign));
+  if (!written.ok()) return bad_input("--out: " + written.error().message);
+  return std::vector<bool>(request->cases.size(), false);
+}
+
+class Campaigner {
+ public:
+  Campaigner(const Request& request, std::unique_ptr<WorkerProcess> worker)
+      : request_(request), worker_(std::move(worker)), progress_(limits(request)) {}
+
+  // Measures what is not finished; an error only where a result can't be kept.
+  Status run(const std::vector<bool>& finished) {
+    for (size_t i = 0; i < request_.cases.size() && !interrupted(); ++i) {
+      if (finished[i]) {
+        progress_.finished(i, 0);
+        continue;
+      }
+      const auto begin = std::chrono::steady_clock::now();
+      Result<Record> record = measure(i);
+      progress_.clear();
+      if (!record.ok()) return record.error();
+      progress_.finished(i, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+      const Result<fs::path> path = write_record(*record, request_.out);
+      if (!path.ok()) return path.error();
+    }
+    return ok_status();
+  }
+
+ private:
+  static std::vector<double> limits(const Request& request) {
+    std::vector<double> out;
+    out.reserve(request.cases.size());
+    for (const PlannedCase& c : request.cases) out.push_back(c.policy.time_limit_s);
+    return out;
+  }
+
+  Result<Record> measure(size_t i) {
+    if (!worker_->alive()) {
+      Result<std::unique_ptr<WorkerProcess>> next = WorkerProcess::start(SupervisorOptions{});
+      if (!next.ok()) return next.error();
+      worker_ = std::move(next).value();
+    }
+    const PlannedCase& c = request_.cases[i];
+    Job job;
+    job.adapter_library = request_.device.adapter.library.string();
+    job.device = request_.device.name;
+    job.case_json = c.work.to_json();
+    job.form = request_.campaign.form;
+    job.policy = c.policy;
+    job.seed = request_.campaign.seed;
+    job.threads = request_.campaign.threads;
+    job.check_numerics = request_.check_numerics;
+    job.options = request_.campaign.options;
+    const std::string id = c.work.id();
+    return worker_->run(job, [&](const Progress& progress) {
+      progress_.show(i, id, progress);
+      return !interrupted();
+    });
+  }
+
+  const Request& request_;
+  std::unique_ptr<WorkerProcess> worker_;
+  ProgressLine progress_;
+};
+
+int exit_code(const std::vector<Record>& records, size_t planned) {
+  if (interrupted()) return kExitInterrupted;
+  size_t ok = 0;
+  for (const Record& r : records) {
+    if (r.status == "failed") return kExitFailed;
+    ok += r.status == "ok" ? 1 : 0;
+  }
+  return ok == 0 || records.size() < planned ? kExitFailed : kExitOk;
+}
+
+Result<int> run(const Arguments& arguments) {
+  Result<Request> request = request_of(arguments);
+  if (!request.ok()) return request.error();
+  catch_interrupts();
+  Result<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::start(SupervisorOptions{});
+  if (!worker.ok()) return worker.error();
+  if (const Status usable = check_device(*request, **worker); !usable.ok()) return usable.error();
+  const Result<std::vector<bool>> finished = open_campaign(&*request);
+  if (!finished.ok()) return finished.error();
+  const Status kept = Campaigner(*request, std::move(worker).value()).run(*finished);
+  if (!kept.ok()) return kept.error();
+  const Result<std::vector<Record>> all = read_records(request->out);
+  if (!all.ok()) return all.error();
+  const std::vector<Record> last = last_records(request->campaign, *all);
+  const std::string table = render_table(last, table_format(arguments), stdout_options());
+  std::fputs(table.c_str(), stdout);
+  std::fflush(stdout);
+  std::fprintf(stderr, "\nRecords: %s\n", request->out.string().c_str());
+  if (interrupted())
+    std::fprintf(stderr, "Interrupted; the same command with --out %s --resume goes on.\n",
+                 request->out.string().c_str());
+  return exit_code(last, request->cases.size());
+}
+
+}  // namespace
+
+CommandSpec run_command() {
+  CommandSpec spec;
+  spec.name = "run";
+  spec.summary = "measure suites on a device";
+  spec.operands = "SUITE...";
+  spec.min_operands = 1;
+  spec.max_operands = 64;
+  spec.complete = Complete::kSuite;
+  spec.about =
+      "A suite is a name of 'assay list' or the path of a suite file. Each case is one record: its outputs are first "
+      "checked against a double-precision reference, then steps are timed until the interval is narrow enough or the "
+      "time limit is reached. A value on an axis (--model, --dtype, --batch, --tokens, --context) chooses the suite's "
+      "cases that have it, or makes cases with it. Ctrl-C keeps what was measured; --resume goes on.";
+  const auto nothing = Complete::kNothing;
+  spec.options = {
+      {"device", "NAME", "device of 'assay devices'; default cpu:0", Complete::kDevice, {}, false},
+      {"quick", "", "the short form of the suites (default)", nothing, {}, false},
+      {"full", "", "the full form", nothing, {}, false},
+      {"case", "FILTER", "cases whose id has this part, or matches this pattern (* ? [])", nothing, {}, false},
+      {"model", "NAME", "model of 'assay list models'", Complete::kModel, {}, false},
+      {"dtype", "NAME", "f32, bf16, f16, int8 (weights only), int8_w8a8", Complete::kDtype, {}, false},
+      {"batch", "N", "sequences per step", nothing, {}, false},
+      {"tokens", "N", "prompt length of prefill", nothing, {}, false},
+      {"context", "N", "tokens in the KV cache before the step", nothing, {}, false},
+      {"threads", "N", "threads of a CPU adapter; default all", nothing, {}, false},
+      {"seed", "N", "of weights and inputs; default 1", nothing, {}, false},
+      {"time-limit", "SECONDS", "of the timed part of each case", nothing, {}, false},
+      {"out", "DIR", "folder of the records; default assay-out/TIME-SUITE", Complete::kFolder, {}, false},
+      {"resume", "", "go on with the run in --out", nothing, {}, false},
+      {"no-check", "", "do not check the numbers; the record says so (for null and replay)", nothing, {}, false},
+      adapter_option(),
+      adapter_setting_option(),
+      format_option(),
+      json_option()};
+  spec.examples = {{"assay run prefill decode --quick", "a first result for this machine"},
+                   {"assay run decode --model qwen2.5-0.5b --dtype int8 --batch 1", "one model, weights in int8"},
+                   {"assay run prefill --full --out nightly --resume", "go on with a run that was cut off"},
+                   {"assay run ceilings", "the attainable peaks of the machine"}};
+  spec.run = run;
+  return spec;
+}
+
+}  // namespace assay

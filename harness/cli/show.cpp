@@ -1,0 +1,54 @@
+#include <cstdio>
+
+#include "harness/cli/common.h"
+#include "harness/cli/terminal.h"
+#include "harness/plan/campaign.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Of a run's folder the last record of each case, in the order of the plan.
+Result<std::vector<Record>> records_of(const fs::path& place) {
+  Result<std::vector<Record>> records = read_records(place);
+  if (!records.ok() || !fs::exists(place / kCampaignFile)) return records;
+  const Result<Campaign> campaign = read_campaign(place);
+  if (!campaign.ok()) return campaign.error();
+  return last_records(*campaign, *records);
+}
+
+Result<int> show(const Arguments& arguments) {
+  std::vector<Record> records;
+  for (const std::string& place : arguments.operands()) {
+    Result<std::vector<Record>> found = records_of(place);
+    if (!found.ok()) return found.error();
+    if (found->empty()) return bad_input(place + ": expected records (*.record.json), found none");
+    for (Record& r : *found) records.push_back(std::move(r));
+  }
+  const TableFormat format = table_format(arguments);
+  const bool page = records.size() == 1 && format == TableFormat::kText && fs::is_regular_file(arguments.operands()[0]);
+  const std::string text =
+      page ? render_record_page(records[0], stdout_options()) : render_table(records, format, stdout_options());
+  std::fputs(text.c_str(), stdout);
+  return kExitOk;
+}
+
+}  // namespace
+
+CommandSpec show_command() {
+  CommandSpec spec;
+  spec.name = "show";
+  spec.summary = "records as a table; one record as a page";
+  spec.operands = "RECORD|FOLDER...";
+  spec.min_operands = 1;
+  spec.max_operands = 1 << 16;
+  spec.complete = Complete::kFile;
+  spec.options = {format_option(), json_option()};
+  spec.examples = {{"assay show assay-out/quickstart", "the table of a run"},
+                   {"assay show assay-out/quickstart --format csv", "the same for a spreadsheet"}};
+  spec.run = show;
+  return spec;
+}
+
+}  // namespace assay

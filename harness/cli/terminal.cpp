@@ -1,0 +1,130 @@
+#include "harness/cli/terminal.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
+namespace assay {
+namespace {
+
+constexpr size_t kGap = 2;
+constexpr size_t kNarrowestLast = 24;
+
+bool starts_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }
+
+const char* colour_of(Mark mark) {
+  switch (mark) {
+    case Mark::kGood:
+      return "\033[32m";
+    case Mark::kWarning:
+      return "\033[33m";
+    case Mark::kBad:
+      return "\033[31m";
+    case Mark::kNone:
+      break;
+  }
+  return "";
+}
+
+std::string padded(const std::string& text, size_t width, bool right) {
+  const size_t taken = display_width(text);
+  const std::string blanks(width > taken ? width - taken : 0, ' ');
+  return right ? blanks + text : text + blanks;
+}
+
+}  // namespace
+
+bool is_terminal(int fd) { return ::isatty(fd) == 1; }
+
+int terminal_width(int fd) {
+  winsize size{};
+  if (!is_terminal(fd) || ::ioctl(fd, TIOCGWINSZ, &size) != 0) return 0;
+  return size.ws_col;
+}
+
+TableOptions stdout_options() {
+  TableOptions options;
+  options.width = terminal_width(STDOUT_FILENO);
+  const char* no_color = std::getenv("NO_COLOR");
+  const char* term = std::getenv("TERM");
+  const bool dumb = term == nullptr || std::string(term) == "dumb";
+  options.color = is_terminal(STDOUT_FILENO) && !dumb && (no_color == nullptr || *no_color == '\0');
+  return options;
+}
+
+size_t display_width(const std::string& text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), starts_character));
+}
+
+std::string cut_to(const std::string& text, size_t columns) {
+  if (display_width(text) <= columns) return text;
+  if (columns == 0) return "";
+  size_t end = 0;
+  for (size_t seen = 0; end < text.size(); ++end) {
+    if (starts_character(text[end]) && ++seen == columns) break;
+  }
+  return text.substr(0, end) + "…";
+}
+
+std::vector<std::string> wrap(const std::string& text, size_t columns) {
+  std::vector<std::string> lines{""};
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    std::string& line = lines.back();
+    if (line.empty()) {
+      line = word;
+    } else if (display_width(line) + 1 + display_width(word) <= columns) {
+      line += " " + word;
+    } else {
+      lines.push_back(word);
+    }
+  }
+  return lines;
+}
+
+void TextTable::row(std::vector<std::string> cells, Mark mark) { rows_.push_back({std::move(cells), mark}); }
+
+std::string TextTable::render(const TableOptions& options) const {
+  std::vector<size_t> widths;
+  for (const std::string& cell : heading_) widths.push_back(display_width(cell));
+  for (const Row& r : rows_) {
+    for (size_t i = 0; i < widths.size() && i < r.cells.size(); ++i) {
+      widths[i] = std::max(widths[i], display_width(r.cells[i]));
+    }
+  }
+  size_t before_last = 0;
+  for (size_t i = 0; i + 1 < widths.size(); ++i) before_last += widths[i] + kGap;
+  const auto width = static_cast<size_t>(std::max(options.width, 0));
+  size_t last = widths.back();
+  if (width > 0 && before_last + last > width) {
+    last = std::max(kNarrowestLast, width > before_last ? width - before_last : 0);
+  }
+  std::string out;
+  const auto add = [&](const std::vector<std::string>& cells, const std::string& begin, const std::string& end) {
+    for (size_t i = 0; i < widths.size(); ++i) {
+      const std::string cell = i < cells.size() ? cells[i] : "";
+      const bool right = std::find(right_.begin(), right_.end(), i) != right_.end();
+      if (i + 1 < widths.size()) {
+        const std::string text = padded(cell, widths[i], right) + std::string(kGap, ' ');
+        out += i == 0 && !begin.empty() ? begin + text + end : text;
+        continue;
+      }
+      const std::vector<std::string> lines = wrap(cell, last);
+      out += right ? padded(lines[0], last, true) : lines[0];
+      for (size_t l = 1; l < lines.size(); ++l) out += "\n" + std::string(before_last, ' ') + lines[l];
+    }
+    out.erase(out.find_last_not_of(' ') + 1);
+    out += "\n";
+  };
+  add(heading_, options.color ? "\033[1m" : "", options.color ? "\033[0m" : "");
+  for (const Row& r : rows_) {
+    const std::string begin = options.color ? colour_of(r.mark) : "";
+    add(r.cells, begin, begin.empty() ? "" : "\033[0m");
+  }
+  return out;
+}
+
+}  // namespace assay

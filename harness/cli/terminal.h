@@ -1,0 +1,43 @@
+// What stands at the other end of a stream, and tables for it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "reports/tables.h"
+
+namespace assay {
+
+// Width of the terminal behind stdout (0: none) and whether colour is welcome there (NO_COLOR, TERM=dumb).
+TableOptions stdout_options();
+bool is_terminal(int fd);
+int terminal_width(int fd);  // columns; 0 where it is none
+
+enum class Mark { kNone, kGood, kWarning, kBad };
+
+// Rows of cells under a heading, columns aligned; the last column is wrapped where the terminal is narrow.
+class TextTable {
+ public:
+  explicit TextTable(std::vector<std::string> heading) : heading_(std::move(heading)) {}
+  void align_right(size_t column) { right_.push_back(column); }
+  void row(std::vector<std::string> cells, Mark mark = Mark::kNone);  // mark: colour of the first cell
+  [[nodiscard]] std::string render(const TableOptions& options) const;
+
+ private:
+  struct Row {
+    std::vector<std::string> cells;
+    Mark mark;
+  };
+  std::vector<std::string> heading_;
+  std::vector<Row> rows_;
+  std::vector<size_t> right_;
+};
+
+// Columns a UTF-8 text takes, one per code point.
+size_t display_width(const std::string& text);
+// At most `columns` of them, the last an ellipsis where some were cut.
+std::string cut_to(const std::string& text, size_t columns);
+// Lines of at most `columns` columns, broken at blanks.
+std::vector<std::string> wrap(const std::string& text, size_t columns);
+
+}  // namespace assay

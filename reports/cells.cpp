@@ -1,0 +1,164 @@
+#include "reports/cells.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "reports/format.h"
+
+namespace assay {
+namespace {
+
+constexpr const char* kAbsent = "–";
+
+// Keeps each note once, in the order of its first use.
+void add_note(std::vector<std::string>* notes, const std::string& note) {
+  if (std::find(notes->begin(), notes->end(), note) == notes->end()) notes->push_back(note);
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const std::string& part : parts) out.append(out.empty() ? "" : "; ").append(part);
+  return out;
+}
+
+std::string quantile_cell(const Quantile& q) {
+  if (!q.value) return kAbsent;
+  return time_text(*q.value) + (q.high ? "" : "?");
+}
+
+void note_quantile(const Quantile& q, const char* name, std::vector<std::string>* notes) {
+  if (q.high) return;
+  const std::string needed = std::to_string(early_stopping_n(q.p, 0.99, 0));
+  add_note(notes, std::string(q.value ? "?" : kAbsent) + " " + name + " needs " + needed +
+                      " steps for a bound that holds at 99 %" + (q.value ? "; the value stands without one" : ""));
+}
+
+std::string case_cell(const Record& r, std::vector<std::string>* notes) {
+  std::string cell = r.case_id;
+  if (r.noise.disturbed) {
+    cell += " *";
+    add_note(notes, "* disturbed: " + r.case_id + ": " + joined(r.noise.causes));
+  }
+  return cell;
+}
+
+std::string basis_cell(const Record& r, const Metrics& m, std::vector<std::string>* notes) {
+  if (!r.extrapolation || r.extrapolation->layers_run == r.extrapolation->layers_total) return r.basis;
+  const std::string layers =
+      std::to_string(r.extrapolation->layers_run) + "/" + std::to_string(r.extrapolation->layers_total) + " layers";
+  std::string note = r.case_id + ": " + r.basis + " on " + layers;
+  note += m.projected_rate ? ", whole model projected: " + rate_text(*m.projected_rate, 0, m.unit) + " " + m.unit
+                           : ", no projection: " + r.extrapolation->reason;
+  add_note(notes, note);
+  return r.basis + ", " + layers;
+}
+
+std::vector<std::string> row_of(const Record& r, const Metrics& m, std::vector<std::string>* notes) {
+  std::vector<std::string> row(table_columns().size(), kAbsent);
+  row[0] = case_cell(r, notes);
+  row[10] = basis_cell(r, m, notes);
+  if (r.status != "ok") add_note(notes, r.case_id + ": " + r.status + ": " + r.reason);
+  if (!m.rate || !m.step) {
+    row[1] = r.status;
+    return row;
+  }
+  const double half = (m.rate->interval.high - m.rate->interval.low) / 2;
+  row[1] = rate_text(m.rate->per_s, half, m.unit);
+  row[2] = interval_text(*m.rate, m.unit);
+  const std::vector<Quantile>& q = m.step->quantiles;
+  row[3] = quantile_cell(q[0]);
+  row[4] = quantile_cell(q[2]);
+  row[5] = quantile_cell(q[3]);
+  note_quantile(q[2], "p99", notes);
+  note_quantile(q[3], "p99.9", notes);
+  if (m.mfu_attainable) row[6] = percent_text(*m.mfu_attainable);
+  if (m.mbu_attainable) row[7] = percent_text(*m.mbu_attainable);
+  if (m.mfu_attainable || m.mbu_attainable) {
+    add_note(notes,
+             "MFU and MBU: model FLOPs, and bytes of weights and KV cache, over the GEMM and the read that were "
+             "measured on the same device beside the case");
+  } else {
+    add_note(notes, std::string(kAbsent) + " MFU, MBU: " + m.mfu_note);
+  }
+  if (m.joules_per_token) {
+    row[8] = number_text(*m.joules_per_token, 3);
+  } else if (!m.energy_note.empty()) {
+    add_note(notes, std::string(kAbsent) + " J/token: " + m.energy_note);
+  }
+  row[9] = std::to_string(m.step->n);
+  if (r.numerics.verdict == "not-run") add_note(notes, r.case_id + ": numbers not checked: " + r.numerics.reason);
+  return row;
+}
+
+RawValue raw(const char* name, std::optional<double> value) {
+  if (!value) return {name, "", true};
+  char text[40];
+  const auto end = std::to_chars(text, text + sizeof(text), *value).ptr;
+  return {name, std::string(text, end), true};
+}
+
+RawValue raw_text(const char* name, const std::string& value) { return {name, value, false}; }
+
+}  // namespace
+
+const std::vector<Column>& table_columns() {
+  static const std::vector<Column> kColumns{{"case", false, 0}, {"rate /s", true, 0}, {"95 %", true, 3},
+                                            {"p50", true, 4},   {"p99", true, 2},     {"p99.9", true, 5},
+                                            {"MFU", true, 1},   {"MBU", true, 1},     {"J/token", true, 7},
+                                            {"n", true, 6},     {"basis", false, 0}};
+  return kColumns;
+}
+
+TableCells table_cells(const std::vector<Record>& records, const std::vector<Metrics>& metrics) {
+  TableCells cells;
+  for (size_t i = 0; i < records.size(); ++i) cells.rows.push_back(row_of(records[i], metrics[i], &cells.notes));
+  if (!records.empty())
+    cells.notes.insert(cells.notes.begin(), "rate: tokens per second unless a unit stands beside it");
+  return cells;
+}
+
+std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
+  const auto of_rate = [&](double value) { return m.rate ? std::optional<double>(value) : std::nullopt; };
+  const Throughput rate = m.rate.value_or(Throughput{});
+  const Latency step = m.step.value_or(Latency{});
+  const auto quantile = [&](size_t i) { return m.step ? step.quantiles[i] : Quantile{}; };
+  return {raw_text("case", r.case_id),
+          raw_text("status", r.status),
+          raw_text("reason", r.reason),
+          raw_text("basis", r.basis),
+          raw_text("suite", r.suite),
+          raw_text("model", r.model),
+          raw_text("dtype", r.dtype),
+          raw("batch", static_cast<double>(r.batch)),
+          raw("tokens", static_cast<double>(r.tokens)),
+          raw("context", static_cast<double>(r.context)),
+          raw_text("device", r.device),
+          raw_text("product", r.device_product),
+          raw("threads", r.threads),
+          raw_text("rate_unit", m.unit),
+          raw("rate_per_s", of_rate(rate.per_s)),
+          raw("rate_low_per_s", of_rate(rate.interval.low)),
+          raw("rate_high_per_s", of_rate(rate.interval.high)),
+          raw("projected_rate_per_s", m.projected_rate),
+          raw("step_p50_ns", quantile(0).value),
+          raw("step_p99_ns", quantile(2).value),
+          raw("step_p99_low_ns", quantile(2).low),
+          raw("step_p99_high_ns", quantile(2).high),
+          raw("step_p99_9_ns", quantile(3).value),
+          raw("step_p99_9_low_ns", quantile(3).low),
+          raw("step_p99_9_high_ns", quantile(3).high),
+          raw("step_max_ns", m.step ? std::optional<double>(step.max) : std::nullopt),
+          raw("steps", static_cast<double>(r.samples.host_ns.size())),
+          raw("mfu_attainable", m.mfu_attainable),
+          raw("mbu_attainable", m.mbu_attainable),
+          raw("joules_per_token", m.joules_per_token),
+          raw_text("energy_note", m.energy_note),
+          raw_text("disturbed_by", joined(r.noise.causes)),
+          raw_text("stop", r.stop.reason),
+          raw_text("numerics", r.numerics.verdict),
+          raw_text("created", r.created),
+          raw_text("record", r.id)};
+}
+
+}  // namespace assay

@@ -1,0 +1,32 @@
+// The one set of cells that every form of the table shows.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "results/metrics/metrics.h"
+#include "results/record.h"
+
+namespace assay {
+
+struct Column {
+  const char* title;
+  bool right;     // aligned right
+  int drop_rank;  // the highest goes first where the terminal is narrow; 0: never
+};
+const std::vector<Column>& table_columns();
+
+struct TableCells {
+  std::vector<std::vector<std::string>> rows;  // one per record, one cell per column
+  std::vector<std::string> notes;              // below the table
+};
+TableCells table_cells(const std::vector<Record>& records, const std::vector<Metrics>& metrics);
+
+// The same figures raw: name with its unit, and the value, "" where absent. Order is fixed.
+struct RawValue {
+  std::string name, text;
+  bool number = false;
+};
+std::vector<RawValue> raw_values(const Record& record, const Metrics& metrics);
+
+}  // namespace assay

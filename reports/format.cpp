@@ -1,0 +1,69 @@
+#include "reports/format.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+namespace assay {
+namespace {
+
+std::string fixed(double value, int decimals) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%.*f", decimals, value);
+  return text.data();
+}
+
+// Decimals that show two digits of `uncertainty`, of at most four digits after the point.
+int decimals_for(double uncertainty, double value) {
+  const double size = uncertainty > 0 ? uncertainty : std::abs(value) / 1000;
+  if (size <= 0) return 0;
+  return std::clamp(1 - static_cast<int>(std::floor(std::log10(size))), 0, 4);
+}
+
+struct Scale {
+  double factor;
+  const char* unit;
+};
+
+Scale scale_of(double per_s, const std::string& unit) {
+  if (unit == "tokens/s") return {1, ""};
+  const bool flops = unit == "FLOP/s";
+  if (per_s >= 1e12) return {1e12, flops ? " TFLOP/s" : " TB/s"};
+  if (per_s >= 1e9) return {1e9, flops ? " GFLOP/s" : " GB/s"};
+  return {1e6, flops ? " MFLOP/s" : " MB/s"};
+}
+
+}  // namespace
+
+std::string number_text(double value, int digits) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%.*g", digits, value);
+  return text.data();
+}
+
+std::string time_text(double ns) {
+  const std::array<Scale, 4> scales{{{1e9, " s"}, {1e6, " ms"}, {1e3, " µs"}, {1, " ns"}}};
+  for (const Scale& s : scales) {
+    const double value = ns / s.factor;
+    if (value < 1 && s.factor > 1) continue;
+    return fixed(value, value >= 99.95 ? 1 : value >= 9.995 ? 2 : 3) + s.unit;
+  }
+  return "0 ns";
+}
+
+std::string rate_text(double per_s, double half_width, const std::string& unit) {
+  const Scale s = scale_of(per_s, unit);
+  return fixed(per_s / s.factor, decimals_for(half_width / s.factor, per_s / s.factor)) + s.unit;
+}
+
+std::string interval_text(const Throughput& rate, const std::string& unit) {
+  const Scale s = scale_of(rate.per_s, unit);
+  const double half = (rate.interval.high - rate.interval.low) / 2 / s.factor;
+  const int decimals = decimals_for(half, rate.per_s / s.factor);
+  return fixed(rate.interval.low / s.factor, decimals) + "–" + fixed(rate.interval.high / s.factor, decimals);
+}
+
+std::string percent_text(double share) { return fixed(share * 100, 1) + " %"; }
+
+}  // namespace assay

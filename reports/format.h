@@ -1,0 +1,21 @@
+// Numbers as a reader wants them: as many digits as the interval supports, units in steps of a thousand.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "results/metrics/metrics.h"
+
+namespace assay {
+
+// "9.41 ms", "812 µs"
+std::string time_text(double ns);
+// A rate in the metrics' unit, its digits fitting the interval: "181.3", "217.4 GFLOP/s".
+std::string rate_text(double per_s, double half_width, const std::string& unit);
+// "179.9–182.6", in the same scale as rate_text.
+std::string interval_text(const Throughput& rate, const std::string& unit);
+std::string percent_text(double share);  // "87.3 %"
+// Significant digits, no exponent where it can be avoided: "0.0123", "5.2e+09".
+std::string number_text(double value, int digits);
+
+}  // namespace assay

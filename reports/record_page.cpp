@@ -1,0 +1,183 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "reports/format.h"
+#include "reports/tables.h"
+
+namespace assay {
+namespace {
+
+constexpr size_t kPlotWidth = 64;
+constexpr std::array<const char*, 8> kBars{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+
+class Page {
+ public:
+  void heading(const std::string& text) { out_ += "\n" + text + "\n"; }
+  void line(const std::string& name, const std::string& value) {
+    if (value.empty()) return;
+    out_ += "  " + name + std::string(name.size() < 20 ? 20 - name.size() : 1, ' ') + value + "\n";
+  }
+  void raw(const std::string& text) { out_ += text; }
+  [[nodiscard]] std::string take() && { return std::move(out_); }
+
+ private:
+  std::string out_;
+};
+
+const char* bar(double share) {
+  const auto level = static_cast<size_t>(std::clamp(share, 0.0, 1.0) * (kBars.size() - 1) + 0.5);
+  return kBars[level];
+}
+
+// The longest step of each of up to 64 stretches of the run: a stall stays visible whatever n is.
+std::string series(const std::vector<uint64_t>& x) {
+  const uint64_t high = *std::max_element(x.begin(), x.end());
+  const uint64_t low = *std::min_element(x.begin(), x.end());
+  const size_t columns = std::min(kPlotWidth, x.size());
+  std::string out;
+  for (size_t c = 0; c < columns; ++c) {
+    const size_t begin = c * x.size() / columns, end = (c + 1) * x.size() / columns;
+    const uint64_t peak =
+        *std::max_element(x.begin() + static_cast<std::ptrdiff_t>(begin), x.begin() + static_cast<std::ptrdiff_t>(end));
+    out += bar(high > low ? static_cast<double>(peak - low) / static_cast<double>(high - low) : 0);
+  }
+  return out;
+}
+
+// Counts in 16 equal bins from the fastest step to p99 (the rest in the last), one bar a line.
+std::string histogram(std::vector<uint64_t> x) {
+  std::sort(x.begin(), x.end());
+  const auto low = static_cast<double>(x.front());
+  const auto high = static_cast<double>(x[x.size() - 1 - x.size() / 100]);
+  constexpr size_t kBins = 12;
+  std::array<size_t, kBins> counts{};
+  for (const uint64_t v : x) {
+    const double share = high > low ? (static_cast<double>(v) - low) / (high - low) : 0;
+    ++counts[std::min(kBins - 1, static_cast<size_t>(share * kBins))];
+  }
+  const size_t most = *std::max_element(counts.begin(), counts.end());
+  std::string out;
+  for (size_t b = 0; b < kBins; ++b) {
+    const std::string from = time_text(low + (high - low) * static_cast<double>(b) / kBins);
+    std::string blocks;
+    for (size_t i = 0; i < counts[b] * 40 / most; ++i) blocks += "█";
+    if (blocks.empty() && counts[b] > 0) blocks = "▏";
+    out += "  " + std::string(from.size() < 12 ? 12 - from.size() : 0, ' ') + from + "  " + blocks + " " +
+           std::to_string(counts[b]) + "\n";
+  }
+  return out;
+}
+
+std::string with_bounds(const Quantile& q) {
+  std::string out = q.value ? time_text(*q.value) : "–";
+  out += "  (" + (q.low ? time_text(*q.low) : std::string("–")) + " to " +
+         (q.high ? time_text(*q.high) : std::string("–")) + ")";
+  return q.note.empty() ? out : out + "  " + q.note;
+}
+
+void add_result(const Record& r, const Metrics& m, Page* page) {
+  page->raw(r.case_id + " on " + r.device + " (" + r.device_product + "), " + r.basis + ", " + r.status + "\n");
+  if (!r.reason.empty()) page->raw("  " + r.reason + "\n");
+  if (m.rate) {
+    const double half = (m.rate->interval.high - m.rate->interval.low) / 2;
+    const std::string unit = m.unit == "tokens/s" ? " tokens/s" : "";
+    page->raw("\n  " + rate_text(m.rate->per_s, half, m.unit) + unit + "   95 % interval " +
+              interval_text(*m.rate, m.unit) + ", " + std::to_string(m.rate->n) + " steps\n");
+  }
+  if (m.mfu_attainable) page->line("MFU", percent_text(*m.mfu_attainable) + " of the GEMM measured beside it");
+  if (m.mbu_attainable) page->line("MBU", percent_text(*m.mbu_attainable) + " of the read measured beside it");
+  if (m.joules_per_token) page->line("energy", number_text(*m.joules_per_token, 3) + " J/token, " + r.energy.source);
+  if (!m.joules_per_token) page->line("energy", "absent: " + (r.energy.reason.empty() ? "no source" : r.energy.reason));
+  if (r.extrapolation) {
+    const Extrapolation& e = *r.extrapolation;
+    page->line("layers", std::to_string(e.layers_run) + " of " + std::to_string(e.layers_total) + " ran. " + e.reason);
+    if (m.projected_rate)
+      page->line("whole model", rate_text(*m.projected_rate, 0, m.unit) + " " + m.unit + ", projected: " + e.method);
+  }
+}
+
+void add_work(const Record& r, Page* page) {
+  page->heading("What ran");
+  page->line("suite", r.suite + " (" + r.form + "), case " + r.case_hash);
+  page->line("work of a step", number_text(r.step_flops / 1e9, 4) + " GFLOP, weights " +
+                                   number_text(r.step_weight_bytes / 1e6, 4) + " MB, KV cache " +
+                                   number_text(r.step_kv_bytes / 1e6, 4) + " MB");
+  page->line("adapter", r.adapter + " " + r.adapter_version + " (" + r.adapter_vendor + "), ABI " + r.adapter_abi +
+                            ", " + r.support);
+  page->line("executed", r.executed.empty() ? r.dtype + ", as asked" : r.executed);
+  page->line("threads, seed", std::to_string(r.threads) + ", " + std::to_string(r.seed));
+  page->line("prepare, load", number_text(r.prepare_s, 3) + " s, " + number_text(r.load_s, 3) + " s");
+  page->line("tool", r.tool_version + " " + r.tool_commit + ", " + r.build_flags);
+  page->line("created", r.created + ", record " + r.id);
+}
+
+void add_steps(const Record& r, const Metrics& m, Page* page) {
+  if (!m.step) return;
+  const Latency& s = *m.step;
+  page->heading("Step times");
+  page->raw("  " + series(r.samples.host_ns) + "\n  each bar: the longest step of its stretch, " + time_text(s.min) +
+            " to " + time_text(s.max) + "\n\n");
+  page->raw(histogram(r.samples.host_ns));
+  const std::array<const char*, 4> names{"p50", "p90", "p99", "p99.9"};
+  for (size_t i = 0; i < s.quantiles.size() && i < names.size(); ++i) page->line(names[i], with_bounds(s.quantiles[i]));
+  page->line("max", time_text(s.max));
+  if (s.jitter_p99) page->line("jitter p99", time_text(*s.jitter_p99));
+  if (s.tail_ratio) page->line("tail ratio", number_text(*s.tail_ratio, 4));
+  page->line("cov, qcd", percent_text(s.cov) + ", " + percent_text(s.qcd));
+  page->line("drift", percent_text(s.drift_per_s) + " a second (" + percent_text(s.drift_low) + " to " +
+                          percent_text(s.drift_high) + ")");
+  page->line("stalls", std::to_string(m.stalls) + " over 2 x median, " + std::to_string(m.stalls_from_host) +
+                           " of them beside a gap of the host");
+  if (s.period_steps) page->line("period", number_text(*s.period_steps, 4) + " steps");
+  if (s.bimodal) page->line("shape", "two groups of step times");
+  page->line("device clock", r.samples.device_clock);
+}
+
+void add_trust(const Record& r, Page* page) {
+  page->heading("Why to believe it");
+  page->line("numbers", r.numerics.verdict + (r.numerics.reason.empty() ? "" : ": " + r.numerics.reason));
+  const auto worst =
+      std::max_element(r.numerics.ops.begin(), r.numerics.ops.end(),
+                       [](const OpNumerics& a, const OpNumerics& b) { return a.error * b.limit < b.error * a.limit; });
+  if (worst != r.numerics.ops.end()) {
+    page->line("worst op", worst->op + " (" + worst->dtype + "): error " + number_text(worst->error, 3) + ", limit " +
+                               number_text(worst->limit, 3));
+  }
+  if (r.numerics.whole)
+    page->line("whole depth", "error " + number_text(r.numerics.whole->error, 3) + ", limit " +
+                                  number_text(r.numerics.whole->limit, 3));
+  for (const auto& [name, outcome] : r.timing_truth) page->line(name, outcome);
+  page->line("warm-up", std::to_string(r.stop.warmup_steps) + " steps, " + number_text(r.stop.warmup_s, 3) + " s, " +
+                            r.stop.warmup_end);
+  std::string width = "half-width asked " + percent_text(r.stop.target_half_width);
+  if (r.stop.achieved_half_width) width += ", reached " + percent_text(*r.stop.achieved_half_width);
+  page->line("stopped by", r.stop.reason + " after " + number_text(r.stop.timed_s, 3) + " s, " + width);
+  page->line("disturbed", r.noise.disturbed ? "yes" : "no");
+  for (const std::string& cause : r.noise.causes) page->line("", cause);
+  for (const std::string& warning : r.warnings) page->line("warning", warning);
+}
+
+void add_surroundings(const Record& r, Page* page) {
+  page->heading("Counters");
+  for (const Counter& c : r.counters) page->line(c.name, c.value ? number_text(*c.value, 6) : "absent: " + c.reason);
+  page->heading("Environment");
+  for (const auto& [name, value] : r.environment) page->line(name, value);
+}
+
+}  // namespace
+
+std::string render_record_page(const Record& record, const TableOptions& options) {
+  const Metrics m = metrics(record);
+  Page page;
+  if (options.color) page.raw("\033[1m");
+  add_result(record, m, &page);
+  if (options.color) page.raw("\033[0m");
+  add_work(record, &page);
+  add_steps(record, m, &page);
+  add_trust(record, &page);
+  add_surroundings(record, &page);
+  return std::move(page).take();
+}
+
+}  // namespace assay

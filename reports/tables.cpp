@@ -1,0 +1,163 @@
+#include "reports/tables.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "reports/cells.h"
+
+namespace assay {
+namespace {
+
+constexpr const char* kBold = "\033[1m";
+constexpr const char* kPlain = "\033[0m";
+
+size_t width_of(const std::string& text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+}
+
+std::vector<size_t> widths_of(const TableCells& cells) {
+  std::vector<size_t> widths;
+  for (size_t c = 0; c < table_columns().size(); ++c) {
+    size_t width = width_of(table_columns()[c].title);
+    for (const auto& row : cells.rows) width = std::max(width, width_of(row[c]));
+    widths.push_back(width);
+  }
+  return widths;
+}
+
+// The columns that fit `limit`, and a note on those that were left out.
+std::vector<size_t> fitting(const std::vector<size_t>& widths, int limit, std::string* left_out) {
+  std::vector<size_t> shown(widths.size());
+  for (size_t c = 0; c < shown.size(); ++c) shown[c] = c;
+  const auto total = [&] {
+    size_t sum = 0;
+    for (const size_t c : shown) sum += widths[c] + 2;
+    return sum - 2;
+  };
+  while (limit > 0 && total() > static_cast<size_t>(limit)) {
+    const auto rank = [](size_t c) { return table_columns()[c].drop_rank; };
+    const auto first =
+        std::max_element(shown.begin(), shown.end(), [&](size_t a, size_t b) { return rank(a) < rank(b); });
+    if (rank(*first) == 0) break;
+    left_out->append(left_out->empty() ? "" : ", ").append(table_columns()[*first].title);
+    shown.erase(first);
+  }
+  return shown;
+}
+
+std::string text_table(const std::vector<Record>& records, const std::vector<Metrics>& all,
+                       const TableOptions& options) {
+  const TableCells cells = table_cells(records, all);
+  if (records.empty()) return "no records\n";
+  const std::vector<size_t> widths = widths_of(cells);
+  std::string left_out;
+  const std::vector<size_t> shown = fitting(widths, options.width, &left_out);
+  const auto line = [&](const auto& cell) {
+    std::string out;
+    for (const size_t c : shown) {
+      const std::string text = cell(c);
+      const std::string blanks(widths[c] - std::min(widths[c], width_of(text)), ' ');
+      out += out.empty() ? "" : "  ";
+      out += table_columns()[c].right ? blanks + text : text + blanks;
+    }
+    return out.substr(0, out.find_last_not_of(' ') + 1) + "\n";
+  };
+  std::string out = options.color ? kBold : "";
+  out += line([](size_t c) { return std::string(table_columns()[c].title); });
+  if (options.color) out += kPlain;
+  for (const auto& row : cells.rows) out += line([&](size_t c) { return row[c]; });
+  out += "\n";
+  for (const std::string& note : cells.notes) out += note + "\n";
+  if (!left_out.empty()) out += "left out, the terminal is narrow: " + left_out + "\n";
+  return out;
+}
+
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '|' || c == '\\' || c == '*') out += '\\';
+    out += c == '\n' || c == '\r' ? ' ' : c;
+  }
+  return out;
+}
+
+std::string markdown_table(const std::vector<Record>& records, const std::vector<Metrics>& all) {
+  const TableCells cells = table_cells(records, all);
+  std::string head = "|", rule = "|", body;
+  for (const Column& c : table_columns()) {
+    head += std::string(" ") + c.title + " |";
+    rule += c.right ? "---:|" : "---|";
+  }
+  for (const auto& row : cells.rows) {
+    body += "|";
+    for (const std::string& cell : row) body += " " + escaped(cell) + " |";
+    body += "\n";
+  }
+  std::string out = head + "\n" + rule + "\n" + body + "\n";
+  for (const std::string& note : cells.notes) out += "- " + escaped(note) + "\n";
+  return out;
+}
+
+// A spreadsheet runs a text cell that begins like a formula; a quote before it keeps it text.
+std::string csv_field(const RawValue& value) {
+  std::string text = value.text;
+  if (!value.number && !text.empty() && std::string("=+-@\t\r").find(text[0]) != std::string::npos) text.insert(0, "'");
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + "\"";
+}
+
+std::string csv_table(const std::vector<Record>& records, const std::vector<Metrics>& all) {
+  std::string out;
+  for (const RawValue& v : raw_values(Record{}, Metrics{})) out.append(out.empty() ? "" : ",").append(v.name);
+  out += "\r\n";
+  for (size_t i = 0; i < records.size(); ++i) {
+    std::string line;
+    for (const RawValue& v : raw_values(records[i], all[i]))
+      line.append(v.name == "case" ? "" : ",").append(csv_field(v));
+    out += line + "\r\n";
+  }
+  return out;
+}
+
+std::string json_table(const std::vector<Record>& records, const std::vector<Metrics>& all) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (size_t i = 0; i < records.size(); ++i) {
+    nlohmann::ordered_json row;
+    for (const RawValue& v : raw_values(records[i], all[i])) {
+      if (!v.number) {
+        row[v.name] = v.text;
+      } else {
+        row[v.name] = v.text.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json::parse(v.text);
+      }
+    }
+    list.push_back(std::move(row));
+  }
+  return list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string render_table(const std::vector<Record>& records, TableFormat format, const TableOptions& options) {
+  std::vector<Metrics> all;
+  all.reserve(records.size());
+  for (const Record& r : records) all.push_back(metrics(r));
+  switch (format) {
+    case TableFormat::kMarkdown:
+      return markdown_table(records, all);
+    case TableFormat::kCsv:
+      return csv_table(records, all);
+    case TableFormat::kJson:
+      return json_table(records, all);
+    case TableFormat::kText:
+      break;
+  }
+  return text_table(records, all, options);
+}
+
+}  // namespace assay

@@ -1,0 +1,86 @@
+#include "results/metrics/metrics.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace assay {
+namespace {
+
+constexpr double kThroughputConfidence = 0.95;
+// Each of the two bounds of a percentile then holds at 99 %: 459 steps for p99, 4603 for p99.9 (metrics.md).
+constexpr double kLatencyConfidence = 0.98;
+constexpr uint64_t kBootstrapSeed = 1;
+
+bool is_model_step(const Record& r) { return r.step_kind == "prefill" || r.step_kind == "decode"; }
+
+double units_per_step(const Record& r) {
+  if (is_model_step(r)) return static_cast<double>(r.tokens_per_step);
+  return r.step_kind == "gemm" ? r.step_flops : r.step_weight_bytes + r.step_kv_bytes + r.step_activation_bytes;
+}
+
+const char* unit_of(const Record& r) {
+  if (is_model_step(r)) return "tokens/s";
+  return r.step_kind == "gemm" ? "FLOP/s" : "bytes/s";
+}
+
+// Steps over twice the median, and how many of them a gap of the host covers in part.
+void count_stalls(const Record& r, double median_ns, Metrics* out) {
+  const std::vector<uint64_t>& gaps = r.noise.host_gap_start_ns;
+  for (size_t i = 0; i < r.samples.host_ns.size(); ++i) {
+    if (static_cast<double>(r.samples.host_ns[i]) <= 2 * median_ns) continue;
+    ++out->stalls;
+    const uint64_t begin = r.samples.start_ns[i], end = begin + r.samples.host_ns[i];
+    for (size_t g = 0; g < gaps.size() && g < r.noise.host_gap_ns.size(); ++g) {
+      if (gaps[g] >= end || gaps[g] + r.noise.host_gap_ns[g] <= begin) continue;
+      ++out->stalls_from_host;
+      break;
+    }
+  }
+}
+
+void add_utilisation(const Record& r, double seconds, Metrics* out) {
+  out->flops_per_s = r.step_flops / seconds;
+  out->bytes_per_s = (r.step_weight_bytes + r.step_kv_bytes) / seconds;
+  if (!is_model_step(r)) {
+    out->mfu_note = "a ceiling is its own denominator";
+    return;
+  }
+  if (r.ceiling.flops_per_s && *r.ceiling.flops_per_s > 0)
+    out->mfu_attainable = out->flops_per_s / *r.ceiling.flops_per_s;
+  if (r.ceiling.read_bytes_per_s && *r.ceiling.read_bytes_per_s > 0) {
+    out->mbu_attainable = out->bytes_per_s / *r.ceiling.read_bytes_per_s;
+  }
+  if (!out->mfu_attainable || !out->mbu_attainable) {
+    out->mfu_note = r.ceiling.reason.empty() ? "no ceiling was measured" : r.ceiling.reason;
+  }
+}
+
+}  // namespace
+
+Metrics metrics(const Record& record) {
+  Metrics out;
+  out.case_id = record.case_id;
+  out.device = record.device;
+  out.basis = record.basis;
+  out.status = record.status;
+  out.reason = record.reason;
+  out.unit = unit_of(record);
+  out.energy_note = record.energy.reason;
+  const std::vector<double> step(record.samples.host_ns.begin(), record.samples.host_ns.end());
+  const double total_ns = std::accumulate(step.begin(), step.end(), 0.0);
+  // A failed run's outputs or times are not to be believed: it has no figures.
+  if (step.empty() || total_ns <= 0 || record.status == "failed" || record.status == "unsupported") return out;
+  const std::vector<double> start(record.samples.start_ns.begin(), record.samples.start_ns.end());
+  out.rate = throughput(step, units_per_step(record), kThroughputConfidence, kBootstrapSeed);
+  out.step = latency(step, start, kLatencyConfidence);
+  add_utilisation(record, total_ns / static_cast<double>(step.size()) / 1e9, &out);
+  if (record.extrapolation && record.extrapolation->projected_step_ns) {
+    out.projected_rate = units_per_step(record) / (*record.extrapolation->projected_step_ns / 1e9);
+  }
+  const double tokens = static_cast<double>(record.tokens_per_step) * static_cast<double>(step.size());
+  if (record.energy.joules && tokens > 0) out.joules_per_token = *record.energy.joules / tokens;
+  count_stalls(record, out.step->median, &out);
+  return out;
+}
+
+}  // namespace assay
