@@ -26,7 +26,7 @@ class Page {
 };
 
 const char* bar(double share) {
-  const auto level = static_cast<size_t>(std::clamp(share, 0.0, 1.0) * (kBars.size() - 1) + 0.5);
+  const auto level = static_cast<size_t>(std::lround(std::clamp(share, 0.0, 1.0) * (kBars.size() - 1)));
   return kBars[level];
 }
 
@@ -45,7 +45,7 @@ std::string series(const std::vector<uint64_t>& x) {
   return out;
 }
 
-// Counts in 16 equal bins from the fastest step to p99 (the rest in the last), one bar a line.
+// Counts in 12 equal bins from the fastest step to p99 (the rest in the last), one bar a line.
 std::string histogram(std::vector<uint64_t> x) {
   std::sort(x.begin(), x.end());
   const auto low = static_cast<double>(x.front());
@@ -63,8 +63,8 @@ std::string histogram(std::vector<uint64_t> x) {
     std::string blocks;
     for (size_t i = 0; i < counts[b] * 40 / most; ++i) blocks += "█";
     if (blocks.empty() && counts[b] > 0) blocks = "▏";
-    out += "  " + std::string(from.size() < 12 ? 12 - from.size() : 0, ' ') + from + "  " + blocks + " " +
-           std::to_string(counts[b]) + "\n";
+    out.append(from.size() < 14 ? 14 - from.size() : 0, ' ').append(from).append("  ").append(blocks);
+    out.append(" ").append(std::to_string(counts[b])).append("\n");
   }
   return out;
 }

@@ -61,13 +61,14 @@ Status check_values(const CommandSpec& spec, const std::map<std::string, std::ve
   for (const auto& [name, given] : values) {
     const OptionSpec* option = find_option(spec, name);
     if (option == nullptr) continue;
-    if (!option->repeats && given.size() > 1) return bad_input("--" + name + ": given more than once");
+    const std::string where = "--" + name;
+    if (!option->repeats && given.size() > 1) return bad_input(where + ": given more than once");
     for (const std::string& value : given) {
       if (!option->value.empty() && value.empty())
-        return bad_input("--" + name + ": expected " + option->value + ", found nothing");
+        return bad_input(where + ": expected " + option->value + ", found nothing");
       if (option->complete != Complete::kWords) continue;
       if (std::find(option->words.begin(), option->words.end(), value) == option->words.end()) {
-        return bad_input("--" + name + ": unknown '" + value + "'" + suggestion(value, option->words));
+        return bad_input(where + ": unknown '" + value + "'" + suggestion(value, option->words));
       }
     }
   }

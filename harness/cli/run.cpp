@@ -23,6 +23,7 @@ struct Request {
   ChosenDevice device;
   Campaign campaign;
   fs::path out;
+  SupervisorOptions supervisor;
   bool resume = false, check_numerics = true;
 };
 
@@ -76,15 +77,20 @@ Status take_settings(const Arguments& a, Request* request) {
   c.arguments = lasting_words(a.words());
   c.form = a.has("full") ? "full" : "quick";
   std::optional<int64_t> seed, threads;
-  if (const Status s = take_integer(a, "seed", 0, INT64_MAX, &seed); !s.ok()) return s;
+  if (Status s = take_integer(a, "seed", 0, INT64_MAX, &seed); !s.ok()) return s;
   const auto cpus = static_cast<int64_t>(std::max(1U, std::thread::hardware_concurrency()));
-  if (const Status s = take_integer(a, "threads", 1, cpus, &threads); !s.ok()) return s;
+  if (Status s = take_integer(a, "threads", 1, cpus, &threads); !s.ok()) return s;
   c.seed = static_cast<uint64_t>(seed.value_or(1));
   c.threads = static_cast<int>(threads.value_or(0));
   if (a.has("time-limit")) {
     const Result<double> limit = seconds_value("--time-limit", a.text("time-limit"), 0.1, 86400);
     if (!limit.ok()) return limit.error();
     c.time_limit_s = *limit;
+  }
+  if (a.has("hang-timeout")) {
+    const Result<double> timeout = seconds_value("--hang-timeout", a.text("hang-timeout"), 1, 86400);
+    if (!timeout.ok()) return timeout.error();
+    request->supervisor.hang_timeout_s = *timeout;
   }
   Result<std::vector<std::pair<std::string, std::string>>> settings = adapter_settings(a);
   if (!settings.ok()) return settings.error();
@@ -195,7 +201,7 @@ class Campaigner {
 
   Result<Record> measure(size_t i) {
     if (!worker_->alive()) {
-      Result<std::unique_ptr<WorkerProcess>> next = WorkerProcess::start(SupervisorOptions{});
+      Result<std::unique_ptr<WorkerProcess>> next = WorkerProcess::start(request_.supervisor);
       if (!next.ok()) return next.error();
       worker_ = std::move(next).value();
     }
@@ -236,7 +242,7 @@ Result<int> run(const Arguments& arguments) {
   Result<Request> request = request_of(arguments);
   if (!request.ok()) return request.error();
   catch_interrupts();
-  Result<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::start(SupervisorOptions{});
+  Result<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::start(request->supervisor);
   if (!worker.ok()) return worker.error();
   if (const Status usable = check_device(*request, **worker); !usable.ok()) return usable.error();
   const Result<std::vector<bool>> finished = open_campaign(&*request);

@@ -108,8 +108,10 @@ std::string TextTable::render(const TableOptions& options) const {
       const std::string cell = i < cells.size() ? cells[i] : "";
       const bool right = std::find(right_.begin(), right_.end(), i) != right_.end();
       if (i + 1 < widths.size()) {
-        const std::string text = padded(cell, widths[i], right) + std::string(kGap, ' ');
-        out += i == 0 && !begin.empty() ? begin + text + end : text;
+        if (i == 0) out += begin;
+        out += padded(cell, widths[i], right);
+        out.append(kGap, ' ');
+        if (i == 0) out += end;
         continue;
       }
       const std::vector<std::string> lines = wrap(cell, last);

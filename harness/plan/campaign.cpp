@@ -19,7 +19,8 @@ bool belongs(const Record& record, const Campaign& campaign, const CampaignCase&
 
 std::string options_text(const Campaign& campaign) {
   std::string text;
-  for (const auto& [key, value] : campaign.options) text += (text.empty() ? "" : " ") + key + "=" + value;
+  for (const auto& [key, value] : campaign.options)
+    text.append(text.empty() ? "" : " ").append(key).append("=").append(value);
   return text.empty() ? "none" : text;
 }
 
@@ -29,6 +30,7 @@ std::string seconds_text(double seconds) { return seconds > 0 ? json(seconds).du
 
 std::vector<CampaignCase> campaign_cases(const std::vector<PlannedCase>& cases) {
   std::vector<CampaignCase> out;
+  out.reserve(cases.size());
   for (const PlannedCase& c : cases) out.push_back({c.work.id(), c.work.hash(), c.work.suite_hash});
   return out;
 }

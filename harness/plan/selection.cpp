@@ -85,6 +85,7 @@ Result<std::vector<PlannedCase>> filtered(const std::vector<PlannedCase>& cases,
   }
   if (!kept.empty()) return kept;
   std::vector<std::string> ids;
+  ids.reserve(cases.size());
   for (const PlannedCase& c : cases) ids.push_back(c.work.id());
   return bad_input("--case: expected part of a case's id or a pattern of it, found \"" + filter +
                    "\", which none of the " + std::to_string(cases.size()) + " cases has" + suggestion(filter, ids));
