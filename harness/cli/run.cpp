@@ -291,6 +291,7 @@ CommandSpec run_command() {
       {"threads", "N", "threads of a CPU adapter; default all", nothing, {}, false},
       {"seed", "N", "of weights and inputs; default 1", nothing, {}, false},
       {"time-limit", "SECONDS", "of the timed part of each case", nothing, {}, false},
+      {"hang-timeout", "SECONDS", "a silent adapter is ended after this; default 120", nothing, {}, false},
       {"out", "DIR", "folder of the records; default assay-out/TIME-SUITE", Complete::kFolder, {}, false},
       {"resume", "", "go on with the run in --out", nothing, {}, false},
       {"no-check", "", "do not check the numbers; the record says so (for null and replay)", nothing, {}, false},

@@ -1,0 +1,240 @@
+// The command as a user meets it: what it says, its exit code, and what it leaves on disk.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "results/record.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* kAssay = ASSAY_BINARY_DIR "/bin/assay";
+constexpr const char* kFaulty = " --adapter " ASSAY_BINARY_DIR "/tests/adapters/faulty.adapter.json --device faulty:0";
+
+struct Outcome {
+  int code = -1;
+  std::string text;  // stdout and stderr
+};
+
+class Cli : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    dir_ = fs::temp_directory_path() / ("assay-e2e-" + std::to_string(::getpid()) + "-" + info->name());
+    fs::create_directories(dir_);
+  }
+  void TearDown() override { fs::remove_all(dir_); }
+
+  Outcome shell(const std::string& command) const {
+    Outcome out;
+    const std::string line = "cd '" + dir_.string() + "' && { " + command + "; } 2>&1";
+    FILE* pipe = ::popen(line.c_str(), "r");
+    if (pipe == nullptr) return out;
+    char buffer[4096];
+    for (size_t n = 0; (n = std::fread(buffer, 1, sizeof(buffer), pipe)) > 0;) out.text.append(buffer, n);
+    const int status = ::pclose(pipe);
+    out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return out;
+  }
+  Outcome assay(const std::string& arguments) const { return shell(std::string(kAssay) + " " + arguments); }
+  // Bad input: exit code 2, a message with these words, nothing written.
+  void refused(const std::string& arguments, const std::vector<std::string>& words) const {
+    const Outcome out = assay(arguments + " --out made");
+    EXPECT_EQ(out.code, 2) << out.text;
+    for (const std::string& word : words) EXPECT_THAT(out.text, HasSubstr(word));
+    EXPECT_FALSE(fs::exists(dir_ / "made")) << arguments;
+  }
+  // Two cases on the faulty adapter; both end as records with this status and reason.
+  void faulted(const std::string& options, const std::string& status, const std::string& reason) const {
+    const Outcome out =
+        assay("run decode --case f32/b1 --time-limit 0.2 --out made" + std::string(kFaulty) + " " + options);
+    EXPECT_EQ(out.code, 1) << out.text;
+    const Result<std::vector<Record>> records = read_records(dir_ / "made");
+    ASSERT_TRUE(records.ok()) << records.error().message;
+    ASSERT_EQ(records->size(), 2U) << "the run goes on after a fault\n" << out.text;
+    for (const Record& r : *records) {
+      EXPECT_EQ(r.status, status);
+      EXPECT_THAT(r.reason, HasSubstr(reason));
+      EXPECT_EQ(r.seed, 1U);
+    }
+  }
+  void file(const std::string& name, const std::string& text) const { std::ofstream(dir_ / name) << text; }
+
+  fs::path dir_;
+};
+
+TEST_F(Cli, UnknownNamesSuggestTheNearest) {
+  refused("run prefil", {"prefil", "did you mean 'prefill'"});
+  refused("run decode --model smolm2-135m", {"smolm2-135m", "smollm2-135m"});
+  refused("run decode --device cpuu:0", {"cpuu:0", "did you mean 'cpu'"});
+  refused("run decode --device cpu:7", {"cpu:7", "1 devices"});
+  refused("run decode --dtype f23", {"f23", "f32"});
+  refused("run decode --bacth 1", {"--bacth", "--batch"});
+  EXPECT_EQ(assay("rum decode").code, 2);
+  EXPECT_THAT(assay("rum decode").text, HasSubstr("did you mean 'run'"));
+}
+
+TEST_F(Cli, ValuesOutOfRangeAreRefused) {
+  refused("run decode --batch -1", {"--batch", "positive", "-1"});
+  refused("run decode --time-limit soon", {"--time-limit", "seconds", "soon"});
+  refused("run decode --threads 0", {"--threads"});
+  refused("run decode --case nothing-like-it", {"--case", "nothing-like-it"});
+  refused("run decode --quick --full", {"--quick", "--full"});
+}
+
+// 65536 sequences of 32768 tokens: 24 layers x 2 x 2 heads x 64 x 4 bytes = 24576 bytes of f32 KV a token, 48 TiB.
+TEST_F(Cli, WhatCannotFitIsRefusedWithTheMemoryItNeeds) {
+  const Outcome out = assay("run decode --model qwen2.5-0.5b --dtype f32 --batch 4096 --context 32000 --out made");
+  EXPECT_EQ(out.code, 2) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("needs"));
+  EXPECT_THAT(out.text, HasSubstr("free"));
+  EXPECT_FALSE(fs::exists(dir_ / "made"));
+}
+
+TEST_F(Cli, ATypoInASuiteNamesTheFieldAndTheNearOne) {
+  std::ifstream in(ASSAY_SOURCE_DIR "/suites/defs/decode.json");
+  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const size_t at = text.find("\"question\"");
+  ASSERT_NE(at, std::string::npos);
+  file("typo.json", text.replace(at, 10, "\"quesstion\""));
+  refused("run ./typo.json", {"typo.json", "quesstion", "question"});
+}
+
+TEST_F(Cli, OutputThatCannotBeWrittenEndsBeforeAnythingRuns) {
+  file("plain", "");
+  const Outcome out = assay("run decode --out plain/inside");
+  EXPECT_EQ(out.code, 2);
+  EXPECT_THAT(out.text, HasSubstr("plain/inside"));
+}
+
+// A limit on file sizes stands for the full disk: the write fails half way.
+TEST_F(Cli, AFullDiskLeavesNothingHalfWritten) {
+  const Outcome out =
+      shell(std::string("trap '' XFSZ; ulimit -f 0; ") + kAssay + " run decode --no-check --device null --out made");
+  EXPECT_EQ(out.code, 2) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("campaign.json"));
+  EXPECT_TRUE(fs::is_empty(dir_ / "made"));
+}
+
+TEST_F(Cli, ATamperedRecordIsRefused) {
+  ASSERT_EQ(
+      assay("run decode --case smollm2-135m/f32/b1 --time-limit 0.2 --no-check --out made" + std::string(kFaulty)).code,
+      0);
+  fs::path record;
+  for (const auto& entry : fs::directory_iterator(dir_ / "made")) {
+    if (entry.path().string().ends_with(".record.json")) record = entry.path();
+  }
+  EXPECT_EQ(assay("show " + record.string()).code, 0);
+  ASSERT_EQ(shell("sed -i 's/\"batch\": *1/\"batch\":2/' '" + record.string() + "'").code, 0);
+  const Outcome out = assay("show " + record.string());
+  EXPECT_EQ(out.code, 2);
+  EXPECT_THAT(out.text, HasSubstr(record.filename().string()));
+}
+
+TEST_F(Cli, AdaptersThatCannotServeAreNamedWithTheReason) {
+  const std::string folder = ASSAY_BINARY_DIR "/tests/adapters/";
+  refused("run decode --device future --adapter " + folder + "future.adapter.json", {"ABI major 2"});
+  refused("run decode --device missing --adapter " + folder + "missing.adapter.json",
+          {"libassay_not_there.so.1 not found"});
+  const Outcome out = assay("devices --adapter " + folder + "missing.adapter.json");
+  EXPECT_EQ(out.code, 0);
+  EXPECT_THAT(out.text, HasSubstr("libassay_not_there.so.1 not found"));
+  EXPECT_THAT(out.text, HasSubstr("cpu:0"));
+}
+
+TEST_F(Cli, CrashIsAFailedRecord) {
+  faulted("--no-check --adapter-option fault=crash_in_wait", "failed", "SIGSEGV in program.wait");
+}
+TEST_F(Cli, AbortIsAFailedRecord) {
+  faulted("--no-check --adapter-option fault=abort_in_submit", "failed", "SIGABRT (abort) in program.submit");
+}
+TEST_F(Cli, ExitIsAFailedRecord) {
+  faulted("--no-check --adapter-option fault=exit_in_submit", "failed", "exit code 0 in program.submit");
+}
+TEST_F(Cli, HangIsAFailedRecord) {
+  faulted("--no-check --hang-timeout 2 --adapter-option fault=hang_in_wait", "failed", "adapter hung for");
+}
+TEST_F(Cli, LostDeviceIsAFailedRecord) {
+  faulted("--no-check --adapter-option fault=device_lost", "failed", "the device fell off the bus");
+}
+TEST_F(Cli, OutOfMemoryIsAFailedRecord) {
+  faulted("--no-check --adapter-option fault=oom_in_prepare", "failed", "out of memory");
+}
+TEST_F(Cli, ALieAboutTimeIsAFailedRecord) {
+  faulted("--no-check --adapter-option fault=lie_time", "failed", "lies about time");
+}
+TEST_F(Cli, WrongNumbersNameTheOpAndTheError) { faulted("", "failed", "numerics: op embedding"); }
+TEST_F(Cli, NotANumberIsAWrongNumber) {
+  faulted("--adapter-option fault=nan_numbers", "failed", "numerics: op embedding");
+}
+TEST_F(Cli, UnsupportedIsAResult) { faulted("--adapter-option fault=unsupported", "unsupported", "no such op here"); }
+
+TEST_F(Cli, KilledMidCaseGoesOnByResume) {
+  const std::string arguments = "run decode --case f32 --time-limit 1 --no-check --out made" + std::string(kFaulty);
+  const std::string command = std::string("exec ") + kAssay + " " + arguments + " >/dev/null 2>&1";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::chdir(dir_.c_str()) == 0) ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    ::_exit(127);
+  }
+  const auto count = [&] {
+    size_t n = 0;
+    std::error_code code;
+    for (fs::directory_iterator it(dir_ / "made", code), end; !code && it != end; it.increment(code)) {
+      n += it->path().string().ends_with(".record.json") ? 1 : 0;
+    }
+    return n;
+  };
+  for (int i = 0; i < 600 && count() == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  const size_t before = count();
+  ASSERT_GE(before, 1U);
+  ASSERT_LT(before, 3U) << "the run was over before it was killed";
+  const Outcome other = assay(arguments + " --seed 7 --resume");
+  EXPECT_EQ(other.code, 2);
+  EXPECT_THAT(other.text, HasSubstr("seed"));
+  EXPECT_EQ(assay(arguments).code, 2) << "a folder that holds a run is not overwritten";
+  const Outcome out = assay(arguments + " --resume");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_EQ(count(), 3U) << "finished cases are not run again\n" << out.text;
+}
+
+TEST_F(Cli, InterruptKeepsWhatWasMeasured) {
+  const Outcome out = shell(std::string("timeout --preserve-status -s INT 4 ") + kAssay +
+                            " run decode --case smollm2-135m/f32/b1 --time-limit 60 --no-check --out made" + kFaulty);
+  EXPECT_EQ(out.code, 130) << out.text;
+  const Result<std::vector<Record>> records = read_records(dir_ / "made");
+  ASSERT_TRUE(records.ok());
+  ASSERT_EQ(records->size(), 1U);
+  EXPECT_EQ((*records)[0].status, "interrupted");
+  EXPECT_THAT(out.text, HasSubstr("--resume goes on"));
+}
+
+TEST_F(Cli, ListsAndHelpAreForPeopleAndScripts) {
+  EXPECT_EQ(assay("list suites --names").text, "ceilings\ndecode\nprefill\n");
+  EXPECT_THAT(assay("list models").text, HasSubstr("qwen2.5-72b"));
+  EXPECT_THAT(assay("list cases --suite decode --json").text, HasSubstr("\"decode/smollm2-135m/f32/b1/c512\""));
+  EXPECT_THAT(assay("run --help").text, HasSubstr("--resume"));
+  EXPECT_EQ(assay("--help").code, 0);
+  EXPECT_EQ(shell(std::string(kAssay) + " completion bash | bash -n").code, 0);
+  const Outcome doctor = assay("doctor --json");
+  EXPECT_THAT(doctor.text, HasSubstr("\"governor\""));
+  EXPECT_THAT(assay("devices --json").text, HasSubstr("\"cpu:0\""));
+}
+
+}  // namespace
+}  // namespace assay
