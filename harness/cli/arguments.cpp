@@ -68,7 +68,9 @@ Status check_values(const CommandSpec& spec, const std::map<std::string, std::ve
         return bad_input(where + ": expected " + option->value + ", found nothing");
       if (option->complete != Complete::kWords) continue;
       if (std::find(option->words.begin(), option->words.end(), value) == option->words.end()) {
-        return bad_input(where + ": unknown '" + value + "'" + suggestion(value, option->words));
+        std::string message = where + ": unknown '";
+        message.append(value).append("'").append(suggestion(value, option->words));
+        return bad_input(message);
       }
     }
   }

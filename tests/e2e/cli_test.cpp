@@ -19,7 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-using testing::Not;
 
 constexpr const char* kAssay = ASSAY_BINARY_DIR "/bin/assay";
 constexpr const char* kFaulty = " --adapter " ASSAY_BINARY_DIR "/tests/adapters/faulty.adapter.json --device faulty:0";
@@ -122,8 +121,8 @@ TEST_F(Cli, OutputThatCannotBeWrittenEndsBeforeAnythingRuns) {
 
 // A limit on file sizes stands for the full disk: the write fails half way.
 TEST_F(Cli, AFullDiskLeavesNothingHalfWritten) {
-  const Outcome out =
-      shell(std::string("trap '' XFSZ; ulimit -f 0; ") + kAssay + " run decode --no-check --device null --out made");
+  const Outcome out = shell(std::string("trap '' XFSZ; ulimit -f 8; ") + kAssay +
+                            " run decode prefill ceilings --full --no-check --device null --out made");
   EXPECT_EQ(out.code, 2) << out.text;
   EXPECT_THAT(out.text, HasSubstr("campaign.json"));
   EXPECT_TRUE(fs::is_empty(dir_ / "made"));

@@ -1,0 +1,122 @@
+#include "reports/tables.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace assay {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+// 100 steps of 10 ms at 2 tokens: 200 tokens/s exactly, with an interval of no width.
+Record steady() {
+  Record r;
+  r.basis = "measured";
+  r.status = "ok";
+  r.case_id = "decode/m/f32/b2/c128";
+  r.step_kind = "decode";
+  r.tokens_per_step = 2;
+  r.step_flops = 1e9;
+  r.step_weight_bytes = 1e8;
+  for (uint64_t i = 0; i < 100; ++i) {
+    r.samples.start_ns.push_back(i * 10'000'000);
+    r.samples.host_ns.push_back(10'000'000);
+  }
+  r.ceiling.flops_per_s = 1e12;
+  r.ceiling.read_bytes_per_s = 2e10;
+  r.energy.reason = "no energy source";
+  r.numerics.verdict = "pass";
+  return r;
+}
+
+std::string text_of(const std::vector<Record>& records, int width = 0) {
+  return render_table(records, TableFormat::kText, {width, false});
+}
+
+TEST(Tables, ARowSaysWhatWasMeasuredAndNeverMore) {
+  const std::string text = text_of({steady()});
+  EXPECT_THAT(text, HasSubstr("decode/m/f32/b2/c128"));
+  EXPECT_THAT(text, HasSubstr("200.0"));
+  EXPECT_THAT(text, HasSubstr("10.00 ms?")) << "p99 has no bound with 100 steps";
+  EXPECT_THAT(text, HasSubstr("p99 needs 459 steps"));
+  EXPECT_THAT(text, HasSubstr("10.0 %")) << "1e9 / 0.01 s = 1e11 of 1e12";
+  EXPECT_THAT(text, HasSubstr("50.0 %")) << "1e8 / 0.01 s = 1e10 of 2e10";
+  EXPECT_THAT(text, HasSubstr("measured"));
+  EXPECT_THAT(text, HasSubstr("J/token: no energy source"));
+}
+
+TEST(Tables, WhatIsNotOkIsARowWithItsReason) {
+  Record r = steady();
+  r.status = "failed";
+  r.reason = "numerics: op rope";
+  const std::string text = text_of({r});
+  EXPECT_THAT(text, HasSubstr("failed: numerics: op rope"));
+  EXPECT_THAT(text, Not(HasSubstr("200.0")));
+}
+
+TEST(Tables, DisturbedAndProjectedAreMarked) {
+  Record r = steady();
+  r.noise.disturbed = true;
+  r.noise.causes = {"steal 4.1 %", "gaps 3 %"};
+  r.extrapolation = Extrapolation{4, 32, 10e6, 5e6, 2, 80e6, "linear", "memory"};
+  const std::string text = text_of({r});
+  EXPECT_THAT(text, HasSubstr("decode/m/f32/b2/c128 *"));
+  EXPECT_THAT(text, HasSubstr("steal 4.1 %; gaps 3 %"));
+  EXPECT_THAT(text, HasSubstr("measured, 4/32 layers"));
+  EXPECT_THAT(text, HasSubstr("whole model projected: 25")) << "2 tokens in 80 ms";
+}
+
+TEST(Tables, NarrowTerminalsLoseColumnsNotDigits) {
+  const std::string text = text_of({steady()}, 70);
+  std::istringstream lines(text);
+  std::string heading, row;
+  std::getline(lines, heading);
+  std::getline(lines, row);
+  EXPECT_LE(heading.size(), 70U);
+  EXPECT_THAT(row, HasSubstr("200.0"));
+  EXPECT_THAT(row, HasSubstr("measured"));
+  EXPECT_THAT(text, HasSubstr("left out, the terminal is narrow: J/token"));
+}
+
+TEST(Tables, CsvIsQuotedAndRunsNoFormula) {
+  Record r = steady();
+  r.reason = "=cmd(\"x\"), and more";
+  const std::string csv = render_table({r}, TableFormat::kCsv, {});
+  EXPECT_THAT(csv, HasSubstr("\"'=cmd(\"\"x\"\"), and more\""));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\r'), 2);
+  EXPECT_THAT(csv, HasSubstr(",rate_per_s,"));
+  EXPECT_THAT(csv, HasSubstr(",200,"));
+}
+
+TEST(Tables, JsonHasNullForWhatIsAbsent) {
+  const std::string json = render_table({steady()}, TableFormat::kJson, {});
+  EXPECT_THAT(json, HasSubstr("\"rate_per_s\": 200"));
+  EXPECT_THAT(json, HasSubstr("\"joules_per_token\": null"));
+  EXPECT_THAT(json, HasSubstr("\"step_p99_9_ns\": null"));
+}
+
+TEST(Tables, MarkdownEscapesBars) {
+  Record r = steady();
+  r.case_id = "a|b";
+  EXPECT_THAT(render_table({r}, TableFormat::kMarkdown, {}), HasSubstr("| a\\|b |"));
+}
+
+TEST(Tables, NoRecordsIsSaid) { EXPECT_EQ(text_of({}), "no records\n"); }
+
+TEST(Page, ShowsStepTimesDrawnAndWhyToBelieveIt) {
+  Record r = steady();
+  r.samples.host_ns[50] = 40'000'000;
+  const std::string page = render_record_page(r, {});
+  EXPECT_THAT(page, HasSubstr("10.00 ms to 40.00 ms"));
+  EXPECT_THAT(page, HasSubstr("█"));
+  EXPECT_THAT(page, HasSubstr("1 over 2 x median"));
+  EXPECT_THAT(page, HasSubstr("numbers             pass"));
+  EXPECT_THAT(page, HasSubstr("absent: no energy source"));
+}
+
+}  // namespace
+}  // namespace assay

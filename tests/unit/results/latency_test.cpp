@@ -1,0 +1,136 @@
+#include "results/metrics/latency.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+#include <random>
+
+#include "results/metrics/throughput.h"
+
+namespace assay {
+namespace {
+
+// MLPerf's early stopping table: 459 and 4603 without a failure, 64 for p90 with one.
+TEST(Latency, SamplesNeededAreThePublishedOnes) {
+  EXPECT_EQ(early_stopping_n(0.99, 0.99, 0), 459U);
+  EXPECT_EQ(early_stopping_n(0.999, 0.99, 0), 4603U);
+  EXPECT_EQ(early_stopping_n(0.9, 0.99, 1), 64U);
+}
+
+// n = 10, p = 1/2: P(Bin <= 1) = 11/1024 = 0.0107 <= 0.025 < P(Bin <= 2) = 56/1024 = 0.0547, so l = 2 and, by
+// symmetry, u = 9: the textbook interval of the median.
+TEST(Latency, RankBoundsOfTheMedianOfTen) {
+  const RankBounds bounds = quantile_rank_bounds(10, 0.5, 0.95);
+  EXPECT_EQ(bounds.lower, 2U);
+  EXPECT_EQ(bounds.upper, 9U);
+}
+
+// n = 5: P(Bin <= 0) = 1/32 = 0.031 > 0.025, so no bound at 95 %.
+TEST(Latency, TooFewSamplesHaveNoBounds) {
+  const RankBounds bounds = quantile_rank_bounds(5, 0.5, 0.95);
+  EXPECT_FALSE(bounds.lower);
+  EXPECT_FALSE(bounds.upper);
+  EXPECT_FALSE(quantile_rank_bounds(458, 0.99, 0.98).upper);
+  EXPECT_EQ(quantile_rank_bounds(459, 0.99, 0.98).upper, 459U);
+}
+
+// 1..100: nearest ranks 50, 90 and 99; p99.9 would be past the sample.
+TEST(Latency, QuantilesAreSamplesAndNeverPastThem) {
+  std::vector<double> x(100), start(100);
+  std::iota(x.begin(), x.end(), 1);
+  for (size_t i = 1; i < x.size(); ++i) start[i] = start[i - 1] + x[i - 1];
+  const Latency l = latency(x, start, 0.98);
+  EXPECT_EQ(l.n, 100U);
+  EXPECT_DOUBLE_EQ(l.median, 50.5);
+  EXPECT_DOUBLE_EQ(l.mean, 50.5);
+  EXPECT_EQ(l.quantiles[0].value, 50);
+  EXPECT_EQ(l.quantiles[1].value, 90);
+  EXPECT_EQ(l.quantiles[2].value, 99);
+  EXPECT_FALSE(l.quantiles[2].high);
+  EXPECT_EQ(l.quantiles[2].note, "n = 100 < 459 needed for an upper bound");
+  EXPECT_FALSE(l.quantiles[3].value);
+  EXPECT_FALSE(l.tail_ratio);
+  EXPECT_FALSE(l.jitter_p99) << "99 differences";
+  EXPECT_DOUBLE_EQ(l.qcd, (75.0 - 25.0) / (75.0 + 25.0));
+}
+
+// Steps of 1 ms, every tenth 3 ms: a tenth are stalls, and the period is 10 steps.
+TEST(Latency, StallsAndTheirPeriod) {
+  std::vector<double> x, start;
+  double now = 0;
+  for (int i = 0; i < 1000; ++i) {
+    x.push_back(i % 10 == 0 ? 3e6 : 1e6);
+    start.push_back(now);
+    now += x.back();
+  }
+  const Latency l = latency(x, start, 0.98);
+  EXPECT_DOUBLE_EQ(l.stall_rate, 0.1);
+  ASSERT_TRUE(l.period_steps);
+  EXPECT_DOUBLE_EQ(*l.period_steps, 10);
+}
+
+// From 10 to 11 ms over 10 s: a slope of 1 % of the median a second.
+TEST(Latency, DriftIsASlopeWithItsInterval) {
+  std::mt19937_64 random(5);
+  std::normal_distribution<double> noise(0, 1e5);
+  std::vector<double> x, flat, start;
+  for (int i = 0; i < 1000; ++i) {
+    start.push_back(i * 1e7);
+    x.push_back(10e6 + 1e6 * i / 1000 + noise(random));
+    flat.push_back(10e6 + noise(random));
+  }
+  const Latency l = latency(x, start, 0.98);
+  EXPECT_LT(l.drift_low, 0.1 / 10.5);
+  EXPECT_GT(l.drift_high, 0.1 / 10.5);
+  EXPECT_GT(l.drift_low, 0.005);
+  const Latency f = latency(flat, start, 0.98);
+  EXPECT_LT(f.drift_low, 0);
+  EXPECT_GT(f.drift_high, 0);
+}
+
+TEST(Latency, TwoGroupsAreSeenAndOneIsNot) {
+  std::mt19937_64 random(3);
+  std::normal_distribution<double> noise(10e6, 2e5);
+  std::exponential_distribution<double> tail(1e-6);
+  std::vector<double> one, two, skewed, start;
+  for (int i = 0; i < 500; ++i) {
+    start.push_back(i * 1e7);
+    one.push_back(noise(random));
+    two.push_back(noise(random) + (i % 3 == 0 ? 5e6 : 0));
+    skewed.push_back(10e6 + tail(random));
+  }
+  EXPECT_FALSE(latency(one, start, 0.98).bimodal);
+  EXPECT_FALSE(latency(skewed, start, 0.98).bimodal);
+  EXPECT_TRUE(latency(two, start, 0.98).bimodal);
+}
+
+// Two steps of 1 and 3 s with 4 tokens each: 8 tokens in 4 s, not the mean of 4/1 and 4/3.
+TEST(Throughput, IsHarmonic) { EXPECT_DOUBLE_EQ(throughput({1e9, 3e9}, 4, 0.95, 1).per_s, 2); }
+
+// Share of intervals of the mean that hold the true mean, over series of AR(1) with this correlation.
+double coverage(double phi, int trials, int n) {
+  std::mt19937_64 random(11);
+  std::normal_distribution<double> noise(0, 1);
+  int held = 0;
+  for (int t = 0; t < trials; ++t) {
+    std::vector<double> x;
+    double state = noise(random) / std::sqrt(1 - phi * phi);
+    for (int i = 0; i < n; ++i) {
+      state = phi * state + noise(random);
+      x.push_back(100 + state);
+    }
+    const Interval interval = bootstrap_mean(x, 0.95, static_cast<uint64_t>(t), 500);
+    held += interval.low <= 100 && 100 <= interval.high;
+  }
+  return static_cast<double>(held) / trials;
+}
+
+// 95 % asked; 2000 trials have a standard error of 0.5 %. On AR(1) the intervals are a little narrow: near 93 %.
+TEST(Throughput, IntervalsHoldOnIndependentAndOnCorrelatedSeries) {
+  EXPECT_GE(coverage(0, 2000, 400), 0.93);
+  EXPECT_GE(coverage(0.5, 2000, 400), 0.93);
+}
+
+}  // namespace
+}  // namespace assay
