@@ -16,6 +16,12 @@ using assay::sdk::Failure;
 
 constexpr uint64_t kStepNs = 1'000'000;
 
+// As a crash outside any sanitizer: their handlers would turn the signal into an exit.
+void crash() {
+  std::signal(SIGSEGV, SIG_DFL);
+  std::raise(SIGSEGV);
+}
+
 class FaultyProgram : public assay::sdk::Program {
  public:
   FaultyProgram(assay::sdk::Host host, std::string fault) : host_(host), fault_(std::move(fault)) {}
@@ -31,7 +37,7 @@ class FaultyProgram : public assay::sdk::Program {
     begin_ns_ = host_.now_ns();
   }
   void wait(assay_run_result& result) override {
-    if (fault_ == "crash_in_wait") std::raise(SIGSEGV);
+    if (fault_ == "crash_in_wait") crash();
     while (fault_ == "hang_in_wait") ::pause();
     if (fault_ == "device_lost") throw Failure(ASSAY_DEVICE_LOST, "the device fell off the bus");
     if (fault_ == "throw_in_wait") throw std::runtime_error("something odd");
@@ -67,7 +73,7 @@ class FaultyAdapter : public assay::sdk::Adapter {
   }
   std::unique_ptr<assay::sdk::Program> prepare(const assay_program_desc&) override {
     if (fault_ == "oom_in_prepare") throw std::bad_alloc();
-    if (fault_ == "crash_in_prepare") std::raise(SIGSEGV);
+    if (fault_ == "crash_in_prepare") crash();
     return std::make_unique<FaultyProgram>(host_, fault_);
   }
 
