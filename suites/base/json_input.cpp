@@ -15,6 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kLongestQuoted = 60;
+constexpr size_t kMaxFaults = 100;
 
 // In single quotes; bytes that a terminal might act on are escaped; shortened.
 std::string in_quotes(std::string_view text) {
@@ -60,6 +61,7 @@ class Builder : public nlohmann::json_sax<json> {
   Builder(std::string_view text, int max_depth) : text_(text), max_depth_(max_depth) {}
   json root;
   std::string fault_path, fault;
+  int64_t fault_line = 0;
 
   bool null() override { return add(nullptr); }
   bool boolean(bool value) override { return add(value); }
@@ -92,6 +94,7 @@ class Builder : public nlohmann::json_sax<json> {
     const size_t newline = before.rfind('\n');
     const size_t in_line = before.size() - (newline == std::string_view::npos ? 0 : newline + 1) + 1;
     for (char& c : message) c = static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e ? '?' : c;
+    fault_line = line;
     fault = "line " + std::to_string(line) + ", column " + std::to_string(in_line) +
             ": not valid JSON: " + message.substr(0, 300);
     return false;
@@ -155,6 +158,56 @@ class Builder : public nlohmann::json_sax<json> {
 
 const json& value_at(const void* value) { return *static_cast<const json*>(value); }
 
+// Finds where in a text that is known to be JSON a value begins.
+class LineFinder {
+ public:
+  explicit LineFinder(std::string_view text) : text_(text) {}
+  // 0 where there is no such value.
+  int64_t line_of(const std::string& path) {
+    wanted_ = path;
+    value("");
+    return found_;
+  }
+
+ private:
+  [[nodiscard]] char at() const { return i_ < text_.size() ? text_[i_] : '\0'; }
+  void blanks() {
+    for (; i_ < text_.size() && std::string_view(" \t\r\n,:").find(text_[i_]) != std::string_view::npos; ++i_) {
+      if (text_[i_] == '\n') ++line_;
+    }
+  }
+  std::string_view quoted() {
+    const size_t begin = ++i_;
+    while (i_ < text_.size() && text_[i_] != '"') i_ += text_[i_] == '\\' ? 2 : 1;
+    return text_.substr(begin, i_++ - begin);
+  }
+  void value(const std::string& path) {
+    blanks();
+    if (path == wanted_) found_ = line_;
+    if (found_ != 0 || i_ >= text_.size()) return;
+    if (at() == '"') {
+      quoted();
+    } else if (at() == '{' || at() == '[') {
+      container(path, at() == '{');
+    } else {
+      while (i_ < text_.size() && std::string_view(" \t\r\n,]}").find(text_[i_]) == std::string_view::npos) ++i_;
+    }
+  }
+  void container(const std::string& path, bool object) {
+    ++i_;
+    size_t index = 0;
+    for (blanks(); i_ < text_.size() && at() != '}' && at() != ']' && found_ == 0; blanks()) {
+      value(object ? member_path(path, std::string(quoted())) : path + "[" + std::to_string(index++) + "]");
+    }
+    ++i_;
+  }
+
+  std::string_view text_;
+  std::string wanted_;
+  size_t i_ = 0;
+  int64_t line_ = 1, found_ = 0;
+};
+
 }  // namespace
 
 struct JsonInput::Document {
@@ -163,16 +216,22 @@ struct JsonInput::Document {
 };
 
 JsonInput::JsonInput(std::string_view text, std::string where, JsonLimits limits)
-    : where_(std::move(where)), document_(std::make_unique<Document>()) {
+    : text_(text.size() > limits.max_bytes ? std::string_view() : text),
+      where_(std::move(where)),
+      document_(std::make_unique<Document>()) {
   if (text.size() > limits.max_bytes) {
-    fail("", "expected at most " + std::to_string(limits.max_bytes) + " bytes, found " + std::to_string(text.size()));
+    add_fault(0,
+              "expected at most " + std::to_string(limits.max_bytes) + " bytes, found " + std::to_string(text.size()));
     return;
   }
   Builder builder(text, limits.max_depth);
   if (json::sax_parse(text.begin(), text.end(), &builder)) {
     document_->root = std::move(builder.root);
   } else {
-    fail(builder.fault_path, builder.fault);
+    const std::string place = builder.fault_path.empty() ? "" : builder.fault_path + ": ";
+    // Broken text has no values to look a line up by.
+    text_.clear();
+    add_fault(builder.fault_line, place + builder.fault);
   }
 }
 
@@ -180,17 +239,29 @@ JsonInput::~JsonInput() = default;
 
 JsonNode JsonInput::root() { return {this, ok() ? &document_->root : nullptr, ""}; }
 
-void JsonInput::fail(const std::string& path, const std::string& message) {
-  if (ok()) error_ = bad_input(where_ + ": " + (path.empty() ? "" : path + ": ") + message);
+void JsonInput::fail(const std::string& path, const std::string& message, const std::string& at) {
+  if (error_.faults.size() >= kMaxFaults) return;
+  add_fault(LineFinder(text_).line_of(at), (path.empty() ? "" : path + ": ") + message);
+}
+
+void JsonInput::add_fault(int64_t line, const std::string& message) {
+  if (ok()) error_ = bad_input(where_ + ": " + message);
+  const auto same = [&](const Fault& f) { return f.line == line && f.message == message; };
+  auto& faults = error_.faults;
+  if (std::any_of(faults.begin(), faults.end(), same)) return;
+  const auto later = [](int64_t at, const Fault& f) { return at < f.line; };
+  faults.insert(std::upper_bound(faults.begin(), faults.end(), line, later), {line, message});
 }
 
 std::string JsonNode::where() const { return input_->where_ + (path_.empty() ? "" : ": " + path_); }
 
-void JsonNode::fail(const std::string& message) const { input_->fail(path_, message); }
+void JsonNode::fail(const std::string& message) const { input_->fail(path_, message, path_); }
 
 void JsonNode::fail_expected(const std::string& what) const {
   if (present()) fail("expected " + what + ", found " + describe(value_at(value_)));
 }
+
+size_t JsonNode::fault_count() const { return input_->error_.faults.size(); }
 
 bool JsonNode::is_object() const { return present() && value_at(value_).is_object(); }
 
@@ -203,7 +274,7 @@ void JsonNode::fields(const std::vector<std::string>& known) const {
   if (!is_object()) return fail_expected("an object");
   for (const auto& [name, value] : value_at(value_).items()) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    return fail("unknown field " + in_quotes(name) + suggestion(name, known));
+    input_->fail(path_, "unknown field " + in_quotes(name) + suggestion(name, known), member_path(path_, name));
   }
 }
 
@@ -314,8 +385,11 @@ std::string JsonNode::text(size_t max_length) const {
 }
 
 std::string JsonNode::text_of(const std::vector<std::string>& allowed) const {
+  const size_t faults = fault_count();
   std::string found = text();
-  if (!present() || !input_->ok() || std::find(allowed.begin(), allowed.end(), found) != allowed.end()) return found;
+  if (!present() || fault_count() > faults || std::find(allowed.begin(), allowed.end(), found) != allowed.end()) {
+    return found;
+  }
   fail("unknown value " + in_quotes(found) + suggestion(found, allowed));
   return "";
 }

@@ -7,8 +7,8 @@
 //   for (JsonNode item : root.at("batch").items()) suite.batch.push_back(item.integer(1, 4096));
 //   if (!input.ok()) return input.error();
 //
-// The first fault is kept (kind kBadInput; "my-suite.json: batch[2]: expected ..., found ...") and every later
-// read gives a harmless default, so a parser needs one check at its end. Nothing throws.
+// A fault (kind kBadInput; "my-suite.json: batch[2]: expected ..., found ...") makes its read give a harmless default,
+// so a parser needs one check at its end, and its error then lists every fault with its line. Nothing throws.
 #pragma once
 
 #include <cstdint>
@@ -59,6 +59,8 @@ class JsonNode {
 
   // The caller's own fault at this place: "where: message".
   void fail(const std::string& message) const;
+  // Of the whole document so far: a caller that compares it before and after knows whether what it read is sound.
+  [[nodiscard]] size_t fault_count() const;
   // "where: expected <what>, found <this value>".
   void fail_expected(const std::string& what) const;
 
@@ -82,13 +84,16 @@ class JsonInput {
 
   [[nodiscard]] JsonNode root();  // absent if the text is not JSON
   [[nodiscard]] bool ok() const { return error_.message.empty(); }
+  // The first fault as the message, all of them (at most 100) in order of their lines in `faults`.
   [[nodiscard]] const Error& error() const { return error_; }
 
  private:
   friend class JsonNode;
   struct Document;
-  void fail(const std::string& path, const std::string& message);
-  std::string where_;
+  // `at`: the path whose line is named.
+  void fail(const std::string& path, const std::string& message, const std::string& at);
+  void add_fault(int64_t line, const std::string& message);
+  std::string text_, where_;
   std::unique_ptr<Document> document_;
   Error error_;
 };

@@ -2,18 +2,27 @@
 #pragma once
 
 #include <cassert>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace assay {
 
 // What a caller must do about it: kBadInput ends the program with exit code 2.
 enum class ErrorKind { kBadInput, kUnsupported, kOutOfMemory, kIo, kAdapter, kTimeout, kInternal };
 
+// One thing that is wrong with a file.
+struct Fault {
+  int64_t line = 0;     // 1-based; 0: the file as a whole
+  std::string message;  // field, what was expected, what was found
+};
+
 struct Error {
   ErrorKind kind = ErrorKind::kInternal;
-  std::string message;  // where, what was expected, what was found; no trailing newline
+  std::string message;          // where, what was expected, what was found; no trailing newline
+  std::vector<Fault> faults{};  // of a file: all that is wrong with it, by line
 };
 
 inline Error bad_input(std::string message) { return {ErrorKind::kBadInput, std::move(message)}; }

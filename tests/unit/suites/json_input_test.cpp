@@ -55,6 +55,42 @@ TEST(JsonInput, TheFirstFaultStays) {
             0u);
 }
 
+// Every fault of one reading, each with the line on which the value begins, in the order of the lines.
+TEST(JsonInput, ListsEveryFaultWithItsLine) {
+  const std::string text =
+      "{\n"
+      "  \"name\": 7,\n"
+      "  \"bacth\": [1],\n"
+      "  \"list\": [\n"
+      "    {\"k\": \"a, } b\"},\n"
+      "    {\"k\": true}, 3\n"
+      "  ],\n"
+      "  \"last\": -1\n"
+      "}\n";
+  JsonInput input(text, "f.json");
+  const JsonNode root = input.root();
+  (void)root.at("last").integer(0, 5);
+  root.fields({"name", "batch", "list", "last"});
+  (void)root.at("name").text();
+  for (const JsonNode& item : root.at("list").items()) (void)item.at("k").text();
+  (void)root.at("batch").items();
+  std::vector<std::string> found;
+  for (const Fault& f : input.error().faults) found.push_back(std::to_string(f.line) + ": " + f.message);
+  EXPECT_EQ(found,
+            (std::vector<std::string>{
+                "1: field 'batch' is missing", "2: name: expected a text, found 7",
+                "3: unknown field 'bacth'; did you mean 'batch'?", "6: list[1].k: expected a text, found true",
+                "6: list[2]: expected an object, found 3", "8: last: expected an integer from 0 to 5, found -1"}));
+  EXPECT_EQ(input.error().message, "f.json: last: expected an integer from 0 to 5, found -1");
+}
+
+TEST(JsonInput, BrokenSyntaxIsOneFaultWithItsLine) {
+  JsonInput input("{\n  \"a\": 1,\n  oops\n}", "f.json");
+  (void)input.root().at("b").text();
+  ASSERT_EQ(input.error().faults.size(), 1u);
+  EXPECT_EQ(input.error().faults[0].line, 3);
+}
+
 TEST(Nearest, CountsSwapsAsOne) {
   EXPECT_EQ(nearest_name("bacth", {"batch", "both"}), "batch");
   EXPECT_EQ(nearest_name("zzzzzz", {"batch", "tokens"}), std::nullopt);
