@@ -134,7 +134,8 @@ Result<Record> record_from_json(const std::string& text, const std::string& wher
 // Writes DIR/<case id with / as _>-<8 of id>.record.json by rename; sets record.id. Nothing half written.
 Result<std::filesystem::path> write_record(Record& record, const std::filesystem::path& dir);
 Result<Record> read_record(const std::filesystem::path& file);
-// All records below a file or directory, sorted by case id then time. A bad file is an error naming it.
+// All records of a file, below a directory or in a store, sorted by case id then time. A bad file is an error naming
+// it.
 Result<std::vector<Record>> read_records(const std::filesystem::path& file_or_dir);
 
 // Writes text to path by a temporary file beside it, fsync and rename.

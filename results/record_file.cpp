@@ -8,7 +8,9 @@
 #include <tuple>
 
 #include "results/record.h"
+#include "results/record_files.h"
 #include "results/record_id.h"
+#include "results/store/store.h"
 #include "suites/base/json_input.h"
 
 namespace assay {
@@ -93,6 +95,8 @@ bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
+}  // namespace
+
 Result<std::vector<fs::path>> record_files(const fs::path& place) {
   std::error_code code;
   const fs::file_status status = fs::status(place, code);
@@ -108,7 +112,12 @@ Result<std::vector<fs::path>> record_files(const fs::path& place) {
   return files;
 }
 
-}  // namespace
+Result<Record> record_of_text(const std::string& text, const fs::path& where) {
+  Result<Record> record = record_from_json(text, where.string());
+  if (record.ok() && record->id.empty())
+    return bad_input(where.string() + ": id: expected the record's hash, found ''");
+  return record;
+}
 
 Status write_file_atomic(const fs::path& path, const std::string& text) {
   TemporaryFile file(path);
@@ -139,12 +148,15 @@ Result<fs::path> write_record(Record& record, const fs::path& dir) {
 Result<Record> read_record(const fs::path& file) {
   const Result<std::string> text = read_text_file(file.string());
   if (!text.ok()) return text.error();
-  Result<Record> record = record_from_json(*text, file.string());
-  if (record.ok() && record->id.empty()) return bad_input(file.string() + ": id: expected the record's hash, found ''");
-  return record;
+  return record_of_text(*text, file);
 }
 
 Result<std::vector<Record>> read_records(const fs::path& file_or_dir) {
+  if (is_store_file(file_or_dir)) {
+    const Result<Store> store = Store::open_read_only(file_or_dir);
+    if (!store.ok()) return store.error();
+    return store->records();
+  }
   const Result<std::vector<fs::path>> files = record_files(file_or_dir);
   if (!files.ok()) return files.error();
   std::vector<Record> records;

@@ -49,6 +49,7 @@ CommandSpec devices_command();
 CommandSpec run_command();
 CommandSpec list_command();
 CommandSpec show_command();
+CommandSpec store_command();
 CommandSpec doctor_command();
 CommandSpec completion_command();
 CommandSpec worker_command();

@@ -1,0 +1,177 @@
+// assay store: many records in one SQLite file.
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "harness/cli/common.h"
+#include "harness/cli/interrupt.h"
+#include "harness/cli/terminal.h"
+#include "results/store/store.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+std::string number_text(const std::optional<double>& value, double unit = 1) {
+  if (!value) return "–";
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.4g", *value / unit);
+  return text;
+}
+
+json maybe(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
+
+json headline_json(const Headline& h) {
+  return {{"id", h.id},
+          {"created", h.created},
+          {"case_id", h.case_id},
+          {"case_hash", h.case_hash},
+          {"device", h.device},
+          {"device_product", h.device_product},
+          {"adapter", h.adapter},
+          {"tier", h.tier},
+          {"basis", h.basis},
+          {"status", h.status},
+          {"reason", h.reason},
+          {"disturbed", h.disturbed},
+          {"n", h.n},
+          {"unit", h.unit},
+          {"rate", maybe(h.rate)},
+          {"rate_low", maybe(h.rate_low)},
+          {"rate_high", maybe(h.rate_high)},
+          {"projected_rate", maybe(h.projected_rate)},
+          {"p50_ns", maybe(h.p50_ns)},
+          {"p99_ns", maybe(h.p99_ns)},
+          {"p99_high_ns", maybe(h.p99_high_ns)},
+          {"p999_ns", maybe(h.p999_ns)},
+          {"p999_high_ns", maybe(h.p999_high_ns)},
+          {"mfu_attainable", maybe(h.mfu)},
+          {"mbu_attainable", maybe(h.mbu)},
+          {"joules_per_token", maybe(h.joules_per_token)}};
+}
+
+Result<int> print(const Store& store, const Arguments& arguments) {
+  HeadlineFilter filter;
+  filter.suite = arguments.text("suite");
+  filter.model = arguments.text("model");
+  filter.status = arguments.text("status");
+  const Result<std::vector<Headline>> found = store.headlines(filter);
+  if (!found.ok()) return found.error();
+  if (arguments.has("json")) {
+    json out = json::array();
+    for (const Headline& h : *found) out.push_back(headline_json(h));
+    std::printf("%s\n", out.dump(2).c_str());
+    return kExitOk;
+  }
+  TextTable table({"created", "case", "device", "rate", "unit", "p50 ms", "p99 ms", "basis", "status"});
+  for (const size_t column : {3U, 5U, 6U}) table.align_right(column);
+  for (const Headline& h : *found) {
+    table.row({h.created, h.case_id, h.device_product.empty() ? h.device : h.device_product, number_text(h.rate),
+               h.unit, number_text(h.p50_ns, 1e6), number_text(h.p99_ns, 1e6), h.basis, h.status},
+              h.status == "ok" ? Mark::kNone : Mark::kWarning);
+  }
+  std::fputs(table.render(stdout_options()).c_str(), stdout);
+  return kExitOk;
+}
+
+// Adds to the store; on a terminal with a line that says how far it is.
+Result<AddReport> add(Store& store, const std::vector<fs::path>& places) {
+  const bool terminal = is_terminal(2);
+  const auto progress = [terminal](uint64_t done, uint64_t total) {
+    if (terminal) {
+      std::fprintf(stderr, "\r\x1b[Kadding records: %llu of %llu%s", static_cast<unsigned long long>(done),
+                   static_cast<unsigned long long>(total), done == total ? "\n" : "");
+    }
+    return !interrupted();
+  };
+  return store.add(places, progress);
+}
+
+// A store made anew appears by rename, so that a bad record leaves the old one as it was.
+Result<AddReport> build_anew(const fs::path& file, const std::vector<fs::path>& places) {
+  const fs::path fresh = file.string() + ".new";
+  const auto remove = [](const fs::path& path) {
+    std::error_code ignored;
+    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path.string() + suffix, ignored);
+  };
+  remove(fresh);
+  Result<AddReport> report = Error{ErrorKind::kInternal, ""};
+  {
+    Result<Store> store = Store::create_or_open(fresh);
+    report = store.ok() ? add(*store, places) : Result<AddReport>(store.error());
+  }
+  if (!report.ok()) {
+    remove(fresh);
+    return report;
+  }
+  remove(file);
+  std::error_code code;
+  fs::rename(fresh, file, code);
+  if (code) return Error{ErrorKind::kIo, file.string() + ": can't replace: " + code.message()};
+  return report;
+}
+
+Result<int> store(const Arguments& arguments) {
+  const fs::path file = arguments.operands().front();
+  const std::vector<fs::path> places(arguments.operands().begin() + 1, arguments.operands().end());
+  if (arguments.has("anew") && places.empty()) {
+    return bad_input("--anew: expected the folders whose records the store is built from, found none");
+  }
+  if (places.empty()) {
+    const Result<Store> opened = Store::open_read_only(file);
+    if (!opened.ok()) return opened.error();
+    return print(*opened, arguments);
+  }
+  catch_interrupts();
+  const bool fresh = !fs::exists(file) || arguments.has("anew");
+  Result<AddReport> report = Error{ErrorKind::kInternal, ""};
+  if (fresh) {
+    report = build_anew(file, places);
+  } else {
+    Result<Store> opened = Store::create_or_open(file);
+    if (!opened.ok()) return opened.error();
+    report = add(*opened, places);
+  }
+  if (interrupted()) {
+    std::fprintf(stderr, "assay store: interrupted; %s is as it was\n", file.c_str());
+    return kExitInterrupted;
+  }
+  if (!report.ok()) return report.error();
+  std::printf("%s: %llu records added, %llu were there\n", file.c_str(), static_cast<unsigned long long>(report->added),
+              static_cast<unsigned long long>(report->known));
+  return kExitOk;
+}
+
+}  // namespace
+
+CommandSpec store_command() {
+  CommandSpec spec;
+  spec.name = "store";
+  spec.summary = "many records in one SQLite file";
+  spec.operands = "DATABASE [RECORD|FOLDER...]";
+  spec.min_operands = 1;
+  spec.max_operands = 1 << 16;
+  spec.complete = Complete::kFile;
+  spec.about =
+      "With records or folders: adds them, each once. Without: lists what the store holds. The record files\n"
+      "stay the truth: a store can be built from them again at any time. Every command that takes records\n"
+      "takes a store too.";
+  spec.options = {{"anew", "", "build the store from nothing but these records", Complete::kNothing, {}, false},
+                  {"suite", "SUITE", "list only this suite", Complete::kSuite, {}, false},
+                  {"model", "MODEL", "list only this model", Complete::kModel, {}, false},
+                  {"status",
+                   "STATUS",
+                   "list only records of this status",
+                   Complete::kWords,
+                   {"ok", "failed", "unsupported", "interrupted"},
+                   false},
+                  json_option()};
+  spec.examples = {{"assay store results.db assay-out", "everything measured so far in one file"},
+                   {"assay store results.db --suite decode", "what it holds of one suite"},
+                   {"assay show results.db", "the same records as a table"}};
+  spec.run = store;
+  return spec;
+}
+
+}  // namespace assay

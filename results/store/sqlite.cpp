@@ -1,0 +1,102 @@
+#include "results/store/sqlite.h"
+
+#include <sqlite3.h>
+
+namespace assay::sqlite {
+namespace {
+
+constexpr int kBusyTimeoutMs = 10000;
+
+// A file that is no database is the user's; everything else is the disk's.
+Error error_of(sqlite3* database, const std::string& where) {
+  const int code = sqlite3_errcode(database);
+  const bool input = code == SQLITE_NOTADB || code == SQLITE_CORRUPT || code == SQLITE_CANTOPEN;
+  return {input ? ErrorKind::kBadInput : ErrorKind::kIo, where + ": " + sqlite3_errmsg(database)};
+}
+
+}  // namespace
+
+void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+void Database::Close::operator()(sqlite3* database) const { sqlite3_close_v2(database); }
+
+Statement& Statement::bind(int at, int64_t value) {
+  sqlite3_bind_int64(statement_.get(), at + 1, value);
+  return *this;
+}
+Statement& Statement::bind(int at, double value) {
+  sqlite3_bind_double(statement_.get(), at + 1, value);
+  return *this;
+}
+Statement& Statement::bind(int at, std::string_view text) {
+  sqlite3_bind_text64(statement_.get(), at + 1, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  return *this;
+}
+Statement& Statement::bind(int at, const std::optional<double>& value) {
+  if (value) return bind(at, *value);
+  sqlite3_bind_null(statement_.get(), at + 1);
+  return *this;
+}
+Statement& Statement::bind_blob(int at, std::string_view bytes) {
+  sqlite3_bind_blob64(statement_.get(), at + 1, bytes.data(), bytes.size(), SQLITE_TRANSIENT);
+  return *this;
+}
+
+Result<bool> Statement::step() {
+  const int code = sqlite3_step(statement_.get());
+  if (code == SQLITE_ROW) return true;
+  const Error error = error_of(database_, where_);
+  sqlite3_reset(statement_.get());
+  if (code != SQLITE_DONE) return error;
+  return false;
+}
+
+Status Statement::run() {
+  const Result<bool> row = step();
+  if (!row.ok()) return row.error();
+  return ok_status();
+}
+
+int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+
+std::optional<double> Statement::number(int column) const {
+  if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL) return std::nullopt;
+  return sqlite3_column_double(statement_.get(), column);
+}
+
+std::string Statement::text(int column) const {
+  const unsigned char* text = sqlite3_column_text(statement_.get(), column);
+  const int size = sqlite3_column_bytes(statement_.get(), column);
+  return text == nullptr ? "" : std::string(reinterpret_cast<const char*>(text), static_cast<size_t>(size));
+}
+
+std::string Statement::blob(int column) const {
+  const void* bytes = sqlite3_column_blob(statement_.get(), column);
+  const int size = sqlite3_column_bytes(statement_.get(), column);
+  return bytes == nullptr ? "" : std::string(static_cast<const char*>(bytes), static_cast<size_t>(size));
+}
+
+Result<Database> Database::open(const std::filesystem::path& file, Mode mode) {
+  Database out(file.string());
+  const int flags = mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  sqlite3* handle = nullptr;
+  const int code = sqlite3_open_v2(file.c_str(), &handle, flags, nullptr);
+  out.database_.reset(handle);
+  if (code != SQLITE_OK) return error_of(handle, out.where_);
+  sqlite3_busy_timeout(handle, kBusyTimeoutMs);
+  return out;
+}
+
+Status Database::execute(const std::string& sql) {
+  if (sqlite3_exec(database_.get(), sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK) return ok_status();
+  return error_of(database_.get(), where_);
+}
+
+Result<Statement> Database::prepare(const std::string& sql) {
+  sqlite3_stmt* statement = nullptr;
+  if (sqlite3_prepare_v2(database_.get(), sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) {
+    return error_of(database_.get(), where_);
+  }
+  return Statement(database_.get(), statement, where_);
+}
+
+}  // namespace assay::sqlite

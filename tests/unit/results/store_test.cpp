@@ -1,0 +1,140 @@
+#include "results/store/store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+// `steps` steps of 10 ms, two tokens each: 200 tokens/s.
+Record record_at(const std::string& model, int steps, const std::string& created) {
+  Record r;
+  r.created = created;
+  r.basis = "measured";
+  r.status = "ok";
+  r.suite = "decode";
+  r.suite_hash = r.case_hash = std::string(32, 'a');
+  r.case_id = "decode/" + model + "/f32/b2/c128";
+  r.case_json = "{}";
+  r.form = "quick";
+  r.model = model;
+  r.dtype = "f32";
+  r.step_kind = "decode";
+  r.token_class = "output";
+  r.batch = 2;
+  r.tokens = 1;
+  r.context = 128;
+  r.tokens_per_step = 2;
+  r.step_flops = 2e9;
+  r.ceiling.flops_per_s = 4e11;
+  r.device_product = "chip";
+  r.stop.reason = "precision";
+  for (int i = 0; i < steps; ++i) {
+    r.samples.start_ns.push_back(static_cast<uint64_t>(i) * 10'000'000);
+    r.samples.host_ns.push_back(10'000'000);
+  }
+  return r;
+}
+
+class StoreTest : public testing::Test {
+ protected:
+  StoreTest() : dir_(fs::temp_directory_path() / ("assay-store-" + std::to_string(::getpid()))) {
+    fs::create_directories(dir_);
+  }
+  ~StoreTest() override { fs::remove_all(dir_); }
+  void write(const std::string& model, int steps, const std::string& created) {
+    Record r = record_at(model, steps, created);
+    ASSERT_TRUE(write_record(r, dir_ / "records").ok());
+  }
+  Store open() {
+    Result<Store> store = Store::create_or_open(dir_ / "s.db");
+    EXPECT_TRUE(store.ok()) << store.error().message;
+    return std::move(store).value();
+  }
+  fs::path dir_;
+};
+
+TEST_F(StoreTest, HoldsEachRecordOnceAndGivesItBackWhole) {
+  write("b", 500, "2026-01-01T00:00:00Z");
+  write("a", 8, "2026-01-02T00:00:00Z");
+  Store store = open();
+  const Result<AddReport> first = store.add({dir_ / "records"});
+  ASSERT_TRUE(first.ok()) << first.error().message;
+  EXPECT_EQ(first->added, 2U);
+  const Result<AddReport> again = store.add({dir_ / "records"});
+  EXPECT_EQ(again->added, 0U);
+  EXPECT_EQ(again->known, 2U);
+  EXPECT_EQ(*store.count(), 2U);
+
+  const Result<std::vector<Record>> files = read_records(dir_ / "records");
+  const Result<std::vector<Record>> stored = read_records(dir_ / "s.db");
+  ASSERT_TRUE(stored.ok()) << stored.error().message;
+  ASSERT_EQ(stored->size(), 2U);
+  for (size_t i = 0; i < 2; ++i) EXPECT_EQ(record_to_json((*stored)[i]), record_to_json((*files)[i]));
+}
+
+// 2 tokens / 10 ms = 200 tokens/s; 2e9 / 0.01 s = 2e11, half of 4e11. 500 steps bound p99 (459 needed), 8 do not.
+TEST_F(StoreTest, HeadlinesCarryTheMetrics) {
+  write("b", 500, "2026-01-01T00:00:00Z");
+  write("a", 8, "2026-01-02T00:00:00Z");
+  Store store = open();
+  ASSERT_TRUE(store.add({dir_ / "records"}).ok());
+  const Result<std::vector<Headline>> all = store.headlines();
+  ASSERT_TRUE(all.ok());
+  ASSERT_EQ(all->size(), 2U);
+  EXPECT_EQ((*all)[0].model, "a");
+  EXPECT_EQ((*all)[0].n, 8U);
+  EXPECT_FALSE((*all)[0].p99_high_ns);
+  const Headline& h = (*all)[1];
+  EXPECT_DOUBLE_EQ(*h.rate, 200);
+  EXPECT_DOUBLE_EQ(*h.mfu, 0.5);
+  EXPECT_EQ(h.unit, "tokens/s");
+  EXPECT_DOUBLE_EQ(*h.p50_ns, 1e7);
+  EXPECT_DOUBLE_EQ(*h.p99_high_ns, 1e7);
+  EXPECT_FALSE(h.joules_per_token);
+
+  HeadlineFilter filter;
+  filter.model = "a";
+  EXPECT_EQ(store.headlines(filter)->size(), 1U);
+  filter.status = "failed";
+  EXPECT_TRUE(store.headlines(filter)->empty());
+  EXPECT_EQ(store.record(h.id)->model, "b");
+  EXPECT_THAT(store.record("nothing").error().message, HasSubstr("nothing"));
+}
+
+TEST_F(StoreTest, ABadFileIsNamedAndNothingIsAdded) {
+  write("a", 8, "2026-01-01T00:00:00Z");
+  std::ofstream(dir_ / "records" / "z.record.json") << "{}";
+  Store store = open();
+  const Result<AddReport> report = store.add({dir_ / "records"});
+  ASSERT_FALSE(report.ok());
+  EXPECT_THAT(report.error().message, HasSubstr("z.record.json"));
+  EXPECT_EQ(*store.count(), 0U);
+}
+
+TEST_F(StoreTest, StoppedAddsNothing) {
+  write("a", 8, "2026-01-01T00:00:00Z");
+  Store store = open();
+  EXPECT_FALSE(store.add({dir_ / "records"}, [](uint64_t, uint64_t) { return false; }).ok());
+  EXPECT_EQ(*store.count(), 0U);
+}
+
+TEST_F(StoreTest, OtherFilesAreRefused) {
+  std::ofstream(dir_ / "text.db") << "this is no database, and long enough to be looked at as one might be: "
+                                  << std::string(4096, '.');
+  const Result<Store> text = Store::create_or_open(dir_ / "text.db");
+  ASSERT_FALSE(text.ok());
+  EXPECT_EQ(text.error().kind, ErrorKind::kBadInput);
+  EXPECT_THAT(text.error().message, HasSubstr("text.db"));
+  EXPECT_FALSE(Store::open_read_only(dir_ / "missing.db").ok());
+  EXPECT_FALSE(is_store_file(dir_ / "text.db"));
+}
+
+}  // namespace
+}  // namespace assay
