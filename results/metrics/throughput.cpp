@@ -35,9 +35,7 @@ Blocks blocks_of(const std::vector<double>& x) {
 }
 
 // Uniform in [0, n) up to n / 2^32, n below that: the high half of a product, as a division costs more than the draw.
-size_t below(size_t n, std::mt19937_64& random) {
-  return (random() >> 32) * n >> 32;
-}
+size_t below(size_t n, std::mt19937_64& random) { return (random() >> 32) * n >> 32; }
 
 // Means of resamples of x by circular blocks, in no order.
 std::vector<double> resampled_means(const std::vector<double>& x, size_t block, uint64_t seed, int resamples) {
