@@ -1,0 +1,64 @@
+// A target price of tokens or clips, with its units; and the verdict on it (metrics.md Money, facts 0 and D1).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "results/metrics/cost.h"
+#include "suites/base/result.h"
+
+namespace assay {
+
+// "0.01 CNY/100k tokens", "0.65 USD/1M output tokens", "2.10 USD/clip".
+struct Target {
+  double value = 0;  // in `currency`, for `per` units
+  std::string currency;
+  double per = 0;                          // tokens or clips
+  bool clips = false;                      // else tokens
+  std::optional<TokenClass> token_class;   // not said: blended
+  [[nodiscard]] std::string text() const;  // "0.01 CNY/100K tokens"
+};
+// A number without a currency or without "/N tokens" is refused: the press prints one target for 100K and for 1M.
+Result<Target> parse_target(const std::string& text, const std::string& where);
+
+enum class Reached { kReached, kNotReached, kCannotTell };
+const char* reached_name(Reached r);  // "reached", "not reached", "can't tell"
+// At the interval's confidence: reached if all of it is at or below the target, not reached if all of it is above.
+Reached reached(const Amount& amount, double target);
+
+// A step of the way from the target to the actual cost: actual = target x product of the factors.
+struct Factor {
+  std::string name;  // peak, mfu_mbu, slo, utilisation, capex, power, tariff, cache_mix
+  double factor = 1;
+  std::string meaning;
+};
+
+// Rates of one accelerator that the waterfall compares: at the roofline's peak, at saturation, and what is counted.
+struct RateLadder {
+  CostPoint peak, saturation;  // only the rates are read; NaN where not known
+};
+
+struct Lever {
+  CostInput input = CostInput::kCount;
+  double now = 0, needed = 0;  // the value at which this input alone reaches the target
+  bool possible = false;       // within its physical bounds
+  std::string limit;           // why not: "over 1", "below 0", "over the roofline's peak"
+};
+
+struct Verdict {
+  double target_per_token = 0;  // CNY
+  Reached reached = Reached::kCannotTell;
+  double gap = 0;  // actual / target
+  Interval gap_interval;
+  std::vector<Factor> waterfall;  // empty where the cost is absent
+  std::vector<Lever> levers;      // least relative change first, possible ones before impossible ones
+  // Electricity alone costs more, at the interval's confidence: no chip price reaches the target.
+  bool impossible_by_electricity = false;
+  std::string reason;  // why there is no verdict
+};
+// reference_tariff: CNY per kWh from which the factor `tariff` counts.
+Verdict verdict(const CostInputs& inputs, const Cost& cost, TokenClass c, double target_per_token,
+                const RateLadder& ladder, double reference_tariff);
+
+}  // namespace assay

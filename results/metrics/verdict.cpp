@@ -1,0 +1,176 @@
+#include <algorithm>
+#include <cmath>
+
+#include "results/metrics/target.h"
+
+namespace assay {
+namespace {
+
+const std::vector<CostInput> kRates{CostInput::kInputRate, CostInput::kOutputRate, CostInput::kBlendedRate};
+
+// The point with the rates of the ladder; a rate that the ladder lacks stays.
+CostPoint with_rates(CostPoint p, const CostPoint& rates) {
+  for (const CostInput i : kRates) {
+    if (rates.has(i) && p.has(i)) p.at(i) = rates.at(i);
+  }
+  return p;
+}
+
+// Cost of one token at this point, cached tokens charged as misses.
+CostPoint without_hits(CostPoint p) {
+  p.at(CostInput::kCachedCostShare) = std::nan("");
+  return p;
+}
+
+CostPoint at_full_use(CostPoint p) {
+  p.at(CostInput::kUtilisation) = 1;
+  return p;
+}
+
+// CNY per token at p; the other classes' inputs may be missing.
+double token_cost(const CostInputs& inputs, const CostPoint& p, TokenClass c) {
+  return cost_per_hour(p, inputs.rented) / 3600 * seconds_per_token(p, inputs.mix, c);
+}
+
+class Waterfall {
+ public:
+  Waterfall(const CostInputs& inputs, TokenClass c, double target, const RateLadder& ladder)
+      : inputs_(inputs), c_(c), target_(target), now_(typical_point(inputs)) {
+    saturation_ = with_rates(now_, ladder.saturation);
+    peak_ = with_rates(saturation_, ladder.peak);
+  }
+
+  std::vector<Factor> factors(double reference_tariff) {
+    const double full = cost_per_hour(at_full_use(now_), inputs_.rented);
+    const double power = electricity_per_hour(at_full_use(now_));
+    const bool has_power = std::isfinite(power) && power > 0;
+    // Without a figure of power the hour stays whole in `capex`, counted from one yuan an hour.
+    const double power_it = has_power ? now_.at(CostInput::kWallKw) * now_.at(CostInput::kTariff) : 1;
+    const double base_hour = has_power ? now_.at(CostInput::kWallKw) * reference_tariff : 1;
+    const double peak_seconds = seconds(without_hits(peak_)), sat_seconds = seconds(without_hits(saturation_));
+    const double slo_seconds = seconds(without_hits(now_));
+    add("peak", base_hour / 3600 * peak_seconds / target_,
+        has_power ? "electricity alone at the reference tariff, at the roofline's peak rate, over the target"
+                  : "1 CNY an hour at the roofline's peak rate, over the target (no power figure)");
+    add("mfu_mbu", sat_seconds / peak_seconds, "peak rate over the rate at saturation");
+    add("slo", slo_seconds / sat_seconds, "rate at saturation over the rate within the limits of latency");
+    add("utilisation", cost_per_hour(now_, inputs_.rented) / full, "an hour of use over an hour, both paid");
+    add("capex", full / (has_power ? power : 1),
+        std::string(inputs_.rented ? "rent" : "owning and power") + " over " +
+            (has_power ? "power alone" : "1 CNY an hour"));
+    add("power", has_power ? power / power_it : 1, "PUE: power at the meter over power of the machine");
+    add("tariff", has_power ? power_it / base_hour : 1, "tariff over the reference tariff");
+    add("cache_mix", seconds(now_) / slo_seconds, "cached input at its own cost over charged as a miss");
+    return std::move(out_);
+  }
+
+ private:
+  double seconds(const CostPoint& p) const { return seconds_per_token(p, inputs_.mix, c_); }
+  void add(const char* name, double factor, const std::string& meaning) { out_.push_back({name, factor, meaning}); }
+
+  const CostInputs& inputs_;
+  TokenClass c_;
+  double target_;
+  CostPoint now_, saturation_, peak_;
+  std::vector<Factor> out_;
+};
+
+struct Bound {
+  CostInput input;
+  double min, max;
+  const char* limit;
+};
+
+// The value of one input at which the cost meets the target, by bisection: the cost is monotone in each of them.
+std::optional<double> solve(const CostInputs& inputs, TokenClass c, double target, CostInput input, double min,
+                            double max) {
+  CostPoint p = typical_point(inputs);
+  const auto over = [&](double x) {
+    p.at(input) = x;
+    return token_cost(inputs, p, c) > target;
+  };
+  const bool over_min = over(min), over_max = over(max);
+  if (over_min == over_max) return std::nullopt;
+  for (int i = 0; i < 200; ++i) {
+    const double middle = 0.5 * (min + max);
+    (over(middle) == over_min ? min : max) = middle;
+  }
+  return 0.5 * (min + max);
+}
+
+double peak_of(const RateLadder& ladder, CostInput rate) {
+  return ladder.peak.has(rate) ? ladder.peak.at(rate) : std::nan("");
+}
+
+// One rate bounds the lever "faster"; where two rates make up the cost both grow alike.
+std::vector<Lever> rate_levers(const CostInputs& inputs, double gap, const RateLadder& ladder) {
+  std::vector<Lever> out;
+  bool possible = true, known = true;
+  const CostPoint now = typical_point(inputs);
+  for (const CostInput i : kRates) {
+    if (!now.has(i)) continue;
+    const double peak = peak_of(ladder, i), needed = now.at(i) * gap;
+    possible = possible && !(needed > peak);
+    known = known && !std::isnan(peak);
+    out.push_back({i, now.at(i), needed, possible, possible ? "" : "over the roofline's peak"});
+  }
+  for (Lever& l : out) {
+    l.possible = possible;
+    if (possible && !known) l.limit = "no peak is known to hold it against";
+  }
+  return out;
+}
+
+std::vector<Lever> levers_of(const CostInputs& inputs, TokenClass c, double target, double gap,
+                             const RateLadder& ladder) {
+  const std::vector<Bound> owned{{CostInput::kChipPrice, 0, 1e12, "even a free chip costs more"},
+                                 {CostInput::kUtilisation, 1e-6, 1, "not even at full use"},
+                                 {CostInput::kPue, 1, 100, "not even at a PUE of 1"},
+                                 {CostInput::kTariff, 0, 1e6, "not even with free electricity"},
+                                 {CostInput::kLifeYears, 0.1, 1000, "not even if it never wears out"}};
+  const std::vector<Bound> rented{{CostInput::kRent, 0, 1e12, "not even for nothing"},
+                                  {CostInput::kUtilisation, 1e-6, 1, "not even at full use"}};
+  std::vector<Lever> out = rate_levers(inputs, gap, ladder);
+  const CostPoint now = typical_point(inputs);
+  for (const Bound& b : inputs.rented ? rented : owned) {
+    if (!now.has(b.input)) continue;
+    const std::optional<double> needed = solve(inputs, c, target, b.input, b.min, b.max);
+    out.push_back({b.input, now.at(b.input), needed.value_or(std::nan("")), needed.has_value(), needed ? "" : b.limit});
+  }
+  const auto change = [](const Lever& l) { return l.possible ? std::abs(std::log(l.needed / l.now)) : 1e300; };
+  std::stable_sort(out.begin(), out.end(), [&](const Lever& a, const Lever& b) { return change(a) < change(b); });
+  return out;
+}
+
+}  // namespace
+
+const char* reached_name(Reached r) {
+  return r == Reached::kReached ? "reached" : r == Reached::kNotReached ? "not reached" : "can't tell";
+}
+
+Reached reached(const Amount& amount, double target) {
+  if (!amount.value) return Reached::kCannotTell;
+  if (amount.interval.high <= target) return Reached::kReached;
+  return amount.interval.low > target ? Reached::kNotReached : Reached::kCannotTell;
+}
+
+Verdict verdict(const CostInputs& inputs, const Cost& cost, TokenClass c, double target_per_token,
+                const RateLadder& ladder, double reference_tariff) {
+  Verdict out;
+  out.target_per_token = target_per_token;
+  const Amount& amount = cost.of(c);
+  if (!amount.value) {
+    out.reason = amount.reason;
+    return out;
+  }
+  out.reached = reached(amount, target_per_token);
+  out.gap = *amount.value / target_per_token;
+  out.gap_interval = {amount.interval.low / target_per_token, amount.interval.high / target_per_token};
+  out.waterfall = Waterfall(inputs, c, target_per_token, ladder).factors(reference_tariff);
+  if (out.gap > 1) out.levers = levers_of(inputs, c, target_per_token, out.gap, ladder);
+  const Amount& floor = cost.floor_of(c);
+  out.impossible_by_electricity = floor.value && floor.interval.low > target_per_token;
+  return out;
+}
+
+}  // namespace assay

@@ -1,0 +1,254 @@
+#include "results/prices/cost_inputs.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace assay {
+namespace {
+
+constexpr double kMaxAmount = 1e12;
+
+bool is_confidential(const PriceBook& book, const std::string& cell) {
+  return std::find(book.confidential_cells.begin(), book.confidential_cells.end(), cell) !=
+         book.confidential_cells.end();
+}
+
+Status take(const PriceCells& cells, const std::string& name, const PriceBook& book, std::optional<Estimate>* out) {
+  if (cells.empty()) return ok_status();
+  Result<Estimate> e = estimate_of(cells, book);
+  if (!e.ok()) return e.error();
+  e->confidential = is_confidential(book, name);
+  *out = std::move(e).value();
+  return ok_status();
+}
+
+// Fills what the book says; overrides come after.
+class Assembly {
+ public:
+  Assembly(const CostSubject& subject, const CostChoices& choices, const PriceBook& book)
+      : choices_(choices), book_(book) {
+    out_.subject = subject;
+    out_.inputs.mix = choices.mix;
+    out_.inputs.at(CostInput::kInputRate) = subject.input_rate;
+    out_.inputs.at(CostInput::kOutputRate) = subject.output_rate;
+  }
+
+  Result<PricedSubject> run() {
+    for (const Status& s : {find_the_chip(), economics(), chip_money(), power(), electricity()}) {
+      if (!s.ok()) return s.error();
+    }
+    for (const auto& [input, value] : choices_.overrides) at(input) = value;
+    if (at(CostInput::kBlendedRate)) out_.inputs.mix = {0, 0, 0, "all tokens together"};
+    choose_side();
+    const std::string missing = missing_cost_inputs(out_.inputs);
+    if (missing.empty()) return std::move(out_);
+    const std::string name = out_.chip ? out_.chip->id : out_.subject.product;
+    return bad_input("the cost of " + name + " needs " + missing +
+                     "; give it with --set NAME=VALUE, --rent, --price or a "
+                     "price book (--prices); --chip names a chip of the book");
+  }
+
+ private:
+  std::optional<Estimate>& at(CostInput i) { return out_.inputs.at(i); }
+
+  Status find_the_chip() {
+    if (choices_.chip.empty()) {
+      out_.chip = chip_of_product(book_, out_.subject.product);
+      return ok_status();
+    }
+    Result<PricedChip> found = find_chip(book_, choices_.chip);
+    if (!found.ok()) return bad_input("--chip: " + found.error().message);
+    out_.chip = std::move(found).value();
+    return ok_status();
+  }
+
+  Status economics() {
+    for (const CostInput i : all_cost_inputs()) {
+      const auto found = book_.economics.find(cost_input_name(i));
+      if (found == book_.economics.end()) continue;
+      const Status s = take(found->second, "economics." + found->first, book_, &at(i));
+      if (!s.ok()) return s;
+    }
+    return ok_status();
+  }
+
+  Status chip_money() {
+    if (!out_.chip) return ok_status();
+    const Status s = take(out_.chip->price, out_.chip->id + ".price", book_, &at(CostInput::kChipPrice));
+    if (!s.ok()) return s;
+    return take(out_.chip->rent_per_hour, out_.chip->id + ".rent_per_hour", book_, &at(CostInput::kRent));
+  }
+
+  void no_facility_overhead_twice() {
+    at(CostInput::kPue) = exact_estimate(1, "reported", "the power at the wall has the facility's overhead in it");
+  }
+
+  // Measured at the wall; else the book's all-in power; else the rating times what servers add to it.
+  Status power() {
+    if (out_.subject.wall_kw) {
+      at(CostInput::kWallKw) = out_.subject.wall_kw;
+      return ok_status();
+    }
+    if (!out_.chip) return ok_status();
+    if (!out_.chip->wall_kw.empty()) {
+      if (out_.chip->wall_kw.front().basis == "with-facility") no_facility_overhead_twice();
+      return take(out_.chip->wall_kw, out_.chip->id + ".wall_kw", book_, &at(CostInput::kWallKw));
+    }
+    const auto factor = book_.economics.find("wall_power_factor");
+    if (out_.chip->tdp_w.empty() || factor == book_.economics.end()) return ok_status();
+    Result<Estimate> tdp = estimate_of(out_.chip->tdp_w, book_), times = estimate_of(factor->second, book_);
+    if (!tdp.ok()) return tdp.error();
+    if (!times.ok()) return times.error();
+    Estimate kw = *tdp;
+    kw.low *= times->low / 1000;
+    kw.typical *= times->typical / 1000;
+    kw.high *= times->high / 1000;
+    kw.basis = "projected";
+    kw.source = "rated power (" + tdp->source + ") x what servers and the facility add (" + times->source + ")";
+    at(CostInput::kWallKw) = kw;
+    no_facility_overhead_twice();
+    return ok_status();
+  }
+
+  Status electricity() {
+    if (choices_.tariff.empty()) return ok_status();
+    const Result<Tariff> tariff = find_tariff(book_, choices_.tariff);
+    if (!tariff.ok()) return bad_input("--tariff: " + tariff.error().message);
+    const bool domestic = out_.chip && out_.chip->domestic.value_or(false);
+    const double use = at(CostInput::kUtilisation) ? at(CostInput::kUtilisation)->typical : 1;
+    Result<Estimate> price = tariff_estimate(*tariff, domestic, choices_.load, use, book_);
+    if (!price.ok()) return price.error();
+    price->confidential = is_confidential(book_, tariff->id + ".tariff");
+    at(CostInput::kTariff) = *price;
+    if (tariff->subsidy && tariff->subsidy->domestic_only && !domestic) {
+      out_.notes.push_back(tariff->id + ": no subsidy, it is for domestic chips" +
+                           (out_.chip && out_.chip->domestic ? "" : " and the book does not say that this is one"));
+    }
+    return ok_status();
+  }
+
+  // Owned where there is a price, unless the user says otherwise; a rented hour is paid whether used or not only where
+  // the user gives a utilisation.
+  void choose_side() {
+    const bool only_rent = at(CostInput::kRent) && !at(CostInput::kChipPrice);
+    const bool says_rent = choices_.overrides.count(CostInput::kRent) != 0;
+    out_.inputs.rented = choices_.rented.value_or(only_rent || says_rent);
+    if (out_.inputs.rented && choices_.overrides.count(CostInput::kUtilisation) == 0) {
+      at(CostInput::kUtilisation) = exact_estimate(1, "assumed", "rented by the hour of use");
+    }
+    const std::vector<CostInput> unused =
+        out_.inputs.rented
+            ? std::vector<CostInput>{CostInput::kChipPrice,    CostInput::kServerFactor, CostInput::kLifeYears,
+                                     CostInput::kDiscountRate, CostInput::kSalvageShare, CostInput::kOpexShare}
+            : std::vector<CostInput>{CostInput::kRent};
+    for (const CostInput i : unused) at(i).reset();
+  }
+
+  const CostChoices& choices_;
+  const PriceBook& book_;
+  PricedSubject out_;
+};
+
+Result<double> number_in(const std::string& text, double min, double max, const std::string& where) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error == std::errc() && stop == end && value >= min && value <= max) return value;
+  char bounds[64];
+  std::snprintf(bounds, sizeof bounds, "a number from %.6g to %.6g", min, max);
+  return bad_input(where + ": expected " + bounds + ", found \"" + text + "\"");
+}
+
+std::vector<std::string> split(const std::string& text, char at) {
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (c == at) {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  return parts;
+}
+
+}  // namespace
+
+Result<PricedSubject> price_subject(const CostSubject& subject, const CostChoices& choices, const PriceBook& book) {
+  return Assembly(subject, choices, book).run();
+}
+
+double reference_tariff(const PriceBook& book) {
+  double lowest = 0;
+  for (const Tariff& t : book.tariffs) {
+    if (!t.subsidy || t.subsidy->price_after.empty()) continue;
+    const Result<Estimate> price = estimate_of(t.subsidy->price_after, book);
+    if (price.ok() && (lowest == 0 || price->typical < lowest)) lowest = price->typical;
+  }
+  return lowest > 0 ? lowest : 0.4;
+}
+
+Result<TokenMix> parse_mix(const std::string& text, const std::string& where) {
+  const std::vector<std::string> parts = split(text, ':');
+  if (parts.size() != 3)
+    return bad_input(where + ": expected CACHED:INPUT:OUTPUT such as 342:266:168, found \"" + text + "\"");
+  std::array<double, 3> shares{};
+  double sum = 0;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const Result<double> share = number_in(parts[i], 0, kMaxAmount, where);
+    if (!share.ok()) return share.error();
+    shares[i] = *share;
+    sum += *share;
+  }
+  if (!(sum > 0)) return bad_input(where + ": expected a share over 0, found \"" + text + "\"");
+  return TokenMix{shares[0] / sum, shares[1] / sum, shares[2] / sum, "given: " + text};
+}
+
+Result<Estimate> parse_estimate(const std::string& text, double min, double max, const std::string& where) {
+  const std::vector<std::string> parts = split(text, ':');
+  if (parts.size() != 1 && parts.size() != 3) {
+    return bad_input(where + ": expected VALUE or VALUE:LOW:HIGH, found \"" + text + "\"");
+  }
+  std::array<double, 3> v{};
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const Result<double> number = number_in(parts[i], min, max, where);
+    if (!number.ok()) return number.error();
+    v[i] = *number;
+  }
+  Estimate e = exact_estimate(v[0], "assumed", "given on the command line");
+  if (parts.size() == 1) return e;
+  e.low = v[1];
+  e.high = v[2];
+  if (!(e.low <= e.typical && e.typical <= e.high)) {
+    return bad_input(where + ": expected LOW <= VALUE <= HIGH, found \"" + text + "\"");
+  }
+  return e;
+}
+
+Result<Estimate> parse_money(const std::string& text, const std::string& suffix, const PriceBook& book,
+                             const std::string& where) {
+  const size_t blank = text.find(' ');
+  const std::string shape = suffix.empty() ? "25000 USD" : "13.2 CNY" + suffix;
+  if (blank == std::string::npos) {
+    return bad_input(where + ": expected an amount with its currency such as \"" + shape + "\", found \"" + text +
+                     "\"");
+  }
+  std::string currency = text.substr(blank + 1);
+  if (!suffix.empty()) {
+    if (currency.size() <= suffix.size() || currency.substr(currency.size() - suffix.size()) != suffix) {
+      return bad_input(where + ": expected an amount such as \"" + shape + "\", found \"" + text + "\"");
+    }
+    currency.resize(currency.size() - suffix.size());
+  }
+  if (currency == "yuan" || currency == "RMB") currency = "CNY";
+  Result<Estimate> amount = parse_estimate(text.substr(0, blank), 0, kMaxAmount, where);
+  if (!amount.ok()) return amount.error();
+  const Result<Estimate> one = in_yuan(1, currency, book);
+  if (!one.ok()) return bad_input(where + ": " + one.error().message);
+  amount->low *= one->low;
+  amount->typical *= one->typical;
+  amount->high *= one->high;
+  return amount;
+}
+
+}  // namespace assay

@@ -1,0 +1,64 @@
+// From records and a price book to the inputs of the cost.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "results/metrics/target.h"
+#include "results/prices/price_book.h"
+#include "results/record.h"
+
+namespace assay {
+
+// Limits of latency that a rate must keep to count: p99 of a decode step, p99 of a prefill, in ms.
+struct LatencyLimits {
+  std::optional<double> tpot_ms, ttft_ms;
+};
+
+// What is priced together: the records of one device product, model, dtype and basis (bases are never mixed).
+struct CostSubject {
+  std::string product, device, model, dtype, basis;
+  std::optional<Estimate> input_rate, output_rate;  // tokens/s of one accelerator, the best within the limits
+  std::string input_case, output_case;
+  RateLadder ladder;                       // at saturation and at the roofline's peak
+  std::optional<Estimate> wall_kw;         // where the record's energy source sees the whole machine
+  std::optional<double> joules_per_token;  // of the output case, else of the input case
+  std::vector<std::string> records;        // ids
+  std::vector<std::string> notes;          // what was left out and why
+};
+// In order of the records. Records without a rate of tokens are left out with a note.
+std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const LatencyLimits& limits,
+                                       const PriceBook& book);
+
+struct CostChoices {
+  std::string chip;    // id or name in the book; "": from the product's name
+  std::string tariff;  // id
+  LoadShape load = LoadShape::kFlat;
+  std::optional<bool> rented;               // not said: rented where the book has only a rent
+  std::map<CostInput, Estimate> overrides;  // --set, --rent, --price: over the book's
+  TokenMix mix{0, 608.0 / 776, 168.0 / 776, "DeepSeek day 6: 608 G input and 168 G output tokens; hits not counted"};
+};
+
+struct PricedSubject {
+  CostSubject subject;
+  CostInputs inputs;
+  std::optional<PricedChip> chip;
+  std::vector<std::string> notes;
+};
+// An error names what is missing and how to give it.
+Result<PricedSubject> price_subject(const CostSubject& subject, const CostChoices& choices, const PriceBook& book);
+
+// CNY per kWh from which a waterfall's factor `tariff` counts: the lowest price after a subsidy in the book.
+double reference_tariff(const PriceBook& book);
+
+// "342:266:168" as cached, input and output tokens.
+Result<TokenMix> parse_mix(const std::string& text, const std::string& where);
+// "13.2 CNY/h", "25000 USD": an amount of money in CNY. suffix: "/h" or "".
+Result<Estimate> parse_money(const std::string& text, const std::string& suffix, const PriceBook& book,
+                             const std::string& where);
+// "36667" or "36667:35000:38000" (value:low:high).
+Result<Estimate> parse_estimate(const std::string& text, double min, double max, const std::string& where);
+
+}  // namespace assay

@@ -1,0 +1,183 @@
+#include <algorithm>
+#include <cmath>
+
+#include "results/metrics/metrics.h"
+#include "results/prices/cost_inputs.h"
+
+namespace assay {
+namespace {
+
+// A record's rate as an input of the cost.
+struct CaseRate {
+  const Record* record = nullptr;
+  Estimate rate;
+  double step_p99_ms = 0;
+  bool p99_is_bounded = false;
+  std::optional<double> peak;  // tokens/s at the roofline
+};
+
+std::string product_of(const Record& r) { return r.device_product.empty() ? r.device : r.device_product; }
+
+const char* book_dtype(const std::string& dtype) {
+  if (dtype == "f32") return "fp32";
+  if (dtype == "bf16") return "bf16";
+  if (dtype == "f16") return "fp16";
+  return dtype.rfind("int8_w8a8", 0) == 0 ? "int8" : dtype == "int8" ? "bf16" : "";
+}
+
+// Datasheet's dense peak, FLOP/s; none where the book has none.
+std::optional<double> datasheet_flops(const PricedChip& chip, const std::string& dtype) {
+  const auto found = chip.compute.find(book_dtype(dtype));
+  if (found == chip.compute.end()) return std::nullopt;
+  for (const PriceCell& cell : found->second) {
+    if (cell.basis == "dense") return cell.value * 1e12;
+  }
+  return std::nullopt;
+}
+
+// Tokens/s if the step took no longer than its FLOPs at the peak and its bytes at the bandwidth: of the datasheet where
+// the book has it, else of the peaks that were measured beside the case.
+std::optional<double> roofline_rate(const Record& r, const PriceBook& book) {
+  std::optional<double> flops = r.ceiling.flops_per_s, bytes = r.ceiling.read_bytes_per_s;
+  if (const std::optional<PricedChip> chip = chip_of_product(book, product_of(r))) {
+    if (const std::optional<double> sheet = datasheet_flops(*chip, r.dtype)) flops = sheet;
+    if (!chip->bandwidth_tb_s.empty()) bytes = chip->bandwidth_tb_s.front().value * 1e12;
+  }
+  if (!flops || !bytes || !(r.step_flops > 0)) return std::nullopt;
+  const double seconds = std::max(r.step_flops / *flops, (r.step_weight_bytes + r.step_kv_bytes) / *bytes);
+  return seconds > 0 ? std::optional<double>(static_cast<double>(r.tokens_per_step) / seconds) : std::nullopt;
+}
+
+std::optional<CaseRate> case_rate(const Record& r, const Metrics& m, const PriceBook& book) {
+  if (!m.rate || m.unit != "tokens/s" || (r.token_class != "input" && r.token_class != "output")) return std::nullopt;
+  CaseRate out;
+  out.record = &r;
+  out.rate.typical = m.rate->per_s;
+  out.rate.low = m.rate->interval.low;
+  out.rate.high = m.rate->interval.high;
+  out.rate.spread = Spread::kInterval95;
+  out.rate.basis = r.basis;
+  out.rate.source = "record " + r.id.substr(0, 8) + ", " + r.case_id;
+  out.rate.date = r.created.substr(0, 10);
+  if (r.extrapolation && r.extrapolation->layers_run != r.extrapolation->layers_total) {
+    if (!m.projected_rate) return std::nullopt;
+    const double scale = *m.projected_rate / m.rate->per_s;
+    out.rate.low *= scale;
+    out.rate.typical *= scale;
+    out.rate.high *= scale;
+    out.rate.basis = "projected";
+    out.rate.note = "from " + std::to_string(r.extrapolation->layers_run) + " of " +
+                    std::to_string(r.extrapolation->layers_total) + " layers";
+  }
+  if (m.step && m.step->quantiles.size() > 2) {
+    const Quantile& p99 = m.step->quantiles[2];
+    out.p99_is_bounded = p99.high.has_value();
+    out.step_p99_ms = p99.high.value_or(p99.value.value_or(m.step->max)) / 1e6;
+  }
+  out.peak = roofline_rate(r, book);
+  return out;
+}
+
+bool same_subject(const CostSubject& s, const Record& r, const std::string& basis) {
+  return s.product == product_of(r) && s.model == r.model && s.dtype == r.dtype && s.basis == basis;
+}
+
+bool sees_the_whole_machine(const std::string& source) {
+  return source.find("node") != std::string::npos || source.rfind("wall", 0) == 0 || source.rfind("BMC", 0) == 0;
+}
+
+std::string ms_text(double ms) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g ms", ms);
+  return text;
+}
+
+// The best rate of one class: over all cases (saturation), and over those within the limit.
+class Best {
+ public:
+  Best(CostInput input, std::optional<double> limit_ms, const char* limit_name)
+      : input_(input), limit_ms_(limit_ms), name_(limit_name) {}
+
+  void offer(const CaseRate& c) {
+    any_ = true;
+    if (!saturation_ || c.rate.typical > saturation_->rate.typical) saturation_ = c;
+    if (limit_ms_ && !(c.step_p99_ms <= *limit_ms_)) {
+      least_ms_ = std::min(least_ms_, c.step_p99_ms);
+      return;
+    }
+    if (!counted_ || c.rate.typical > counted_->rate.typical) counted_ = c;
+  }
+
+  void write(std::optional<Estimate>* rate, std::string* case_id, CostSubject* subject) const {
+    if (!any_) return;
+    if (!counted_) {
+      subject->notes.push_back(std::string("no case keeps ") + name_ + " <= " + ms_text(*limit_ms_) +
+                               "; the nearest p99 is " + ms_text(least_ms_));
+      return;
+    }
+    *rate = counted_->rate;
+    *case_id = counted_->record->case_id;
+    subject->ladder.saturation.at(input_) = saturation_->rate.typical;
+    if (saturation_->peak) subject->ladder.peak.at(input_) = *saturation_->peak;
+    if (limit_ms_ && !counted_->p99_is_bounded) {
+      subject->notes.push_back(counted_->record->case_id +
+                               ": too few steps for a bound of p99; its value was held against " + name_);
+    }
+    const Energy& energy = counted_->record->energy;
+    if (energy.watts_mean && sees_the_whole_machine(energy.source)) {
+      subject->wall_kw = exact_estimate(*energy.watts_mean / 1000, counted_->record->basis, energy.source);
+    }
+    const auto tokens = static_cast<double>(counted_->record->tokens_per_step) *
+                        static_cast<double>(counted_->record->samples.host_ns.size());
+    if (energy.joules && tokens > 0) subject->joules_per_token = *energy.joules / tokens;
+  }
+
+ private:
+  CostInput input_;
+  std::optional<double> limit_ms_;
+  const char* name_;
+  bool any_ = false;
+  double least_ms_ = 1e300;
+  std::optional<CaseRate> saturation_, counted_;
+};
+
+struct Group {
+  CostSubject subject;
+  Best input, output;
+};
+
+}  // namespace
+
+std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const LatencyLimits& limits,
+                                       const PriceBook& book) {
+  std::vector<Group> groups;
+  for (const Record& r : records) {
+    const std::optional<CaseRate> rate = case_rate(r, metrics(r), book);
+    if (!rate) continue;
+    auto group = std::find_if(groups.begin(), groups.end(),
+                              [&](const Group& g) { return same_subject(g.subject, r, rate->rate.basis); });
+    if (group == groups.end()) {
+      CostSubject subject;
+      subject.product = product_of(r);
+      subject.device = r.device;
+      subject.model = r.model;
+      subject.dtype = r.dtype;
+      subject.basis = rate->rate.basis;
+      groups.push_back({std::move(subject), Best(CostInput::kInputRate, limits.ttft_ms, "TTFT"),
+                        Best(CostInput::kOutputRate, limits.tpot_ms, "TPOT")});
+      group = std::prev(groups.end());
+    }
+    group->subject.records.push_back(r.id);
+    if (r.noise.disturbed) group->subject.notes.push_back(r.case_id + " was disturbed");
+    (r.token_class == "input" ? group->input : group->output).offer(*rate);
+  }
+  std::vector<CostSubject> out;
+  for (Group& g : groups) {
+    g.input.write(&g.subject.input_rate, &g.subject.input_case, &g.subject);
+    g.output.write(&g.subject.output_rate, &g.subject.output_case, &g.subject);
+    out.push_back(std::move(g.subject));
+  }
+  return out;
+}
+
+}  // namespace assay

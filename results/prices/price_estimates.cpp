@@ -1,0 +1,137 @@
+// From the book's cells to the inputs of the cost: one currency, one range.
+#include <algorithm>
+#include <cmath>
+
+#include "results/prices/price_book.h"
+
+namespace assay {
+namespace {
+
+constexpr const char* kHome = "CNY";
+
+Estimate from_cell(const PriceCell& cell) {
+  Estimate e;
+  e.low = cell.low;
+  e.typical = cell.value;
+  e.high = cell.high;
+  e.basis = cell.grade == "A" ? "assumed" : cell.grade == "M" ? "measured" : "reported";
+  e.source = cell.source;
+  e.date = cell.date;
+  e.grade = cell.grade;
+  e.note = cell.note;
+  return e;
+}
+
+void scale(Estimate* e, const Estimate& by) {
+  e->low *= by.low;
+  e->typical *= by.typical;
+  e->high *= by.high;
+}
+
+void add_note(Estimate* e, const std::string& note) { e->note += (e->note.empty() ? "" : "; ") + note; }
+
+Result<Estimate> fx_rate(const std::string& currency, const PriceBook& book) {
+  for (const FxRate& rate : book.fx) {
+    if (rate.currency == currency) return from_cell(rate.cny);
+  }
+  return bad_input("no rate from " + currency + " to CNY in the price book \"" + book.name +
+                   "\"; a book of your own may give one under fx");
+}
+
+Result<Estimate> cell_in_yuan(const PriceCell& cell, const PriceBook& book) {
+  Estimate e = from_cell(cell);
+  if (cell.currency.empty() || cell.currency == kHome) return e;
+  const Result<Estimate> fx = fx_rate(cell.currency, book);
+  if (!fx.ok()) return fx.error();
+  scale(&e, *fx);
+  add_note(&e, "1 " + cell.currency + " = " + std::to_string(fx->typical).substr(0, 6) + " CNY (" + fx->date + ")");
+  return e;
+}
+
+// Hours of each band and its price, cheapest first or in the order given.
+struct BandCost {
+  double hours = 0;
+  Estimate price;
+};
+
+Result<std::vector<BandCost>> band_costs(const Tariff& tariff, LoadShape shape, const PriceBook& book) {
+  std::vector<BandCost> bands;
+  for (const TariffBand& band : tariff.bands) {
+    Result<Estimate> price = estimate_of(band.price, book);
+    if (!price.ok()) return price.error();
+    BandCost cost{0, std::move(price).value()};
+    for (const auto& [from, to] : band.hours) cost.hours += to - from;
+    bands.push_back(std::move(cost));
+  }
+  if (shape == LoadShape::kCheapestHours) {
+    std::stable_sort(bands.begin(), bands.end(),
+                     [](const BandCost& a, const BandCost& b) { return a.price.typical < b.price.typical; });
+  }
+  return bands;
+}
+
+}  // namespace
+
+Result<Estimate> estimate_of(const PriceCells& cells, const PriceBook& book) {
+  if (cells.empty()) return bad_input("the price book \"" + book.name + "\" has no figure");
+  Result<Estimate> first = cell_in_yuan(cells.front(), book);
+  if (!first.ok()) return first.error();
+  Estimate out = *first;
+  for (size_t i = 1; i < cells.size(); ++i) {
+    const Result<Estimate> other = cell_in_yuan(cells[i], book);
+    if (!other.ok()) return other.error();
+    out.low = std::min(out.low, other->low);
+    out.high = std::max(out.high, other->high);
+  }
+  if (cells.size() > 1) add_note(&out, "range over " + std::to_string(cells.size()) + " sources");
+  return out;
+}
+
+Result<Estimate> in_yuan(double amount, const std::string& currency, const PriceBook& book) {
+  Estimate one = exact_estimate(1, "reported", "");
+  if (currency != kHome) {
+    const Result<Estimate> fx = fx_rate(currency, book);
+    if (!fx.ok()) return fx.error();
+    one = *fx;
+  }
+  one.low *= amount;
+  one.typical *= amount;
+  one.high *= amount;
+  return one;
+}
+
+Result<Estimate> tariff_estimate(const Tariff& tariff, bool domestic, LoadShape shape, double utilisation,
+                                 const PriceBook& book) {
+  const bool subsidised = tariff.subsidy && (domestic || !tariff.subsidy->domestic_only);
+  if (subsidised && !tariff.subsidy->price_after.empty()) {
+    Result<Estimate> after = estimate_of(tariff.subsidy->price_after, book);
+    if (after.ok()) add_note(&*after, tariff.id + ", after subsidy");
+    return after;
+  }
+  const Result<std::vector<BandCost>> bands = band_costs(tariff, shape, book);
+  if (!bands.ok()) return bands.error();
+  const double wanted = shape == LoadShape::kFlat ? 24 : 24 * std::clamp(utilisation, 0.0, 1.0);
+  Estimate out = bands->front().price;
+  out.low = out.typical = out.high = 0;
+  double left = wanted;
+  for (const BandCost& band : *bands) {
+    const double share = std::min(left, band.hours) / wanted;
+    out.low += share * band.price.low;
+    out.typical += share * band.price.typical;
+    out.high += share * band.price.high;
+    if (share > 0 && band.price.grade == "A") out.basis = "assumed";
+    left -= share * wanted;
+  }
+  add_note(&out, tariff.id + (shape == LoadShape::kFlat ? "" : ", the cheapest hours of the day"));
+  if (subsidised) {
+    const Result<Estimate> share = estimate_of(tariff.subsidy->share, book);
+    if (!share.ok()) return share.error();
+    out.low *= 1 - share->high;
+    out.typical *= 1 - share->typical;
+    out.high *= 1 - share->low;
+    add_note(&out, "after subsidy");
+  }
+  return out;
+}
+
+}  // namespace assay

@@ -1,0 +1,174 @@
+#include "results/prices/price_book.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "results/prices/cost_inputs.h"
+
+namespace assay {
+namespace {
+
+using testing::HasSubstr;
+
+PriceBook shipped() {
+  Result<PriceBook> book = read_price_book(ASSAY_SOURCE_DIR "/results/prices/shipped.json");
+  EXPECT_TRUE(book.ok()) << book.error().message;
+  return book.ok() ? *book : PriceBook{};
+}
+
+std::string cell(const std::string& figures) {
+  return "{" + figures + ", \"date\": \"2026-11\", \"source\": \"offer 17\", \"grade\": \"V\"}";
+}
+std::string book_with(const std::string& members) {
+  return R"({"schema_version": 1, "name": "mine", "date": "2026-11-20", )" + members + "}";
+}
+std::string chip_with(const std::string& members) { return R"("chips": [{"id": "h100-sxm", )" + members + "}]"; }
+
+void refused(const std::string& members, const std::vector<std::string>& words) {
+  const Result<PriceBook> book = parse_price_book(book_with(members), "mine.json");
+  ASSERT_FALSE(book.ok()) << members;
+  EXPECT_EQ(book.error().kind, ErrorKind::kBadInput);
+  EXPECT_THAT(book.error().message, HasSubstr("mine.json"));
+  for (const std::string& word : words) EXPECT_THAT(book.error().message, HasSubstr(word));
+}
+
+// Conflicting figures stand side by side: four bandwidths of the 910B, in print from 0.4 to 1.6 TB/s.
+TEST(PriceBook, ConflictingFiguresMakeTheRange) {
+  const PriceBook book = shipped();
+  const PricedChip chip = *find_chip(book, "ascend-910b");
+  EXPECT_EQ(chip.bandwidth_tb_s.size(), 4U);
+  const Estimate e = *estimate_of(chip.bandwidth_tb_s, book);
+  EXPECT_DOUBLE_EQ(e.low, 0.4);
+  EXPECT_DOUBLE_EQ(e.typical, 1.6);
+  EXPECT_DOUBLE_EQ(e.high, 1.6);
+  EXPECT_TRUE(*chip.domestic);
+}
+
+TEST(PriceBook, EveryShippedFigureHasADenseOrSparseBasisAndASource) {
+  const PriceBook book = shipped();
+  EXPECT_GE(book.chips.size(), 50U);
+  for (const PricedChip& chip : book.chips) {
+    for (const auto& [dtype, list] : chip.compute) {
+      for (const PriceCell& c : list) EXPECT_FALSE(c.basis.empty() || c.source.empty()) << chip.id << " " << dtype;
+    }
+    for (const PriceCell& c : chip.price) EXPECT_FALSE(c.date.empty() || c.currency.empty()) << chip.id;
+  }
+  const PricedChip h100 = *find_chip(book, "H100");
+  const PriceCells& bf16 = h100.compute.at("bf16");
+  EXPECT_EQ(bf16[0].basis, "dense");
+  EXPECT_DOUBLE_EQ(bf16[0].value, 989);
+  EXPECT_EQ(bf16[1].basis, "sparse");
+}
+
+TEST(PriceBook, ChipsAreFoundByNameAliasAndProduct) {
+  const PriceBook book = shipped();
+  EXPECT_EQ(find_chip(book, "H100 SXM")->id, "h100-sxm");
+  EXPECT_EQ(chip_of_product(book, "NVIDIA H100 80GB HBM3")->id, "h100-sxm");
+  EXPECT_EQ(chip_of_product(book, "NVIDIA H200")->id, "h200");
+  EXPECT_EQ(chip_of_product(book, "Ascend 910B3")->id, "ascend-910b") << "not the Ascend 910";
+  EXPECT_FALSE(chip_of_product(book, "AMD EPYC"));
+  EXPECT_THAT(find_chip(book, "h10-sxm").error().message, HasSubstr("did you mean 'h100-sxm'"));
+}
+
+// 10,000 USD at 7.18 (7.0 to 7.3) beside 100,000 yuan: typical the first, the range over both.
+TEST(PriceBook, MoneyOfOtherCurrenciesIsConverted) {
+  const PriceBook book = shipped();
+  const Estimate e = *estimate_of(find_chip(book, "a100-sxm-80gb")->price, book);
+  EXPECT_DOUBLE_EQ(e.typical, 100000);
+  EXPECT_DOUBLE_EQ(e.low, 70000);
+  EXPECT_DOUBLE_EQ(e.high, 100000);
+  EXPECT_NEAR(in_yuan(2.10, "USD", book)->typical, 15.08, 0.005);
+  EXPECT_THAT(in_yuan(1, "EUR", book).error().message, HasSubstr("EUR"));
+}
+
+TEST(PriceBook, ABuyersBookReplacesListsAndKeepsTheRest) {
+  const PriceBook base = shipped();
+  const std::string text = book_with(
+      "\"confidential\": true, " + chip_with("\"price\": [" + cell("\"value\": 150000, \"currency\": \"CNY\"") + "]") +
+      ", \"economics\": {\"pue\": [" + cell("\"value\": 1.1") + "]}");
+  const Result<PriceBook> mine = parse_price_book(text, "mine.json");
+  ASSERT_TRUE(mine.ok()) << mine.error().message;
+  const PriceBook merged = merge_price_books(base, *mine);
+  const PricedChip chip = *find_chip(merged, "h100-sxm");
+  EXPECT_EQ(chip.price.size(), 1U) << "both shipped prices are gone";
+  EXPECT_DOUBLE_EQ(chip.price[0].value, 150000);
+  EXPECT_EQ(chip.rent_per_hour.size(), find_chip(base, "h100-sxm")->rent_per_hour.size());
+  EXPECT_EQ(chip.name, "H100 SXM");
+  EXPECT_DOUBLE_EQ(merged.economics.at("pue")[0].value, 1.1);
+  EXPECT_EQ(merged.economics.at("life").size(), base.economics.at("life").size());
+  EXPECT_THAT(merged.confidential_cells, testing::UnorderedElementsAre("h100-sxm.price", "economics.pue"));
+  EXPECT_EQ(find_chip(base, "h100-sxm")->price.size(), 2U) << "the shipped book is as it was";
+}
+
+TEST(PriceBook, WhatIsWrongIsNamed) {
+  refused(chip_with("\"prize\": []"), {"chips[0]", "prize", "price"});
+  refused(chip_with("\"price\": []"), {"chips[0].price", "1"});
+  refused(chip_with("\"price\": [" + cell("\"value\": 1") + "]"), {"price[0]", "currency"});
+  refused(chip_with("\"price\": [" + cell("\"value\": -1, \"currency\": \"CNY\"") + "]"), {"price[0].value", "-1"});
+  refused(chip_with("\"price\": [" + cell("\"value\": 1, \"currency\": \"CNX\"") + "]"), {"currency", "CNX"});
+  refused(chip_with("\"tdp_w\": [" + cell("\"value\": 5, \"low\": 6") + "]"), {"tdp_w[0]", "low <= value <= high"});
+  refused(chip_with("\"compute\": {\"bf16\": [" + cell("\"value\": 5") + "]}"), {"dense or sparse"});
+  refused(chip_with("\"price\": [{\"value\": 1, \"currency\": \"CNY\", \"date\": \"yesterday\", \"source\": \"x\", "
+                    "\"grade\": \"V\"}]"),
+          {"date", "yesterday"});
+  refused("\"economics\": {\"pue\": [" + cell("\"value\": 0.5") + "]}", {"economics.pue[0].value", "0.5"});
+  refused("\"chips\": [{\"id\": \"a\"}, {\"id\": \"a\"}]", {"twice"});
+  EXPECT_FALSE(parse_price_book("{", "mine.json").ok());
+  EXPECT_FALSE(read_price_book("/nowhere.json").ok());
+}
+
+std::string band(const std::string& hours, double price) {
+  return "{\"name\": \"b\", \"hours\": " + hours + ", \"price\": [" +
+         cell("\"value\": " + std::to_string(price) + ", \"currency\": \"CNY\"") + "]}";
+}
+std::string tariff_with(const std::string& bands, const std::string& more = "") {
+  return "\"tariffs\": [{\"id\": \"t\", \"bands\": [" + bands + "]" + more + "}]";
+}
+
+// 8 h at 0.3, 10 h at 0.6, 6 h at 1.0: 14.4/24 = 0.6 round the clock; half the day in the cheapest hours,
+// (8 x 0.3 + 4 x 0.6)/12 = 0.4.
+TEST(Tariff, BandsByTheHoursOfTheLoad) {
+  const std::string bands =
+      band("[[0,8]]", 0.3) + "," + band("[[8,10],[14,22]]", 0.6) + "," + band("[[10,14],[22,24]]", 1.0);
+  const Result<PriceBook> book = parse_price_book(book_with(tariff_with(bands)), "mine.json");
+  ASSERT_TRUE(book.ok()) << book.error().message;
+  EXPECT_NEAR(tariff_estimate(book->tariffs[0], false, LoadShape::kFlat, 0.5, *book)->typical, 0.6, 1e-12);
+  EXPECT_NEAR(tariff_estimate(book->tariffs[0], false, LoadShape::kCheapestHours, 0.5, *book)->typical, 0.4, 1e-12);
+  EXPECT_NEAR(tariff_estimate(book->tariffs[0], false, LoadShape::kCheapestHours, 1, *book)->typical, 0.6, 1e-12);
+  refused(tariff_with(band("[[0,8]]", 0.3) + "," + band("[[9,24]]", 0.6)), {"tariffs[0].bands", "once"});
+  refused(tariff_with(band("[[0,8]]", 0.3) + "," + band("[[7,24]]", 0.6)), {"once"});
+  refused(tariff_with(band("[[0,23]]", 0.3)), {"once"});
+  refused(tariff_with(band("[[24,0]]", 0.3)), {"from < to"});
+}
+
+TEST(Tariff, SubsidyIsForDomesticChipsWhereItSaysSo) {
+  const std::string half = ", \"subsidy\": {\"domestic_only\": true, \"share\": [" + cell("\"value\": 0.5") + "]}";
+  const PriceBook book = *parse_price_book(book_with(tariff_with(band("[[0,24]]", 0.8), half)), "mine.json");
+  EXPECT_NEAR(tariff_estimate(book.tariffs[0], true, LoadShape::kFlat, 1, book)->typical, 0.4, 1e-12);
+  EXPECT_NEAR(tariff_estimate(book.tariffs[0], false, LoadShape::kFlat, 1, book)->typical, 0.8, 1e-12);
+  const PriceBook base = shipped();
+  const Tariff gansu = *find_tariff(base, "cn-gansu");
+  EXPECT_DOUBLE_EQ(tariff_estimate(gansu, true, LoadShape::kFlat, 1, base)->typical, 0.40);
+  EXPECT_GT(tariff_estimate(gansu, false, LoadShape::kFlat, 1, base)->low, 0.40);
+  EXPECT_THAT(find_tariff(base, "cn-gansuu").error().message, HasSubstr("cn-gansu"));
+}
+
+TEST(CostInputs, MixAndMoneyAreChecked) {
+  const TokenMix mix = *parse_mix("342:266:168", "--mix");
+  EXPECT_NEAR(mix.cached, 342.0 / 776, 1e-12);
+  EXPECT_NEAR(mix.output, 168.0 / 776, 1e-12);
+  for (const char* text : {"1:2", "a:b:c", "0:0:0", "1:-1:1", "1:2:3:4", ""})
+    EXPECT_FALSE(parse_mix(text, "--mix").ok());
+  const PriceBook book = shipped();
+  EXPECT_DOUBLE_EQ(parse_money("13.2 CNY/h", "/h", book, "--rent")->typical, 13.2);
+  EXPECT_NEAR(parse_money("2 USD/h", "/h", book, "--rent")->typical, 14.36, 1e-12);
+  EXPECT_DOUBLE_EQ(parse_money("100:90:120 yuan", "", book, "--price")->high, 120);
+  for (const char* text : {"13.2", "13.2 CNY", "x CNY/h", "-1 CNY/h", "13.2 XXX/h", "1e999 CNY/h", "nan CNY/h"}) {
+    EXPECT_FALSE(parse_money(text, "/h", book, "--rent").ok()) << text;
+  }
+  EXPECT_FALSE(parse_estimate("5:6:7", 0, 10, "--set").ok());
+  EXPECT_FALSE(parse_estimate("11", 0, 10, "--set").ok());
+}
+
+}  // namespace
+}  // namespace assay
