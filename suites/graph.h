@@ -9,12 +9,15 @@
 
 namespace assay {
 
+// An optional input that is absent before a present one (op_spec.md).
+inline constexpr uint32_t kNoTensor = 0xffffffff;
+
 // How the harness fills a tensor before a run. All values are a pure function of (seed, tensor
 // index, element index), so any slice can be made again without keeping the whole (suites/base/rng.h).
 struct Fill {
   enum class Kind {
     kNone,        // written by ops only
-    kNormal,      // mean + stddev * n(seed, i); n: unit variance (float and quantised-integer tensors)
+    kNormal,      // mean + stddev * n(seed, i), n of unit variance; codes of quantised dtypes: suites/base/rng.h
     kUniformInt,  // integers in [0, bound)
     kConstant,    // mean
     kLastRow      // I32 [B]: b*T + T-1, with bound = T
@@ -37,11 +40,13 @@ struct Tensor {
 
 struct Op {
   uint32_t kind = 0;
-  std::string name;    // "layer3.qkv_proj": what an error message names
-  int32_t layer = -1;  // -1: outside the repeated layers
-  std::vector<uint32_t> in, out;
+  std::string name;               // "layer3.qkv_proj": what an error message names
+  int32_t layer = -1;             // -1: outside the repeated layers
+  std::vector<uint32_t> in, out;  // kNoTensor in `in`: left out
   std::vector<double> attr;
   uint32_t scalar_slot = ASSAY_NO_SCALAR;
+  // GROUPED_MATMUL: experts that get a row, as routed or as expected (facts C5). 0: unknown, counted as min(E, rows).
+  double active_groups = 0;
 };
 
 struct Graph {
@@ -54,19 +59,22 @@ struct Graph {
   [[nodiscard]] uint64_t bytes(uint32_t tensor) const;
 };
 
-// Bytes of one element; sub-byte dtypes are not in this version.
-uint64_t dtype_bytes(uint32_t dtype);
+uint32_t dtype_bits(uint32_t dtype);  // of one element; 4 for I4 and F4E2M1; 0 if unknown
+// Bytes that `count` elements take, the last one padded; saturates.
+uint64_t packed_bytes(uint32_t dtype, uint64_t count);
 const char* dtype_name(uint32_t dtype);   // "f32", "bf16", ... ; "?" if unknown
 const char* op_kind_name(uint32_t kind);  // "matmul", ...
 
 // FLOPs and bytes that an op must at least cost, counted from shapes (metrics.md, facts C5).
 struct OpCost {
-  double flops = 0;         // multiply-add = 2; softmax, norms and activations are not counted as model FLOPs
-  double weight_bytes = 0;  // weights and their scales that the op touches once
-  double kv_bytes = 0;      // KV cache read (attention) or written (kv_append)
+  double flops = 0;         // multiply-add = 2; softmax, norms, activations and weighted sums of a row are not counted
+  double weight_bytes = 0;  // weights and their scales that the op touches once; of experts, those that get a row
+  double kv_bytes = 0;      // STATE read (attention, index_topk, kv_expand) or written (kv_append)
   double activation_bytes = 0;
 };
-// `scalars`: values of the graph's scalars (pos). Causal attention counts only the keys that are seen.
+// `scalars`: values of the graph's scalars (pos). Attention counts only the keys that are seen; with an index list of n
+// keys a query, the different keys that T independent lists are expected to hold, N (1 - (1 - n/N)^T). A convolution
+// counts every tap of its kernel, those on the zero padding too, as is the custom.
 OpCost op_cost(const Graph& graph, const Op& op, const std::vector<int64_t>& scalars);
 
 struct GraphCost {

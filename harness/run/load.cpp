@@ -31,7 +31,7 @@ std::vector<Chunk> plan_chunks(const Graph& graph, uint64_t chunk_bytes, bool in
     const Tensor& tensor = graph.tensors[t];
     if (!filled_by_host(tensor) || (inputs_only && tensor.role != ASSAY_ROLE_INPUT)) continue;
     const auto elements = static_cast<uint64_t>(graph.elements(t));
-    const uint64_t step = chunk_bytes / dtype_bytes(tensor.dtype);
+    const uint64_t step = chunk_bytes * 8 / dtype_bits(tensor.dtype);
     for (uint64_t first = 0; first < elements; first += step) {
       chunks.push_back({t, first, std::min(step, elements - first)});
     }
@@ -70,11 +70,12 @@ class FillQueue {
       auto [chunk, buffer] = std::move(full_.front());
       full_.pop_front();
       lock.unlock();
-      const uint64_t size = dtype_bytes(graph_.tensors[chunk.tensor].dtype);
+      const uint32_t dtype = graph_.tensors[chunk.tensor].dtype;
       Status status = ok_status();
       {
         InAdapter inside(pulse, "program.write");
-        status = program.write(chunk.tensor, chunk.first * size, buffer.data(), chunk.count * size);
+        status = program.write(chunk.tensor, packed_bytes(dtype, chunk.first), buffer.data(),
+                               packed_bytes(dtype, chunk.count));
       }
       pulse.share(static_cast<double>(written + 1) / static_cast<double>(chunks_.size()));
       if (pulse.stop_asked()) status = Error{ErrorKind::kTimeout, "stopped while loading"};
@@ -106,7 +107,7 @@ Status load(const Graph& graph, Program& program, uint64_t seed, const HostThrea
   uint64_t chunk_bytes = std::min(kChunkBytes, kBufferBytes / static_cast<uint64_t>(buffers)) & ~uint64_t{4095};
   std::vector<Chunk> chunks = plan_chunks(graph, chunk_bytes, inputs_only);
   uint64_t largest = 0;
-  for (const Chunk& c : chunks) largest = std::max(largest, c.count * dtype_bytes(graph.tensors[c.tensor].dtype));
+  for (const Chunk& c : chunks) largest = std::max(largest, packed_bytes(graph.tensors[c.tensor].dtype, c.count));
   FillQueue queue(graph, std::move(chunks), seed, buffers, largest);
   std::vector<std::thread> pool;
   pool.reserve(static_cast<size_t>(fillers));
@@ -138,7 +139,7 @@ Status load_repeated(const Graph& graph, Program& program, uint64_t seed, Pulse&
     if (!filled_by_host(tensor)) continue;
     const uint64_t total = graph.bytes(t);
     block.resize(std::min(total, kChunkBytes));
-    fill_elements(tensor, t, seed, 0, block.size() / dtype_bytes(tensor.dtype), block.data());
+    fill_elements(tensor, t, seed, 0, block.size() * 8 / dtype_bits(tensor.dtype), block.data());
     for (uint64_t offset = 0; offset < total; offset += block.size()) {
       InAdapter inside(pulse, "program.write");
       Status status = program.write(t, offset, block.data(), std::min<uint64_t>(block.size(), total - offset));

@@ -10,15 +10,7 @@ namespace {
 
 constexpr uint64_t kBlockElements = 65536;
 constexpr uint64_t kCacheBytes = uint64_t{64} << 20;
-constexpr uint64_t kPieceElements = 4096;
-
-void raw_to_double(uint32_t dtype, const void* raw, uint64_t count, double* out) {
-  Tensor flat;
-  flat.dtype = dtype;
-  flat.dims = {static_cast<int64_t>(count)};
-  const Values values = dequantise(flat, raw, nullptr);
-  std::copy(values.begin(), values.end(), out);
-}
+constexpr uint64_t kPieceElements = 4096;  // even, as kBlockElements is: two elements may share a byte
 
 }  // namespace
 
@@ -61,25 +53,27 @@ void TensorSource::codes(uint32_t tensor, uint64_t first, uint64_t count, double
 
 void TensorSource::make_again(uint32_t tensor, uint64_t first, uint64_t count, double* out) const {
   const Tensor& t = graph_.tensors[tensor];
-  std::vector<uint8_t> raw(std::min(count, kPieceElements) * dtype_bytes(t.dtype));
-  for (uint64_t done = 0; done < count; done += kPieceElements) {
-    const uint64_t piece = std::min(kPieceElements, count - done);
-    fill_elements(t, tensor, seed_, first + done, piece, raw.data());
-    raw_to_double(t.dtype, raw.data(), piece, out + done);
+  const uint64_t begin = first - first % 2, skipped = first % 2;
+  std::vector<uint8_t> raw(packed_bytes(t.dtype, std::min(count + skipped, kPieceElements)));
+  for (uint64_t done = 0; done < count + skipped; done += kPieceElements) {
+    const uint64_t piece = std::min(kPieceElements, count + skipped - done);
+    const uint64_t from = done == 0 ? skipped : 0;
+    fill_elements(t, tensor, seed_, begin + done, piece, raw.data());
+    unpack(t.dtype, raw.data(), from, piece - from, out + done + from - skipped);
   }
 }
 
 void TensorSource::read_back(uint32_t tensor, uint64_t first, uint64_t count, double* out) {
-  const uint64_t size = dtype_bytes(graph_.tensors[tensor].dtype);
+  const uint32_t dtype = graph_.tensors[tensor].dtype;
   for (uint64_t done = 0; done < count;) {
     const uint64_t index = (first + done) / kBlockElements;
     const uint64_t inside = (first + done) % kBlockElements;
     const uint64_t piece = std::min(kBlockElements - inside, count - done);
     const std::vector<uint8_t>& data = block(tensor, index);
-    if (data.size() < (inside + piece) * size) {
+    if (data.size() < packed_bytes(dtype, inside + piece)) {
       std::fill(out + done, out + done + piece, std::numeric_limits<double>::quiet_NaN());
     } else {
-      raw_to_double(graph_.tensors[tensor].dtype, data.data() + inside * size, piece, out + done);
+      unpack(dtype, data.data(), inside, piece, out + done);
     }
     done += piece;
   }
@@ -93,13 +87,13 @@ const std::vector<uint8_t>& TensorSource::block(uint32_t tensor, uint64_t index)
     blocks_.clear();
     cached_bytes_ = 0;
   }
-  const uint64_t size = dtype_bytes(graph_.tensors[tensor].dtype);
+  const uint32_t dtype = graph_.tensors[tensor].dtype;
   const uint64_t elements = static_cast<uint64_t>(graph_.elements(tensor));
   std::vector<uint8_t> data;
   if (index * kBlockElements < elements) {
-    data.resize(std::min(kBlockElements, elements - index * kBlockElements) * size);
+    data.resize(packed_bytes(dtype, std::min(kBlockElements, elements - index * kBlockElements)));
     InAdapter inside(*pulse_, "program.read");
-    Status status = program_->read(tensor, index * kBlockElements * size, data.data(), data.size());
+    Status status = program_->read(tensor, packed_bytes(dtype, index * kBlockElements), data.data(), data.size());
     if (!status.ok()) {
       if (!error_) error_ = status.error();
       data.clear();

@@ -28,6 +28,7 @@ double reference_seconds(const Graph& graph, uint64_t seed, int64_t rows, int64_
   for (const Op& op : graph.ops) {
     if (op.layer < 0) continue;
     for (const uint32_t t : op.in) {
+      if (t == kNoTensor) continue;
       const uint32_t role = graph.tensors[t].role;
       const auto size = static_cast<double>(graph.elements(t));
       if (role == ASSAY_ROLE_WEIGHT) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "suites/base/low_precision.h"
 #include "suites/graph.h"
 
 // The fill loops are compiled for several vector widths; all are integer arithmetic and one exact multiply, so the
@@ -154,7 +155,7 @@ void fill_elements(const Tensor& tensor, uint64_t stream, uint64_t seed, uint64_
   auto* bytes = static_cast<char*>(out);
   switch (tensor.fill.kind) {
     case Fill::Kind::kNone:
-      std::memset(out, 0, count * dtype_bytes(tensor.dtype));
+      std::memset(out, 0, packed_bytes(tensor.dtype, count));
       return;
     case Fill::Kind::kNormal:
       // The upper half of the index picks the key: cut where it changes.
@@ -163,7 +164,7 @@ void fill_elements(const Tensor& tensor, uint64_t stream, uint64_t seed, uint64_
         const uint64_t left = (uint64_t{1} << 32) - (index & 0xffffffffu);
         const auto n = static_cast<uint32_t>(std::min({count - done, left, uint64_t{1} << 30}));
         const Key key = key_of(seed, stream, static_cast<uint32_t>(index >> 32));
-        fill_normal(tensor, key, static_cast<uint32_t>(index), n, bytes + done * dtype_bytes(tensor.dtype));
+        fill_normal(tensor, key, static_cast<uint32_t>(index), n, bytes + packed_bytes(tensor.dtype, done));
         done += n;
       }
       return;
@@ -180,52 +181,6 @@ void fill_elements(const Tensor& tensor, uint64_t stream, uint64_t seed, uint64_
         store(tensor, i, static_cast<double>((first + i + 1) * static_cast<uint64_t>(tensor.fill.bound) - 1), bytes);
       }
   }
-}
-
-uint16_t to_bf16(float x) {
-  uint32_t bits = 0;
-  std::memcpy(&bits, &x, sizeof bits);
-  if (std::isnan(x)) return static_cast<uint16_t>((bits >> 16) | 0x40u);
-  return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
-
-float from_bf16(uint16_t x) {
-  const uint32_t bits = static_cast<uint32_t>(x) << 16;
-  float value = 0;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-uint16_t to_f16(float x) {
-  uint32_t bits = 0;
-  std::memcpy(&bits, &x, sizeof bits);
-  const auto sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);
-  const uint32_t magnitude = bits & 0x7fffffffu;
-  if (magnitude > 0x7f800000u) return sign | 0x7e00u;   // NaN
-  if (magnitude >= 0x477ff000u) return sign | 0x7c00u;  // rounds past 65504
-  if (magnitude < 0x38800000u) {                        // subnormal: units of 2^-24, rounded by the addition
-    float value = 0;
-    std::memcpy(&value, &magnitude, sizeof value);
-    const float shifted = value + 0.5f;  // ulp of [0.5, 1) is 2^-24
-    uint32_t out = 0;
-    std::memcpy(&out, &shifted, sizeof out);
-    return static_cast<uint16_t>(sign | (out - 0x3f000000u));
-  }
-  const uint32_t rounded = magnitude + 0xfffu + ((magnitude >> 13) & 1u);
-  return static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
-}
-
-float from_f16(uint16_t x) {
-  const uint32_t sign = static_cast<uint32_t>(x & 0x8000u) << 16;
-  const uint32_t exponent = (x >> 10) & 0x1fu, fraction = x & 0x3ffu;
-  if (exponent == 0) {
-    const float value = std::ldexp(static_cast<float>(fraction), -24);
-    return sign != 0 ? -value : value;
-  }
-  const uint32_t bits = sign | ((exponent == 31 ? 255u : exponent + 112u) << 23) | (fraction << 13);
-  float value = 0;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
 }
 
 }  // namespace assay

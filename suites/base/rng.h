@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "suites/base/low_precision.h"
 #include "suites/graph.h"
 
 namespace assay {
@@ -16,11 +17,5 @@ int32_t uniform_at(uint64_t seed, uint64_t stream, uint64_t index, uint32_t boun
 // Writes elements [first, first + count) of `tensor` in its own dtype (I8 weights: normal, 32 codes per
 // sigma, clamped to +-127). stream is the tensor's index in its graph.
 void fill_elements(const Tensor& tensor, uint64_t stream, uint64_t seed, uint64_t first, uint64_t count, void* out);
-
-// Element conversions, round to nearest even.
-uint16_t to_bf16(float x);
-float from_bf16(uint16_t x);
-uint16_t to_f16(float x);
-float from_f16(uint16_t x);
 
 }  // namespace assay

@@ -22,12 +22,15 @@ uint32_t GraphBuilder::activation(const std::string& name, std::vector<int64_t> 
   return tensor(name, plan_.activation, output_role(), std::move(dims));
 }
 
-uint32_t GraphBuilder::weight(const std::string& name, int64_t rows, int64_t cols, double stddev) {
+uint32_t GraphBuilder::weight(const std::string& name, std::vector<int64_t> dims, double stddev) {
   const Fill normal{Fill::Kind::kNormal, 0, stddev, 0};
-  const uint32_t w = tensor(name, plan_.weight, ASSAY_ROLE_WEIGHT, {rows, cols}, normal);
+  std::vector<int64_t> scales = dims;
+  const int64_t cols = dims.back();
+  const uint32_t w = tensor(name, plan_.weight, ASSAY_ROLE_WEIGHT, std::move(dims), normal);
   if (plan_.weight != ASSAY_I8) return w;
   const Fill scale{Fill::Kind::kConstant, stddev / kCodesPerSigma, 0, 0};
-  const uint32_t s = tensor(name + ".scale", ASSAY_F32, ASSAY_ROLE_WEIGHT, {rows, 1}, scale);
+  scales.back() = 1;
+  const uint32_t s = tensor(name + ".scale", ASSAY_F32, ASSAY_ROLE_WEIGHT, std::move(scales), scale);
   set_scale(w, s, static_cast<int32_t>(cols));
   return w;
 }

@@ -23,8 +23,12 @@ class GraphBuilder {
   void mark_output(uint32_t tensor) { graph_.tensors[tensor].role = ASSAY_ROLE_OUTPUT; }
   // `scales` [.., last / block] F32 makes `tensor` a quantised one.
   void set_scale(uint32_t tensor, uint32_t scales, int32_t block);
-  // A matrix [rows, cols] of standard deviation `stddev`, in the plan's weight dtype; int8 has one scale per row.
-  uint32_t weight(const std::string& name, int64_t rows, int64_t cols, double stddev);
+  // A matrix [rows, cols], or one per expert or head [n, rows, cols], of standard deviation `stddev`, in the plan's
+  // weight dtype; quantised ones have a tensor of scales beside them.
+  uint32_t weight(const std::string& name, std::vector<int64_t> dims, double stddev);
+  uint32_t weight(const std::string& name, int64_t rows, int64_t cols, double stddev) {
+    return weight(name, std::vector<int64_t>{rows, cols}, stddev);
+  }
   void op(uint32_t kind, const std::string& name, std::vector<uint32_t> in, std::vector<uint32_t> out,
           std::vector<double> attr = {}, uint32_t slot = ASSAY_NO_SCALAR);
   // y [M,N] = x [M,K] w^T (+ bias); x is quantised per row first where the plan asks for it. `bias`: < 0 for none.

@@ -29,7 +29,7 @@ Graph lower_gemm(const Case& c, const DtypePlan& plan) {
 // Reads every element once and writes next to nothing.
 Graph lower_read(const Case& c, const DtypePlan& plan) {
   GraphBuilder g(plan, false);
-  const auto n = c.buffer_bytes / static_cast<int64_t>(dtype_bytes(plan.activation));
+  const auto n = c.buffer_bytes * 8 / dtype_bits(plan.activation);
   const uint32_t x = g.tensor("x", plan.activation, ASSAY_ROLE_WEIGHT, {1, n}, {Fill::Kind::kNormal, 0, 1, 0});
   const uint32_t y = g.tensor("y", ASSAY_I32, ASSAY_ROLE_OUTPUT, {1});
   g.op(ASSAY_OP_ARGMAX, "read", {x}, {y});
@@ -39,7 +39,7 @@ Graph lower_read(const Case& c, const DtypePlan& plan) {
 // Two streams read, one written; buffer_bytes is what all three move.
 Graph lower_copy(const Case& c, const DtypePlan& plan) {
   GraphBuilder g(plan, false);
-  const auto n = c.buffer_bytes / 3 / static_cast<int64_t>(dtype_bytes(plan.activation));
+  const auto n = c.buffer_bytes / 3 * 8 / dtype_bits(plan.activation);
   const Fill normal{Fill::Kind::kNormal, 0, 1, 0};
   const uint32_t a = g.tensor("a", plan.activation, ASSAY_ROLE_WEIGHT, {1, n}, normal);
   const uint32_t b = g.tensor("b", plan.activation, ASSAY_ROLE_WEIGHT, {1, n}, normal);

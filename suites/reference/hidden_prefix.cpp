@@ -83,7 +83,8 @@ class Prefix {
     for (uint64_t i = 0; i < length; ++i) columns[i] = i;
     Values out(rows_ * length);
     const Source from = source();
-    for (uint64_t r = 0; r < rows_; ++r) reference::row_values(c, from, r, columns, out.data() + r * length);
+    reference::RowReference by_row(c, from);
+    for (uint64_t r = 0; r < rows_; ++r) by_row.values(r, columns, out.data() + r * length);
     values_[c.op.out[0]] = std::move(out);
   }
 
@@ -121,8 +122,9 @@ class Prefix {
     for (uint64_t i = 0; i < length; ++i) columns[i] = i;
     Values row(length);
     const Source from = source();
+    reference::RowReference by_row(c, from);
     for (uint64_t r = 0; r < rows_; ++r) {
-      reference::row_values(c, from, r, columns, row.data());
+      by_row.values(r, columns, row.data());
       for (const uint64_t column : columns) {
         const reference::KvPlace at = reference::kv_place(c, r, column);
         written_[c.op.out[at.output]][at.element] = row[column];
@@ -142,7 +144,8 @@ class Prefix {
     std::vector<uint64_t> columns(length);
     for (uint64_t i = 0; i < length; ++i) columns[i] = i;
     Values out(rows_ * length);
-    for (uint64_t r = 0; r < rows_; ++r) reference::row_values(c, cached, r, columns, out.data() + r * length);
+    reference::RowReference by_row(c, cached);
+    for (uint64_t r = 0; r < rows_; ++r) by_row.values(r, columns, out.data() + r * length);
     values_[c.op.out[0]] = std::move(out);
   }
 

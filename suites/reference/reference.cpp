@@ -7,7 +7,7 @@
 #include <limits>
 #include <numeric>
 
-#include "suites/base/rng.h"
+#include "suites/base/low_precision.h"
 #include "suites/reference/row_ops.h"
 
 namespace assay {
@@ -15,45 +15,44 @@ namespace {
 
 using reference::OpContext;
 
-double element(uint32_t dtype, const uint8_t* at) {
-  float f = 0;
-  int32_t i = 0;
-  int64_t l = 0;
-  uint16_t half = 0;
-  switch (dtype) {
-    case ASSAY_F32:
-      std::memcpy(&f, at, sizeof f);
-      return f;
-    case ASSAY_BF16:
-    case ASSAY_F16:
-      std::memcpy(&half, at, sizeof half);
-      return dtype == ASSAY_BF16 ? from_bf16(half) : from_f16(half);
-    case ASSAY_I8:
-      return static_cast<int8_t>(*at);
-    case ASSAY_I32:
-      std::memcpy(&i, at, sizeof i);
-      return i;
-    case ASSAY_I64:
-      std::memcpy(&l, at, sizeof l);
-      return static_cast<double>(l);
-    default:
-      return std::numeric_limits<double>::quiet_NaN();
+template <typename T, typename Decode>
+void unpack_as(const void* data, uint64_t first, uint64_t count, double* out, Decode decode) {
+  const auto* bytes = static_cast<const uint8_t*>(data) + first * sizeof(T);
+  for (uint64_t i = 0; i < count; ++i) {
+    T raw;
+    std::memcpy(&raw, bytes + i * sizeof(T), sizeof(T));
+    out[i] = static_cast<double>(decode(raw));
   }
+}
+
+template <typename Decode>
+void unpack_nibbles(const void* data, uint64_t first, uint64_t count, double* out, Decode decode) {
+  const auto* bytes = static_cast<const uint8_t*>(data);
+  for (uint64_t i = first; i < first + count; ++i) {
+    out[i - first] = decode(static_cast<uint8_t>(i % 2 == 0 ? bytes[i / 2] & 0xfu : bytes[i / 2] >> 4));
+  }
+}
+
+std::vector<uint64_t> all_columns(const OpContext& c) {
+  std::vector<uint64_t> columns(reference::row_length(c));
+  std::iota(columns.begin(), columns.end(), uint64_t{0});
+  return columns;
 }
 
 // {k, v} with this step's rows written.
 std::vector<Values> append(const OpContext& c, const Source& source, const std::vector<Values>& inputs) {
   std::vector<Values> out{inputs[1], inputs[2]};
-  std::vector<uint64_t> columns(reference::row_length(c));
-  std::iota(columns.begin(), columns.end(), uint64_t{0});
+  const std::vector<uint64_t> columns = all_columns(c);
+  reference::RowReference rows(c, source);
   Values row(columns.size());
   for (uint64_t r = 0; r < reference::row_count(c); ++r) {
-    reference::row_values(c, source, r, columns, row.data());
+    rows.values(r, columns, row.data());
     for (const uint64_t column : columns) {
       const reference::KvPlace place = reference::kv_place(c, r, column);
       out[place.output][place.element] = row[column];
     }
   }
+  if (c.op.out[0] == c.op.out[1]) out[1] = out[0];
   return out;
 }
 
@@ -70,15 +69,54 @@ std::vector<Values> quantized(const OpContext& c, const Values& x, Values values
   return {std::move(values), std::move(scales)};
 }
 
+// {index, weight}
+std::vector<Values> routed(const OpContext& c, const Source& source) {
+  std::vector<Values> out(2);
+  for (uint64_t r = 0; r < reference::row_count(c); ++r) {
+    const reference::RouterRow row(c, source, r);
+    const std::vector<uint64_t> chosen = row.chosen();
+    const std::vector<double> weights = row.weights(chosen);
+    out[0].insert(out[0].end(), chosen.begin(), chosen.end());
+    out[1].insert(out[1].end(), weights.begin(), weights.end());
+  }
+  return out;
+}
+
 }  // namespace
+
+void unpack(uint32_t dtype, const void* data, uint64_t first, uint64_t count, double* out) {
+  const auto plain = [](auto v) { return v; };
+  switch (dtype) {
+    case ASSAY_F32:
+      return unpack_as<float>(data, first, count, out, plain);
+    case ASSAY_BF16:
+      return unpack_as<uint16_t>(data, first, count, out, from_bf16);
+    case ASSAY_F16:
+      return unpack_as<uint16_t>(data, first, count, out, from_f16);
+    case ASSAY_F8E4M3:
+      return unpack_as<uint8_t>(data, first, count, out, from_f8e4m3);
+    case ASSAY_F8E5M2:
+      return unpack_as<uint8_t>(data, first, count, out, from_f8e5m2);
+    case ASSAY_I8:
+      return unpack_as<int8_t>(data, first, count, out, plain);
+    case ASSAY_I4:
+      return unpack_nibbles(data, first, count, out, [](uint8_t v) { return v < 8 ? v : v - 16; });
+    case ASSAY_F4E2M1:
+      return unpack_nibbles(data, first, count, out, from_f4e2m1);
+    case ASSAY_I32:
+      return unpack_as<int32_t>(data, first, count, out, plain);
+    case ASSAY_I64:
+      return unpack_as<int64_t>(data, first, count, out, plain);
+    default:
+      std::fill(out, out + count, std::numeric_limits<double>::quiet_NaN());
+  }
+}
 
 Values dequantise(const Tensor& tensor, const void* data, const float* scales) {
   uint64_t count = 1;
   for (const int64_t d : tensor.dims) count *= static_cast<uint64_t>(d);
-  const uint64_t size = dtype_bytes(tensor.dtype);
   Values out(count);
-  const auto* bytes = static_cast<const uint8_t*>(data);
-  for (uint64_t i = 0; i < count; ++i) out[i] = element(tensor.dtype, bytes + i * size);
+  unpack(tensor.dtype, data, 0, count, out.data());
   if (scales == nullptr) return out;
   const auto last = static_cast<uint64_t>(tensor.dims.back());
   const auto block = static_cast<uint64_t>(tensor.scale_block > 0 ? tensor.scale_block : tensor.dims.back());
@@ -96,13 +134,16 @@ Result<std::vector<Values>> reference_op(const Graph& graph, const Op& op, const
     }
   };
   if (op.kind == ASSAY_OP_KV_APPEND) return append(c, source, inputs);
+  if (op.kind == ASSAY_OP_ROUTER_TOPK) return routed(c, source);
   const uint64_t rows = reference::row_count(c), length = reference::row_length(c);
-  std::vector<uint64_t> columns(length);
-  std::iota(columns.begin(), columns.end(), uint64_t{0});
+  const std::vector<uint64_t> columns = all_columns(c);
+  reference::RowReference by_row(c, source);
   Values out(rows * length);
-  for (uint64_t r = 0; r < rows; ++r) reference::row_values(c, source, r, columns, out.data() + r * length);
+  for (uint64_t r = 0; r < rows; ++r) by_row.values(r, columns, out.data() + r * length);
   if (op.kind == ASSAY_OP_QUANTIZE) return quantized(c, inputs[0], std::move(out));
-  return std::vector<Values>{std::move(out)};
+  if (op.kind != ASSAY_OP_MOE_DISPATCH) return std::vector<Values>{std::move(out)};
+  reference::Dispatch order(c, source, rows);
+  return std::vector<Values>{std::move(out), std::move(order.offsets), std::move(order.place)};
 }
 
 Result<std::vector<Values>> reference_graph(const Graph& graph, const std::vector<Values>& tensors,
@@ -111,7 +152,7 @@ Result<std::vector<Values>> reference_graph(const Graph& graph, const std::vecto
   values.resize(graph.tensors.size());
   for (const Op& op : graph.ops) {
     std::vector<Values> inputs;
-    for (const uint32_t t : op.in) inputs.push_back(values[t]);
+    for (const uint32_t t : op.in) inputs.push_back(t == kNoTensor ? Values{} : values[t]);
     Result<std::vector<Values>> out = reference_op(graph, op, inputs, scalars);
     if (!out) return out.error();
     for (size_t i = 0; i < op.out.size(); ++i) values[op.out[i]] = std::move((*out)[i]);

@@ -15,13 +15,17 @@ namespace assay {
 using Values = std::vector<double>;
 
 // Runs one op whole: inputs (dequantised) in op order -> outputs in op order. STATE inputs are updated copies.
-// Integer tensors are exact doubles. Quantised outputs come as {codes, scales}.
+// Integer tensors are exact doubles. Quantised outputs come as {codes, scales}. An input that is left out (kNoTensor)
+// has no values; rows that an op does not write are 0.
 Result<std::vector<Values>> reference_op(const Graph& graph, const Op& op, const std::vector<Values>& inputs,
                                          const std::vector<int64_t>& scalars);
 
 // Runs the whole graph from its inputs, weights and state; returns every tensor's values by index.
 Result<std::vector<Values>> reference_graph(const Graph& graph, const std::vector<Values>& tensors,
                                             const std::vector<int64_t>& scalars);
+
+// Elements [first, first + count) of a dense image in `dtype`, as they are, without scales.
+void unpack(uint32_t dtype, const void* data, uint64_t first, uint64_t count, double* out);
 
 // Dequantised values of raw bytes as read from or written to an adapter; scales: raw F32 or nullptr.
 Values dequantise(const Tensor& tensor, const void* data, const float* scales);

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <vector>
 
 #include "suites/reference/reference.h"
@@ -19,16 +21,39 @@ OpContext context_of(const Graph& graph, const Op& op, const std::vector<int64_t
 // nullptr-free check of counts, ranks, dims and attributes; the Error names the op, what was expected and what found.
 Status check_shapes(const OpContext& c);
 
-// Rows of an op's first output, and their length. KV_APPEND: rows of x (what is written), K then V.
+// Rows of an op's first output, and their length. KV_APPEND: rows of x (what is written), K then V. KV_EXPAND: a row
+// holds all heads of one key. CONV3D, GROUP_NORM: the channels of one place. PATCHIFY3D inverse: a line of the video.
 uint64_t row_count(const OpContext& c);
 uint64_t row_length(const OpContext& c);
 // Multiply-adds of `columns` elements of a row.
 double row_cost(const OpContext& c, uint64_t columns);
+// False for rows that the op leaves alone (GROUPED_MATMUL behind the last offset, KV_EXPAND beyond the tokens).
+bool row_written(const OpContext& c, const Source& source, uint64_t row);
+int64_t tokens_per_sequence(const OpContext& c);
 
-// Columns (ascending) of output row `row` -> out. ARGMAX gives one index. QUANTIZE gives dequantised values, its scale
-// is row_scale(). Inputs come from `source` by tensor index.
-void row_values(const OpContext& c, const Source& source, uint64_t row, const std::vector<uint64_t>& columns,
-                double* out);
+// The rows of one op. Keeps what many rows share: the order of a dispatch, the moments of a group.
+class RowReference {
+ public:
+  RowReference(const OpContext& c, const Source& source) : c_(c), source_(source) {}
+
+  // Columns (ascending) of output row `row` -> out; rows that are not written give 0. ARGMAX gives one index, the
+  // choosing ops their indices, QUANTIZE dequantised values (its scale is row_scale()).
+  void values(uint64_t row, const std::vector<uint64_t>& columns, double* out);
+
+ private:
+  struct Moments {
+    double mean = 0, root = 1;
+  };
+  void group_norm(uint64_t row, const std::vector<uint64_t>& columns, double* out);
+  const Moments& moments(uint64_t group);
+  void dispatched(uint64_t row, const std::vector<uint64_t>& columns, double* out);
+
+  const OpContext& c_;
+  const Source& source_;
+  std::vector<uint64_t> pair_of_row_;
+  std::map<uint64_t, Moments> moments_;
+};
+
 // QUANTIZE: the row's scale; codes = round_half_even(x / scale).
 double row_scale(const std::vector<double>& x);
 
@@ -39,19 +64,44 @@ struct KvPlace {
 };
 KvPlace kv_place(const OpContext& c, uint64_t row, uint64_t column);
 
-// Rows of x (batch b, token t = row - b*T), rotated in place; shared with the full-depth reference.
-void rope_row(const OpContext& c, uint64_t row, std::vector<double>* x);
-void rms_norm_row(const OpContext& c, const std::vector<double>& gamma, std::vector<double>* x);
-double activate(int function, double x);
-// Softmax-weighted sum for one query head; key(j, out) and value(j, out) give the vectors of the keys first..last.
-void attend(const std::vector<double>& query, double scale, int64_t first, int64_t last,
-            const std::function<void(int64_t, double*)>& key, const std::function<void(int64_t, double*)>& value,
-            uint64_t value_dim, double* out);
-// First and last key that token t of a sequence sees.
-struct KeyRange {
-  int64_t first = 0, last = 0;
+// ATTENTION: the keys that row `row` sees, in the order of its index list where it has one.
+std::vector<int64_t> keys_seen(const OpContext& c, const Source& source, uint64_t row);
+
+// GROUPED_MATMUL: the expert whose rows include `row`, -1 for none.
+int64_t expert_of_row(const OpContext& c, const Source& source, uint64_t row);
+
+// ROUTER_TOPK: one token's scores and what its choice works on.
+struct RouterRow {
+  RouterRow(const OpContext& c, const Source& source, uint64_t row);
+  [[nodiscard]] std::vector<uint64_t> chosen() const;  // by descending selection value
+  [[nodiscard]] std::vector<double> weights(const std::vector<uint64_t>& experts) const;
+
+  const OpContext& c;
+  std::vector<double> score, selection, group_value;
+  uint64_t groups = 1, top_groups = 1;
 };
-KeyRange key_range(const OpContext& c, int64_t token, int64_t tokens);
-int64_t tokens_per_sequence(const OpContext& c);
+
+// INDEX_TOPK: one query; scores of keys 0..keys-1 on demand.
+struct IndexRow {
+  struct Score {
+    double value = 0;
+    double size = 0;  // sum of the terms' magnitudes, against which rounding is judged
+  };
+  IndexRow(const OpContext& c, const Source& source, uint64_t row);
+  [[nodiscard]] Score score(int64_t key) const;
+
+  const OpContext& c;
+  const Source& source;
+  std::vector<double> query, weight;
+  int64_t keys = 0;
+  uint64_t first_slot = 0;
+};
+
+// MOE_DISPATCH of the first `pairs` (token, choice) pairs. An index that is no expert has no place: -1.
+struct Dispatch {
+  Dispatch(const OpContext& c, const Source& source, uint64_t pairs);
+  std::vector<double> offsets, place;
+  std::vector<uint64_t> pair_of_row;  // `pairs` where a row has none
+};
 
 }  // namespace assay::reference

@@ -1,29 +1,117 @@
 // Are an op's tensors what its kind demands? The reference must not read beyond them.
-#include <string>
-
-#include "suites/reference/row_ops.h"
+#include "suites/reference/shape_checks.h"
 
 namespace assay::reference {
 namespace {
 
-struct Arity {
+Status check_matmul(const OpContext& c) {
+  if (in(c, 0).size() != 2 || in(c, 1).size() != 2) return wrong(c, "x [M,K] and w [N,K]", text(in(c, 0)));
+  if (Status s = expect(c, "w", in(c, 1), {in(c, 1)[0], in(c, 0)[1]}); !s) return s;
+  if (given(c, 2)) {
+    if (Status s = expect(c, "bias", in(c, 2), {in(c, 1)[0]}); !s) return s;
+  }
+  return expect(c, "y", out(c, 0), {in(c, 0)[0], in(c, 1)[0]});
+}
+
+Status check_rms_norm(const OpContext& c) {
+  const int64_t group = whole(c, ASSAY_RMS_NORM_GROUP);
+  if (Status s = expect(c, "gamma", in(c, 1), {group}); !s) return s;
+  return check_slice(c, whole(c, ASSAY_RMS_NORM_COL), whole(c, ASSAY_RMS_NORM_COLS), group);
+}
+
+Status check_gated_act(const OpContext& c) {
+  const Dims& x = in(c, 0);
+  if (x.size() != 2 || x[1] % 2 != 0) return wrong(c, "x [M,2F]", text(x));
+  return expect(c, "y", out(c, 0), {x[0], x[1] / 2});
+}
+
+Status check_add(const OpContext& c) {
+  const Dims& a = in(c, 0);
+  if (Status s = expect(c, "b", in(c, 1), a); !s) return s;
+  if (given(c, 2)) {
+    const int64_t batch = whole(c, ASSAY_ADD_BATCH);
+    if (Status s = expect_sequences(c, batch); !s) return s;
+    if (in(c, 2).size() != 2 || in(c, 2)[0] != batch) return wrong(c, "mod [B,ld]", text(in(c, 2)));
+    if (Status s = expect_columns(c, "gate", 2, whole(c, ASSAY_ADD_GATE_COL), a[1]); !s) return s;
+  }
+  return expect(c, "y", out(c, 0), a);
+}
+
+Status check_embedding(const OpContext& c) {
+  if (in(c, 1).size() != 2) return wrong(c, "a table [V,h]", text(in(c, 1)));
+  return expect(c, "y", out(c, 0), {c.graph.elements(c.op.in[0]), in(c, 1)[1]});
+}
+
+Status check_argmax(const OpContext& c) {
+  if (in(c, 0).size() != 2) return wrong(c, "x [M,N]", text(in(c, 0)));
+  return expect(c, "y", out(c, 0), {in(c, 0)[0]});
+}
+
+Status check_quantize(const OpContext& c) {
+  if (in(c, 0).size() != 2) return wrong(c, "x [M,K]", text(in(c, 0)));
+  if (Status s = expect(c, "q", out(c, 0), in(c, 0)); !s) return s;
+  return expect(c, "scale", out(c, 1), {in(c, 0)[0], 1});
+}
+
+Status check_activation(const OpContext& c) {
+  if (in(c, 0).size() != 2) return wrong(c, "x [M,F]", text(in(c, 0)));
+  return expect(c, "y", out(c, 0), in(c, 0));
+}
+
+struct Rule {
   uint32_t kind;
   size_t min_in, max_in, out, attr;
+  Status (*check)(const OpContext& c);
 };
-constexpr Arity kArities[] = {
-    {ASSAY_OP_MATMUL, 2, 3, 1, 0},
-    {ASSAY_OP_ATTENTION, 3, 3, 1, ASSAY_ATTENTION_N_ATTR},
-    {ASSAY_OP_KV_APPEND, 3, 3, 2, ASSAY_KV_APPEND_N_ATTR},
-    {ASSAY_OP_RMS_NORM, 2, 2, 1, ASSAY_RMS_NORM_N_ATTR},
-    {ASSAY_OP_ROPE, 1, 1, 1, ASSAY_ROPE_N_ATTR},
-    {ASSAY_OP_GATED_ACT, 1, 1, 1, ASSAY_GATED_ACT_N_ATTR},
-    {ASSAY_OP_ADD, 2, 2, 1, 0},
-    {ASSAY_OP_EMBEDDING, 2, 2, 1, 0},
-    {ASSAY_OP_ARGMAX, 1, 1, 1, 0},
-    {ASSAY_OP_QUANTIZE, 1, 1, 2, 0},
+constexpr Rule kRules[] = {
+    {ASSAY_OP_MATMUL, 2, 3, 1, 0, check_matmul},
+    {ASSAY_OP_ATTENTION, 3, 5, 1, ASSAY_ATTENTION_N_ATTR, check_attention},
+    {ASSAY_OP_KV_APPEND, 3, 3, 2, ASSAY_KV_APPEND_N_ATTR, check_kv_append},
+    {ASSAY_OP_RMS_NORM, 2, 2, 1, ASSAY_RMS_NORM_N_ATTR, check_rms_norm},
+    {ASSAY_OP_ROPE, 1, 1, 1, ASSAY_ROPE_N_ATTR, check_rope},
+    {ASSAY_OP_GATED_ACT, 1, 1, 1, ASSAY_GATED_ACT_N_ATTR, check_gated_act},
+    {ASSAY_OP_ADD, 2, 3, 1, 0, check_add},
+    {ASSAY_OP_EMBEDDING, 2, 2, 1, 0, check_embedding},
+    {ASSAY_OP_ARGMAX, 1, 1, 1, 0, check_argmax},
+    {ASSAY_OP_QUANTIZE, 1, 1, 2, 0, check_quantize},
+    {ASSAY_OP_GROUPED_MATMUL, 3, 3, 1, 0, check_grouped_matmul},
+    {ASSAY_OP_ROUTER_TOPK, 1, 2, 2, ASSAY_ROUTER_TOPK_N_ATTR, check_router_topk},
+    {ASSAY_OP_MOE_DISPATCH, 2, 2, 3, ASSAY_MOE_DISPATCH_N_ATTR, check_moe_dispatch},
+    {ASSAY_OP_MOE_COMBINE, 3, 3, 1, 0, check_moe_combine},
+    {ASSAY_OP_LAYER_NORM_MODULATE, 1, 4, 1, ASSAY_LAYER_NORM_MODULATE_N_ATTR, check_layer_norm_modulate},
+    {ASSAY_OP_ACTIVATION, 1, 1, 1, ASSAY_ACTIVATION_N_ATTR, check_activation},
+    {ASSAY_OP_PATCHIFY3D, 1, 1, 1, ASSAY_PATCHIFY3D_N_ATTR, check_patchify3d},
+    {ASSAY_OP_CONV3D, 2, 3, 1, ASSAY_CONV3D_N_ATTR, check_conv3d},
+    {ASSAY_OP_GROUP_NORM, 3, 3, 1, ASSAY_GROUP_NORM_N_ATTR, check_group_norm},
+    {ASSAY_OP_HEAD_MATMUL, 2, 2, 1, ASSAY_HEAD_MATMUL_N_ATTR, check_head_matmul},
+    {ASSAY_OP_KV_EXPAND, 2, 2, 1, ASSAY_KV_EXPAND_N_ATTR, check_kv_expand},
+    {ASSAY_OP_INDEX_TOPK, 3, 3, 1, ASSAY_INDEX_TOPK_N_ATTR, check_index_topk},
 };
 
-using Dims = std::vector<int64_t>;
+Status check_counts(const OpContext& c, const Rule& rule) {
+  const Op& op = c.op;
+  if (op.in.size() < rule.min_in || op.in.size() > rule.max_in || op.out.size() != rule.out ||
+      op.attr.size() < rule.attr) {
+    return wrong(
+        c,
+        std::to_string(rule.min_in) + " inputs, " + std::to_string(rule.out) + " outputs, " +
+            std::to_string(rule.attr) + " attributes",
+        std::to_string(op.in.size()) + ", " + std::to_string(op.out.size()) + ", " + std::to_string(op.attr.size()));
+  }
+  for (const auto* list : {&op.in, &op.out}) {
+    for (size_t i = 0; i < list->size(); ++i) {
+      const uint32_t t = (*list)[i];
+      if (t == kNoTensor && list == &op.in && i >= rule.min_in) continue;
+      if (t >= c.graph.tensors.size()) return wrong(c, "known tensors", "index " + std::to_string(t));
+      for (const int64_t d : c.graph.tensors[t].dims) {
+        if (d < 1) return wrong(c, "dimensions of at least 1", text(c.graph.tensors[t].dims));
+      }
+    }
+  }
+  return ok_status();
+}
+
+}  // namespace
 
 std::string text(const Dims& dims) {
   std::string out = "[";
@@ -36,59 +124,31 @@ Error wrong(const OpContext& c, const std::string& expected, const std::string& 
           "op '" + c.op.name + "' (" + op_kind_name(c.op.kind) + "): expected " + expected + ", found " + found};
 }
 
-const Dims& in(const OpContext& c, size_t i) { return c.graph.tensors[c.op.in[i]].dims; }
-const Dims& out(const OpContext& c, size_t i) { return c.graph.tensors[c.op.out[i]].dims; }
-int64_t attr(const OpContext& c, size_t i) { return static_cast<int64_t>(c.op.attr[i]); }
-
 Status expect(const OpContext& c, const char* name, const Dims& found, const Dims& wanted) {
   if (found == wanted) return ok_status();
   return wrong(c, std::string(name) + " " + text(wanted), text(found));
 }
 
-Status check_matmul(const OpContext& c) {
-  if (in(c, 0).size() != 2 || in(c, 1).size() != 2) return wrong(c, "x [M,K] and w [N,K]", text(in(c, 0)));
-  if (Status s = expect(c, "w", in(c, 1), {in(c, 1)[0], in(c, 0)[1]}); !s) return s;
-  if (c.op.in.size() > 2) {
-    if (Status s = expect(c, "bias", in(c, 2), {in(c, 1)[0]}); !s) return s;
-  }
-  return expect(c, "y", out(c, 0), {in(c, 0)[0], in(c, 1)[0]});
+Status expect_sequences(const OpContext& c, int64_t batch) {
+  const Dims& x = in(c, 0);
+  if (x.size() == 2 && batch >= 1 && x[0] % batch == 0) return ok_status();
+  return wrong(c, "x [B*T,ld] with B = batch", text(x) + " and batch " + std::to_string(batch));
 }
 
-Status check_cache(const OpContext& c, int64_t batch, int64_t heads, int64_t dk, int64_t dv) {
-  const Dims &x = in(c, 0), &k = in(c, 1), &v = in(c, 2);
-  if (x.size() != 2 || batch < 1 || x[0] % batch != 0) return wrong(c, "x [B*T,ld] with B = batch", text(x));
-  if (k.size() != 4 || k[1] < c.pos + x[0] / batch) {
-    return wrong(c, "a cache of at least pos + T = " + std::to_string(c.pos + x[0] / batch) + " slots", text(k));
-  }
-  if (Status s = expect(c, "k", k, {batch, k[1], heads, dk}); !s) return s;
-  return expect(c, "v", v, {batch, k[1], heads, dv});
+Status expect_columns(const OpContext& c, const char* name, size_t i, int64_t first, int64_t count) {
+  if (first >= 0 && count >= 0 && first + count <= in(c, i).back()) return ok_status();
+  return wrong(c, std::string(name) + " columns inside " + text(in(c, i)),
+               std::to_string(first) + ".." + std::to_string(first + count));
 }
 
-Status check_attention(const OpContext& c) {
-  const int64_t heads = attr(c, ASSAY_ATTENTION_HEADS), kv_heads = attr(c, ASSAY_ATTENTION_KV_HEADS);
-  const int64_t dk = attr(c, ASSAY_ATTENTION_DIM_QK), dv = attr(c, ASSAY_ATTENTION_DIM_V);
-  if (kv_heads < 1 || heads < 1 || heads % kv_heads != 0) {
-    return wrong(c, "heads a multiple of kv_heads", std::to_string(heads) + " and " + std::to_string(kv_heads));
+Status expect_cache(const OpContext& c, const char* name, size_t i, int64_t batch, int64_t slots, int64_t heads,
+                    int64_t size) {
+  const Dims& cache = in(c, i);
+  if (cache.size() == 4 && cache[0] == batch && cache[1] >= slots && cache[2] == heads && cache[3] >= size) {
+    return ok_status();
   }
-  if (Status s = check_cache(c, attr(c, ASSAY_ATTENTION_BATCH), kv_heads, dk, dv); !s) return s;
-  const int64_t q_col = attr(c, ASSAY_ATTENTION_Q_COL);
-  if (q_col < 0 || q_col + heads * dk > in(c, 0)[1]) return wrong(c, "the query columns inside q", text(in(c, 0)));
-  if (attr(c, ASSAY_ATTENTION_MASK) == ASSAY_MASK_WINDOW && attr(c, ASSAY_ATTENTION_WINDOW) < 1) {
-    return wrong(c, "a window of at least 1", std::to_string(attr(c, ASSAY_ATTENTION_WINDOW)));
-  }
-  return expect(c, "y", out(c, 0), {in(c, 0)[0], heads * dv});
-}
-
-Status check_kv_append(const OpContext& c) {
-  const int64_t heads = attr(c, ASSAY_KV_APPEND_KV_HEADS);
-  const int64_t dk = attr(c, ASSAY_KV_APPEND_DIM_K), dv = attr(c, ASSAY_KV_APPEND_DIM_V);
-  if (Status s = check_cache(c, attr(c, ASSAY_KV_APPEND_BATCH), heads, dk, dv); !s) return s;
-  const int64_t k_col = attr(c, ASSAY_KV_APPEND_K_COL), v_col = attr(c, ASSAY_KV_APPEND_V_COL);
-  const int64_t width = in(c, 0)[1];
-  if (k_col < 0 || v_col < 0 || k_col + heads * dk > width || v_col + heads * dv > width) {
-    return wrong(c, "key and value columns inside x", text(in(c, 0)));
-  }
-  return ok_status();
+  return wrong(c, std::string(name) + " " + text({batch, slots, heads, size}) + " or more slots and columns",
+               text(cache));
 }
 
 Status check_slice(const OpContext& c, int64_t col, int64_t cols, int64_t group) {
@@ -100,75 +160,13 @@ Status check_slice(const OpContext& c, int64_t col, int64_t cols, int64_t group)
   return expect(c, "y", out(c, 0), x);
 }
 
-Status check_rope(const OpContext& c) {
-  const int64_t dim = attr(c, ASSAY_ROPE_HEAD_DIM), rotary = attr(c, ASSAY_ROPE_ROTARY_DIM);
-  if (rotary < 2 || rotary % 2 != 0 || rotary > dim) {
-    return wrong(c, "an even rotary_dim up to head_dim", std::to_string(rotary));
-  }
-  const int64_t batch = attr(c, ASSAY_ROPE_BATCH);
-  if (batch < 1 || in(c, 0)[0] % batch != 0) return wrong(c, "x [B*T,ld] with B = batch", text(in(c, 0)));
-  return check_slice(c, attr(c, ASSAY_ROPE_COL), attr(c, ASSAY_ROPE_COLS), dim);
-}
-
-Status check_simple(const OpContext& c) {
-  const Dims& x = in(c, 0);
-  switch (c.op.kind) {
-    case ASSAY_OP_GATED_ACT:
-      if (x.size() != 2 || x[1] % 2 != 0) return wrong(c, "x [M,2F]", text(x));
-      return expect(c, "y", out(c, 0), {x[0], x[1] / 2});
-    case ASSAY_OP_ADD:
-      if (Status s = expect(c, "b", in(c, 1), x); !s) return s;
-      return expect(c, "y", out(c, 0), x);
-    case ASSAY_OP_EMBEDDING:
-      if (in(c, 1).size() != 2) return wrong(c, "a table [V,h]", text(in(c, 1)));
-      return expect(c, "y", out(c, 0), {c.graph.elements(c.op.in[0]), in(c, 1)[1]});
-    case ASSAY_OP_ARGMAX:
-      if (x.size() != 2) return wrong(c, "x [M,N]", text(x));
-      return expect(c, "y", out(c, 0), {x[0]});
-    default:
-      if (x.size() != 2) return wrong(c, "x [M,K]", text(x));
-      if (Status s = expect(c, "q", out(c, 0), x); !s) return s;
-      return expect(c, "scale", out(c, 1), {x[0], 1});
-  }
-}
-
-}  // namespace
-
 Status check_shapes(const OpContext& c) {
-  const Arity* arity = nullptr;
-  for (const Arity& a : kArities) {
-    if (a.kind == c.op.kind) arity = &a;
+  for (const Rule& rule : kRules) {
+    if (rule.kind != c.op.kind) continue;
+    if (Status s = check_counts(c, rule); !s) return s;
+    return rule.check(c);
   }
-  if (arity == nullptr) return wrong(c, "a known kind", std::to_string(c.op.kind));
-  const bool counts = c.op.in.size() >= arity->min_in && c.op.in.size() <= arity->max_in &&
-                      c.op.out.size() == arity->out && c.op.attr.size() >= arity->attr;
-  if (!counts) {
-    return wrong(c,
-                 std::to_string(arity->min_in) + " inputs, " + std::to_string(arity->out) + " outputs, " +
-                     std::to_string(arity->attr) + " attributes",
-                 std::to_string(c.op.in.size()) + ", " + std::to_string(c.op.out.size()) + ", " +
-                     std::to_string(c.op.attr.size()));
-  }
-  for (const auto* list : {&c.op.in, &c.op.out}) {
-    for (const uint32_t t : *list) {
-      if (t >= c.graph.tensors.size()) return wrong(c, "known tensors", "index " + std::to_string(t));
-    }
-  }
-  switch (c.op.kind) {
-    case ASSAY_OP_MATMUL:
-      return check_matmul(c);
-    case ASSAY_OP_ATTENTION:
-      return check_attention(c);
-    case ASSAY_OP_KV_APPEND:
-      return check_kv_append(c);
-    case ASSAY_OP_RMS_NORM:
-      if (Status s = expect(c, "gamma", in(c, 1), {attr(c, ASSAY_RMS_NORM_GROUP)}); !s) return s;
-      return check_slice(c, attr(c, ASSAY_RMS_NORM_COL), attr(c, ASSAY_RMS_NORM_COLS), attr(c, ASSAY_RMS_NORM_GROUP));
-    case ASSAY_OP_ROPE:
-      return check_rope(c);
-    default:
-      return check_simple(c);
-  }
+  return wrong(c, "a known kind", std::to_string(c.op.kind));
 }
 
 }  // namespace assay::reference

@@ -87,13 +87,14 @@ class BenchProgram {
     const Tensor& tensor = graph_.tensors[t];
     if (tensor.fill.kind == Fill::Kind::kNone) return;
     const auto count = static_cast<uint64_t>(graph_.elements(t));
-    const uint64_t size = dtype_bytes(tensor.dtype);
     constexpr uint64_t kChunk = 2u << 20;
-    std::vector<char> buffer(std::min(count, kChunk) * size);
+    std::vector<char> buffer(packed_bytes(tensor.dtype, std::min(count, kChunk)));
     for (uint64_t first = 0; first < count; first += kChunk) {
       const uint64_t n = std::min(kChunk, count - first);
       fill_elements(tensor, t, 1, first, n, buffer.data());
-      if (auto status = program_->write(t, first * size, buffer.data(), n * size); !status.ok()) {
+      if (auto status =
+              program_->write(t, packed_bytes(tensor.dtype, first), buffer.data(), packed_bytes(tensor.dtype, n));
+          !status.ok()) {
         fail(status.error().message);
       }
     }

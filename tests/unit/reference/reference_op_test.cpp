@@ -4,39 +4,10 @@
 #include <cmath>
 
 #include "suites/base/rng.h"
-#include "suites/reference/reference.h"
+#include "tests/unit/reference/one_op.h"
 
 namespace assay {
 namespace {
-
-struct OneOp {
-  Graph graph;
-  std::vector<Values> inputs;
-
-  uint32_t add(std::vector<int64_t> dims, Values values, uint32_t role = ASSAY_ROLE_INPUT) {
-    graph.tensors.push_back({"t" + std::to_string(graph.tensors.size()), ASSAY_F32, role, std::move(dims), -1, 0, {}});
-    inputs.push_back(std::move(values));
-    return static_cast<uint32_t>(graph.tensors.size() - 1);
-  }
-  uint32_t result(std::vector<int64_t> dims) {
-    graph.tensors.push_back(
-        {"t" + std::to_string(graph.tensors.size()), ASSAY_F32, ASSAY_ROLE_OUTPUT, std::move(dims), -1, 0, {}});
-    return static_cast<uint32_t>(graph.tensors.size() - 1);
-  }
-  std::vector<Values> run(uint32_t kind, std::vector<uint32_t> in, std::vector<uint32_t> out,
-                          std::vector<double> attr = {}, int64_t pos = 0) {
-    graph.ops = {{kind, "op", 0, std::move(in), std::move(out), std::move(attr), 0}};
-    graph.scalars = {"pos"};
-    Result<std::vector<Values>> values = reference_op(graph, graph.ops[0], inputs, {pos});
-    EXPECT_TRUE(values.ok()) << values.error().message;
-    return values.ok() ? *values : std::vector<Values>{};
-  }
-};
-
-void expect_near(const Values& found, const Values& expected, double tolerance = 1e-12) {
-  ASSERT_EQ(found.size(), expected.size());
-  for (size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], tolerance) << i;
-}
 
 TEST(ReferenceOp, MatmulWithBias) {
   OneOp t;
