@@ -65,11 +65,42 @@ struct WeightedSumArgs {
   size_t ldy;
 };
 
-// Two columns of cos and sin of one position and the heads of one row.
-struct RopeArgs {
+// Rows of f32, bf16 or f16, wherever they lie, as panels of panel_cols columns, in f32. Panel p begins at
+// to + p * panel_cols * ld_panel and holds element (i, p*panel_cols + c) at i * panel_cols + c; columns behind the
+// last are zero.
+struct PackArgs {
+  const char* const* rows;
+  uint32_t dtype;
+  size_t n, k;  // columns and depth of the packed matrix
+  float* to;
+  size_t ld_panel;  // depth that a panel has room for
+};
+
+// y[r*ldy + j] = sum_i x[r*ldx + i] * panel(i, j), `add`: plus what y holds; for r < m and j < n rounded up to
+// whole panels, which y must have room for.
+inline constexpr size_t kMaxPanelCols = 32;
+struct PanelArgs {
   const float* x;
+  size_t ldx, m;
+  const float* panels;
+  size_t ld_panel, n, k;
   float* y;
-  const float *cos, *sin;  // rotary/2 each
+  size_t ldy;
+  bool add;
+};
+
+// y = ((x - mean(x)) / sqrt(var(x) + eps) * gamma + beta) * (1 + scale) + shift; each vector may be nullptr: absent.
+struct LayerNormArgs {
+  const float *x, *gamma, *beta, *scale, *shift;
+  double eps;
+  float* y;
+  size_t n;
+};
+
+// The heads of one row, whose first `rotary` elements are turned in place by one position's table.
+struct RopeArgs {
+  float* y;
+  const float *cos, *sin;  // rotary/2 each; interleaved: each twice, sin negated the first time
   size_t heads, head_dim, rotary;
   bool interleaved;
 };
@@ -79,6 +110,11 @@ struct Kernels {
   void (*matvec)(const MatvecArgs&);
   void (*int_matvec)(const IntMatvecArgs&);
   void (*int_gemm)(const IntGemmArgs&);
+  size_t panel_cols;
+  void (*pack_rows)(const PackArgs&);     // n rows of k elements each become columns
+  void (*pack_columns)(const PackArgs&);  // k rows of n elements each
+  void (*panel_gemm)(const PanelArgs&);
+  void (*dot_gemm)(const MatvecArgs&);  // as matvec, for any m; made for more than a few rows
   void (*weighted_sum)(const WeightedSumArgs&);
   void (*to_f32)(uint32_t dtype, const void* src, float* dst, size_t n);
   void (*from_f32)(uint32_t dtype, const float* src, void* dst, size_t n);
@@ -86,9 +122,16 @@ struct Kernels {
   // y[j] = acc[j] * a * b[j] + bias[j]
   void (*rescale_int)(const int32_t* acc, float a, const float* b, const float* bias, float* y, size_t n);
   void (*add)(const float* a, const float* b, float* y, size_t n);
+  void (*multiply_add)(const float* a, const float* b, const float* c, float* y, size_t n);  // y = a + b * c
+  void (*axpy)(float a, const float* x, float* y, size_t n);                                 // y += a * x
+  void (*relu_axpy)(float a, const float* x, float* y, size_t n);                            // y += a * max(0, x)
   void (*rms_norm)(const float* x, const float* gamma, double eps, float* y, size_t n);
+  void (*layer_norm)(const LayerNormArgs&);
+  // y[j] = (x[j] - mean[j]) * factor[j] + beta[j]
+  void (*channel_norm)(const float* x, const float* mean, const float* factor, const float* beta, float* y, size_t n);
   void (*rope)(const RopeArgs&);
   void (*gated_act)(int function, const float* gate, const float* up, float* y, size_t n);
+  void (*activation)(int function, const float* x, float* y, size_t n);
   float (*row_max)(const float* x, size_t n);
   // x[j] = exp(x[j]*scale - shift); returns the sum.
   float (*exp_sum)(float* x, float scale, float shift, size_t n);

@@ -17,7 +17,8 @@ constexpr uint64_t kAlign = 4096;
 
 // These may write where they read: each element depends on its own row only, and rows are done by one task.
 bool works_in_place(uint32_t kind) {
-  return kind == ASSAY_OP_ROPE || kind == ASSAY_OP_RMS_NORM || kind == ASSAY_OP_ADD;
+  return kind == ASSAY_OP_ROPE || kind == ASSAY_OP_RMS_NORM || kind == ASSAY_OP_ADD ||
+         kind == ASSAY_OP_LAYER_NORM_MODULATE || kind == ASSAY_OP_ACTIVATION;
 }
 
 std::vector<Life> lives_of(const Model& model) {
@@ -25,6 +26,7 @@ std::vector<Life> lives_of(const Model& model) {
   for (size_t i = 0; i < model.ops.size(); ++i) {
     for (const auto* list : {&model.ops[i].in, &model.ops[i].out}) {
       for (const uint32_t t : *list) {
+        if (t == kAbsent) continue;
         lives[t].first = std::min(lives[t].first, i);
         lives[t].last = std::max(lives[t].last, i);
       }
@@ -45,6 +47,7 @@ void share_in_place(const Model& model, std::vector<Life>& lives) {
     const uint32_t to = op.out[0];
     const bool scratch = model.slots[from].role == ASSAY_ROLE_SCRATCH && model.slots[to].role == ASSAY_ROLE_SCRATCH;
     if (!scratch || lives[from].last != i || lives[from].bytes != lives[to].bytes || from == to) continue;
+    if (std::count(op.in.begin(), op.in.end(), from) > 1) continue;
     lives[to].root = lives[from].root;
     Life& root = lives[lives[from].root];
     root.last = std::max(root.last, lives[to].last);

@@ -30,22 +30,31 @@ struct Slot {
 
 uint64_t element_bytes(uint32_t dtype);  // 0: a dtype that this adapter does not know
 const char* dtype_text(uint32_t dtype);
+bool is_float(uint32_t dtype);         // f32, f16, bf16
+const char* kind_text(uint32_t kind);  // "matmul", ...
+
+// Stands in Op::in where an optional input before a present one is absent.
+inline constexpr uint32_t kAbsent = 0xffffffffu;
 
 // An op of the graph, owning what the description only lends.
 struct Op {
   uint32_t kind = 0, index = 0;
   std::vector<uint32_t> in, out;
-  std::vector<double> attr;
+  std::vector<double> attr;  // optional ones that the program leaves out are 0
   uint32_t scalar_slot = ASSAY_NO_SCALAR;
 
+  [[nodiscard]] bool has_in(size_t i) const { return i < in.size() && in[i] != kAbsent; }
   [[nodiscard]] int64_t integer(uint32_t i) const { return static_cast<int64_t>(attr[i]); }
 };
 
-// The first index that pointed outside a table during a run.
+// The first index that pointed outside what it counts during a run.
 struct BadIndex {
   std::atomic<bool> found{false};
   int64_t index = 0, rows = 0;
   uint32_t op = 0;
+
+  // Notes an index outside [0, rows) of op number `where`; 0 in its place, else the index.
+  size_t checked(int64_t value, int64_t bound, uint32_t where);
 };
 
 struct Step {
@@ -76,6 +85,7 @@ struct Plan {
   std::vector<Slot> slots;
   std::vector<std::unique_ptr<Stage>> stages;
   Buffer narrow;                   // the rows of one product in bf16, where oneDNN multiplies those
+  Buffer packed;                   // the weights of one convolution as its kernel reads them
   std::vector<std::string> notes;  // what ran other than asked, without repeats
 
   void note(const std::string& text);
@@ -94,6 +104,19 @@ void add_add(Plan& plan, const Op& op);
 void add_embedding(Plan& plan, const Op& op);
 void add_argmax(Plan& plan, const Op& op);
 void add_quantize(Plan& plan, const Op& op);
+void add_grouped_matmul(Plan& plan, const Op& op);
+void add_router_topk(Plan& plan, const Op& op);
+void add_moe_dispatch(Plan& plan, const Op& op);
+void add_moe_combine(Plan& plan, const Op& op);
+void add_layer_norm_modulate(Plan& plan, const Op& op);
+void add_activation(Plan& plan, const Op& op);
+void add_patchify3d(Plan& plan, const Op& op);
+size_t conv_packed_bytes(const Plan& plan, const Op& op);  // of Plan::packed that the op needs
+void add_conv3d(Plan& plan, const Op& op);
+void add_group_norm(Plan& plan, const Op& op);
+void add_head_matmul(Plan& plan, const Op& op);
+void add_kv_expand(Plan& plan, const Op& op);
+void add_index_topk(Plan& plan, const Op& op);
 
 // The description as slots and ops, checked whole: shapes, dtypes, attributes, order.
 // Throws Failure: INVALID_ARGUMENT for a malformed program, UNSUPPORTED for one that this adapter cannot run.

@@ -57,45 +57,23 @@ void Program::allocate(const Model& model) {
 void Program::add_stages(const Model& model) {
   const OnednnAlone alone;
   size_t narrow = 0;
+  size_t packed = 0;
   for (const Op& op : model.ops) {
     if (multiplies_bf16(plan_, op)) narrow = std::max<size_t>(narrow, plan_.slots[op.in[0]].elements() * 2);
+    packed = std::max(packed, conv_packed_bytes(plan_, op));
   }
+  require_memory(narrow + packed);
   plan_.narrow = Buffer(narrow);
-  device_bytes_ += narrow;
-  for (const Op& op : model.ops) {
-    switch (op.kind) {
-      case ASSAY_OP_MATMUL:
-        add_matmul(plan_, op);
-        break;
-      case ASSAY_OP_ATTENTION:
-        add_attention(plan_, op);
-        break;
-      case ASSAY_OP_KV_APPEND:
-        add_kv_append(plan_, op);
-        break;
-      case ASSAY_OP_RMS_NORM:
-        add_rms_norm(plan_, op);
-        break;
-      case ASSAY_OP_ROPE:
-        add_rope(plan_, op);
-        break;
-      case ASSAY_OP_GATED_ACT:
-        add_gated_act(plan_, op);
-        break;
-      case ASSAY_OP_ADD:
-        add_add(plan_, op);
-        break;
-      case ASSAY_OP_EMBEDDING:
-        add_embedding(plan_, op);
-        break;
-      case ASSAY_OP_ARGMAX:
-        add_argmax(plan_, op);
-        break;
-      default:
-        add_quantize(plan_, op);
-        break;
-    }
-  }
+  plan_.packed = Buffer(packed);
+  device_bytes_ += narrow + packed;
+  using Add = void (*)(Plan&, const Op&);
+  static constexpr Add kAdd[] = {nullptr,         add_matmul,       add_attention,   add_kv_append,
+                                 add_rms_norm,    add_rope,         add_gated_act,   add_add,
+                                 add_embedding,   add_argmax,       add_quantize,    add_grouped_matmul,
+                                 add_router_topk, add_moe_dispatch, add_moe_combine, add_layer_norm_modulate,
+                                 add_activation,  add_patchify3d,   add_conv3d,      add_group_norm,
+                                 add_head_matmul, add_kv_expand,    add_index_topk};
+  for (const Op& op : model.ops) kAdd[op.kind](plan_, op);
 }
 
 const Slot& Program::checked(uint32_t tensor, uint64_t offset, uint64_t bytes, const char* verb) const {
@@ -145,6 +123,21 @@ void Program::read(uint32_t tensor, uint64_t offset, void* dst, uint64_t bytes) 
   plan_.kernels->from_f32(slot.host_dtype, slot.f32() + offset / size, dst, bytes / size);
 }
 
+// The cache that an op's pos must lie in; nullptr: none.
+const Slot* Program::cache_of(const Op& op) const {
+  switch (op.kind) {
+    case ASSAY_OP_ATTENTION:
+      return op.integer(ASSAY_ATTENTION_MASK) == ASSAY_MASK_CROSS ? nullptr : &plan_.slots[op.in[1]];
+    case ASSAY_OP_KV_APPEND:
+    case ASSAY_OP_INDEX_TOPK:
+      return &plan_.slots[op.in[1]];
+    case ASSAY_OP_KV_EXPAND:
+      return &plan_.slots[op.in[0]];
+    default:
+      return nullptr;
+  }
+}
+
 void Program::check_scalars(const int64_t* scalars) const {
   if (n_scalars_ > 0 && scalars == nullptr) throw Failure(ASSAY_INVALID_ARGUMENT, "submit: the scalars are missing");
   for (const Op& op : ops_) {
@@ -152,12 +145,13 @@ void Program::check_scalars(const int64_t* scalars) const {
     const int64_t pos = scalars[op.scalar_slot];
     const std::string where = "submit: op " + std::to_string(op.index) + ": pos " + std::to_string(pos);
     if (pos < 0 || pos > int64_t{1} << 40) throw Failure(ASSAY_INVALID_ARGUMENT, where + " is out of range");
-    if (op.kind != ASSAY_OP_ATTENTION && op.kind != ASSAY_OP_KV_APPEND) continue;
-    const Slot& cache = plan_.slots[op.in[1]];
-    const int64_t tokens = plan_.slots[op.in[0]].rows / cache.dims[0];
-    if (pos + tokens > cache.dims[1]) {
+    const Slot* cache = cache_of(op);
+    if (cache == nullptr) continue;
+    const int64_t tokens = op.kind == ASSAY_OP_KV_EXPAND ? op.integer(ASSAY_KV_EXPAND_TOKENS)
+                                                         : plan_.slots[op.in[0]].rows / cache->dims[0];
+    if (pos + tokens > cache->dims[1]) {
       throw Failure(ASSAY_INVALID_ARGUMENT, where + " and " + std::to_string(tokens) +
-                                                " tokens do not fit a KV cache of " + std::to_string(cache.dims[1]));
+                                                " tokens do not fit a KV cache of " + std::to_string(cache->dims[1]));
     }
   }
 }
@@ -199,8 +193,9 @@ void Program::run(const int64_t* scalars, uint32_t repeat) {
   const Step step{scalars, &bad_index};
   pool_.run([&](unsigned id) { work(id, step, repeat); });
   if (bad_index.found) {
-    throw Failure(ASSAY_INVALID_ARGUMENT, "op " + std::to_string(bad_index.op) + " (embedding): index " +
-                                              std::to_string(bad_index.index) + " outside a table of " +
+    const std::string where = "op " + std::to_string(bad_index.op) + " (" + kind_text(ops_[bad_index.op].kind) + "): ";
+    if (bad_index.rows == 0) throw Failure(ASSAY_INVALID_ARGUMENT, where + "the offsets do not ascend from 0");
+    throw Failure(ASSAY_INVALID_ARGUMENT, where + "index " + std::to_string(bad_index.index) + " outside a table of " +
                                               std::to_string(bad_index.rows) + " rows");
   }
 }

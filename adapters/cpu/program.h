@@ -32,6 +32,7 @@ class Program {
  private:
   void allocate(const Model& model);
   void add_stages(const Model& model);
+  const Slot* cache_of(const Op& op) const;
   void check_scalars(const int64_t* scalars) const;
   void work(unsigned id, const Step& step, uint32_t repeat);
   const Slot& checked(uint32_t tensor, uint64_t offset, uint64_t bytes, const char* verb) const;

@@ -92,75 +92,45 @@ void rescale_int(const int32_t* acc, float a, const float* b, const float* bias,
   }
 }
 
-void rms_norm(const float* x, const float* gamma, double eps, float* y, size_t n) {
-  Vf acc[4] = {};
+void multiply_add(const float* a, const float* b, const float* c, float* y, size_t n) {
   size_t i = 0;
-  for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
-    for (size_t u = 0; u < 4; ++u) {
-      const Vf v = load(x + i + u * kWidth);
-      acc[u] += v * v;
-    }
-  }
-  for (; i < n; i += kWidth) {
-    const Vf v = i + kWidth <= n ? load(x + i) : load_part(x + i, n - i);
-    acc[0] += v * v;
-  }
-  const double mean = static_cast<double>(sum((acc[0] + acc[1]) + (acc[2] + acc[3]))) / static_cast<double>(n);
-  const auto factor = static_cast<float>(1.0 / sqrt(mean + eps));
-  map(x, gamma, y, n, [factor](Vf v, Vf g) { return v * factor * g; });
+  for (; i + kWidth <= n; i += kWidth) store(y + i, load(a + i) + load(b + i) * load(c + i));
+  if (i < n) store_part(y + i, load_part(a + i, n - i) + load_part(b + i, n - i) * load_part(c + i, n - i), n - i);
 }
 
-void rope_interleaved(const RopeArgs& a) {
-  for (size_t h = 0; h < a.heads; ++h) {
-    const float* x = a.x + h * a.head_dim;
-    float* y = a.y + h * a.head_dim;
-    for (size_t i = 0; i < a.rotary / 2; ++i) {
-      const float p = x[2 * i];
-      const float q = x[2 * i + 1];
-      y[2 * i] = p * a.cos[i] - q * a.sin[i];
-      y[2 * i + 1] = q * a.cos[i] + p * a.sin[i];
-    }
-  }
+void axpy(float a, const float* x, float* y, size_t n) {
+  map(x, y, y, n, [a](Vf v, Vf t) { return t + v * a; });
 }
 
-void rope_halves(const RopeArgs& a) {
-  const size_t half = a.rotary / 2;
-  for (size_t h = 0; h < a.heads; ++h) {
-    const float* x = a.x + h * a.head_dim;
-    float* y = a.y + h * a.head_dim;
-    for (size_t i = 0; i < half; i += kWidth) {
-      const size_t n = half - i < kWidth ? half - i : kWidth;
-      const bool whole = n == kWidth;
-      const Vf p = whole ? load(x + i) : load_part(x + i, n);
-      const Vf q = whole ? load(x + half + i) : load_part(x + half + i, n);
-      const Vf c = whole ? load(a.cos + i) : load_part(a.cos + i, n);
-      const Vf s = whole ? load(a.sin + i) : load_part(a.sin + i, n);
-      store_part(y + i, p * c - q * s, n);
-      store_part(y + half + i, q * c + p * s, n);
-    }
-  }
+void relu_axpy(float a, const float* x, float* y, size_t n) {
+  map(x, y, y, n, [a](Vf v, Vf t) { return t + max(v, Vf{}) * a; });
 }
 
-void rope(const RopeArgs& a) {
-  a.interleaved ? rope_interleaved(a) : rope_halves(a);
-  if (a.x == a.y || a.rotary == a.head_dim) return;
-  for (size_t h = 0; h < a.heads; ++h) {
-    const size_t rest = h * a.head_dim + a.rotary;
-    memcpy(a.y + rest, a.x + rest, (a.head_dim - a.rotary) * sizeof(float));
-  }
+inline Vf silu(Vf x) { return x / (exp(-x) + 1.0f); }
+// 0.5 (1 + tanh z) = 1 / (1 + e^-2z)
+inline Vf gelu_tanh(Vf x) {
+  const Vf z = (x + x * x * x * 0.044715f) * 0.797884560802865356f;
+  return x / (exp(z * -2.0f) + 1.0f);
 }
+inline float gelu_erf(float x) { return 0.5f * x * (1.0f + erff(x * 0.707106781186547524f)); }
 
 void gated_act(int function, const float* gate, const float* up, float* y, size_t n) {
   if (function == ASSAY_ACT_SILU) {
-    map(gate, up, y, n, [](Vf g, Vf u) { return g / (exp(-g) + 1.0f) * u; });
+    map(gate, up, y, n, [](Vf g, Vf u) { return silu(g) * u; });
   } else if (function == ASSAY_ACT_GELU_TANH) {
-    // 0.5 (1 + tanh z) = 1 / (1 + e^-2z)
-    map(gate, up, y, n, [](Vf g, Vf u) {
-      const Vf z = (g + g * g * g * 0.044715f) * 0.797884560802865356f;
-      return g / (exp(z * -2.0f) + 1.0f) * u;
-    });
+    map(gate, up, y, n, [](Vf g, Vf u) { return gelu_tanh(g) * u; });
   } else {
-    for (size_t i = 0; i < n; ++i) y[i] = 0.5f * gate[i] * (1.0f + erff(gate[i] * 0.707106781186547524f)) * up[i];
+    for (size_t i = 0; i < n; ++i) y[i] = gelu_erf(gate[i]) * up[i];
+  }
+}
+
+void activation(int function, const float* x, float* y, size_t n) {
+  if (function == ASSAY_ACT_SILU) {
+    map(x, x, y, n, [](Vf v, Vf) { return silu(v); });
+  } else if (function == ASSAY_ACT_GELU_TANH) {
+    map(x, x, y, n, [](Vf v, Vf) { return gelu_tanh(v); });
+  } else {
+    for (size_t i = 0; i < n; ++i) y[i] = gelu_erf(x[i]);
   }
 }
 

@@ -1,0 +1,263 @@
+#include <oneapi/dnnl/dnnl.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "adapters/cpu/plan.h"
+
+namespace assay::cpu {
+
+namespace {
+
+size_t at(int64_t value) { return static_cast<size_t>(value); }
+
+// Rows from which on oneDNN, which packs the weights first, is faster than dot products along the rows.
+constexpr size_t kOnednnRows = 96;
+
+// Rows of weights as their kernels want them: with the scales of their first row, if any.
+struct Weights {
+  Weights(const Plan& plan, const Slot& slot)
+      : w(slot),
+        scale(slot.dtype == ASSAY_I8 ? plan.slots[at(slot.scale)].f32() : nullptr),
+        blocks(slot.scale_block > 0 ? at(slot.cols / slot.scale_block) : 1) {}
+
+  [[nodiscard]] const char* row(size_t j) const { return w.data + j * at(w.cols) * element_bytes(w.dtype); }
+  [[nodiscard]] const float* row_scale(size_t j) const { return scale == nullptr ? nullptr : scale + j * blocks; }
+  // Rows [j, j + n) in f32, in place where they are, else in `wide`.
+  const float* as_f32(const Kernels& kernels, size_t j, size_t n, float* wide) const {
+    if (w.dtype == ASSAY_F32) return reinterpret_cast<const float*>(row(j));
+    const size_t k = at(w.cols);
+    kernels.to_f32(w.dtype, row(j), wide, n * k);
+    if (scale == nullptr) return wide;
+    const size_t block = k / blocks;
+    const float* s = row_scale(j);
+    for (size_t i = 0; i < n * k; i += block) kernels.scale(wide + i, *s++, wide + i, block);
+    return wide;
+  }
+
+  const Slot& w;
+  const float* scale;
+  size_t blocks;  // scales per row
+};
+
+struct Rows {
+  const float* x;
+  size_t ldx, m;
+  float* y;
+  size_t ldy;
+};
+
+// y = x w^T over rows [j, j + n) of w. `wide`: n * K elements of scratch.
+void multiply(const Kernels& kernels, const Weights& weights, size_t j, size_t n, const Rows& rows, float* wide) {
+  const Slot& w = weights.w;
+  const size_t k = at(w.cols);
+  if (rows.m >= kOnednnRows && n >= 64) {
+    const float* from = weights.as_f32(kernels, j, n, wide);
+    dnnl_sgemm('N', 'T', static_cast<int64_t>(rows.m), static_cast<int64_t>(n), w.cols, 1.0f, rows.x,
+               static_cast<int64_t>(rows.ldx), from, w.cols, 0.0f, rows.y, static_cast<int64_t>(rows.ldy));
+    return;
+  }
+  const bool few = rows.m <= kMaxSkinnyRows;
+  (few ? kernels.matvec
+       : kernels.dot_gemm)({weights.row(j), w.dtype, k, n, k, rows.x, rows.ldx, static_cast<int>(rows.m), rows.y,
+                            rows.ldy, nullptr, weights.row_scale(j), weights.blocks, at(w.scale_block)});
+}
+
+// Which experts have rows in this step, and which rows.
+class GroupsStage : public Stage {
+ public:
+  GroupsStage(const Op& op, const Slot& offsets, int64_t rows) : number_(op.index), offsets_(offsets), rows_(rows) {
+    groups_.reserve(offsets.elements());
+  }
+  [[nodiscard]] uint32_t tasks(const Step&) const override { return 1; }
+  void run(const Step& step, uint32_t, char*) const override {
+    const auto* offset = reinterpret_cast<const int32_t*>(offsets_.data);
+    groups_.clear();
+    int64_t begin = 0;
+    for (size_t e = 0; e + 1 < offsets_.elements(); ++e) {
+      const int64_t end = offset[e + 1];
+      if (end < begin || end > rows_ || (e == 0 && offset[0] != 0)) {
+        step.bad_index->checked(-1, 0, number_);
+        return groups_.clear();
+      }
+      if (end > begin) groups_.push_back({e, at(begin), at(end - begin)});
+      begin = end;
+    }
+  }
+  struct Group {
+    size_t expert, first, rows;
+  };
+  [[nodiscard]] const std::vector<Group>& groups() const { return groups_; }
+
+ private:
+  uint32_t number_;
+  const Slot& offsets_;
+  int64_t rows_;
+  mutable std::vector<Group> groups_;  // written by run, read by the stage behind it
+};
+
+class GroupedStage : public Stage {
+ public:
+  GroupedStage(const Plan& plan, const Op& op, Slot& y, const GroupsStage& groups)
+      : kernels_(*plan.kernels),
+        x_(plan.slots[op.in[0]]),
+        weights_(plan, plan.slots[op.in[1]]),
+        y_(y),
+        groups_(groups) {
+    const Slot& w = weights_.w;
+    const size_t experts = at(w.dims[0]);
+    n_ = at(w.dims[1]);
+    most_ = std::min(experts, at(x_.rows));
+    const size_t row_bytes = at(w.cols) * element_bytes(w.dtype);
+    const size_t task_bytes = at(x_.rows) / most_ > kMaxSkinnyRows ? kTileBytes : kStreamBytes;
+    tile_ = std::clamp<size_t>(task_bytes / row_bytes / 16 * 16, 16, kWidestTile);
+    tiles_ = (n_ + tile_ - 1) / tile_;
+  }
+  [[nodiscard]] uint32_t tasks(const Step&) const override { return static_cast<uint32_t>(most_ * tiles_); }
+  [[nodiscard]] size_t scratch_bytes() const override {
+    return weights_.w.dtype == ASSAY_F32 ? 0 : tile_ * at(weights_.w.cols) * sizeof(float);
+  }
+  void run(const Step&, uint32_t task, char* scratch) const override {
+    if (task / tiles_ >= groups_.groups().size()) return;
+    const GroupsStage::Group& group = groups_.groups()[task / tiles_];
+    const size_t j = task % tiles_ * tile_;
+    const size_t k = at(x_.cols);
+    const Rows rows{x_.f32() + group.first * k, k, group.rows, y_.f32() + group.first * n_ + j, n_};
+    multiply(kernels_, weights_, group.expert * n_ + j, std::min(tile_, n_ - j), rows,
+             reinterpret_cast<float*>(scratch));
+  }
+
+ private:
+  static constexpr size_t kStreamBytes = 128u << 10;  // a task where weights are read for few rows each
+  static constexpr size_t kTileBytes = 1u << 20;      // and where the products are what takes time
+  static constexpr size_t kWidestTile = 512;
+  const Kernels& kernels_;
+  const Slot& x_;
+  Weights weights_;
+  Slot& y_;
+  const GroupsStage& groups_;
+  size_t n_ = 0, most_ = 0, tile_ = 0, tiles_ = 0;
+};
+
+class HeadStage : public Stage {
+ public:
+  HeadStage(const Plan& plan, const Op& op, Slot& y)
+      : kernels_(*plan.kernels),
+        x_(plan.slots[op.in[0]]),
+        weights_(plan, plan.slots[op.in[1]]),
+        y_(y),
+        heads_(op.integer(ASSAY_HEAD_MATMUL_HEADS)),
+        col_(op.integer(ASSAY_HEAD_MATMUL_COL)),
+        stride_(op.integer(ASSAY_HEAD_MATMUL_STRIDE)),
+        pass_(at(op.integer(ASSAY_HEAD_MATMUL_PASS))),
+        n_(at(weights_.w.dims[1])) {}
+  [[nodiscard]] uint32_t tasks(const Step&) const override {
+    return static_cast<uint32_t>(heads_ * ((x_.rows + kRows - 1) / kRows));
+  }
+  [[nodiscard]] size_t scratch_bytes() const override {
+    return weights_.w.dtype == ASSAY_F32 ? 0 : n_ * at(weights_.w.cols) * sizeof(float);
+  }
+  void run(const Step&, uint32_t task, char* scratch) const override {
+    const int64_t h = task % heads_;
+    const int64_t row = task / heads_ * kRows;
+    const size_t m = at(std::min(kRows, x_.rows - row));
+    const float* x = x_.f32() + row * x_.cols + col_ + h * stride_;
+    float* y = y_.f32() + row * y_.cols + h * static_cast<int64_t>(n_ + pass_);
+    multiply(kernels_, weights_, at(h) * n_, n_, {x, at(x_.cols), m, y, at(y_.cols)},
+             reinterpret_cast<float*>(scratch));
+    for (size_t r = 0; r < m && pass_ > 0; ++r) {
+      std::memcpy(y + r * at(y_.cols) + n_, x + r * at(x_.cols) + weights_.w.cols, pass_ * sizeof(float));
+    }
+  }
+
+ private:
+  static constexpr int64_t kRows = 256;
+  const Kernels& kernels_;
+  const Slot& x_;
+  Weights weights_;
+  Slot& y_;
+  int64_t heads_, col_, stride_;
+  size_t pass_, n_;
+};
+
+class ExpandStage : public Stage {
+ public:
+  ExpandStage(const Plan& plan, const Op& op, Slot& y)
+      : kernels_(*plan.kernels),
+        latent_(plan.slots[op.in[0]]),
+        weights_(plan, plan.slots[op.in[1]]),
+        y_(y),
+        slot_(op.scalar_slot),
+        tokens_(op.integer(ASSAY_KV_EXPAND_TOKENS)),
+        col_(op.integer(ASSAY_KV_EXPAND_COL)) {
+    n_ = at(weights_.w.rows);
+    tile_ = std::min<size_t>(n_, kTile);
+    tiles_ = (n_ + tile_ - 1) / tile_;
+  }
+  [[nodiscard]] uint32_t tasks(const Step& step) const override {
+    const int64_t blocks = (rows(step) + kRows - 1) / kRows;
+    return static_cast<uint32_t>(latent_.dims[0] * blocks * static_cast<int64_t>(tiles_));
+  }
+  [[nodiscard]] size_t scratch_bytes() const override {
+    const size_t k = at(weights_.w.cols);
+    return (at(kRows) * k + tile_ * k) * sizeof(float);
+  }
+  void run(const Step& step, uint32_t task, char* scratch) const override {
+    const int64_t blocks = (rows(step) + kRows - 1) / kRows;
+    const size_t j = task % tiles_ * tile_;
+    const int64_t row = task / static_cast<int64_t>(tiles_) % blocks * kRows;
+    const int64_t b = task / static_cast<int64_t>(tiles_) / blocks;
+    const size_t m = at(std::min(kRows, rows(step) - row));
+    const size_t k = at(weights_.w.cols);
+    auto* wide = reinterpret_cast<float*>(scratch);
+    const size_t first = at(b * latent_.dims[1] + row);
+    const char* from = latent_.data + (first * at(latent_.cols) + at(col_)) * element_bytes(latent_.dtype);
+    Rows r{reinterpret_cast<const float*>(from), at(latent_.cols), m, y_.f32() + first * n_ + j, n_};
+    if (latent_.dtype != ASSAY_F32) {
+      const size_t stride = at(latent_.cols) * element_bytes(latent_.dtype);
+      for (size_t i = 0; i < m; ++i) kernels_.to_f32(latent_.dtype, from + i * stride, wide + i * k, k);
+      r.x = wide;
+      r.ldx = k;
+    }
+    multiply(kernels_, weights_, j, std::min(tile_, n_ - j), r, wide + at(kRows) * k);
+  }
+
+ private:
+  static constexpr int64_t kRows = 256;
+  static constexpr size_t kTile = 512;
+  [[nodiscard]] int64_t rows(const Step& step) const { return step.pos(slot_) + tokens_; }
+  const Kernels& kernels_;
+  const Slot& latent_;
+  Weights weights_;
+  Slot& y_;
+  uint32_t slot_;
+  int64_t tokens_, col_;
+  size_t n_ = 0, tile_ = 0, tiles_ = 0;
+};
+
+void note_products(Plan& plan, const Op& op, const Slot& w) {
+  plan.note(std::string(kind_text(op.kind)) + ": own kernels in f32, many rows by " + onednn_text() +
+            (w.dtype == ASSAY_F32 ? "" : std::string(", ") + dtype_text(w.dtype) + " weights widened on the way"));
+}
+
+}  // namespace
+
+void add_grouped_matmul(Plan& plan, const Op& op) {
+  auto groups = std::make_unique<GroupsStage>(op, plan.slots[op.in[2]], plan.slots[op.in[0]].rows);
+  const GroupsStage& found = *groups;
+  plan.stages.push_back(std::move(groups));
+  plan.stages.push_back(std::make_unique<GroupedStage>(plan, op, plan.slots[op.out[0]], found));
+  note_products(plan, op, plan.slots[op.in[1]]);
+}
+
+void add_head_matmul(Plan& plan, const Op& op) {
+  plan.stages.push_back(std::make_unique<HeadStage>(plan, op, plan.slots[op.out[0]]));
+  note_products(plan, op, plan.slots[op.in[1]]);
+}
+
+void add_kv_expand(Plan& plan, const Op& op) {
+  plan.stages.push_back(std::make_unique<ExpandStage>(plan, op, plan.slots[op.out[0]]));
+  note_products(plan, op, plan.slots[op.in[1]]);
+}
+
+}  // namespace assay::cpu
