@@ -28,7 +28,7 @@ void OpCheck::attention() const {
   need(op_.has_in(3) == (rope > 0), "k_rope must be given where dim_rope is above 0, and only there");
   if (rope > 0) {
     cache(in(3), b, 1, 0, rope);
-    need(in(3).dims[1] == in(1).dims[1] && in(3).dims[3] == rope, "k_rope is not [B,S,1,dim_rope]");
+    need(in(3).dims[1] == in(1).dims[1], "k and k_rope differ in length");
   }
   if (op_.has_in(4)) {
     can(in(4).dtype == ASSAY_I32, "an index must be i32");
@@ -93,7 +93,7 @@ void OpCheck::head_matmul() const {
   const int64_t pass = op_.integer(ASSAY_HEAD_MATMUL_PASS);
   const Slot& w = in(1);
   need(w.dims.size() == 3 && w.dims[0] == heads, "w is not [H,N,K]");
-  need(stride >= 1 && pass >= 0 && pass <= in(0).cols, "stride must be at least 1, pass not negative");
+  need(stride >= 0 && pass >= 0 && pass <= in(0).cols, "stride and pass must not be negative");
   need(col >= 0 && col <= in(0).cols && stride <= in(0).cols, "the columns lie outside the tensor");
   slice(col + (heads - 1) * stride, w.cols + pass, in(0).cols);
   need(out(0).rows == in(0).rows && out(0).cols == heads * (w.dims[1] + pass), "y is not [M,H*(N+pass)]");

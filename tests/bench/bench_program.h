@@ -45,11 +45,14 @@ inline double median(std::vector<double> values) {
 // A prepared and loaded program of one case.
 class BenchProgram {
  public:
-  BenchProgram(Adapter& adapter, const Case& c) : case_(c) {
-    graph_ = take(lower(c, LowerOptions{}));
+  BenchProgram(Adapter& adapter, const Case& c) : BenchProgram(adapter, take(lower(c, LowerOptions{})), c.context) {
+    case_ = c;
+  }
+  // Any graph, whose scalars are all `pos`.
+  BenchProgram(Adapter& adapter, Graph graph, int64_t pos) : graph_(std::move(graph)) {
     program_ = take(adapter.prepare(graph_, 0));
     for (uint32_t t = 0; t < graph_.tensors.size(); ++t) load(t);
-    scalars_.assign(graph_.scalars.size(), c.context);
+    scalars_.assign(graph_.scalars.size(), pos);
     cost_ = graph_cost(graph_, scalars_);
   }
 
