@@ -37,7 +37,7 @@ TEST_F(BadInput, UnsupportedDtypesAndKindsSayWhy) {
   const uint32_t w = p.tensor(ASSAY_F8E4M3, ASSAY_ROLE_WEIGHT, {2, 4});
   const uint32_t y = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {1, 2});
   p.op(ASSAY_OP_MATMUL, {x, w}, {y});
-  EXPECT_EQ(refusal(p, ASSAY_UNSUPPORTED), "tensor 1: dtype f8e4m3");
+  EXPECT_EQ(refusal(p, ASSAY_UNSUPPORTED), "tensor 1: dtype f8e4m3; this adapter has f32, f16, bf16, i8 and i32");
   Program q;
   const uint32_t a = q.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {1, 4});
   q.op(77, {a}, {a});
@@ -102,6 +102,51 @@ TEST_F(BadInput, RangesAndRolesOfReadAndWrite) {
   EXPECT_EQ(api.read(p.handle(), y, 0, bytes, 64), ASSAY_INVALID_ARGUMENT);
   EXPECT_EQ(api.read(p.handle(), s, 0, bytes, 4), ASSAY_INVALID_ARGUMENT);
   EXPECT_EQ(api.write(nullptr, 0, 0, bytes, 4), ASSAY_INVALID_ARGUMENT);
+}
+
+TEST_F(BadInput, DtypesThatItLacksAreRefusedByName) {
+  for (const auto& [dtype, name] : {std::pair{ASSAY_F8E4M3, "f8e4m3"}, std::pair{ASSAY_F8E5M2, "f8e5m2"},
+                                    std::pair{ASSAY_I4, "i4"}, std::pair{ASSAY_F4E2M1, "f4e2m1"}}) {
+    Program p;
+    const uint32_t x = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {2, 8});
+    const uint32_t scale = p.tensor(ASSAY_F32, ASSAY_ROLE_WEIGHT, {3, 4, 2});
+    const uint32_t w = p.tensor(static_cast<uint32_t>(dtype), ASSAY_ROLE_WEIGHT, {3, 4, 8}, 1, 4);
+    const uint32_t offsets = p.tensor(ASSAY_I32, ASSAY_ROLE_INPUT, {4});
+    const uint32_t y = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {2, 4});
+    p.op(ASSAY_OP_GROUPED_MATMUL, {x, w, offsets}, {y});
+    char why[256];
+    EXPECT_EQ(adapter_.program().supports(adapter_.ctx(), p.desc(), why, sizeof(why)), ASSAY_UNSUPPORTED);
+    EXPECT_EQ(std::string(why),
+              "tensor 2: dtype " + std::string(name) + "; this adapter has f32, f16, bf16, i8 and i32");
+    EXPECT_EQ(scale, 1u);
+  }
+}
+
+TEST_F(BadInput, ShapesThatDoNotFitAreNamed) {
+  const auto why_not = [this](uint32_t kind, const std::vector<std::vector<int64_t>>& dims, size_t n_in,
+                              const std::vector<double>& attr) {
+    Program p;
+    std::vector<uint32_t> in, out;
+    for (size_t i = 0; i < dims.size(); ++i) {
+      (i < n_in ? in : out).push_back(p.tensor(ASSAY_F32, i < n_in ? ASSAY_ROLE_INPUT : ASSAY_ROLE_OUTPUT, dims[i]));
+    }
+    p.op(kind, in, out, attr);
+    char why[256];
+    EXPECT_EQ(adapter_.program().supports(adapter_.ctx(), p.desc(), why, sizeof(why)), ASSAY_INVALID_ARGUMENT);
+    return std::string(why);
+  };
+  EXPECT_EQ(why_not(ASSAY_OP_CONV3D, {{1, 2, 2, 3}, {5, 27}, {1, 2, 2, 5}}, 2, {1, 2, 2, 0, 0, 0}),
+            "op 0 (conv3d): a kernel size is not allowed");
+  EXPECT_EQ(why_not(ASSAY_OP_CONV3D, {{1, 2, 2, 3}, {5, 26}, {1, 2, 2, 5}}, 2, {1, 3, 3, 0, 0, 0}),
+            "op 0 (conv3d): w is not [O, kt*kh*kw*C]");
+  EXPECT_EQ(why_not(ASSAY_OP_GROUP_NORM, {{1, 2, 2, 6}, {6}, {6}, {1, 2, 2, 6}}, 3, {1e-5, 4}),
+            "op 0 (group_norm): groups does not divide the channels");
+  EXPECT_EQ(why_not(ASSAY_OP_PATCHIFY3D, {{1, 1, 2, 4, 5}, {5, 8}}, 1, {2, 2, 2, 0}),
+            "op 0 (patchify3d): a patch size does not divide its axis");
+  EXPECT_EQ(why_not(ASSAY_OP_LAYER_NORM_MODULATE, {{4, 8}, {2, 15}, {4, 8}}, 2, {2, 1e-5, 0, 8}),
+            "op 0 (layer_norm_modulate): the columns lie outside the tensor");
+  EXPECT_EQ(why_not(ASSAY_OP_HEAD_MATMUL, {{2, 11}, {3, 2, 4}, {2, 6}}, 2, {3, 0, 4, 0}),
+            "op 0 (head_matmul): the columns lie outside the tensor");
 }
 
 TEST_F(BadInput, IndexOutsideTheTableFailsTheRunAndOnlyIt) {
