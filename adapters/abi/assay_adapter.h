@@ -384,6 +384,14 @@ typedef struct assay_trace_table {
   assay_status (*drain)(assay_ctx*, void (*emit)(void*, const assay_activity*), void* arg);
 } assay_trace_table;
 
+/* ---- clock/1 (since 1.1): the time of a device that does not run in real time ---------------- */
+/* Only where every device's basis is ASSAY_BASIS_SIMULATED. The harness then takes the times of steps from it instead
+ * of from its own clock. Never goes back. */
+typedef struct assay_clock_table {
+  uint32_t struct_size, flags;
+  uint64_t (*now_ns)(assay_ctx*); /* any thread */
+} assay_clock_table;
+
 /* ---- layout pins: LP64; tests/abi/layout.golden holds the offset of every field ------------- */
 ASSAY_STATIC_ASSERT(sizeof(void*) == 8, "64-bit only");
 ASSAY_STATIC_ASSERT(sizeof(assay_adapter) == 88, "assay_adapter changed: append only");

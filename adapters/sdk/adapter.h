@@ -79,6 +79,9 @@ class Adapter {
   // "" or why this graph can't run on this device.
   virtual std::string unsupported(const assay_program_desc& graph) = 0;
   virtual std::unique_ptr<Program> prepare(const assay_program_desc& graph) = 0;
+  // A device that does not run in real time keeps its own clock (table clock/1); its basis must be simulated.
+  [[nodiscard]] virtual bool keeps_time() const { return false; }
+  [[nodiscard]] virtual uint64_t now_ns() const { return 0; }
 };
 
 namespace detail {
@@ -225,10 +228,16 @@ inline assay_status info(assay_program* p, assay_program_info* out) {
   });
 }
 
-inline const void* table(assay_ctx*, const char* id) {
+inline uint64_t clock_now(assay_ctx* ctx) { return context(ctx).adapter->now_ns(); }
+
+inline const void* table(assay_ctx* ctx, const char* id) {
+  static const assay_clock_table kClock{sizeof(assay_clock_table), 0, clock_now};
   static const assay_program_table kProgram{
       sizeof(assay_program_table), 0, supports, prepare, write, read, submit, wait, destroy, info, nullptr};
-  return id != nullptr && std::strcmp(id, "program/1") == 0 ? &kProgram : nullptr;
+  if (id == nullptr || ctx == nullptr) return nullptr;
+  if (std::strcmp(id, "program/1") == 0) return &kProgram;
+  if (std::strcmp(id, "clock/1") == 0 && context(ctx).adapter->keeps_time()) return &kClock;
+  return nullptr;
 }
 
 inline const char* last_error(assay_ctx*) { return error_text.c_str(); }

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "harness/cli/common.h"
 #include "harness/cli/terminal.h"
@@ -18,6 +19,18 @@ Result<std::vector<Record>> records_of(const fs::path& place) {
   return last_records(*campaign, *records);
 }
 
+// The step times of one record, as the replay adapter plays them.
+Result<int> print_samples(const std::vector<Record>& records) {
+  if (records.size() != 1) {
+    return bad_input("--samples: expected one record, found " + std::to_string(records.size()));
+  }
+  const Samples& s = records[0].samples;
+  nlohmann::json out = {{"start_ns", s.start_ns}, {"host_ns", s.host_ns}};
+  if (!s.device_ns.empty()) out["device_ns"] = s.device_ns;
+  std::printf("%s\n", out.dump().c_str());
+  return kExitOk;
+}
+
 Result<int> show(const Arguments& arguments) {
   std::vector<Record> records;
   for (const std::string& place : arguments.operands()) {
@@ -26,6 +39,7 @@ Result<int> show(const Arguments& arguments) {
     if (found->empty()) return bad_input(place + ": expected records (*.record.json), found none");
     for (Record& r : *found) records.push_back(std::move(r));
   }
+  if (arguments.has("samples")) return print_samples(records);
   const TableFormat format = table_format(arguments);
   const bool page = records.size() == 1 && format == TableFormat::kText && fs::is_regular_file(arguments.operands()[0]);
   const std::string text =
@@ -44,9 +58,12 @@ CommandSpec show_command() {
   spec.min_operands = 1;
   spec.max_operands = 1 << 16;
   spec.complete = Complete::kFile;
-  spec.options = {format_option(), json_option()};
+  spec.options = {format_option(),
+                  json_option(),
+                  {"samples", "", "every step time of one record as JSON, in ns", Complete::kNothing, {}, false}};
   spec.examples = {{"assay show assay-out/quickstart", "the table of a run"},
-                   {"assay show assay-out/quickstart --format csv", "the same for a spreadsheet"}};
+                   {"assay show assay-out/quickstart --format csv", "the same for a spreadsheet"},
+                   {"assay show FILE.record.json --samples", "the raw times, which the replay adapter plays again"}};
   spec.run = show;
   return spec;
 }

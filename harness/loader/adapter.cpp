@@ -95,8 +95,9 @@ class Host {
 
 class LoadedProgram : public Program {
  public:
-  LoadedProgram(const assay_adapter* core, assay_ctx* ctx, const assay_program_table* table, assay_program* program)
-      : core_(core), ctx_(ctx), table_(table), program_(program) {}
+  LoadedProgram(const assay_adapter* core, assay_ctx* ctx, const assay_program_table* table,
+                const assay_clock_table* clock, assay_program* program)
+      : core_(core), ctx_(ctx), table_(table), clock_(clock), program_(program) {}
   ~LoadedProgram() override { table_->destroy(program_); }
   LoadedProgram(const LoadedProgram&) = delete;
   LoadedProgram& operator=(const LoadedProgram&) = delete;
@@ -111,6 +112,7 @@ class LoadedProgram : public Program {
     return table_->submit(program_, args, run);
   }
   assay_status wait(assay_run* run, assay_run_result* result) override { return table_->wait(run, result); }
+  [[nodiscard]] uint64_t now_ns() const override { return clock_ == nullptr ? assay::now_ns() : clock_->now_ns(ctx_); }
   [[nodiscard]] Error last_error(const char* call, assay_status status) const override {
     return call_error(core_, ctx_, call, status);
   }
@@ -130,6 +132,7 @@ class LoadedProgram : public Program {
   const assay_adapter* core_;
   assay_ctx* ctx_;
   const assay_program_table* table_;
+  const assay_clock_table* clock_;
   assay_program* program_;
 };
 
@@ -175,6 +178,11 @@ class LoadedAdapter : public Adapter {
     return ASSAY_HAS(table, assay_telemetry_table, read) ? table : nullptr;
   }
 
+  [[nodiscard]] const assay_clock_table* clock_table() const override {
+    const auto* table = static_cast<const assay_clock_table*>(find("clock/1"));
+    return ASSAY_HAS(table, assay_clock_table, now_ns) ? table : nullptr;
+  }
+
   Status supports(const Graph& graph, uint32_t device) override {
     const assay_program_table* table = program_table();
     if (table == nullptr) return no_programs();
@@ -196,7 +204,7 @@ class LoadedAdapter : public Adapter {
     const assay_status status = table->prepare(ctx_, view.desc(), &program);
     if (status != ASSAY_OK) return call_error(core_, ctx_, "program.prepare", status);
     if (program == nullptr) return adapter_error("program.prepare: OK without a program");
-    return std::unique_ptr<Program>(std::make_unique<LoadedProgram>(core_, ctx_, table, program));
+    return std::unique_ptr<Program>(std::make_unique<LoadedProgram>(core_, ctx_, table, clock_table(), program));
   }
 
  private:

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "adapters/abi/assay_adapter.h"
+#include "harness/measure/clock.h"
 #include "suites/base/result.h"
 #include "suites/graph.h"
 
@@ -33,8 +34,9 @@ class Adapter {
   [[nodiscard]] virtual const assay_adapter* core() const = 0;
   [[nodiscard]] virtual assay_ctx* ctx() const = 0;
   [[nodiscard]] virtual Result<std::vector<DeviceInfo>> devices() = 0;
-  [[nodiscard]] virtual const assay_program_table* program_table() const = 0;      // nullptr: not provided
-  [[nodiscard]] virtual const assay_telemetry_table* telemetry_table() const = 0;  // nullptr: not provided
+  [[nodiscard]] virtual const assay_program_table* program_table() const = 0;             // nullptr: not provided
+  [[nodiscard]] virtual const assay_telemetry_table* telemetry_table() const = 0;         // nullptr: not provided
+  [[nodiscard]] virtual const assay_clock_table* clock_table() const { return nullptr; }  // nullptr: real time
   // kUnsupported with the adapter's reason, or ok.
   [[nodiscard]] virtual Status supports(const Graph& graph, uint32_t device) = 0;
   [[nodiscard]] virtual Result<std::unique_ptr<Program>> prepare(const Graph& graph, uint32_t device) = 0;
@@ -48,6 +50,8 @@ class Program {
   // The raw calls, for the timed loop: no allocation, no Error object on the good path.
   [[nodiscard]] virtual assay_status submit(const assay_run_args* args, assay_run** run) = 0;
   [[nodiscard]] virtual assay_status wait(assay_run* run, assay_run_result* result) = 0;
+  // The clock that times steps: the host's, or the adapter's own for a device that does not run in real time.
+  [[nodiscard]] virtual uint64_t now_ns() const { return assay::now_ns(); }
   [[nodiscard]] virtual Error last_error(const char* call, assay_status status) const = 0;
   [[nodiscard]] virtual assay_program_info info() const = 0;  // zeros where not provided
 };

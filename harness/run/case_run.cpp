@@ -47,6 +47,8 @@ class CaseRun {
   void keep_samples(const LoopResult& loop, const StepBuffers& buffers);
   [[nodiscard]] Bench bench() const { return {context_.adapter, device_.index, context_.threads, pulse_, job_.seed}; }
   [[nodiscard]] assay_run_args args() const { return {sizeof(assay_run_args), 1, scalars_.data()}; }
+  // Times of the adapter's own clock: what happens on this host meanwhile says nothing about them.
+  [[nodiscard]] bool own_time() const { return context_.adapter.clock_table() != nullptr; }
   [[nodiscard]] bool on_cpu() const { return record_.adapter == "cpu"; }
 
   const Job& job_;
@@ -91,6 +93,11 @@ Status CaseRun::request() {
   }
   device_ = devices[*index];
   set_device_fields(device_, &record_);
+  if (own_time() && device_.basis != "simulated") {
+    return Error{ErrorKind::kAdapter,
+                 "the adapter brings its own clock (clock/1), which only a simulated device may; " + job_.device +
+                     " is " + device_.basis};
+  }
   if (context_.adapter.program_table() == nullptr) return unsupported("the adapter has no table program/1");
   if (job_.policy.cold) return unsupported("cold runs are not supported by this version");
 
@@ -204,7 +211,7 @@ Status CaseRun::first_step() {
 
 Status CaseRun::warm_up() {
   pulse_.phase(Phase::kWarmup);
-  noise_.before();
+  if (!own_time()) noise_.before();
   const LoopResult warm = run_warmup(*program_, args(), job_.policy, 1, step_ns_, pulse_);
   record_.stop.warmup_steps += warm.n;
   record_.stop.warmup_s = static_cast<double>(warm.elapsed_ns + step_ns_) / 1e9;
@@ -230,7 +237,7 @@ Status CaseRun::timed() {
   StepBuffers buffers(sample_capacity(step_ns_, job_.policy.time_limit_s));
   StopRule rule(job_.policy, buffers.host_ns.size());
   pulse_.phase(Phase::kTimed);
-  noise_.start();
+  if (!own_time()) noise_.start();
   telemetry_->start();
   context_.counters.start();
   CpuUse cpu_use;
@@ -238,16 +245,21 @@ Status CaseRun::timed() {
   const double cpus = cpu_use.cpus_used();
   record_.counters = context_.counters.stop();
   telemetry_->stop();
-  noise_.stop();
+  if (!own_time()) noise_.stop();
   pulse_.phase(Phase::kFinish);
-  noise_.after();
+  if (!own_time()) noise_.after();
 
   keep_samples(loop, buffers);
   record_.stop.reason = loop.reason;
   record_.stop.timed_s = static_cast<double>(loop.elapsed_ns) / 1e9;
   record_.stop.achieved_half_width = rule.relative_half_width(buffers.host_ns.data(), loop.n);
-  record_.noise = noise_.report(buffers.start_ns[0]);
-  if (loop.n > 0) record_.energy = telemetry_->energy(buffers.start_ns[0], buffers.start_ns[0] + loop.elapsed_ns);
+  if (own_time()) {
+    record_.warnings.push_back("times are the adapter's own (clock/1); host noise and energy were not watched");
+  } else {
+    record_.noise = noise_.report(buffers.start_ns[0]);
+  }
+  if (loop.n > 0 && !own_time())
+    record_.energy = telemetry_->energy(buffers.start_ns[0], buffers.start_ns[0] + loop.elapsed_ns);
   if (loop.reason == std::string("fixed")) {
     record_.warnings.push_back("stopped at " + std::to_string(loop.n) + " steps: the sample buffer is full");
   }

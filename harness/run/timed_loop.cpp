@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "harness/measure/clock.h"
 #include "harness/run/warmup.h"
 
 namespace assay {
@@ -17,7 +16,7 @@ StepFailure run_step(Program& program, const assay_run_args& args, Pulse& pulse,
   step->result = {};
   step->result.struct_size = sizeof(assay_run_result);
   pulse.enter_submit();
-  step->start_ns = now_ns();
+  step->start_ns = program.now_ns();
   const assay_status submitted = program.submit(&args, &run);
   if (submitted != ASSAY_OK) {
     pulse.leave();
@@ -25,7 +24,7 @@ StepFailure run_step(Program& program, const assay_run_args& args, Pulse& pulse,
   }
   pulse.enter_wait();
   const assay_status waited = program.wait(run, &step->result);
-  step->host_ns = now_ns() - step->start_ns;
+  step->host_ns = program.now_ns() - step->start_ns;
   pulse.leave();
   if (waited != ASSAY_OK) return {waited, "program.wait"};
   return {};

@@ -223,6 +223,41 @@ TEST_F(Cli, InterruptKeepsWhatWasMeasured) {
   EXPECT_THAT(out.text, HasSubstr("--resume goes on"));
 }
 
+// 99 steps of 10 ms and one of 30 ms, round and round: a mean step of 10.2 ms, 98.04 tokens/s at batch 1. Whatever the
+// machine does meanwhile, two runs give the same times and the same figures.
+TEST_F(Cli, ReplayedTimesGiveTheSameRunEveryTime) {
+  std::string times = "{\"host_ns\":[30000000";
+  for (int i = 0; i < 99; ++i) times += ",10000000";
+  file("times.json", times + "]}");
+  const std::string run =
+      "run decode --case smollm2-135m/f32/b1 --full --no-check --device replay --adapter-option samples=times.json "
+      "--out ";
+  ASSERT_EQ(assay(run + "one").code, 0);
+  ASSERT_EQ(assay(run + "two").code, 0);
+  const Result<std::vector<Record>> one = read_records(dir_ / "one"), two = read_records(dir_ / "two");
+  ASSERT_TRUE(one.ok() && two.ok());
+  ASSERT_FALSE(one->empty());
+  const Record& r = one->front();
+  EXPECT_EQ(r.basis, "simulated");
+  EXPECT_EQ(r.samples.host_ns, two->front().samples.host_ns);
+  EXPECT_EQ(r.samples.start_ns, two->front().samples.start_ns);
+  EXPECT_EQ(r.stop.reason, two->front().stop.reason);
+  ASSERT_GE(r.samples.host_ns.size(), 1000U);
+  const double total = static_cast<double>(r.samples.start_ns.back() + r.samples.host_ns.back());
+  EXPECT_NEAR(static_cast<double>(r.samples.host_ns.size()) / total * 1e9, 98.04, 0.2);
+  const std::string table = assay("show one --format md").text;
+  EXPECT_EQ(table, assay("show two --format md").text);
+  EXPECT_THAT(table, HasSubstr("simulated"));
+}
+
+TEST_F(Cli, ABadRecordingIsRefused) {
+  file("bad.json", "{\"host_ns\":[10, -1]}");
+  const Outcome out = assay(
+      "run decode --case smollm2-135m/f32/b1 --no-check --device replay --adapter-option samples=bad.json --out made");
+  EXPECT_EQ(out.code, 1) << out.text;
+  EXPECT_THAT(read_records(dir_ / "made")->front().reason, HasSubstr("bad.json: host_ns[1]: expected nanoseconds"));
+}
+
 TEST_F(Cli, ListsAndHelpAreForPeopleAndScripts) {
   EXPECT_EQ(assay("list suites --names").text, "ceilings\ndecode\nprefill\n");
   EXPECT_THAT(assay("list models").text, HasSubstr("qwen2.5-72b"));
