@@ -33,6 +33,7 @@ for part in "${parts[@]}"; do
     lint)
       cmake --preset release -DASSAY_BUILD_TESTS=ON >/dev/null
       bash tests/lint/format.sh
+      cmake --build --preset release --target lint_headers
       bash tests/lint/tidy.sh build/release
       ;;
   esac
