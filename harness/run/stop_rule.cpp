@@ -3,25 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 #include "results/metrics/latency.h"
+#include "results/metrics/student.h"
 
 namespace assay {
 namespace {
 
 constexpr uint64_t kMinBlocks = 16;
 constexpr double kCheckSpacing = 1.2;
-
-// z with P(|Z| <= z) = confidence, by bisection on erfc.
-double normal_two_sided(double confidence) {
-  double low = 0, high = 10;
-  for (int i = 0; i < 80; ++i) {
-    const double mid = (low + high) / 2;
-    (std::erfc(mid / std::numbers::sqrt2) > 1 - confidence ? low : high) = mid;
-  }
-  return low;
-}
 
 // Half-width from n independent values.
 double half_width(const double* x, uint64_t n, double confidence) {
@@ -31,25 +21,10 @@ double half_width(const double* x, uint64_t n, double confidence) {
   double squares = 0;
   for (uint64_t i = 0; i < n; ++i) squares += (x[i] - mean) * (x[i] - mean);
   const double variance = squares / static_cast<double>(n - 1);
-  return student_t(confidence, n - 1) * std::sqrt(variance / static_cast<double>(n));
+  return student_two_sided(confidence, static_cast<double>(n - 1)) * std::sqrt(variance / static_cast<double>(n));
 }
 
 }  // namespace
-
-double student_t(double confidence, uint64_t dof) {
-  const double p = confidence;
-  if (dof == 1) return std::tan(std::numbers::pi * p / 2);
-  if (dof == 2) return p * std::sqrt(2 / (1 - p * p));
-  // Cornish-Fisher expansion in 1/dof (Abramowitz and Stegun 26.7.5).
-  const double z = normal_two_sided(confidence);
-  const double z2 = z * z;
-  const double d = static_cast<double>(dof);
-  const double g1 = z * (z2 + 1) / 4;
-  const double g2 = z * ((5 * z2 + 16) * z2 + 3) / 96;
-  const double g3 = z * (((3 * z2 + 19) * z2 + 17) * z2 - 15) / 384;
-  const double g4 = z * ((((79 * z2 + 776) * z2 + 1482) * z2 - 1920) * z2 - 945) / 92160;
-  return z + g1 / d + g2 / (d * d) + g3 / (d * d * d) + g4 / (d * d * d * d);
-}
 
 double mean_half_width(const uint64_t* x, uint64_t n, double confidence, double* scratch) {
   if (n < 2) return std::numeric_limits<double>::infinity();
@@ -90,7 +65,7 @@ StopRule::StopRule(const RunPolicy& policy, uint64_t capacity)
     : target_(policy.target_half_width),
       confidence_(policy.confidence),
       required_(std::max<uint64_t>({2, static_cast<uint64_t>(std::max<int64_t>(policy.min_samples, 0)),
-                                    samples_for_percentiles(policy.percentiles, policy.confidence)})),
+                                    samples_for_percentiles(policy.percentiles, kLatencyConfidence)})),
       min_elapsed_ns_(static_cast<uint64_t>(policy.time_limit_s * kMinTimedShare * 1e9)),
       next_(std::max<uint64_t>(2, static_cast<uint64_t>(static_cast<double>(required_) / kCheckSpacing))),
       scratch_(capacity) {}

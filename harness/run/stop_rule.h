@@ -9,9 +9,6 @@
 
 namespace assay {
 
-// Two-sided quantile of Student's t: P(|T| <= t) = confidence. dof >= 1; exact for 1 and 2, else within 0.1 %.
-double student_t(double confidence, uint64_t dof);
-
 // Half-width of the confidence interval of the mean of x[0..n), in the unit of x. Samples are serially correlated, so
 // the variance of the mean comes from the means of blocks of 1, 2, 4, ... samples (Flyvbjerg and Petersen 1989) as
 // long as 16 blocks remain, each with Student's t of its own blocks, and the largest counts: correlation

@@ -7,8 +7,6 @@ namespace assay {
 namespace {
 
 constexpr double kThroughputConfidence = 0.95;
-// Each of the two bounds of a percentile then holds at 99 %: 459 steps for p99, 4603 for p99.9 (metrics.md).
-constexpr double kLatencyConfidence = 0.98;
 constexpr uint64_t kBootstrapSeed = 1;
 
 bool is_model_step(const Record& r) { return r.step_kind == "prefill" || r.step_kind == "decode"; }

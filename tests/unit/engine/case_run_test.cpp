@@ -1,0 +1,162 @@
+// One job from case to record, whatever happens on the way.
+#include "harness/run/case_run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/engine/fake_adapter.h"
+
+namespace assay {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class CaseRun : public testing::Test {
+ protected:
+  CaseRun() : counters_(open_counters()), pulse_(&page_) {
+    job_.device = "fake:0";
+    job_.form = "quick";
+    job_.seed = 5;
+    job_.threads = 1;
+    job_.policy.percentiles = {0.5};
+    job_.policy.min_samples = 5;
+    job_.policy.time_limit_s = 0.1;
+    job_.policy.target_half_width = 0.5;
+    // The double-precision reference is no match for a ceiling's GEMM: it declines both.
+    adapter_.behaviour.unsupported = [](const Graph& graph) -> std::string {
+      return graph.ops.size() == 1 ? "no ceilings here" : "";
+    };
+  }
+  Record run(const Case& c = tiny_case(StepKind::kDecode, 1, 1, 4)) {
+    job_.case_json = c.to_json();
+    return run_case(job_, {adapter_, *counters_, threads_, pulse_});
+  }
+  void ends_as(const Record& record, const std::string& status, const std::string& reason) const {
+    EXPECT_EQ(record.status, status) << record.reason;
+    EXPECT_THAT(record.reason, HasSubstr(reason));
+    EXPECT_EQ(record.case_id, "decode/tiny/f32/b1/c4");
+    EXPECT_EQ(record.seed, 5u);
+  }
+
+  Job job_;
+  FakeAdapter adapter_;
+  std::unique_ptr<Counters> counters_;
+  HostThreads threads_{1};
+  SharedPage page_{};
+  Pulse pulse_;
+};
+
+TEST_F(CaseRun, AGoodRunIsAWholeRecord) {
+  const Record r = run();
+  ends_as(r, "ok", "");
+  EXPECT_EQ(r.basis, "simulated") << "the device says so, nothing else sets it";
+  EXPECT_EQ(r.adapter, "fake");
+  EXPECT_EQ(r.numerics.verdict, "pass");
+  ASSERT_TRUE(r.numerics.whole);
+  EXPECT_TRUE(r.numerics.whole->pass);
+  EXPECT_GE(r.samples.host_ns.size(), 5u);
+  EXPECT_EQ(r.samples.start_ns.size(), r.samples.host_ns.size());
+  EXPECT_EQ(r.samples.start_ns[0], 0u);
+  EXPECT_GE(r.stop.warmup_steps, 1u);
+  EXPECT_EQ(r.launches, 3u);
+  EXPECT_EQ(r.executed, "as asked");
+  EXPECT_FALSE(r.extrapolation);
+  EXPECT_EQ(r.timing_truth.at("device within host interval"), "no device clock");
+  EXPECT_FALSE(r.ceiling.flops_per_s);
+  EXPECT_EQ(r.ceiling.reason, "GEMM: no ceilings here; read: no ceilings here");
+  EXPECT_FALSE(r.energy.joules);
+  EXPECT_THAT(r.energy.reason, StartsWith("no energy source"));
+  EXPECT_TRUE(record_from_json(record_to_json(r), "test").ok());
+}
+
+TEST_F(CaseRun, WhatDoesNotFitRunsFewerLayersAndProjects) {
+  const Case c = tiny_case(StepKind::kDecode, 1, 1, 4, 6);
+  const auto bytes = [&](int64_t layers) { return graph_memory(*lower(c, {.layers = layers})).total(); };
+  const uint64_t margin = uint64_t{64} << 20;
+  adapter_.behaviour.memory_bytes = margin + (bytes(4) + bytes(5)) / 2;
+  const Record r = run(c);
+  EXPECT_EQ(r.status, "ok") << r.reason;
+  ASSERT_TRUE(r.extrapolation);
+  EXPECT_EQ(r.extrapolation->layers_run, 4);
+  EXPECT_EQ(r.extrapolation->layers_total, 6);
+  EXPECT_EQ(r.extrapolation->fewer_layers, 2);
+  EXPECT_THAT(r.extrapolation->reason, StartsWith("the whole model needs "));
+}
+
+TEST_F(CaseRun, WhatDoesNotFitAtAllIsUnsupported) {
+  adapter_.behaviour.memory_bytes = uint64_t{64} << 20;
+  ends_as(run(), "unsupported", "a single layer needs");
+}
+
+TEST_F(CaseRun, AnHonestNoIsUnsupported) {
+  adapter_.behaviour.unsupported = [](const Graph&) { return "no rope here"; };
+  ends_as(run(), "unsupported", "no rope here");
+  adapter_.has_programs = false;
+  ends_as(run(), "unsupported", "no table program/1");
+}
+
+TEST_F(CaseRun, ColdRunsAreRefusedAndNotFaked) {
+  job_.policy.cold = true;
+  ends_as(run(), "unsupported", "cold runs are not supported");
+}
+
+TEST_F(CaseRun, ADeviceThatIsNotThereFails) {
+  job_.device = "fake:1";
+  ends_as(run(), "failed", "device fake:1: the adapter has 1 devices");
+  job_.device = "fake";
+  ends_as(run(), "failed", "expected NAME:INDEX");
+}
+
+TEST_F(CaseRun, WrongNumbersAreNotTimed) {
+  adapter_.behaviour.spoil = scaled("layer0.attention", 1.01);
+  const Record r = run();
+  ends_as(r, "failed", "numerics: op layer0.attention (attention, f32): relative error 0.01");
+  EXPECT_TRUE(r.samples.host_ns.empty());
+  EXPECT_EQ(r.numerics.verdict, "fail");
+}
+
+TEST_F(CaseRun, AFaultInTheTimedPartKeepsTheStepsBeforeIt) {
+  job_.policy.target_half_width = 0;
+  job_.policy.time_limit_s = 0.2;
+  uint64_t timed = 0;
+  adapter_.behaviour.wait = [&](uint64_t) {
+    timed += page_.phase.load() == static_cast<uint32_t>(Phase::kTimed) ? 1 : 0;
+    return timed == 4 ? ASSAY_DEVICE_LOST : ASSAY_OK;
+  };
+  const Record r = run();
+  ends_as(r, "failed", "program.wait: status 4");
+  EXPECT_EQ(r.samples.host_ns.size(), 3u);
+  EXPECT_EQ(r.stop.reason, "failed");
+}
+
+TEST_F(CaseRun, AStopRequestKeepsWhatWasMeasured) {
+  job_.policy.target_half_width = 0;
+  job_.policy.time_limit_s = 0.4;
+  adapter_.behaviour.time = [&](const Graph&, const assay_run_args&, assay_run_result*) {
+    if (page_.phase.load() == static_cast<uint32_t>(Phase::kTimed) && page_.steps.load() == 4) page_.stop.store(1);
+  };
+  const Record r = run();
+  ends_as(r, "interrupted", "stopped on request");
+  EXPECT_EQ(r.samples.host_ns.size(), 5u);
+}
+
+TEST_F(CaseRun, ALieAboutTimeFails) {
+  adapter_.behaviour.time = [](const Graph&, const assay_run_args&, assay_run_result* result) {
+    result->device_clock = ASSAY_CLOCK_DEVICE_TIMESTAMP;
+    result->device_clock_step_ns = 1;
+    result->device_ns = uint64_t{1} << 40;
+  };
+  ends_as(run(), "failed", "adapter lies about time");
+}
+
+TEST(DeviceIndex, IsWhatFollowsTheColon) {
+  EXPECT_EQ(*device_index("cpu:0"), 0u);
+  EXPECT_EQ(*device_index("a:b:12"), 12u);
+  for (const char* bad : {"cpu", "cpu:", "cpu:-1", "cpu:1x", "cpu:4294967296", ""}) {
+    EXPECT_FALSE(device_index(bad).ok()) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace assay

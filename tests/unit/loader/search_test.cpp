@@ -1,0 +1,93 @@
+// Where adapters are looked for, and which of two with one name is taken.
+#include <gmock/gmock.h>
+
+#include "harness/loader/manifest.h"
+#include "tests/support/scratch.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class AdapterSearch : public Scratch {
+ protected:
+  fs::path manifest(const std::string& folder, const std::string& name, const std::string& vendor) const {
+    file(folder + "/lib" + name + ".so", "");
+    return file(folder + "/" + name + ".adapter.json",
+                "{\"name\": \"" + name + "\", \"vendor\": \"" + vendor +
+                    "\", \"version\": \"1\", \"description\": \"\", \"library\": \"lib" + name +
+                    ".so\", \"abi_major\": 1, \"abi_minor\": 0, \"tables\": [], \"needs\": []}");
+  }
+  // "name by vendor" of all but the adapters that belong to this build.
+  static std::vector<std::string> found(const std::vector<fs::path>& extra = {}) {
+    std::vector<std::string> out;
+    for (const Manifest& m : find_adapters(extra)) {
+      if (m.vendor != "Assay project") out.push_back(m.name + " by " + m.vendor);
+    }
+    return out;
+  }
+  std::string folder(const std::string& name) const { return (dir_ / name).string(); }
+};
+
+TEST_F(AdapterSearch, TheFirstFolderOfThePathWins) {
+  manifest("one", "acme", "first");
+  manifest("two", "acme", "second");
+  manifest("two", "bolt", "second");
+  {
+    const ScopedVariable path("ASSAY_ADAPTER_PATH", folder("one") + ":" + folder("two"));
+    EXPECT_THAT(found(), ElementsAre("acme by first", "bolt by second"));
+  }
+  const ScopedVariable path("ASSAY_ADAPTER_PATH", folder("two") + ":" + folder("one"));
+  EXPECT_THAT(found(), ElementsAre("acme by second", "bolt by second"));
+}
+
+TEST_F(AdapterSearch, AFileGivenByNameBeatsThePath) {
+  const fs::path given = manifest("given", "acme", "given");
+  manifest("one", "acme", "first");
+  const ScopedVariable path("ASSAY_ADAPTER_PATH", folder("one"));
+  EXPECT_THAT(found({given}), ElementsAre("acme by given"));
+}
+
+// The build's own folder holds null: the search ends there.
+TEST_F(AdapterSearch, ThePathBeatsTheProgramsOwnFolder) {
+  const auto null_of = [] {
+    for (const Manifest& m : find_adapters({})) {
+      if (m.name == "null") return m;
+    }
+    return Manifest{};
+  };
+  const ScopedVariable none("ASSAY_ADAPTER_PATH", "");
+  EXPECT_EQ(null_of().vendor, "Assay project");
+  EXPECT_EQ(null_of().problem, "");
+  manifest("one", "null", "stranger");
+  const ScopedVariable path("ASSAY_ADAPTER_PATH", folder("one"));
+  EXPECT_EQ(null_of().vendor, "stranger");
+}
+
+TEST_F(AdapterSearch, EmptyAndAbsentFoldersAreNoFault) {
+  manifest("one", "acme", "first");
+  file("one/readme.json", "not a manifest");
+  fs::create_directories(dir_ / "empty");
+  const ScopedVariable path("ASSAY_ADAPTER_PATH",
+                            ":" + folder("absent") + "::" + folder("empty") + ":" + folder("one") + ":");
+  EXPECT_THAT(found(), ElementsAre("acme by first"));
+}
+
+TEST_F(AdapterSearch, ABadManifestIsListedWithItsProblem) {
+  file("one/broken.adapter.json", "{\"name\": 3}");
+  manifest("one", "whole", "first");
+  const ScopedVariable path("ASSAY_ADAPTER_PATH", folder("one"));
+  const std::vector<Manifest> all = find_adapters({});
+  ASSERT_GE(all.size(), 2u);
+  EXPECT_EQ(all[0].name, "broken");
+  EXPECT_THAT(all[0].problem, HasSubstr("broken.adapter.json: "));
+  EXPECT_EQ(all[1].name, "whole");
+  const std::vector<Manifest> given = find_adapters({dir_ / "absent.adapter.json"});
+  EXPECT_EQ(given[0].name, "absent");
+  EXPECT_THAT(given[0].problem, HasSubstr("absent.adapter.json"));
+}
+
+}  // namespace
+}  // namespace assay
