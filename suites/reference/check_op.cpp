@@ -1,93 +1,101 @@
 // The sampled check of one op at its real shape.
-#include <algorithm>
 #include <cmath>
-#include <numeric>
 
-#include "suites/base/rng.h"
-#include "suites/reference/reference.h"
-#include "suites/reference/row_ops.h"
+#include "suites/reference/check_verdict.h"
+#include "suites/reference/row_access.h"
 
 namespace assay {
 namespace {
 
 using reference::OpContext;
+using reference::place;
+using reference::sample;
+using reference::Verdict;
 
-constexpr uint64_t kMostColumns = 512;  // of a row of a matmul or attention
+constexpr uint64_t kMostColumns = 512;  // of a row of a product or of attention
+constexpr uint64_t kFewestColumns = 16;
 constexpr uint64_t kMostRows = 64;
 constexpr double kTieDistance = 1e-3;  // op_spec.md, QUANTIZE
-constexpr double kSmallRow = 1e-3;     // rows below this share of the mean size are held against the mean
-constexpr uint64_t kRowStream = 0, kColumnStream = 1;
+constexpr uint64_t kRowStream = 0, kColumnStream = 1, kGroupStream = 2;
 
-// `wanted` different numbers below `bound`, ascending; first and last among them.
-std::vector<uint64_t> sample(uint64_t bound, uint64_t wanted, uint64_t seed, uint64_t stream) {
-  std::vector<uint64_t> picked;
-  if (wanted >= bound) {
-    picked.resize(bound);
-    std::iota(picked.begin(), picked.end(), uint64_t{0});
-    return picked;
-  }
-  picked = {0, bound - 1};
-  for (uint64_t i = 0; picked.size() < wanted; ++i) {
-    picked.push_back(static_cast<uint64_t>(uniform_at(seed, stream, i, static_cast<uint32_t>(bound))));
-    if (i > 4 * wanted) break;
-  }
-  std::sort(picked.begin(), picked.end());
-  picked.erase(std::unique(picked.begin(), picked.end()), picked.end());
-  return picked;
-}
-
-std::string place(uint64_t row, uint64_t column) {
-  return "output[" + std::to_string(row) + "," + std::to_string(column) + "]";
+// Kinds of which a part of a row costs a part of the work.
+bool by_column(uint32_t kind) {
+  return kind == ASSAY_OP_MATMUL || kind == ASSAY_OP_ATTENTION || kind == ASSAY_OP_GROUPED_MATMUL ||
+         kind == ASSAY_OP_CONV3D || kind == ASSAY_OP_HEAD_MATMUL || kind == ASSAY_OP_KV_EXPAND;
 }
 
 class Checker {
  public:
   Checker(const OpContext& c, const Source& actual, OpCheck* result)
-      : c_(c), actual_(actual), reference_(c, actual), result_(result) {}
+      : c_(c), actual_(actual), reference_(c, actual), verdict_(result) {}
 
   void run(uint64_t seed, double budget) {
-    const uint64_t length = reference::row_length(c_), rows = reference::row_count(c_);
-    const bool by_column = c_.op.kind == ASSAY_OP_MATMUL || c_.op.kind == ASSAY_OP_ATTENTION;
-    std::vector<uint64_t> columns = sample(length, by_column ? kMostColumns : length, seed, kColumnStream);
-    while (columns.size() > 16 && reference::row_cost(c_, columns.size()) > budget / 2)
-      columns.resize(columns.size() / 2);
-    const double affordable = budget / std::max(1.0, reference::row_cost(c_, columns.size()));
-    const auto wanted = static_cast<uint64_t>(std::clamp(affordable, 1.0, static_cast<double>(kMostRows)));
-    for (const uint64_t row : sample(rows, std::max<uint64_t>(wanted, 2), seed, kRowStream)) check_row(row, columns);
-    result_->error = worst();
-    result_->pass = result_->detail.empty() && result_->error <= result_->limit;
-    if (!result_->pass && result_->detail.empty()) result_->detail = worst_detail_;
+    const std::vector<uint64_t> columns = sampled_columns(seed, budget);
+    const double row_cost = std::max(1.0, reference::row_cost(c_, columns.size()));
+    const double affordable = std::clamp(budget / row_cost, 2.0, static_cast<double>(kMostRows));
+    const std::vector<uint64_t> rows = sampled_rows(static_cast<uint64_t>(affordable), seed);
+    for (const uint64_t row : rows) {
+      if (reference::is_choice(c_.op.kind)) {
+        reference::check_choice(c_, actual_, row, seed, budget / static_cast<double>(rows.size()), &verdict_);
+      } else if (reference::row_written(c_, actual_, row)) {
+        check_row(row, columns);
+      }
+    }
+    if (c_.op.kind == ASSAY_OP_MOE_DISPATCH) reference::check_dispatch_order(c_, actual_, &verdict_);
+    verdict_.finish();
   }
 
  private:
+  std::vector<uint64_t> sampled_columns(uint64_t seed, double budget) const {
+    const uint64_t length = reference::row_length(c_);
+    if (c_.op.kind == ASSAY_OP_GROUP_NORM) return group_columns(seed, budget);
+    std::vector<uint64_t> columns = sample(length, by_column(c_.op.kind) ? kMostColumns : length, seed, kColumnStream);
+    while (by_column(c_.op.kind) && columns.size() > kFewestColumns &&
+           reference::row_cost(c_, columns.size()) > budget / 2) {
+      columns.resize(columns.size() / 2);
+    }
+    return columns;
+  }
+
+  // The channels of as many groups as can be read whole.
+  std::vector<uint64_t> group_columns(uint64_t seed, double budget) const {
+    const uint64_t groups = reference::size_attr(c_, ASSAY_GROUP_NORM_GROUPS);
+    const uint64_t size = reference::row_length(c_) / groups;
+    const double affordable = budget / static_cast<double>(reference::row_count(c_) * size);
+    const auto wanted = static_cast<uint64_t>(std::clamp(affordable, 1.0, static_cast<double>(groups)));
+    std::vector<uint64_t> columns;
+    for (const uint64_t group : sample(groups, wanted, seed, kGroupStream)) {
+      for (uint64_t i = 0; i < size; ++i) columns.push_back(group * size + i);
+    }
+    return columns;
+  }
+
+  // Of experts also the first and last rows: errors live where one expert ends and the next begins.
+  std::vector<uint64_t> sampled_rows(uint64_t wanted, uint64_t seed) const {
+    const uint64_t count = reference::row_count(c_);
+    std::vector<uint64_t> rows = sample(count, wanted, seed, kRowStream);
+    if (c_.op.kind != ASSAY_OP_GROUPED_MATMUL || rows.size() == count) return rows;
+    const uint64_t experts = reference::dim(reference::input(c_, 1), 0);
+    const std::vector<double> offsets = reference::fetch(actual_, c_.op.in[2], 0, experts + 1);
+    for (const uint64_t e : sample(experts, std::max<uint64_t>(2, wanted / 2), seed, kGroupStream)) {
+      for (const double row : {offsets[e], offsets[e + 1] - 1}) {
+        if (row >= 0 && row < static_cast<double>(count)) rows.push_back(static_cast<uint64_t>(row));
+      }
+    }
+    std::sort(rows.begin(), rows.end());
+    rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+    return rows;
+  }
+
   void check_row(uint64_t row, const std::vector<uint64_t>& columns) {
     std::vector<double> expected(columns.size());
     reference_.values(row, columns, expected.data());
-    if (c_.op.kind == ASSAY_OP_ARGMAX) return check_argmax(row, expected[0]);
-    const uint64_t length = reference::row_length(c_);
-    std::vector<double> x;
-    double scale = 0;
-    if (c_.op.kind == ASSAY_OP_QUANTIZE) {
-      x.resize(length);
-      actual_(c_.op.in[0], row * length, length, x.data());
-      scale = check_scale(row, reference::row_scale(x));
-    }
-    std::vector<double> whole = actual_row(row, length, columns);
-    double difference = 0, norm = 0;
-    for (size_t i = 0; i < columns.size(); ++i) {
-      const double found = whole[i];
-      if (!std::isfinite(found)) return fail_at(row, columns[i], expected[i], found);
-      double d = found - expected[i];
-      if (scale > 0 && near_tie(x[columns[i]] / scale) && std::abs(d) <= 1.01 * scale) d = 0;
-      difference += d * d;
-      norm += expected[i] * expected[i];
-      note_worst(row, columns[i], expected[i], found);
-    }
-    result_->elements += columns.size();
-    rows_.push_back({difference, norm});
+    std::vector<double> found = actual_row(row, columns);
+    if (c_.op.kind == ASSAY_OP_QUANTIZE) forgive_ties(row, columns, expected, &found);
+    verdict_.compare("output", row, columns, expected, found);
   }
 
-  std::vector<double> actual_row(uint64_t row, uint64_t length, const std::vector<uint64_t>& columns) {
+  std::vector<double> actual_row(uint64_t row, const std::vector<uint64_t>& columns) const {
     std::vector<double> out(columns.size());
     if (c_.op.kind == ASSAY_OP_KV_APPEND) {
       for (size_t i = 0; i < columns.size(); ++i) {
@@ -96,71 +104,32 @@ class Checker {
       }
       return out;
     }
-    std::vector<double> whole(length);
-    actual_(c_.op.out[0], row * length, length, whole.data());
-    for (size_t i = 0; i < columns.size(); ++i) out[i] = whole[columns[i]];
+    const uint64_t length = reference::row_length(c_);
+    reference::pick(reference::fetch(actual_, c_.op.out[0], row * length, length), columns, out.data());
     return out;
   }
 
-  static bool near_tie(double x) { return std::abs(std::abs(x - std::floor(x)) - 0.5) <= kTieDistance; }
-
-  double check_scale(uint64_t row, double expected) {
-    double found = 0;
-    actual_(c_.op.out[1], row, 1, &found);
-    if (!(std::abs(found - expected) <= result_->limit * expected) && result_->detail.empty()) {
-      result_->detail = "scale[" + std::to_string(row) + "]: expected " + std::to_string(expected) + ", found " +
-                        std::to_string(found);
+  // Codes one off where x / scale lies next to a tie are as good as the reference's.
+  void forgive_ties(uint64_t row, const std::vector<uint64_t>& columns, const std::vector<double>& expected,
+                    std::vector<double>* found) {
+    const std::vector<double> x = reference::input_row(c_, actual_, 0, row);
+    const double scale = reference::row_scale(x);
+    double found_scale = 0;
+    actual_(c_.op.out[1], row, 1, &found_scale);
+    if (!(std::abs(found_scale - scale) <= verdict_.limit() * scale)) {
+      verdict_.fail("scale[" + std::to_string(row) + "]", scale, found_scale);
     }
-    return expected;
-  }
-
-  // Any index of a value that rounding can't tell from the largest is right.
-  void check_argmax(uint64_t row, double expected) {
-    const auto length = static_cast<uint64_t>(c_.graph.tensors[c_.op.in[0]].dims.back());
-    double index = 0;
-    actual_(c_.op.out[0], row, 1, &index);
-    ++result_->elements;
-    if (!(index >= 0 && index < static_cast<double>(length))) return fail_at(row, 0, expected, index);
-    double found = 0, largest = 0;
-    actual_(c_.op.in[0], row * length + static_cast<uint64_t>(index), 1, &found);
-    actual_(c_.op.in[0], row * length + static_cast<uint64_t>(expected), 1, &largest);
-    if (!(found >= largest - result_->limit * std::abs(largest))) fail_at(row, 0, expected, index);
-  }
-
-  void fail_at(uint64_t row, uint64_t column, double expected, double found) {
-    if (!result_->detail.empty()) return;
-    result_->detail =
-        place(row, column) + ": expected " + std::to_string(expected) + ", found " + std::to_string(found);
-  }
-
-  void note_worst(uint64_t row, uint64_t column, double expected, double found) {
-    if (std::abs(found - expected) <= worst_difference_) return;
-    worst_difference_ = std::abs(found - expected);
-    worst_detail_ = place(row, column) + ": expected " + std::to_string(expected) + ", found " + std::to_string(found);
-  }
-
-  // The largest of the rows' relative errors: one wrong row must not drown in many right ones.
-  double worst() const {
-    double mean = 0;
-    for (const Row& r : rows_) mean += r.norm / static_cast<double>(rows_.size());
-    double largest = 0;
-    for (const Row& r : rows_) {
-      const double norm = std::max(r.norm, kSmallRow * kSmallRow * mean);
-      largest = std::max(largest, r.difference == 0 ? 0 : std::sqrt(r.difference / (norm > 0 ? norm : 1)));
+    for (size_t i = 0; i < columns.size(); ++i) {
+      const double code = x[columns[i]] / scale;
+      const bool near_tie = std::abs(std::abs(code - std::floor(code)) - 0.5) <= kTieDistance;
+      if (near_tie && std::abs((*found)[i] - expected[i]) <= 1.01 * scale) (*found)[i] = expected[i];
     }
-    return largest;
   }
 
-  struct Row {
-    double difference = 0, norm = 0;
-  };
   const OpContext& c_;
   const Source& actual_;
   reference::RowReference reference_;
-  OpCheck* result_;
-  std::vector<Row> rows_;
-  double worst_difference_ = 0;
-  std::string worst_detail_;
+  Verdict verdict_;
 };
 
 }  // namespace
@@ -186,8 +155,13 @@ OpCheck check_op(const Graph& graph, const Op& op, const std::vector<int64_t>& s
     result.detail = shapes.error().message;
     return result;
   }
-  const size_t weight = op.kind == ASSAY_OP_MATMUL || op.kind == ASSAY_OP_EMBEDDING ? 1 : 0;
-  result.dtype = dtype_name(graph.tensors[op.in[weight]].dtype);
+  size_t named = 0;  // the input whose dtype the record names: the weight, where there is one
+  if (op.kind == ASSAY_OP_EMBEDDING ||
+      (op.in.size() > 1 && op.in[1] != kNoTensor && graph.tensors[op.in[1]].role == ASSAY_ROLE_WEIGHT &&
+       graph.tensors[op.in[1]].dims.size() > 1)) {
+    named = 1;
+  }
+  result.dtype = dtype_name(graph.tensors[op.in[named]].dtype);
   result.limit = numerics_limit(graph, op);
   Checker(c, actual, &result).run(seed, budget);
   return result;
