@@ -14,9 +14,16 @@ using nlohmann::json;
 
 const std::vector<DtypePlan>& plans() {
   static const std::vector<DtypePlan> kPlans = {
-      {"f32", ASSAY_F32, ASSAY_F32, ASSAY_F32, false},     {"bf16", ASSAY_BF16, ASSAY_BF16, ASSAY_BF16, false},
-      {"f16", ASSAY_F16, ASSAY_F16, ASSAY_F16, false},     {"int8", ASSAY_I8, ASSAY_F32, ASSAY_F32, false},
+      {"f32", ASSAY_F32, ASSAY_F32, ASSAY_F32, false},
+      {"bf16", ASSAY_BF16, ASSAY_BF16, ASSAY_BF16, false},
+      {"f16", ASSAY_F16, ASSAY_F16, ASSAY_F16, false},
+      {"int8", ASSAY_I8, ASSAY_F32, ASSAY_F32, false},
       {"int8_w8a8", ASSAY_I8, ASSAY_F32, ASSAY_F32, true},
+      {"fp8", ASSAY_F8E4M3, ASSAY_BF16, ASSAY_BF16, false, 128},
+      {"int4", ASSAY_I4, ASSAY_BF16, ASSAY_BF16, false, 128},
+      {"int4_g32", ASSAY_I4, ASSAY_BF16, ASSAY_BF16, false, 32},
+      {"fp4", ASSAY_F4E2M1, ASSAY_BF16, ASSAY_BF16, false, 32},
+      {"fp4_g16", ASSAY_F4E2M1, ASSAY_BF16, ASSAY_BF16, false, 16},
   };
   return kPlans;
 }

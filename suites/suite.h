@@ -31,11 +31,13 @@ struct ModelShape {
   [[nodiscard]] double kv_bytes_per_token(double bytes_per_element) const;
 };
 
-// What "f32", "bf16", "f16", "int8" (weight-only) and "int8_w8a8" mean for each class of tensor.
+// What "f32", "bf16", "f16", "int8" (weight-only), "int8_w8a8", "fp8" (weight-only E4M3, a scale per 128), "int4" and
+// "fp4" (weight-only, a scale per 128 and 32; with "_g32", "_g16": that many) mean for each class of tensor.
 struct DtypePlan {
   std::string name;
   uint32_t weight = ASSAY_F32, activation = ASSAY_F32, kv = ASSAY_F32;
   bool quantize_activations = false;
+  int32_t weight_block = 0;  // elements per scale along a quantised weight's last axis; 0: the whole row
 };
 Result<DtypePlan> dtype_plan(const std::string& name);  // error names the known ones and the nearest
 std::vector<std::string> dtype_plan_names();

@@ -1,5 +1,6 @@
 #include "suites/base/low_precision.h"
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -14,6 +15,13 @@ float from_small_float(uint32_t code, int exponent_bits, int fraction_bits, int 
   const auto whole = static_cast<float>(exponent == 0 ? fraction : fraction + (1u << fraction_bits));
   const float magnitude = std::ldexp(whole, (exponent == 0 ? 1 : exponent) - bias - fraction_bits);
   return (code >> (exponent_bits + fraction_bits) & 1u) != 0 ? -magnitude : magnitude;
+}
+
+template <size_t kSize>
+std::array<float, kSize> table(float (*value)(uint32_t code)) {
+  std::array<float, kSize> values;
+  for (uint32_t code = 0; code < kSize; ++code) values[code] = value(code);
+  return values;
 }
 
 }  // namespace
@@ -65,15 +73,24 @@ float from_f16(uint16_t x) {
 }
 
 float from_f8e4m3(uint8_t x) {
-  return (x & 0x7fu) == 0x7fu ? std::numeric_limits<float>::quiet_NaN() : from_small_float(x, 4, 3, 7);
+  static const auto kValues = table<256>([](uint32_t code) {
+    return (code & 0x7fu) == 0x7fu ? std::numeric_limits<float>::quiet_NaN() : from_small_float(code, 4, 3, 7);
+  });
+  return kValues[x];
 }
 
 float from_f8e5m2(uint8_t x) {
-  if ((x & 0x7fu) < 0x7cu) return from_small_float(x, 5, 2, 15);
-  if ((x & 0x7fu) > 0x7cu) return std::numeric_limits<float>::quiet_NaN();
-  return (x & 0x80u) != 0 ? -std::numeric_limits<float>::infinity() : std::numeric_limits<float>::infinity();
+  static const auto kValues = table<256>([](uint32_t code) {
+    if ((code & 0x7fu) < 0x7cu) return from_small_float(code, 5, 2, 15);
+    if ((code & 0x7fu) > 0x7cu) return std::numeric_limits<float>::quiet_NaN();
+    return std::copysign(std::numeric_limits<float>::infinity(), (code & 0x80u) != 0 ? -1.0f : 1.0f);
+  });
+  return kValues[x];
 }
 
-float from_f4e2m1(uint8_t x) { return from_small_float(x & 0xfu, 2, 1, 1); }
+float from_f4e2m1(uint8_t x) {
+  static const auto kValues = table<16>([](uint32_t code) { return from_small_float(code, 2, 1, 1); });
+  return kValues[x & 0xfu];
+}
 
 }  // namespace assay

@@ -1,7 +1,9 @@
 #include "suites/base/rng.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 #include "suites/base/low_precision.h"
@@ -72,7 +74,7 @@ ASSAY_WIDE void fill_bf16(Key key, uint32_t first, uint32_t count, float mean, f
   }
 }
 
-// 32 codes per sigma, so that +-127 is nearly 4 sigma: no code is clamped.
+// 32 codes per sigma, so that +-127 is nearly 4 sigma: no code is clamped (codes_per_sigma below).
 ASSAY_WIDE void fill_i8(Key key, uint32_t first, uint32_t count, int8_t* out) {
   for (uint32_t i = 0; i < count; ++i) {
     // 32 * kUnit = 1 / 1182.4; the rounding is half away from zero, in integers.
@@ -92,6 +94,58 @@ void fill_f16(Key key, uint32_t first, uint32_t count, float mean, float stddev,
   }
 }
 
+// The code of magnitude closest to |normal code| * codes_per_sigma, by half of the normal code's magnitude.
+using MagnitudeTable = std::array<uint8_t, 65536>;
+
+template <typename Decode>
+MagnitudeTable magnitudes(double sigma, uint8_t largest, Decode decode) {
+  MagnitudeTable table;
+  uint8_t code = 0;
+  for (uint32_t half = 0; half < table.size(); ++half) {
+    const double value = 2.0 * half * static_cast<double>(kUnit) * sigma;
+    while (code < largest && value > (decode(code) + decode(static_cast<uint8_t>(code + 1))) / 2) ++code;
+    table[half] = code;
+  }
+  return table;
+}
+
+const MagnitudeTable& magnitudes_of(uint32_t dtype) {
+  static const MagnitudeTable kE4M3 = magnitudes(codes_per_sigma(ASSAY_F8E4M3), 0x7e, from_f8e4m3);
+  static const MagnitudeTable kE5M2 = magnitudes(codes_per_sigma(ASSAY_F8E5M2), 0x7b, from_f8e5m2);
+  static const MagnitudeTable kE2M1 = magnitudes(codes_per_sigma(ASSAY_F4E2M1), 0x7, from_f4e2m1);
+  static const MagnitudeTable kI4 = magnitudes(codes_per_sigma(ASSAY_I4), 8, [](uint8_t code) { return 1.0 * code; });
+  switch (dtype) {
+    case ASSAY_F8E4M3:
+      return kE4M3;
+    case ASSAY_F8E5M2:
+      return kE5M2;
+    default:
+      return dtype == ASSAY_I4 ? kI4 : kE2M1;
+  }
+}
+
+void fill_f8(uint32_t dtype, Key key, uint32_t first, uint32_t count, uint8_t* out) {
+  const MagnitudeTable& table = magnitudes_of(dtype);
+  for (uint32_t i = 0; i < count; ++i) {
+    const int32_t code = normal_code(key, first + i);
+    out[i] = static_cast<uint8_t>(table[static_cast<uint32_t>(std::abs(code)) / 2] | (code < 0 ? 0x80u : 0u));
+  }
+}
+
+void fill_nibbles(uint32_t dtype, Key key, uint32_t first, uint32_t count, uint8_t* out) {
+  const MagnitudeTable& table = magnitudes_of(dtype);
+  for (uint32_t i = 0; i < count; ++i) {
+    const int32_t code = normal_code(key, first + i);
+    uint32_t nibble = table[static_cast<uint32_t>(std::abs(code)) / 2];
+    if (dtype == ASSAY_I4) {
+      nibble = code < 0 ? (16 - nibble) & 0xfu : std::min(nibble, 7u);
+    } else if (code < 0) {
+      nibble |= 8u;
+    }
+    out[i / 2] = static_cast<uint8_t>(i % 2 == 0 ? nibble : out[i / 2] | nibble << 4);
+  }
+}
+
 void fill_normal(const Tensor& tensor, Key key, uint32_t first, uint32_t count, char* out) {
   const auto mean = static_cast<float>(tensor.fill.mean), stddev = static_cast<float>(tensor.fill.stddev);
   switch (tensor.dtype) {
@@ -101,6 +155,12 @@ void fill_normal(const Tensor& tensor, Key key, uint32_t first, uint32_t count, 
       return fill_bf16(key, first, count, mean, stddev, reinterpret_cast<uint16_t*>(out));
     case ASSAY_F16:
       return fill_f16(key, first, count, mean, stddev, reinterpret_cast<uint16_t*>(out));
+    case ASSAY_F8E4M3:
+    case ASSAY_F8E5M2:
+      return fill_f8(tensor.dtype, key, first, count, reinterpret_cast<uint8_t*>(out));
+    case ASSAY_I4:
+    case ASSAY_F4E2M1:
+      return fill_nibbles(tensor.dtype, key, first, count, reinterpret_cast<uint8_t*>(out));
     default:
       return fill_i8(key, first, count, reinterpret_cast<int8_t*>(out));
   }
@@ -136,6 +196,23 @@ void store(const Tensor& tensor, uint64_t i, double value, char* out) {
 }
 
 }  // namespace
+
+// The fill reaches 3.46 sigma: 8-bit codes hold that much, those of 4 bits are clamped beyond 3 (I4) and 2.5 (F4E2M1).
+double codes_per_sigma(uint32_t dtype) {
+  switch (dtype) {
+    case ASSAY_I8:
+      return 32;
+    case ASSAY_F8E4M3:
+    case ASSAY_F8E5M2:
+      return 128;
+    case ASSAY_I4:
+      return 2.5;
+    case ASSAY_F4E2M1:
+      return 2;
+    default:
+      return 0;
+  }
+}
 
 float normal_at(uint64_t seed, uint64_t stream, uint64_t index) {
   const Key key = key_of(seed, stream, static_cast<uint32_t>(index >> 32));

@@ -14,8 +14,12 @@ float normal_at(uint64_t seed, uint64_t stream, uint64_t index);
 // Uniform in [0, bound), bound <= 2^31.
 int32_t uniform_at(uint64_t seed, uint64_t stream, uint64_t index, uint32_t bound);
 
-// Writes elements [first, first + count) of `tensor` in its own dtype (I8 weights: normal, 32 codes per
-// sigma, clamped to +-127). stream is the tensor's index in its graph.
+// Codes of a quantised dtype that stand for one standard deviation of a kNormal fill, whatever its mean and stddev say;
+// 0 for dtypes that hold values themselves.
+double codes_per_sigma(uint32_t dtype);
+
+// Writes elements [first, first + count) of `tensor` in its own dtype. stream is the tensor's index in its graph. Of
+// dtypes of two elements a byte, `first` is even, and the fill kNormal.
 void fill_elements(const Tensor& tensor, uint64_t stream, uint64_t seed, uint64_t first, uint64_t count, void* out);
 
 }  // namespace assay

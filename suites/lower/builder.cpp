@@ -1,11 +1,20 @@
 #include "suites/lower/builder.h"
 
+#include <numeric>
+
+#include "suites/base/rng.h"
+
 namespace assay {
 namespace {
 
-constexpr double kCodesPerSigma = 32;  // of random int8 weights (suites/base/rng.h)
+constexpr double kScaleSpread = 0.1;  // scales differ, so that a wrong one shows
 
 }  // namespace
+
+Fill scale_fill(uint32_t dtype, double stddev) {
+  const double scale = stddev / codes_per_sigma(dtype);
+  return {Fill::Kind::kNormal, scale, kScaleSpread * scale, 0};
+}
 
 uint32_t GraphBuilder::scalar(const std::string& name) {
   graph_.scalars.push_back(name);
@@ -27,11 +36,13 @@ uint32_t GraphBuilder::weight(const std::string& name, std::vector<int64_t> dims
   std::vector<int64_t> scales = dims;
   const int64_t cols = dims.back();
   const uint32_t w = tensor(name, plan_.weight, ASSAY_ROLE_WEIGHT, std::move(dims), normal);
-  if (plan_.weight != ASSAY_I8) return w;
-  const Fill scale{Fill::Kind::kConstant, stddev / kCodesPerSigma, 0, 0};
-  scales.back() = 1;
+  if (codes_per_sigma(plan_.weight) == 0) return w;
+  // Where the block does not divide the axis, a smaller one does.
+  const int64_t block = plan_.weight_block == 0 ? cols : std::gcd(cols, int64_t{plan_.weight_block});
+  scales.back() = cols / block;
+  const Fill scale = scale_fill(plan_.weight, stddev);
   const uint32_t s = tensor(name + ".scale", ASSAY_F32, ASSAY_ROLE_WEIGHT, std::move(scales), scale);
-  set_scale(w, s, static_cast<int32_t>(cols));
+  set_scale(w, s, static_cast<int32_t>(block));
   return w;
 }
 

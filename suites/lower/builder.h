@@ -9,6 +9,9 @@
 
 namespace assay {
 
+// Scales with which random codes of `dtype` have about the standard deviation `stddev`.
+Fill scale_fill(uint32_t dtype, double stddev);
+
 class GraphBuilder {
  public:
   GraphBuilder(DtypePlan plan, bool expose) : plan_(std::move(plan)), expose_(expose) {}

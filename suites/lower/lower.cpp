@@ -14,8 +14,7 @@ Graph lower_gemm(const Case& c, const DtypePlan& plan) {
   uint32_t x = 0;
   if (plan.quantize_activations) {  // integer operands as they are: the quantising is not the GEMM's
     x = g.tensor("x", ASSAY_I8, ASSAY_ROLE_INPUT, {c.m, c.k}, normal);
-    const Fill scale{Fill::Kind::kConstant, 1.0 / 32, 0, 0};
-    const uint32_t s = g.tensor("x.scale", ASSAY_F32, ASSAY_ROLE_INPUT, {c.m, 1}, scale);
+    const uint32_t s = g.tensor("x.scale", ASSAY_F32, ASSAY_ROLE_INPUT, {c.m, 1}, scale_fill(ASSAY_I8, 1));
     g.set_scale(x, s, static_cast<int32_t>(c.k));
   } else {
     x = g.tensor("x", plan.activation, ASSAY_ROLE_INPUT, {c.m, c.k}, normal);
@@ -48,9 +47,17 @@ Graph lower_copy(const Case& c, const DtypePlan& plan) {
   return g.take();
 }
 
-}  // namespace
+// Two elements share a byte only within a row.
+Status check_packing(const Case& c, const Graph& graph) {
+  for (const Tensor& t : graph.tensors) {
+    if (dtype_bits(t.dtype) >= 8 || t.dims.back() % 2 == 0) continue;
+    return bad_input("case " + c.id() + ": dtype " + c.dtype + ": expected an even last axis of '" + t.name +
+                     "', found " + std::to_string(t.dims.back()));
+  }
+  return ok_status();
+}
 
-Result<Graph> lower(const Case& c, const LowerOptions& options) {
+Result<Graph> lower_step(const Case& c, const LowerOptions& options) {
   if (const Status valid = check_case(c); !valid) return valid.error();
   const Result<DtypePlan> plan = dtype_plan(c.dtype);
   if (!plan) return plan.error();
@@ -71,6 +78,15 @@ Result<Graph> lower(const Case& c, const LowerOptions& options) {
                      std::to_string(options.layers));
   }
   return lower_llm(c, *plan, layers, options.expose_intermediates);
+}
+
+}  // namespace
+
+Result<Graph> lower(const Case& c, const LowerOptions& options) {
+  Result<Graph> graph = lower_step(c, options);
+  if (!graph) return graph;
+  if (const Status packed = check_packing(c, *graph); !packed) return packed.error();
+  return graph;
 }
 
 }  // namespace assay
