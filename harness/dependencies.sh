@@ -2,7 +2,8 @@
 # Installs what is missing of the packages Assay needs, by the system's package manager.
 #
 #   harness/dependencies.sh run     what the command and its adapters need to build and run
-#   harness/dependencies.sh test    that, and what the tests need
+#   harness/dependencies.sh report  that, and what `assay report` needs for pages, PDF and plots
+#   harness/dependencies.sh test    all that, and what the tests need
 #
 # Debian 12, Ubuntu 24.04 and later. Does nothing where nothing is missing.
 set -euo pipefail
@@ -16,6 +17,11 @@ run_packages=(
   libpapi-dev                  # hardware and software counters
   libsqlite3-dev               # the store
   libzstd-dev libxxhash-dev    # samples and ids in records
+  libxlsxwriter-dev            # reports as workbooks
+)
+report_packages=(
+  nodejs npm             # bundling the page of the report
+  chromium fonts-noto-cjk # reports as PDF, plots as PNG
 )
 test_packages=(
   libgtest-dev libgmock-dev
@@ -28,8 +34,9 @@ test_packages=(
 wanted=${1:-run}
 case "$wanted" in
   run) packages=("${run_packages[@]}") ;;
-  test) packages=("${run_packages[@]}" "${test_packages[@]}") ;;
-  *) echo "dependencies.sh: expected 'run' or 'test', found '$wanted'" >&2; exit 2 ;;
+  report) packages=("${run_packages[@]}" "${report_packages[@]}") ;;
+  test) packages=("${run_packages[@]}" "${report_packages[@]}" "${test_packages[@]}") ;;
+  *) echo "dependencies.sh: expected 'run', 'report' or 'test', found '$wanted'" >&2; exit 2 ;;
 esac
 
 if ! command -v apt-get >/dev/null; then
@@ -39,6 +46,11 @@ fi
 
 missing=()
 for package in "${packages[@]}"; do
+  # Node.js of another source brings its own npm, which Debian's package would fight.
+  case "$package" in
+    nodejs) command -v node >/dev/null && continue ;;
+    npm) command -v npm >/dev/null && continue ;;
+  esac
   state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
   [ "$state" = installed ] || missing+=("$package")
 done

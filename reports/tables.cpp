@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "reports/cells.h"
+#include "reports/csv.h"
 
 namespace assay {
 namespace {
@@ -99,19 +100,6 @@ std::string markdown_table(const std::vector<Record>& records, const std::vector
   return out;
 }
 
-// A spreadsheet runs a text cell that begins like a formula; a quote before it keeps it text.
-std::string csv_field(const RawValue& value) {
-  std::string text = value.text;
-  if (!value.number && !text.empty() && std::string("=+-@\t\r").find(text[0]) != std::string::npos) text.insert(0, "'");
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + "\"";
-}
-
 std::string csv_table(const std::vector<Record>& records, const std::vector<Metrics>& all) {
   std::string out;
   for (const RawValue& v : raw_values(Record{}, Metrics{})) out.append(out.empty() ? "" : ",").append(v.name);
@@ -119,7 +107,7 @@ std::string csv_table(const std::vector<Record>& records, const std::vector<Metr
   for (size_t i = 0; i < records.size(); ++i) {
     std::string line;
     for (const RawValue& v : raw_values(records[i], all[i]))
-      line.append(v.name == "case" ? "" : ",").append(csv_field(v));
+      line.append(v.name == "case" ? "" : ",").append(csv_field(v.text, v.number));
     out += line + "\r\n";
   }
   return out;

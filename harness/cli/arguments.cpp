@@ -38,6 +38,16 @@ std::vector<std::string> join_negative_numbers(const CommandSpec& spec, const st
   return out;
 }
 
+// "-o FILE" becomes "--out FILE".
+std::vector<std::string> spell_out_letters(const CommandSpec& spec, std::vector<std::string> words) {
+  for (std::string& word : words) {
+    for (const OptionSpec& option : spec.options) {
+      if (!option.letter.empty() && word == "-" + option.letter) word = "--" + option.name;
+    }
+  }
+  return words;
+}
+
 po::options_description describe(const CommandSpec& spec) {
   po::options_description described;
   for (const OptionSpec& option : spec.options) {
@@ -105,7 +115,7 @@ Result<Arguments> Arguments::parse(const CommandSpec& spec, const std::vector<st
     positions.add(kOperands, -1);
     using Style = po::command_line_style::style_t;
     const int style = Style::allow_long | Style::long_allow_adjacent | Style::long_allow_next;
-    po::command_line_parser parser(join_negative_numbers(spec, words));
+    po::command_line_parser parser(join_negative_numbers(spec, spell_out_letters(spec, words)));
     const po::parsed_options parsed = parser.options(described).positional(positions).style(style).run();
     po::variables_map map;
     po::store(parsed, map);

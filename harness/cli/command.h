@@ -18,8 +18,9 @@ struct OptionSpec {
   std::string value;  // placeholder in the help; "" for a switch
   std::string help;
   Complete complete = Complete::kNothing;
-  std::vector<std::string> words;  // kWords: what it may be
+  std::vector<std::string> words = {};  // kWords: what it may be
   bool repeats = false;
+  std::string letter = {};  // "o": -o means the same
 };
 
 struct Example {
@@ -50,6 +51,7 @@ CommandSpec run_command();
 CommandSpec list_command();
 CommandSpec show_command();
 CommandSpec store_command();
+CommandSpec report_command();
 CommandSpec doctor_command();
 CommandSpec completion_command();
 CommandSpec worker_command();

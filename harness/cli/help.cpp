@@ -38,7 +38,9 @@ std::string paragraphs(const std::string& text) {
 }
 
 std::string option_text(const OptionSpec& option) {
-  return "--" + option.name + (option.value.empty() ? "" : " " + option.value) + (option.repeats ? " ..." : "");
+  const std::string letter = option.letter.empty() ? "" : "-" + option.letter + ", ";
+  return letter + "--" + option.name + (option.value.empty() ? "" : " " + option.value) +
+         (option.repeats ? " ..." : "");
 }
 
 }  // namespace

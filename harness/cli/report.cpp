@@ -1,0 +1,116 @@
+// assay report: what the records say, for people.
+#include <cstdio>
+
+#include "harness/cli/common.h"
+#include "harness/cli/report_files.h"
+#include "harness/run/build_info.h"
+#include "results/store/store.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kDefaultTariff = "cn-west";
+
+Result<std::vector<Record>> records_at(const std::string& place) {
+  if (!is_store_file(place)) return read_records(place);
+  const Result<Store> store = Store::open_read_only(place);
+  if (!store.ok()) return store.error();
+  return store->records();
+}
+
+// The shipped price book with the buyer's over it, and the targets that costs are held against.
+Result<ReportPricing> pricing_of(const Arguments& arguments) {
+  ReportPricing pricing;
+  Result<PriceBook> book = read_price_book((data_dir().parent_path() / "prices" / "shipped.json").string());
+  if (!book.ok()) return book.error();
+  for (const std::string& file : arguments.texts("prices")) {
+    const Result<PriceBook> mine = read_price_book(file);
+    if (!mine.ok()) return mine.error();
+    *book = merge_price_books(*book, *mine);
+  }
+  pricing.book = std::move(book).value();
+  pricing.choices.tariff = arguments.has("tariff") ? arguments.text("tariff") : kDefaultTariff;
+  std::vector<std::string> targets = arguments.texts("target");
+  // The press prints the same number for both units: both are held against.
+  if (targets.empty()) targets = {"0.01 CNY/100k tokens", "0.01 CNY/1M tokens"};
+  for (const std::string& text : targets) {
+    const Result<Target> target = parse_target(text, "--target");
+    if (!target.ok()) return target.error();
+    if (target->clips) return bad_input("--target: expected a price per tokens, found '" + text + "'");
+    const Result<Estimate> cny = in_yuan(1, target->currency, pricing.book);
+    if (!cny.ok()) return bad_input("--target: " + cny.error().message);
+    pricing.targets.push_back({target->text(), target->value * cny->typical / target->per});
+  }
+  return pricing;
+}
+
+Result<ReportModel> model_of(const Arguments& arguments) {
+  ReportOptions options;
+  Result<ReportPricing> pricing = pricing_of(arguments);
+  if (!pricing.ok()) return pricing.error();
+  options.pricing = std::move(pricing).value();
+  options.title = arguments.text("title");
+  options.created = utc_now();
+  options.tool_version = tool_version();
+  options.tool_commit = tool_commit();
+  const std::vector<std::string>& places = arguments.operands();
+  // One store alone may hold more than should be read whole.
+  if (places.size() == 1 && is_store_file(places[0])) {
+    const Result<Store> store = Store::open_read_only(places[0]);
+    if (!store.ok()) return store.error();
+    return report_model(*store, options);
+  }
+  std::vector<Record> records;
+  for (const std::string& place : places) {
+    Result<std::vector<Record>> found = records_at(place);
+    if (!found.ok()) return found.error();
+    if (found->empty()) return bad_input(place + ": expected records (*.record.json), found none");
+    for (Record& r : *found) records.push_back(std::move(r));
+  }
+  return report_model(records, options);
+}
+
+Result<int> report(const Arguments& arguments) {
+  const Result<ReportModel> model = model_of(arguments);
+  if (!model.ok()) return model.error();
+  const fs::path out = arguments.has("out") ? arguments.text("out") : "report.html";
+  const Result<std::vector<fs::path>> written = write_report(*model, out, arguments);
+  if (!written.ok()) return written.error();
+  for (const fs::path& file : *written) std::printf("%s\n", file.c_str());
+  return kExitOk;
+}
+
+}  // namespace
+
+CommandSpec report_command() {
+  CommandSpec spec;
+  spec.name = "report";
+  spec.summary = "the report people look at: one offline page, in Chinese and English";
+  spec.operands = "RECORD|FOLDER|STORE...";
+  spec.min_operands = 1;
+  spec.max_operands = 1 << 16;
+  spec.complete = Complete::kFile;
+  spec.options = {
+      {"out", "FILE", "where to; its ending says the form (default report.html)", Complete::kFile, {}, false, "o"},
+      {"title", "TEXT", "heading of the report"},
+      {"prices", "FILE", "a price book of yours, over the shipped one", Complete::kFile, {}, true},
+      {"tariff", "ID", "of the price book (default cn-west)"},
+      {"target",
+       "PRICE",
+       "what costs are held against, such as \"0.01 CNY/100k tokens\"",
+       Complete::kNothing,
+       {},
+       true},
+      {"lang", "LANG", "language it opens in; else the browser's", Complete::kWords, {"zh", "en"}}};
+  for (OptionSpec& option : report_form_options()) spec.options.push_back(std::move(option));
+  spec.examples = {
+      {"assay report results/published -o report.html", "a page to open in any browser, also without a network"},
+      {"assay report results.db -o nightly.html --csv --plots png", "of a store, with a table and plots for a mail"},
+      {"assay report results/published -o report.pdf --lang zh", "for print"}};
+  spec.run = report;
+  return spec;
+}
+
+}  // namespace assay

@@ -1,0 +1,120 @@
+#include "reports/html/cost_json.h"
+
+#include <cmath>
+
+namespace assay {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json finite(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr); }
+
+ordered_json amount_json(const Amount& a) {
+  if (!a.value) return {{"value", nullptr}, {"low", nullptr}, {"high", nullptr}, {"reason", a.reason}};
+  return {{"value", *a.value}, {"low", a.interval.low}, {"high", a.interval.high}, {"reason", ""}};
+}
+
+ordered_json input_json(CostInput input, const Estimate& e) {
+  const auto shown = [&](double v) { return e.confidential ? ordered_json(nullptr) : ordered_json(v); };
+  return {{"name", cost_input_name(input)},
+          {"unit", cost_input_unit(input)},
+          {"value", shown(e.typical)},
+          {"low", shown(e.low)},
+          {"high", shown(e.high)},
+          {"basis", e.basis},
+          {"source", e.confidential ? "" : e.source},
+          {"date", e.date},
+          {"grade", e.grade},
+          {"note", e.confidential ? "" : e.note},
+          {"confidential", e.confidential}};
+}
+
+ordered_json inputs_json(const CostInputs& inputs) {
+  ordered_json out = ordered_json::array();
+  for (const CostInput i : all_cost_inputs()) {
+    if (inputs.at(i)) out.push_back(input_json(i, *inputs.at(i)));
+  }
+  return out;
+}
+
+ordered_json classes_json(const std::array<Amount, kTokenClasses>& amounts) {
+  ordered_json out = ordered_json::array();
+  for (const Amount& a : amounts) out.push_back(amount_json(a));
+  return out;
+}
+
+bool is_confidential(const CostInputs& inputs, CostInput i) { return inputs.at(i) && inputs.at(i)->confidential; }
+
+ordered_json tornado_json(const Cost& cost, const CostInputs& inputs) {
+  ordered_json out = ordered_json::array();
+  for (const Sensitivity& s : cost.tornado) {
+    // Its ends would give a confidential price away.
+    if (is_confidential(inputs, s.input)) continue;
+    out.push_back({{"input", cost_input_name(s.input)}, {"at_low", finite(s.at_low)}, {"at_high", finite(s.at_high)}});
+  }
+  return out;
+}
+
+ordered_json verdict_json(const ReportVerdict& v, const CostInputs& inputs) {
+  ordered_json waterfall = ordered_json::array(), levers = ordered_json::array();
+  for (const Factor& f : v.verdict.waterfall) {
+    waterfall.push_back({{"name", f.name}, {"factor", finite(f.factor)}, {"meaning", f.meaning}});
+  }
+  for (const Lever& l : v.verdict.levers) {
+    if (is_confidential(inputs, l.input)) continue;
+    levers.push_back({{"input", cost_input_name(l.input)},
+                      {"now", finite(l.now)},
+                      {"needed", finite(l.needed)},
+                      {"possible", l.possible},
+                      {"limit", l.limit}});
+  }
+  return {{"target", v.target},
+          {"reached", reached_name(v.verdict.reached)},
+          {"gap", finite(v.verdict.gap)},
+          {"gap_low", finite(v.verdict.gap_interval.low)},
+          {"gap_high", finite(v.verdict.gap_interval.high)},
+          {"waterfall", std::move(waterfall)},
+          {"levers", std::move(levers)},
+          {"impossible_by_electricity", v.verdict.impossible_by_electricity},
+          {"reason", v.verdict.reason}};
+}
+
+}  // namespace
+
+ordered_json targets_json(const std::vector<ReportTarget>& targets) {
+  ordered_json out = ordered_json::array();
+  for (const ReportTarget& t : targets) out.push_back({{"text", t.text}, {"cny_per_token", t.cny_per_token}});
+  return out;
+}
+
+ordered_json cost_json(const ReportCost& c) {
+  ordered_json out = {{"chip", c.chip},   {"model", c.model},           {"dtype", c.dtype},
+                      {"basis", c.basis}, {"input_case", c.input_case}, {"output_case", c.output_case},
+                      {"rows", c.rows},   {"missing", c.missing},       {"notes", c.notes}};
+  if (!c.missing.empty()) return out;
+  ordered_json verdicts = ordered_json::array();
+  for (const ReportVerdict& v : c.verdicts) verdicts.push_back(verdict_json(v, c.inputs));
+  out["rented"] = c.inputs.rented;
+  out["inputs"] = inputs_json(c.inputs);
+  out["mix"] = {{"cached", c.inputs.mix.cached},
+                {"input", c.inputs.mix.input},
+                {"output", c.inputs.mix.output},
+                {"source", c.inputs.mix.source}};
+  out["price_currency"] = c.price_currency;
+  out["price_fx"] = c.price_fx;
+  out["price_basis"] = c.cost.price_basis;
+  out["per_hour"] = amount_json(c.cost.per_hour);
+  out["classes"] = {"cached", "input", "output", "blended"};
+  out["headline"] = static_cast<int>(c.cost.headline);
+  out["per_token"] = classes_json(c.cost.per_token);
+  out["electricity_per_token"] = classes_json(c.cost.electricity_token);
+  out["tornado"] = tornado_json(c.cost, c.inputs);
+  out["seed"] = c.cost.options.seed;
+  out["draws"] = c.cost.options.draws;
+  out["verdicts"] = std::move(verdicts);
+  return out;
+}
+
+ordered_json cost_answer_json(const ReportCostAnswer& a) { return {{"kind", a.kind}, {"costs", a.costs}}; }
+
+}  // namespace assay

@@ -1,0 +1,100 @@
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "reports/html/model_parts.h"
+
+namespace assay {
+namespace {
+
+// The currency of the amount that the cost rests on, and its rate.
+void add_currency(const PricedSubject& priced, const PriceBook& book, ReportCost* out) {
+  out->price_currency = "CNY";
+  if (!priced.chip) return;
+  const PriceCells& cells = priced.inputs.rented ? priced.chip->rent_per_hour : priced.chip->price;
+  if (cells.empty() || cells.front().currency.empty()) return;
+  for (const FxRate& rate : book.fx) {
+    if (rate.currency != cells.front().currency) continue;
+    out->price_currency = rate.currency;
+    out->price_fx = rate.cny.value;
+  }
+}
+
+size_t chip_index(const ReportModel& model, const std::string& product) {
+  for (size_t i = 0; i < model.chips.size(); ++i) {
+    if (model.chips[i].product == product) return i;
+  }
+  return 0;
+}
+
+ReportCost cost_of(const CostSubject& subject, const ReportPricing& pricing, const ReportModel& model) {
+  ReportCost out;
+  out.chip = chip_index(model, subject.product);
+  out.model = subject.model;
+  out.dtype = subject.dtype;
+  out.basis = subject.basis;
+  out.input_case = subject.input_case;
+  out.output_case = subject.output_case;
+  out.notes = subject.notes;
+  for (size_t i = 0; i < model.rows.size(); ++i) {
+    const ReportRow& row = model.rows[i];
+    const std::string& id = model.cases[row.test_case].id;
+    const bool of_subject = std::find(subject.records.begin(), subject.records.end(), row.id) != subject.records.end();
+    if (of_subject && (id == subject.input_case || id == subject.output_case)) out.rows.push_back(i);
+  }
+  const Result<PricedSubject> priced = price_subject(subject, pricing.choices, pricing.book);
+  if (!priced.ok()) {
+    out.missing = priced.error().message;
+    return out;
+  }
+  out.inputs = priced->inputs;
+  out.notes.insert(out.notes.end(), priced->notes.begin(), priced->notes.end());
+  out.cost = cost(out.inputs, pricing.options);
+  add_currency(*priced, pricing.book, &out);
+  const double reference = reference_tariff(pricing.book);
+  for (size_t t = 0; t < pricing.targets.size(); ++t) {
+    out.verdicts.push_back({t, verdict(out.inputs, out.cost, out.cost.headline, pricing.targets[t].cny_per_token,
+                                       subject.ladder, reference)});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<ReportCost> costs_of(const std::vector<Record>& records, const ReportPricing& pricing,
+                                 const ReportModel& model) {
+  std::vector<ReportCost> out;
+  for (const CostSubject& subject : cost_subjects(records, pricing.limits, pricing.book)) {
+    out.push_back(cost_of(subject, pricing, model));
+  }
+  return out;
+}
+
+ReportCostAnswer cost_answer_of(const std::vector<ReportCost>& costs) {
+  const auto amount = [&](size_t i) -> const Amount& { return costs[i].cost.of(costs[i].cost.headline); };
+  std::map<std::tuple<std::string, std::string, std::string, TokenClass>, std::vector<size_t>> comparable;
+  for (size_t i = 0; i < costs.size(); ++i) {
+    const ReportCost& c = costs[i];
+    if (!c.missing.empty() || !amount(i).value) continue;
+    comparable[{c.model, c.dtype, c.basis, c.cost.headline}].push_back(i);
+  }
+  ReportCostAnswer answer;
+  for (const auto& [key, group] : comparable) {
+    const bool measured = std::get<2>(key) == "measured";
+    const bool best_measured = !answer.costs.empty() && costs[answer.costs[0]].basis == "measured";
+    if (std::make_pair(group.size(), measured) > std::make_pair(answer.costs.size(), best_measured))
+      answer.costs = group;
+  }
+  if (answer.costs.empty()) return answer;
+  std::sort(answer.costs.begin(), answer.costs.end(),
+            [&](size_t a, size_t b) { return *amount(a).value < *amount(b).value; });
+  if (answer.costs.size() == 1) {
+    answer.kind = "one-chip";
+    return answer;
+  }
+  const bool apart = amount(answer.costs[0]).interval.high < amount(answer.costs[1]).interval.low;
+  answer.kind = apart ? "cheapest" : "undecided";
+  return answer;
+}
+
+}  // namespace assay

@@ -1,0 +1,95 @@
+#include "reports/html/model_parts.h"
+
+namespace assay {
+namespace {
+
+Bounded bounded(const Quantile& q) { return {q.value, q.low, q.high}; }
+
+void add_latency(const Latency& step, ReportRow* row) {
+  row->p50 = bounded(step.quantiles[0]);
+  row->p90 = bounded(step.quantiles[1]);
+  row->p99 = bounded(step.quantiles[2]);
+  row->p999 = bounded(step.quantiles[3]);
+  row->median = step.median;
+  row->mean = step.mean;
+  row->max = step.max;
+  row->jitter = step.jitter_p99;
+  row->tail_ratio = step.tail_ratio;
+  row->cov = step.cov;
+  row->qcd = step.qcd;
+  row->stall_rate = step.stall_rate;
+  if (step.n >= 8) row->drift = {step.drift_per_s, step.drift_low, step.drift_high};
+  row->period = step.period_steps;
+  row->bimodal = step.bimodal;
+}
+
+}  // namespace
+
+ReportRow row_of(const Record& r, const Metrics& m) {
+  ReportRow row;
+  row.id = r.id;
+  row.created = r.created;
+  row.tier = r.tier;
+  row.basis = r.basis;
+  row.status = r.status;
+  row.reason = r.reason;
+  row.form = r.form;
+  row.stop = r.stop.reason;
+  row.numerics = r.numerics.verdict;
+  row.tool_commit = r.tool_commit;
+  row.executed = r.executed;
+  row.disturbed = r.noise.disturbed;
+  row.causes = r.noise.causes;
+  row.warnings = r.warnings;
+  row.threads = r.threads;
+  row.steps = r.samples.host_ns.size();
+  row.timed_s = r.stop.timed_s;
+  row.prepare_s = r.prepare_s;
+  row.load_s = r.load_s;
+  row.unit = m.unit;
+  row.projected_rate = m.projected_rate;
+  row.energy_source = r.energy.source;
+  row.energy_note = m.energy_note;
+  row.ceiling_note = m.mfu_note;
+  if (!m.rate || !m.step) return row;
+  row.rate = {m.rate->per_s, m.rate->interval.low, m.rate->interval.high};
+  add_latency(*m.step, &row);
+  row.stalls = static_cast<double>(m.stalls);
+  row.stalls_host = static_cast<double>(m.stalls_from_host);
+  row.flops_per_s = m.flops_per_s;
+  row.bytes_per_s = m.bytes_per_s;
+  row.mfu = m.mfu_attainable;
+  row.mbu = m.mbu_attainable;
+  row.ceiling_flops = r.ceiling.flops_per_s;
+  row.ceiling_bytes = r.ceiling.read_bytes_per_s;
+  row.joules_per_token = m.joules_per_token;
+  row.watts = r.energy.watts_mean;
+  return row;
+}
+
+ReportRow row_of(const Headline& h) {
+  ReportRow row;
+  row.id = h.id;
+  row.created = h.created;
+  row.tier = h.tier;
+  row.basis = h.basis;
+  row.status = h.status;
+  row.reason = h.reason;
+  row.form = h.form;
+  row.tool_commit = h.tool_commit;
+  row.disturbed = h.disturbed;
+  row.steps = h.n;
+  row.unit = h.unit;
+  row.rate = {h.rate, h.rate_low, h.rate_high};
+  row.projected_rate = h.projected_rate;
+  row.p50.value = h.p50_ns;
+  row.p99 = {h.p99_ns, std::nullopt, h.p99_high_ns};
+  row.p999 = {h.p999_ns, std::nullopt, h.p999_high_ns};
+  row.jitter = h.jitter_p99_ns;
+  row.mfu = h.mfu;
+  row.mbu = h.mbu;
+  row.joules_per_token = h.joules_per_token;
+  return row;
+}
+
+}  // namespace assay

@@ -1,0 +1,109 @@
+#include "reports/html/report_model.h"
+
+#include "reports/html/model_parts.h"
+
+namespace assay {
+namespace {
+
+ReportModel blank_model(const ReportOptions& options) {
+  ReportModel model;
+  model.title = options.title;
+  model.created = options.created;
+  model.tool_version = options.tool_version;
+  model.tool_commit = options.tool_commit;
+  return model;
+}
+
+// Drops the rows that stand for no group; curves and groups then point at what is left.
+void keep_group_rows(ReportModel* model) {
+  std::vector<ReportRow> kept;
+  std::vector<size_t> place(model->rows.size(), 0);
+  kept.reserve(model->groups.size());
+  for (ReportGroup& group : model->groups) {
+    place[group.row] = kept.size();
+    kept.push_back(std::move(model->rows[group.row]));
+    group.row = kept.size() - 1;
+  }
+  for (ReportCurve& curve : model->curves) curve.row = place[curve.row];
+  model->rows = std::move(kept);
+  model->aggregated = true;
+}
+
+void add_curve(const Record& record, size_t row, const ReportOptions& options, ReportModel* model) {
+  if (model->curves.size() >= options.max_curves) return;
+  ReportCurve curve = curve_of(record, model->rows[row], row);
+  if (!curve.p.empty()) model->curves.push_back(std::move(curve));
+}
+
+void conclude(const std::vector<Record>& records, const ReportOptions& options, ReportModel* model) {
+  model->answer = answer_of(*model);
+  if (options.pricing) {
+    model->targets = options.pricing->targets;
+    model->costs = costs_of(records, *options.pricing, *model);
+    model->cost_answer = cost_answer_of(model->costs);
+  }
+  model->incomparable = incomparable_of(*model);
+}
+
+}  // namespace
+
+ReportModel report_model(const std::vector<Record>& records, const ReportOptions& options) {
+  ReportModel model = blank_model(options);
+  model.records = records.size();
+  Register names(&model);
+  std::vector<size_t> chips;
+  for (const Record& record : records) {
+    ReportRow row = row_of(record, metrics(record));
+    names.place(record, &row);
+    chips.push_back(row.chip);
+    model.rows.push_back(std::move(row));
+  }
+  model.groups = group_rows(model.rows);
+  model.environment = environment_of(records, chips, model.chips.size());
+  for (const ReportGroup& group : model.groups) add_curve(records[group.row], group.row, options, &model);
+  if (records.size() > options.max_rows) keep_group_rows(&model);
+  conclude(records, options, &model);
+  return model;
+}
+
+Result<ReportModel> report_model(const Store& store, const ReportOptions& options) {
+  const Result<uint64_t> count = store.count();
+  if (!count.ok()) return count.error();
+  if (*count <= options.max_rows) {
+    const Result<std::vector<Record>> records = store.records();
+    if (!records.ok()) return records.error();
+    return report_model(*records, options);
+  }
+  const Result<std::vector<Headline>> headlines = store.headlines();
+  if (!headlines.ok()) return headlines.error();
+  ReportModel model = blank_model(options);
+  model.records = headlines->size();
+  Register names(&model);
+  for (const Headline& headline : *headlines) {
+    ReportRow row = row_of(headline);
+    names.place(headline, &row);
+    model.rows.push_back(std::move(row));
+  }
+  model.groups = group_rows(model.rows);
+  std::vector<Record> details;
+  std::vector<size_t> chips;
+  for (size_t g = 0; g < model.groups.size() && g < options.max_details; ++g) {
+    ReportRow& row = model.rows[model.groups[g].row];
+    Result<Record> record = store.record(row.id);
+    if (!record.ok()) return record.error();
+    ReportRow whole = row_of(*record, metrics(*record));
+    whole.chip = row.chip;
+    whole.test_case = row.test_case;
+    row = std::move(whole);
+    names.complete(*record, row);
+    add_curve(*record, model.groups[g].row, options, &model);
+    chips.push_back(row.chip);
+    details.push_back(std::move(record).value());
+  }
+  model.environment = environment_of(details, chips, model.chips.size());
+  keep_group_rows(&model);
+  conclude(details, options, &model);
+  return model;
+}
+
+}  // namespace assay

@@ -1,0 +1,152 @@
+#include <algorithm>
+#include <charconv>
+
+#include "reports/csv.h"
+#include "reports/format.h"
+#include "reports/html/report_fields.h"
+#include "reports/html/report_forms.h"
+
+namespace assay {
+namespace {
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const std::string& part : parts) out.append(out.empty() ? "" : "; ").append(part);
+  return out;
+}
+
+std::string shortest(double value) {
+  char text[40];
+  return std::string(text, std::to_chars(text, text + sizeof(text), value).ptr);
+}
+
+std::string csv_value(const FieldValue& value) {
+  if (const auto* number = std::get_if<double>(&value)) return csv_field(shortest(*number), true);
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+  if (const auto* text = std::get_if<std::string>(&value)) return csv_field(*text, false);
+  if (const auto* list = std::get_if<std::vector<std::string>>(&value)) return csv_field(joined(*list), false);
+  return "";
+}
+
+std::string cell(std::string text) {
+  for (size_t at = 0; (at = text.find_first_of("|\n", at)) != std::string::npos; at += 2) {
+    text.replace(at, 1, text[at] == '|' ? "\\|" : " ");
+  }
+  return text.empty() ? "–" : text;
+}
+
+std::string line(const std::vector<std::string>& cells) {
+  std::string out = "|";
+  for (const std::string& text : cells) out += " " + cell(text) + " |";
+  return out + "\n";
+}
+
+std::string per_100k(const std::optional<double>& cny) { return cny ? number_text(*cny * 1e5, 4) : ""; }
+
+std::string cost_table(const ReportModel& model) {
+  std::string out = "\n" +
+                    line({"chip", "model", "CNY/100K tokens", "95 %", "CNY/1M", "of which electricity", "basis"}) +
+                    "|---|---|---:|---:|---:|---:|---|\n";
+  for (const ReportCost& c : model.costs) {
+    const std::string work = c.model + " " + c.dtype;
+    if (!c.missing.empty()) {
+      out += line({chip_name(model, c.chip), work, "", "", "", "", c.missing});
+      continue;
+    }
+    const Amount& amount = c.cost.of(c.cost.headline);
+    const std::string range = per_100k(amount.interval.low) + "–" + per_100k(amount.interval.high);
+    out += line({chip_name(model, c.chip), work + ", " + token_class_name(c.cost.headline), per_100k(amount.value),
+                 range, amount.value ? number_text(*amount.value * 1e6, 4) : "",
+                 per_100k(c.cost.floor_of(c.cost.headline).value), c.basis + ", prices " + c.cost.price_basis});
+  }
+  return out;
+}
+
+std::string rate_table(const ReportModel& model) {
+  std::string out = "\n" + line({"chip", "case", "rate", "95 %", "p50", "p99", "J/token", "basis", "record"}) +
+                    "|---|---|---:|---:|---:|---:|---:|---|---|\n";
+  for (const ReportGroup& group : model.groups) {
+    const ReportRow& r = model.rows[group.row];
+    std::vector<std::string> cells{chip_name(model, group.chip), model.cases[group.test_case].id};
+    if (r.rate.value && r.rate.low && r.rate.high) {
+      const Throughput rate{*r.rate.value, {*r.rate.low, *r.rate.high}, 0, 0};
+      const std::string unit = r.unit == "tokens/s" ? " tokens/s" : "";
+      cells.push_back(rate_text(rate.per_s, (rate.interval.high - rate.interval.low) / 2, r.unit) + unit);
+      cells.push_back(interval_text(rate, r.unit));
+    } else {
+      cells.insert(cells.end(), {r.status, ""});
+    }
+    cells.push_back(r.p50.value ? time_text(*r.p50.value) : "");
+    cells.push_back(r.p99.value ? time_text(*r.p99.value) + (r.p99.high ? "" : "?") : "");
+    cells.push_back(r.joules_per_token ? number_text(*r.joules_per_token, 3) : "");
+    cells.insert(cells.end(), {r.basis + (r.disturbed ? " \\*" : ""), r.id.substr(0, 8)});
+    out += line(cells);
+  }
+  return out;
+}
+
+std::string answer_text(const ReportModel& model) {
+  const ReportCostAnswer& money = model.cost_answer;
+  if (money.kind != "none") {
+    const ReportCost& first = model.costs[money.costs[0]];
+    const Amount& amount = first.cost.of(first.cost.headline);
+    const std::string value = per_100k(amount.value) + " CNY per 100K tokens (" + per_100k(amount.interval.low) + "–" +
+                              per_100k(amount.interval.high) + ", 95 %)";
+    if (money.kind == "one-chip") return chip_name(model, first.chip) + ": " + value;
+    const std::string rival = chip_name(model, model.costs[money.costs[1]].chip);
+    if (money.kind == "cheapest") return chip_name(model, first.chip) + " is the cheapest: " + value;
+    return "cost doesn't decide between " + chip_name(model, first.chip) + " and " + rival +
+           ": the 95 % intervals overlap";
+  }
+  if (model.answer.groups.empty()) return "no usable result";
+  const ReportGroup& first = model.groups[model.answer.groups[0]];
+  const ReportRow& row = model.rows[first.row];
+  const std::string rate = rate_text(*row.rate.value, (*row.rate.high - *row.rate.low) / 2, row.unit) + " tokens/s";
+  if (model.answer.kind == "one-chip") return "one chip only: " + chip_name(model, first.chip) + ", " + rate;
+  if (model.answer.kind == "fastest") return chip_name(model, first.chip) + " is the fastest: " + rate;
+  return "throughput doesn't decide: the 95 % intervals overlap";
+}
+
+std::string answer_basis(const ReportModel& model) {
+  if (model.cost_answer.kind == "none") return model.answer.basis.empty() ? "no basis" : model.answer.basis;
+  return model.costs[model.cost_answer.costs[0]].basis;
+}
+
+}  // namespace
+
+std::string chip_name(const ReportModel& model, size_t chip) {
+  const ReportChip& c = model.chips[chip];
+  const auto twins = std::count_if(model.chips.begin(), model.chips.end(),
+                                   [&](const ReportChip& other) { return other.product == c.product; });
+  return twins == 1 ? c.product : c.product + " (" + c.adapter + ")";
+}
+
+std::string report_csv(const ReportModel& model) {
+  std::string out = "chip_name,case_id";
+  for (const ReportField& field : report_fields(ReportRow{})) out += std::string(",") + field.name;
+  out += "\r\n";
+  for (const ReportRow& row : model.rows) {
+    out += csv_field(chip_name(model, row.chip), false) + "," + csv_field(model.cases[row.test_case].id, false);
+    for (const ReportField& field : report_fields(row)) out += "," + csv_value(field.value);
+    out += "\r\n";
+  }
+  return out;
+}
+
+std::string report_markdown(const ReportModel& model) {
+  std::string out = "# " + (model.title.empty() ? "Assay report" : model.title) + "\n\n**" + answer_text(model) + " [" +
+                    answer_basis(model) + "]**\n\n";
+  out += std::to_string(model.records) + " records, " + std::to_string(model.chips.size()) + " chips, " +
+         model.created + ", assay " + model.tool_version + " (" + model.tool_commit + ")\n";
+  if (!model.costs.empty()) out += cost_table(model);
+  out += rate_table(model);
+  out += "\n";
+  for (const Incomparable& i : model.incomparable) {
+    out += "- " + i.kind + (i.chip ? ", " + chip_name(model, *i.chip) : "") +
+           (i.test_case ? ", " + model.cases[*i.test_case].id : "") + (i.detail.empty() ? "" : ": " + i.detail) +
+           (i.count > 1 ? " (" + std::to_string(i.count) + ")" : "") + "\n";
+  }
+  return out;
+}
+
+}  // namespace assay

@@ -1,0 +1,190 @@
+// The first screen: the answer, the four headline figures of each chip, and what can't be compared.
+import { basisMark, chipLabel, figureButton, type Page } from "./context";
+import { figureOf } from "./definitions";
+import { h, select } from "./dom";
+import { numberText, rateText } from "./format";
+import { headlineCost, priced, usable, type Incomparable, type Row } from "./model";
+import { classText } from "./cost_charts";
+import { pickCase } from "./state";
+import { basisText, T, type Text } from "./text";
+
+/** Rows of the case compared, in the answer's order where it has one. */
+export function rowsOfCase(page: Page): Row[] {
+  const { model, state } = page;
+  const rows = model.groups.filter((g) => g.case === state.case).map((g) => model.rows[g.row]);
+  return rows.sort((a, b) => Number(usable(b)) - Number(usable(a)) || (b.rate ?? 0) - (a.rate ?? 0));
+}
+
+interface Statement {
+  head: string;
+  tails: string[];
+}
+
+const perHundredK = (v: number | null): string => (v === null ? "–" : numberText(v * 1e5, 3));
+
+/** What the costs say, where chips are priced. */
+function costStatement(page: Page): Statement | null {
+  const { model, say } = page;
+  const answer = model.cost_answer;
+  if (answer.kind === "none") return null;
+  const [first, second] = answer.costs.map((i) => model.costs[i]);
+  const amount = headlineCost(first);
+  const chip = chipLabel(page, first.chip);
+  const args: Record<string, string> = { chip, value: perHundredK(amount.value), low: perHundredK(amount.low), high: perHundredK(amount.high) };
+  const what = say(T.cost_for, { model: `${first.model} ${first.dtype}`, class: say(classText(first.classes[first.headline])) });
+  if (answer.kind === "one-chip") return { head: say(T.answer_cost_one, args), tails: [`${what} · ${say(T.cost_alone, args)}`] };
+  const rival = headlineCost(second);
+  Object.assign(args, { second: chipLabel(page, second.chip), second_low: perHundredK(rival.low), second_high: perHundredK(rival.high) });
+  if (answer.kind === "cheapest") {
+    const sure = say(T.cost_sure, { ...args, value: perHundredK(rival.value) });
+    return { head: say(T.answer_cheapest, args), tails: [`${what} · ${sure}`] };
+  }
+  const chips = [chip, args.second].join(page.state.lang === "zh" ? "、" : " and ");
+  return { head: say(T.answer_cost_undecided, { chips }), tails: [`${what} · ${say(T.cost_unsure, args)}`] };
+}
+
+function verdictLines(page: Page): string[] {
+  const { model, say } = page;
+  const first = model.cost_answer.costs[0];
+  if (first === undefined) return [];
+  return model.costs[first].verdicts
+    .filter((v) => v.gap !== null)
+    .map((v) => {
+      const args = { target: model.targets[v.target].text, gap: numberText(v.gap ?? NaN), low: numberText(v.gap_low ?? NaN), high: numberText(v.gap_high ?? NaN) };
+      const text = v.reached === "reached" ? T.verdict_reached : v.reached === "not reached" ? T.verdict_not : T.verdict_unsure;
+      return say(text, args) + (v.impossible_by_electricity ? `; ${say(T.verdict_impossible)}` : "");
+    });
+}
+
+function rateStatement(page: Page): Statement {
+  const { model } = page;
+  const rows = model.answer.groups.map((g) => model.rows[model.groups[g].row]);
+  if (model.answer.kind === "none" || rows.length === 0) return { head: page.say(T.answer_none), tails: [] };
+  const rate = (r: Row): string => rateText(r.rate as number, r.rate_low, r.rate_high, r.unit);
+  const chip = chipLabel(page, rows[0].chip);
+  if (model.answer.kind === "one-chip") return { head: page.say(T.answer_one, { chip, rate: rate(rows[0]) }), tails: [] };
+  const second = rows[1];
+  const tail = page.say(T.answer_times, {
+    second: chipLabel(page, second.chip),
+    ratio: numberText((rows[0].rate as number) / (second.rate as number)),
+    low: numberText((rows[0].rate_low as number) / (second.rate_high as number)),
+    high: numberText((rows[0].rate_high as number) / (second.rate_low as number)),
+  });
+  if (model.answer.kind === "fastest") return { head: page.say(T.answer_fastest, { chip, rate: rate(rows[0]) }), tails: [tail] };
+  const chips = [chip, chipLabel(page, second.chip)].join(page.state.lang === "zh" ? "、" : " and ");
+  return { head: page.say(T.answer_undecided, { chips }), tails: [tail] };
+}
+
+/** Money first where there is any; then what the rates say; then why a chip has no cost. */
+function statement(page: Page): Statement {
+  const { model, say } = page;
+  const money = costStatement(page);
+  const rates = rateStatement(page);
+  const reasons = [...new Set(model.costs.map((c) => c.missing).filter(Boolean))];
+  const unpriced = reasons.length > 0 ? [say(T.no_cost, { reasons: reasons.slice(0, 2).join("; ") })] : [];
+  if (!money) return { head: rates.head, tails: [...rates.tails, ...unpriced] };
+  return { head: money.head, tails: [...money.tails, ...verdictLines(page), [rates.head, ...rates.tails].join(page.state.lang === "zh" ? "，" : ", "), ...unpriced] };
+}
+
+/** The cost that goes with a row: same chip, model, dtype and basis. */
+function costOf(page: Page, row: Row): number {
+  const c = page.model.cases[row.case];
+  return page.model.costs.findIndex((x) => priced(x) && x.chip === row.chip && x.model === c.model && x.dtype === c.dtype && x.basis === row.basis);
+}
+
+function costCell(page: Page, row: Row): HTMLElement {
+  const at = costOf(page, row);
+  const label = page.say(T.m_cost);
+  if (at < 0) return h("td", { "data-label": label }, h("span", { class: "absent" }, page.say(T.no_price)));
+  const amount = headlineCost(page.model.costs[at]);
+  const button = h("button", { type: "button", class: "figure", "data-cost": at, click: () => page.openCost(at) }, perHundredK(amount.value));
+  const side = page.say(page.model.costs[at].rented ? T.rented : T.owned);
+  return h("td", { "data-label": label }, button, h("div", { class: "interval" }, `${perHundredK(amount.low)}–${perHundredK(amount.high)} · ${side}`));
+}
+
+function headlineRow(page: Page, row: Row): HTMLElement {
+  const none = (text: Text): HTMLElement => h("span", { class: "absent" }, page.say(text));
+  const cell = (name: Text, value: HTMLElement, below: string | null): HTMLElement =>
+    h("td", { "data-label": page.say(name) }, value, below ? h("div", { class: "interval" }, below) : null);
+  if (!usable(row)) {
+    return h("tr", {}, h("th", { scope: "row" }, chipLabel(page, row.chip)), h("td", { colspan: 4 }, none(T.not_on_case)), h("td", {}, basisMark(page, row.basis)));
+  }
+  const interval = (low: number | null, high: number | null): string | null =>
+    low === null || high === null ? null : `${rateText(low, low, high, row.unit, false)}–${rateText(high, low, high, row.unit, false)}`;
+  const determinism = row.p99_ns === null ? none(T.absent) : figureButton(page, "determinism", row);
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, chipLabel(page, row.chip), row.disturbed ? h("span", { class: "disturbed", title: row.causes.join("; ") }, " *") : null),
+    cell(T.m_throughput, figureButton(page, "rate", row), interval(row.rate_low, row.rate_high)),
+    cell(T.m_determinism, determinism, row.p99_high_ns === null && row.p99_ns !== null ? page.say(T.no_bound) : figureOf("determinism").interval!(row)),
+    costCell(page, row),
+    cell(T.m_energy, row.joules_per_token === null ? none(T.no_energy) : figureButton(page, "energy", row), null),
+    h("td", { "data-label": page.say(T.c_basis) }, basisMark(page, row.basis)),
+  );
+}
+
+const apartTexts: Record<string, Text> = {
+  "one-chip": T.apart_one_chip,
+  basis: T.apart_basis,
+  tier: T.apart_tier,
+  "case-version": T.apart_version,
+  failed: T.apart_failed,
+  numerics: T.apart_numerics,
+  disturbed: T.apart_disturbed,
+};
+
+function apartLine(page: Page, item: Incomparable): string {
+  const text = apartTexts[item.kind] ?? ([`{detail}`, `{detail}`] as const);
+  return page.say(text, {
+    chip: item.chip === null ? "" : chipLabel(page, item.chip),
+    case: item.case === null ? "" : page.model.cases[item.case].id,
+    count: item.count,
+    detail: item.detail,
+    basis: page.say(basisText(item.detail)),
+  });
+}
+
+const shownAtOnce = 6;
+
+function apart(page: Page): HTMLElement {
+  const items = page.model.incomparable;
+  if (items.length === 0) return h("p", {}, page.say(T.apart_nothing));
+  const lines = (part: Incomparable[]): HTMLElement[] => part.map((i) => h("li", {}, apartLine(page, i)));
+  const rest = items.slice(shownAtOnce);
+  return h(
+    "div",
+    {},
+    h("ul", { class: "apart" }, lines(items.slice(0, shownAtOnce))),
+    rest.length > 0 ? h("details", {}, h("summary", {}, page.say(T.more, { count: rest.length })), h("ul", { class: "apart" }, lines(rest.slice(0, 200)))) : null,
+  );
+}
+
+export function answerSection(page: Page): HTMLElement {
+  const { model, state } = page;
+  const { head, tails } = statement(page);
+  const first = model.cost_answer.costs[0];
+  const basis = first === undefined ? model.answer.basis : model.costs[first].basis;
+  const measured = [...new Set(model.groups.map((g) => g.case))].sort((a, b) => model.cases[a].id.localeCompare(model.cases[b].id));
+  const picker = select(page.say(T.case_pick), measured.map((c) => [String(c), model.cases[c].id]), String(state.case), (value) => {
+    pickCase(model, state, Number(value));
+    page.update();
+  });
+  const answerCase = model.answer.case;
+  return h(
+    "section",
+    { id: "answer", "aria-labelledby": "answer-h" },
+    h("h2", { id: "answer-h", class: "statement" }, head, " ", basis ? basisMark(page, basis) : null),
+    tails.map((tail, i) => h("p", { class: i === 0 ? "lead" : "point" }, tail)),
+    answerCase !== null ? h("p", { class: "note" }, `${page.say(T.on_case)} `, h("code", {}, model.cases[answerCase].id)) : null,
+    measured.length > 1 ? h("div", { class: "controls no-print" }, picker) : null,
+    h(
+      "table",
+      { class: "headline" },
+      h("thead", {}, h("tr", {}, [T.chip, T.m_throughput, T.m_determinism, T.m_cost_unit, T.m_energy, T.c_basis].map((t) => h("th", { scope: "col" }, page.say(t))))),
+      h("tbody", {}, rowsOfCase(page).map((row) => headlineRow(page, row))),
+    ),
+    h("h3", {}, page.say(T.apart_title)),
+    apart(page),
+  );
+}

@@ -1,0 +1,64 @@
+// What a chart is, as data: axes, series of marks, guides. chart_option.ts draws it.
+import type { Model } from "./model";
+import type { State } from "./state";
+import type { Lang, Text } from "./text";
+
+export interface Axis {
+  name: Text;
+  scale: "linear" | "log" | "nines" | "category";
+  /** how a value reads on the axis and in the tooltip */
+  tick: (value: number) => string;
+  value: (value: number) => string;
+  categories?: string[];
+  /** linear axes begin at 0 unless this is set */
+  tight?: boolean;
+  min?: number;
+  max?: number;
+}
+
+export interface Mark {
+  x: number;
+  y: number;
+  xLow?: number | null;
+  xHigh?: number | null;
+  yLow?: number | null;
+  yHigh?: number | null;
+  /** the record it stands for */
+  row?: number;
+  label?: string;
+}
+
+export interface Series {
+  name: string;
+  /** gives colour, symbol and dash */
+  tone: number | "muted" | "warn" | "bad" | "target";
+  style: "points" | "line" | "points-line" | "bar" | "band" | "ticks" | "rule" | "range";
+  marks: Mark[];
+  stack?: string;
+  /** not listed in the legend */
+  quiet?: boolean;
+}
+
+export interface Chart {
+  id: string;
+  title: Text;
+  note: Text;
+  noteArgs?: Record<string, string | number>;
+  x: Axis;
+  y: Axis;
+  height: number;
+  series: Series[];
+  /** lines across at a value of x */
+  guides?: { x: number; label: string }[];
+}
+
+/** A chart for what the reader chose, or the one line that says why there is none. */
+export type ChartResult = Chart | { missing: Text; args?: Record<string, string | number>; id: string; title: Text };
+
+export interface ChartDef {
+  id: string;
+  section: string;
+  build: (model: Model, state: State, lang: Lang) => ChartResult[];
+}
+
+export const isMissing = (c: ChartResult): c is Extract<ChartResult, { missing: Text }> => "missing" in c;

@@ -1,0 +1,311 @@
+// Draws a chart's data: the one place that knows ECharts' options.
+import type { EChartsCoreOption } from "echarts/core";
+import type { Axis, Chart, Mark, Series } from "./chart_def";
+import { inks, toneOf, type Ink } from "./palette";
+import { say, type Lang } from "./text";
+
+type Theme = "light" | "dark";
+
+interface Look {
+  theme: Theme;
+  lang: Lang;
+  ink: Ink;
+  /** width in CSS pixels: labels thin out where it is small */
+  width: number;
+  symbolScale: number;
+}
+
+export const fontFamily =
+  'system-ui, -apple-system, "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", sans-serif';
+
+interface Drawn {
+  color: string;
+  symbol: string;
+  dash: number[] | "solid";
+}
+
+function drawn(series: Series, look: Look): Drawn {
+  if (typeof series.tone === "number") return toneOf(series.tone, look.theme);
+  if (series.tone === "warn") return { color: look.ink.warn, symbol: "triangle", dash: "solid" };
+  if (series.tone === "bad") return { color: look.ink.bad, symbol: "diamond", dash: "solid" };
+  if (series.tone === "target") return { color: look.ink.bad, symbol: "none", dash: [8, 4] };
+  return { color: look.ink.muted, symbol: "rect", dash: "solid" };
+}
+
+function axisOption(axis: Axis, look: Look, vertical: boolean): Record<string, unknown> {
+  const common = {
+    name: say(axis.name, look.lang),
+    nameLocation: vertical ? "end" : "middle",
+    nameGap: vertical ? 12 : 28,
+    nameTextStyle: { color: look.ink.muted, fontSize: 12, align: vertical ? "left" : "center", padding: vertical ? [0, 0, 0, -52] : 0 },
+    axisLabel: { color: look.ink.muted, fontSize: 11.5, hideOverlap: true, formatter: (v: number) => axis.tick(v) },
+    axisLine: { show: !vertical, lineStyle: { color: look.ink.line } },
+    axisTick: { show: !vertical, lineStyle: { color: look.ink.line } },
+    splitLine: { show: vertical || axis.scale === "log", lineStyle: { color: look.ink.faint } },
+    min: axis.min,
+    max: axis.max,
+  };
+  if (axis.scale === "category") {
+    return {
+      ...common,
+      type: "category",
+      data: axis.categories,
+      axisLabel: { color: look.ink.text, fontSize: 12, interval: 0, width: look.width > 520 ? 168 : 100, overflow: "break" },
+      splitLine: { show: false },
+    };
+  }
+  if (axis.scale === "log") return { ...common, type: "log", minorSplitLine: { show: false } };
+  if (axis.scale === "nines") return { ...common, type: "value", min: 0, interval: 1, splitLine: { show: true, lineStyle: { color: look.ink.faint } } };
+  return { ...common, type: "value", scale: axis.tight === true, splitNumber: vertical || look.width > 520 ? 5 : 4 };
+}
+
+const point = (m: Mark): (number | null | undefined)[] => [m.x, m.y, m.xLow ?? null, m.xHigh ?? null, m.yLow ?? null, m.yHigh ?? null];
+
+interface Api {
+  value(dim: number): number;
+  coord(at: [number, number]): [number, number];
+}
+
+const stroke = (x1: number, y1: number, x2: number, y2: number, color: string, width = 1.4): Record<string, unknown> => ({
+  type: "line",
+  shape: { x1, y1, x2, y2 },
+  style: { stroke: color, lineWidth: width },
+});
+
+/** Whiskers of a mark's intervals in both directions. */
+function whiskers(series: Series, color: string): Record<string, unknown> | null {
+  const marks = series.marks.filter((m) => m.yLow != null || m.xLow != null);
+  if (marks.length === 0) return null;
+  return {
+    type: "custom",
+    name: series.name,
+    itemStyle: { color },
+    silent: true,
+    z: 3,
+    data: marks.map(point),
+    encode: { x: [0, 2, 3], y: [1, 4, 5] },
+    renderItem: (_: unknown, api: Api) => {
+      const [x, y, xLow, xHigh, yLow, yHigh] = [0, 1, 2, 3, 4, 5].map((d) => api.value(d));
+      const children: unknown[] = [];
+      if (Number.isFinite(yLow) && Number.isFinite(yHigh)) {
+        const [[cx, low], [, high]] = [api.coord([x, yLow]), api.coord([x, yHigh])];
+        children.push(stroke(cx, low, cx, high, color), stroke(cx - 4, low, cx + 4, low, color), stroke(cx - 4, high, cx + 4, high, color));
+      }
+      if (Number.isFinite(xLow) && Number.isFinite(xHigh)) {
+        const [[low, cy], [high]] = [api.coord([xLow, y]), api.coord([xHigh, y])];
+        children.push(stroke(low, cy, high, cy, color), stroke(low, cy - 4, low, cy + 4, color), stroke(high, cy - 4, high, cy + 4, color));
+      }
+      return { type: "group", children };
+    },
+  };
+}
+
+function band(series: Series, color: string): Record<string, unknown> {
+  return {
+    type: "custom",
+    name: series.name,
+    itemStyle: { color },
+    silent: true,
+    z: 1,
+    data: [series.marks.map(point)],
+    encode: { x: -1, y: -1 },
+    renderItem: (_: unknown, api: Api) => {
+      const upper = series.marks.map((m) => api.coord([m.x, m.yHigh as number]));
+      const lower = series.marks.map((m) => api.coord([m.x, m.yLow as number])).reverse();
+      return { type: "polygon", shape: { points: [...upper, ...lower] }, style: { fill: color, opacity: 0.18 } };
+    },
+  };
+}
+
+/** Bars from xLow to xHigh on the row y of a category axis. */
+function range(series: Series, look: Look): Record<string, unknown> {
+  return {
+    type: "custom",
+    name: series.name,
+    z: 2,
+    itemStyle: { color: drawn(series, look).color },
+    data: series.marks.map((m) => ({ value: point(m) })),
+    encode: { x: [2, 3], y: 1 },
+    renderItem: (params: { dataIndex: number }, api: Api) => {
+      const mark = series.marks[params.dataIndex];
+      const [a, y] = api.coord([mark.xLow as number, mark.y]);
+      const [b] = api.coord([mark.xHigh as number, mark.y]);
+      const [left, width] = [Math.min(a, b), Math.max(2, Math.abs(a - b))];
+      const up = (mark.xHigh as number) >= (mark.xLow as number);
+      const color = toneOf(up ? 1 : 0, look.theme).color;
+      return {
+        type: "group",
+        children: [
+          { type: "rect", shape: { x: left, y: y - 9, width, height: 18 }, style: { fill: color, opacity: up ? 0.9 : 0.75 } },
+          { type: "text", style: { x: left + width + 6, y, text: mark.label ?? "", fill: look.ink.muted, font: `11.5px ${fontFamily}`, textVerticalAlign: "middle" } },
+        ],
+      };
+    },
+  };
+}
+
+/** Short strokes on the floor of the chart. */
+function ticks(series: Series, color: string): Record<string, unknown> {
+  return {
+    type: "custom",
+    name: series.name,
+    silent: true,
+    clip: true,
+    itemStyle: { color },
+    data: series.marks.map((m) => [m.x, m.y]),
+    encode: { x: 0, y: -1 },
+    renderItem: (params: { coordSys: { y: number; height: number } }, api: Api) => {
+      const x = api.coord([api.value(0), api.value(1)])[0];
+      const floor = params.coordSys.y + params.coordSys.height;
+      return stroke(x, floor, x, floor - 9, color, 1.2);
+    },
+  };
+}
+
+function seriesOptions(series: Series, chart: Chart, look: Look): Record<string, unknown>[] {
+  const tone = drawn(series, look);
+  const data = series.marks.map((m) => ({ value: [m.x, m.y], row: m.row, label: m.label ? labelOf(m, look) : undefined }));
+  const base = { name: series.name, data, itemStyle: { color: tone.color }, animation: false };
+  if (series.style === "band") return [band(series, tone.color)];
+  if (series.style === "ticks") return series.marks.length > 0 ? [ticks(series, tone.color)] : [];
+  if (series.style === "range") return [range(series, look)];
+  if (series.style === "bar") return [barOption(series, chart, look, tone), ...(whiskers(series, look.ink.text) ? [whiskers(series, look.ink.text)!] : [])];
+  if (series.style === "points") {
+    if (series.marks.length === 0) return [];
+    return [{ ...base, type: "scatter", symbol: tone.symbol, symbolSize: 11 * look.symbolScale, z: 4 }, ...list(whiskers(series, tone.color))];
+  }
+  const joined = {
+    ...base,
+    type: "line",
+    symbol: series.style === "points-line" ? tone.symbol : "none",
+    symbolSize: 10 * look.symbolScale,
+    showSymbol: series.style === "points-line",
+    showAllSymbol: true,
+    lineStyle: { color: tone.color, width: series.style === "rule" ? 1.5 : 2, type: tone.dash },
+    silent: series.style === "rule",
+    z: 4,
+  };
+  return [joined, ...(series.style === "points-line" ? list(whiskers(series, tone.color)) : [])];
+}
+
+const list = <T>(item: T | null): T[] => (item === null ? [] : [item]);
+
+const labelOf = (m: Mark, look: Look): Record<string, unknown> => ({
+  show: look.width > 520,
+  formatter: m.label,
+  position: "right",
+  color: look.ink.muted,
+  fontSize: 11,
+});
+
+const decals = [
+  null,
+  { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [3, 4], rotation: Math.PI / 4 },
+  { symbol: "circle", symbolSize: 0.5, dashArrayX: [[8, 8], [0, 8, 8, 0]], dashArrayY: [6, 0] },
+  { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 5] },
+  { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [3, 4], rotation: -Math.PI / 4 },
+];
+
+function barOption(series: Series, chart: Chart, look: Look, tone: Drawn): Record<string, unknown> {
+  const sideways = chart.y.scale === "category";
+  return {
+    name: series.name,
+    type: "bar",
+    stack: series.stack,
+    barMaxWidth: 34,
+    animation: false,
+    data: series.marks.map((m) => ({
+      value: [m.x, m.y],
+      row: m.row,
+      itemStyle: itemOf(series, m, sideways, look, tone),
+      label: m.label ? { show: true, position: sideways ? "right" : "top", formatter: m.label, color: look.ink.text, fontSize: 12 } : undefined,
+    })),
+  };
+}
+
+function itemOf(series: Series, m: Mark, sideways: boolean, look: Look, tone: Drawn): Record<string, unknown> {
+  const at = series.stack === undefined ? (sideways ? m.y : m.x) : Number(series.tone);
+  const decal = decals[at % decals.length];
+  const color = series.stack === undefined ? toneOf(at, look.theme).color : tone.color;
+  return { color, decal: decal ? { ...decal, color: "rgba(255,255,255,0.45)" } : undefined };
+}
+
+function guides(chart: Chart, look: Look): Record<string, unknown>[] {
+  if (!chart.guides || chart.guides.length === 0) return [];
+  return [
+    {
+      type: "line",
+      data: [],
+      silent: true,
+      markLine: {
+        symbol: "none",
+        silent: true,
+        animation: false,
+        lineStyle: { color: look.ink.bad, type: [7, 4], width: 1.6 },
+        data: chart.guides.map((g, i) => ({
+          xAxis: g.x,
+          label: { formatter: g.label, position: "start", distance: 3 + 15 * i, color: look.ink.bad, fontSize: 11.5 },
+        })),
+      },
+    },
+  ];
+}
+
+/** Rows that the legend takes, so that the chart begins below it. */
+function legendRows(names: string[], width: number): number {
+  let rows = 1;
+  let used = 0;
+  for (const name of names) {
+    const wide = [...name].reduce((sum, c) => sum + (c.charCodeAt(0) > 0x2e80 ? 12 : 7), 0) + 26 + 5 + 16;
+    if (used + wide > width - 8 && used > 0) {
+      rows += 1;
+      used = 0;
+    }
+    used += wide;
+  }
+  return rows;
+}
+
+interface TooltipItem {
+  seriesName: string;
+  value: number[];
+  marker: string;
+}
+
+/** Escapes what a record may hold before it goes into a tooltip's markup. */
+export const escapeHtml = (text: string): string =>
+  text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+
+export function chartOption(chart: Chart, look: { theme: Theme; lang: Lang; width: number; static?: boolean }): EChartsCoreOption {
+  const full: Look = { ...look, ink: inks[look.theme], symbolScale: look.width > 520 ? 1 : 0.8 };
+  const legend = [...new Set(chart.series.filter((s) => !s.quiet && s.marks.length > 0).map((s) => s.name))];
+  const sideways = chart.y.scale === "category";
+  const aside = look.width > 520 ? 180 : 112;
+  const top = sideways ? 14 + 15 * (chart.guides?.length ?? 0) : legend.length > 1 ? 38 + 22 * legendRows(legend, look.width) : 40;
+  return {
+    animation: false,
+    textStyle: { fontFamily, color: full.ink.text },
+    backgroundColor: look.static ? full.ink.surface : "transparent",
+    grid: { left: sideways ? aside : 64, right: sideways ? 90 : 28, top, bottom: 46 },
+    legend: { show: legend.length > 1, data: legend, top: 0, left: 0, itemGap: 16, itemWidth: 26, itemHeight: 11, textStyle: { color: full.ink.text, fontSize: 12 } },
+    tooltip: look.static
+      ? undefined
+      : {
+          trigger: "item",
+          confine: true,
+          backgroundColor: full.ink.surface,
+          borderColor: full.ink.line,
+          textStyle: { color: full.ink.text, fontSize: 12 },
+          formatter: (item: TooltipItem) => tooltip(item, chart),
+        },
+    xAxis: axisOption(chart.x, full, false),
+    yAxis: { ...axisOption(chart.y, full, true), ...(sideways ? { inverse: true, axisLine: { show: false }, axisTick: { show: false }, name: "" } : {}) },
+    series: [...chart.series.flatMap((s) => seriesOptions(s, chart, full)), ...guides(chart, full)],
+  };
+}
+
+function tooltip(item: TooltipItem, chart: Chart): string {
+  const [x, y] = item.value;
+  const axisValue = (axis: Axis, v: number): string => (axis.scale === "category" ? (axis.categories?.[v] ?? "") : axis.value(v));
+  return `${item.marker}<b>${escapeHtml(item.seriesName)}</b><br>${escapeHtml(axisValue(chart.x, x))}<br>${escapeHtml(axisValue(chart.y, y))}`;
+}

@@ -1,0 +1,122 @@
+// Charts on the page: drawn when they come into view, redrawn for the printer, with their numbers as a table beside.
+import type { EChartsType } from "echarts/core";
+import { isMissing, type Axis, type Chart, type ChartDef, type Mark } from "./chart_def";
+import { chartOption } from "./chart_option";
+import type { Page } from "./context";
+import { h } from "./dom";
+import { echarts } from "./echarts_setup";
+import { T } from "./text";
+
+const printWidth = 680;
+const maxTableMarks = 300;
+
+interface Mounted {
+  chart: Chart;
+  box: HTMLElement;
+  instance: EChartsType | null;
+}
+
+export class ChartView {
+  private mounted: Mounted[] = [];
+  private seen = new IntersectionObserver((entries) => entries.forEach((e) => e.isIntersecting && this.draw(e.target)), { rootMargin: "300px" });
+  private resized = new ResizeObserver((entries) => entries.forEach((e) => this.resize(e.target)));
+  private printing = false;
+
+  constructor(private page: Page) {
+    window.addEventListener("beforeprint", () => this.forPrinter(true));
+    window.addEventListener("afterprint", () => this.forPrinter(false));
+  }
+
+  clear(): void {
+    for (const m of this.mounted) m.instance?.dispose();
+    this.seen.disconnect();
+    this.resized.disconnect();
+    this.mounted = [];
+  }
+
+  /** The charts of a definition as figures; what has no data says so in a line. */
+  figures(def: ChartDef): HTMLElement[] {
+    const { model, state, say } = this.page;
+    return def.build(model, state, state.lang).map((result) => {
+      if (isMissing(result)) return h("p", { class: "missing" }, h("b", {}, say(result.title, result.args)), " ", say(result.missing, result.args));
+      const box = h("div", { class: "chart", id: `chart-${result.id}`, style: `height:${result.height}px`, role: "img", "aria-label": say(result.title, result.noteArgs) });
+      this.mounted.push({ chart: result, box, instance: null });
+      this.seen.observe(box);
+      this.resized.observe(box);
+      return h(
+        "figure",
+        {},
+        h("figcaption", {}, h("h3", {}, say(result.title, result.noteArgs)), h("p", { class: "note" }, say(result.note, result.noteArgs))),
+        box,
+        this.numbers(result),
+      );
+    });
+  }
+
+  private numbers(chart: Chart): HTMLElement {
+    const { say } = this.page;
+    const value = (axis: Axis, v: number): string => (axis.scale === "category" ? (axis.categories?.[v] ?? "") : axis.value(v));
+    const range = (axis: Axis, low?: number | null, high?: number | null): string => (low == null || high == null ? "" : ` (${value(axis, low)} – ${value(axis, high)})`);
+    const marks = chart.series.filter((s) => s.style !== "band" && s.style !== "ticks").flatMap((s) => s.marks.map((m) => ({ name: s.name, m })));
+    const line = (name: string, m: Mark): HTMLElement =>
+      h(
+        "tr",
+        {},
+        h("td", {}, name),
+        h("td", { class: "number" }, value(chart.x, m.x) + range(chart.x, m.xLow, m.xHigh)),
+        h("td", { class: "number" }, value(chart.y, m.y) + range(chart.y, m.yLow, m.yHigh)),
+        h("td", {}, m.row === undefined ? "" : this.recordButton(m.row)),
+      );
+    const table = h("div", { class: "scroll", tabindex: 0 });
+    const fill = (): void => {
+      if (table.childElementCount > 0) return;
+      const heads = [say(T.series), say(chart.x.name), say(chart.y.name), say(T.c_record)];
+      table.append(
+        h("table", { class: "records" }, h("thead", {}, h("tr", {}, heads.map((t) => h("th", { scope: "col" }, t)))), h("tbody", {}, marks.slice(0, maxTableMarks).map(({ name, m }) => line(name, m)))),
+      );
+      if (marks.length > maxTableMarks) table.append(h("p", { class: "note" }, say(T.more, { count: marks.length - maxTableMarks })));
+    };
+    return h("details", { class: "no-print", toggle: fill }, h("summary", {}, say(T.as_table)), table);
+  }
+
+  private recordButton(row: number): HTMLElement {
+    const record = this.page.model.rows[row];
+    return h("button", { type: "button", class: "figure", click: () => this.page.openRecord(record) }, h("code", {}, record.id.slice(0, 8)));
+  }
+
+  private draw(box: Element): void {
+    const m = this.mounted.find((x) => x.box === box);
+    if (!m || m.instance) return;
+    m.instance = echarts.init(m.box, null, { renderer: "svg" });
+    m.instance.on("click", (event) => {
+      const row = (event.data as { row?: number } | undefined)?.row;
+      if (row !== undefined) this.page.openRecord(this.page.model.rows[row]);
+    });
+    this.paint(m);
+  }
+
+  private paint(m: Mounted): void {
+    const { lang, theme } = this.page.state;
+    const width = this.printing ? printWidth : m.box.clientWidth;
+    m.instance?.setOption(chartOption(m.chart, { lang, theme: this.printing ? "light" : theme, width }), true);
+  }
+
+  private resize(box: Element): void {
+    const m = this.mounted.find((x) => x.box === box);
+    if (!m?.instance || this.printing) return;
+    m.instance.resize();
+    this.paint(m);
+  }
+
+  /** A printer has its own width and no dark paper; what was never in view must be there too. */
+  private forPrinter(on: boolean): void {
+    this.printing = on;
+    document.querySelectorAll<HTMLDetailsElement>("details.sources").forEach((d) => (d.open = on));
+    for (const m of this.mounted) {
+      this.draw(m.box);
+      m.instance?.resize(on ? { width: printWidth } : { width: "auto" });
+      this.paint(m);
+      m.instance?.getZr().flush();
+    }
+  }
+}

@@ -1,0 +1,273 @@
+// The charts of the report, each made of the model alone.
+import type { Chart, ChartDef, ChartResult, Mark, Series } from "./chart_def";
+import { costBars, costTornado, costWaterfall } from "./cost_charts";
+import { axisNumber, axisTime, grouped, numberText, roundDown, roundUp, rateText, timeText } from "./format";
+import { chipName, shownRows, usable, type Case, type Curve, type Model, type Row } from "./model";
+import { scopeOf, type State } from "./state";
+import { basisText, say, T, type Lang } from "./text";
+
+const rateTick = (v: number): string => axisNumber(v);
+const tokens = (v: number): string => `${rateText(v, null, null, "tokens/s")}`;
+
+/** Name of a chip's series; any basis but measured is part of it, so that no line goes without its mark. */
+function seriesName(model: Model, row: Row, lang: Lang): string {
+  const name = chipName(model, row.chip);
+  return row.basis === "measured" ? name : `${name} [${say(basisText(row.basis), lang)}]`;
+}
+
+const inScope = (model: Model, state: State, row: Row): boolean => scopeOf(model, row.case) === state.scope;
+
+function bySeries(model: Model, rows: Row[], lang: Lang): Map<string, Row[]> {
+  const out = new Map<string, Row[]>();
+  for (const row of rows) {
+    const name = seriesName(model, row, lang);
+    out.set(name, [...(out.get(name) ?? []), row]);
+  }
+  return out;
+}
+
+/** The case compared, whose context and batch the curves share: one line a chip. */
+const reference = (model: Model, state: State): Case | null => (state.case === null ? null : model.cases[state.case]);
+
+/** `wanted` where a row has it, else the value that most rows have. */
+function commonValue(rows: Row[], value: (row: Row) => number, wanted: number | undefined): number {
+  const counts = new Map<number, number>();
+  for (const row of rows) counts.set(value(row), (counts.get(value(row)) ?? 0) + 1);
+  if (wanted !== undefined && counts.has(wanted)) return wanted;
+  return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0])[0]?.[0] ?? 0;
+}
+
+function pareto(model: Model, state: State, lang: Lang): ChartResult[] {
+  const head = { id: "pareto", title: T.pareto_title };
+  const all = shownRows(model).filter((r) => usable(r) && model.cases[r.case].kind === "decode" && inScope(model, state, r));
+  if (all.length === 0) return [{ ...head, missing: T.pareto_empty }];
+  const contextOf = (r: Row): number => model.cases[r.case].context;
+  const context = commonValue(all, contextOf, reference(model, state)?.context || undefined);
+  const rows = all.filter((r) => contextOf(r) === context);
+  const series: Series[] = [...bySeries(model, rows, lang)].map(([name, list]) => ({
+    name,
+    tone: list[0].chip,
+    style: "points-line",
+    marks: list
+      .map((r): Mark => {
+        const batch = model.cases[r.case].batch;
+        return { x: (r.rate as number) / batch, y: r.rate as number, yLow: r.rate_low, yHigh: r.rate_high, row: r.index, label: `b${batch}` };
+      })
+      .sort((a, b) => a.x - b.x),
+  }));
+  return [
+    {
+      ...head,
+      note: T.pareto_note,
+      noteArgs: { scope: state.scope, context: grouped(String(context)) },
+      x: { name: T.axis_user_rate, scale: "linear", tick: rateTick, value: (v) => numberText(v, 4) },
+      y: { name: T.axis_rate, scale: "linear", tick: rateTick, value: tokens },
+      height: 380,
+      series,
+    },
+  ];
+}
+
+/** Curves of the case compared, one a chip and basis. */
+function curvesOfCase(model: Model, state: State): [Curve, Row][] {
+  return model.curves
+    .map((c): [Curve, Row] => [c, model.rows[c.row]])
+    .filter(([, row]) => row.case === state.case && usable(row));
+}
+
+const nines = (p: number): number => -Math.log10(1 - p);
+
+function latency(model: Model, state: State, lang: Lang): ChartResult[] {
+  const head = { id: "latency", title: T.latency_title };
+  const curves = curvesOfCase(model, state);
+  if (curves.length === 0) return [{ ...head, missing: T.latency_empty }];
+  const series: Series[] = [];
+  let lowest = Infinity;
+  let highest = 0;
+  for (const [curve, row] of curves) {
+    const name = seriesName(model, row, lang);
+    const band: Mark[] = [];
+    const line: Mark[] = [];
+    curve.p.forEach((p, i) => {
+      const [low, high] = [curve.low_ns[i], curve.high_ns[i]];
+      line.push({ x: nines(p), y: curve.quantile_ns[i], yLow: low, yHigh: high, row: row.index });
+      if (low !== null && high !== null) band.push({ x: nines(p), y: curve.quantile_ns[i], yLow: low, yHigh: high });
+      lowest = Math.min(lowest, low ?? curve.quantile_ns[i]);
+      highest = Math.max(highest, high ?? curve.quantile_ns[i]);
+    });
+    series.push({ name, tone: row.chip, style: "line", marks: line });
+    series.push({ name, tone: row.chip, style: "band", marks: band, quiet: true });
+  }
+  const log = highest / lowest > 8;
+  const axis = { name: T.axis_step, tick: axisTime, value: timeText };
+  return [
+    {
+      ...head,
+      note: T.latency_note,
+      x: { name: T.axis_quantile, scale: "nines", tick: quantileTick, value: quantileTick, max: Math.max(2, Math.ceil(Math.max(...curves.map(([c]) => nines(c.p[c.p.length - 1]))) - 0.01)) },
+      y: log ? { ...axis, scale: "log", min: roundDown(lowest), max: roundUp(highest) } : { ...axis, scale: "linear", tight: true },
+      height: 360,
+      series,
+    },
+  ];
+}
+
+/** 1 -> 90 %, 2 -> 99 %; in between as many digits as tell it apart. */
+export function quantileTick(x: number): string {
+  const percent = (1 - 10 ** -x) * 100;
+  const decimals = x < 1.99 ? (Math.abs(percent - Math.round(percent)) < 0.01 ? 0 : 1) : Math.ceil(x - 2.001) + 0;
+  return `${Number(percent.toFixed(Math.max(decimals, 0)))} %`;
+}
+
+function timelines(model: Model, state: State, lang: Lang): ChartResult[] {
+  return curvesOfCase(model, state)
+    .slice(0, 6)
+    .map(([curve, row], i): Chart => {
+      const of = (mark: number): Mark[] =>
+        curve.start_s.flatMap((x, k) => (curve.mark[k] === mark ? [{ x, y: curve.step_ns[k], row: row.index }] : []));
+      const all = curve.start_s.map((x, k): Mark => ({ x, y: curve.step_ns[k], row: row.index }));
+      const highest = Math.max(...curve.step_ns);
+      const lowest = Math.min(...curve.step_ns);
+      return {
+        id: `timeline-${i}`,
+        title: T.timeline_title,
+        note: T.timeline_note,
+        noteArgs: {
+          chip: seriesName(model, row, lang),
+          steps: row.steps,
+          stalls: row.stalls ?? 0,
+          host: row.stalls_host ?? 0,
+        },
+        x: { name: T.axis_time, scale: "linear", tick: (v) => String(Number(v.toFixed(3))), value: (v) => `${v.toFixed(3)} s` },
+        y: { name: T.axis_step, scale: highest / lowest > 20 ? "log" : "linear", tick: axisTime, value: timeText },
+        height: 230,
+        series: [
+          { name: say(T.step, lang), tone: row.chip, style: "line", marks: all },
+          { name: say(T.stall, lang), tone: "bad", style: "points", marks: of(1) },
+          { name: say(T.stall_host, lang), tone: "warn", style: "points", marks: of(2) },
+          { name: say(T.host_gap, lang), tone: "muted", style: "ticks", marks: curve.gap_start_s.map((x, k) => ({ x, y: curve.gap_ns[k] })) },
+        ],
+      };
+    });
+}
+
+function energy(model: Model, state: State, lang: Lang): ChartResult[] {
+  const head = { id: "energy", title: T.energy_title };
+  const shown = shownRows(model).filter((r) => usable(r) && r.unit === "tokens/s");
+  const rows = shown.filter((r) => r.joules_per_token !== null && inScope(model, state, r));
+  if (rows.length === 0) {
+    const reasons = [...new Set(shown.filter((r) => r.joules_per_token === null).map((r) => r.energy_note).filter(Boolean))];
+    return [{ ...head, missing: T.energy_empty, args: { reasons: reasons.slice(0, 3).join("; ") || "–" } }];
+  }
+  return [
+    {
+      ...head,
+      note: T.energy_note,
+      x: { name: T.axis_rate, scale: "log", tick: rateTick, value: tokens },
+      y: { name: T.axis_energy, scale: "log", tick: axisNumber, value: (v) => `${numberText(v)} J/token` },
+      height: 340,
+      series: [...bySeries(model, rows, lang)].map(([name, list]) => ({
+        name,
+        tone: list[0].chip,
+        style: "points",
+        marks: list.map((r) => ({ x: r.rate as number, y: r.joules_per_token as number, xLow: r.rate_low, xHigh: r.rate_high, row: r.index })),
+      })),
+    },
+  ];
+}
+
+const middle = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+function roofline(model: Model, state: State, lang: Lang): ChartResult[] {
+  const head = { id: "roofline", title: T.roofline_title };
+  const dtype = state.case === null ? "" : model.cases[state.case].dtype;
+  const rows = shownRows(model).filter(
+    (r) => usable(r) && model.cases[r.case].dtype === dtype && r.flops_per_s !== null && intensity(model, r) > 0,
+  );
+  const series: Series[] = [];
+  for (const [name, list] of bySeries(model, rows, lang)) {
+    const withCeiling = list.filter((r) => r.ceiling_flops !== null && r.ceiling_bytes !== null);
+    if (withCeiling.length > 0) {
+      const peak = middle(withCeiling.map((r) => r.ceiling_flops as number));
+      const bandwidth = middle(withCeiling.map((r) => r.ceiling_bytes as number));
+      const intensities = list.map((r) => intensity(model, r));
+      const ridge = peak / bandwidth;
+      const ends = [Math.min(...intensities, ridge) / 2, ridge, Math.max(...intensities, ridge) * 2];
+      series.push({
+        name: `${name} · ${say(T.ceiling, lang)}`,
+        tone: list[0].chip,
+        style: "rule",
+        quiet: true,
+        marks: ends.map((x) => ({ x, y: Math.min(x * bandwidth, peak) })),
+      });
+    }
+    series.push({
+      name,
+      tone: list[0].chip,
+      style: "points",
+      marks: list.map((r) => ({ x: intensity(model, r), y: r.flops_per_s as number, row: r.index, label: rows.length <= 12 ? shortCase(model, r) : "" })),
+    });
+  }
+  if (series.length === 0) return [{ ...head, missing: T.roofline_empty }];
+  return [
+    {
+      ...head,
+      note: T.roofline_note,
+      x: { name: T.axis_intensity, scale: "log", tick: axisNumber, value: (v) => `${numberText(v)} FLOP/B` },
+      y: { name: T.axis_flops, scale: "log", tick: axisNumber, value: (v) => rateText(v, null, null, "FLOP/s") },
+      height: 380,
+      series,
+    },
+  ];
+}
+
+const intensity = (model: Model, row: Row): number => {
+  const c = model.cases[row.case];
+  return c.flops / (c.weight_bytes + c.kv_bytes || Infinity);
+};
+
+function shortCase(model: Model, row: Row): string {
+  const c = model.cases[row.case];
+  return `${c.kind === "prefill" ? "P" : c.kind === "decode" ? "D" : c.kind} b${c.batch} ${axisNumber(c.kind === "prefill" ? c.tokens : c.context)}`;
+}
+
+function context(model: Model, state: State, lang: Lang): ChartResult[] {
+  const head = { id: "context", title: T.context_title };
+  const all = shownRows(model).filter((r) => usable(r) && model.cases[r.case].kind === "decode" && inScope(model, state, r));
+  const batchOf = (r: Row): number => model.cases[r.case].batch;
+  const batch = commonValue(all, batchOf, reference(model, state)?.batch);
+  const series: Series[] = [...bySeries(model, all.filter((r) => batchOf(r) === batch), lang)]
+    .filter(([, list]) => new Set(list.map((r) => model.cases[r.case].context)).size > 1)
+    .map(([name, list]) => ({
+      name,
+      tone: list[0].chip,
+      style: "points-line",
+      marks: list
+        .map((r): Mark => ({ x: model.cases[r.case].context, y: r.median_ns as number, yLow: r.p50_low_ns, yHigh: r.p50_high_ns, row: r.index }))
+        .sort((a, b) => a.x - b.x),
+    }));
+  if (series.length === 0) return [{ ...head, missing: T.context_empty }];
+  return [
+    {
+      ...head,
+      note: T.context_note,
+      noteArgs: { batch },
+      x: { name: T.axis_context, scale: "log", tick: axisNumber, value: (v) => grouped(String(v)) },
+      y: { name: T.axis_step, scale: "linear", tick: axisTime, value: timeText },
+      height: 340,
+      series,
+    },
+  ];
+}
+
+export const chartDefs: ChartDef[] = [
+  { id: "cost", section: "cost", build: costBars },
+  { id: "waterfall", section: "cost", build: costWaterfall },
+  { id: "tornado", section: "cost", build: costTornado },
+  { id: "pareto", section: "pareto", build: pareto },
+  { id: "latency", section: "latency", build: latency },
+  { id: "timeline", section: "latency", build: timelines },
+  { id: "energy", section: "energy", build: energy },
+  { id: "roofline", section: "roofline", build: roofline },
+  { id: "context", section: "context", build: context },
+];

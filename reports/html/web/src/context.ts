@@ -1,0 +1,46 @@
+// What every part of the page works with.
+import { chipName, type Model, type Row } from "./model";
+import type { State } from "./state";
+import { basisText, say, type Text } from "./text";
+import { figureOf } from "./definitions";
+import { h } from "./dom";
+
+export interface Page {
+  model: Model;
+  state: State;
+  say: (text: Text, args?: Record<string, string | number>) => string;
+  /** draws the page again after a change of the state */
+  update: () => void;
+  openFigure: (id: string, row: Row) => void;
+  openRecord: (row: Row) => void;
+  openCost: (cost: number) => void;
+}
+
+export const makeSay = (state: State) => (text: Text, args: Record<string, string | number> = {}): string => say(text, state.lang, args);
+
+/** How a number came to be, as a mark with a shape of its own. */
+export function basisMark(page: Page, basis: string): HTMLElement {
+  const shapes: Record<string, string> = { measured: "■", reported: "◆", projected: "▲", simulated: "○" };
+  return h("span", { class: `basis basis-${basis}` }, h("span", { "aria-hidden": "true" }, shapes[basis] ?? "?"), ` ${page.say(basisText(basis))}`);
+}
+
+/** A figure that opens to its formula, inputs and record. */
+export function figureButton(page: Page, id: string, row: Row, text?: string): HTMLElement {
+  const figure = figureOf(id);
+  const shown = text ?? figure.text(row);
+  if (shown === null) return h("span", { class: "absent" }, "–");
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "figure",
+      "data-figure": id,
+      "data-row": row.index,
+      title: page.say(figure.name),
+      click: () => page.openFigure(id, row),
+    },
+    shown,
+  );
+}
+
+export const chipLabel = (page: Page, chip: number): string => chipName(page.model, chip);

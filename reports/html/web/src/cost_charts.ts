@@ -1,0 +1,124 @@
+// Charts of money: cost by chip, the way from the target to the cost, what moves it.
+import type { Chart, ChartResult, Mark } from "./chart_def";
+import { axisNumber, numberText } from "./format";
+import { chipName, headlineCost, priced, type Cost, type Model } from "./model";
+import type { State } from "./state";
+import { basisText, say, T, type Lang, type Text } from "./text";
+
+const yuan = (v: number): string => `¥ ${numberText(v, 3)}`;
+
+export const inputText = (name: string): Text => {
+  const key = `k_${name}` as keyof typeof T;
+  return key in T ? T[key] : [name, name];
+};
+
+export const factorText = (name: string): Text => {
+  const key = `f_${name}` as keyof typeof T;
+  return key in T ? T[key] : [name, name];
+};
+
+export const classText = (name: string): Text => T[`class_${name}` as keyof typeof T] ?? [name, name];
+
+/** Name with what sets its cost apart from others beside it: basis, and rented against owned. */
+export function nameOf(model: Model, cost: Cost, lang: Lang): string {
+  const name = chipName(model, cost.chip);
+  const side = say(cost.rented ? T.rented : T.owned, lang);
+  return `${name} [${cost.basis === "measured" ? "" : `${say(basisText(cost.basis), lang)}, `}${side}]`;
+}
+
+/** What can be compared with the answer; else everything that has a price. */
+function compared(model: Model): Cost[] {
+  const costs = model.cost_answer.costs.map((i) => model.costs[i]);
+  return costs.length > 0 ? costs : model.costs.filter(priced);
+}
+
+export function costBars(model: Model, _: State, lang: Lang): ChartResult[] {
+  const head = { id: "cost", title: T.cost_title };
+  const costs = compared(model);
+  if (costs.length === 0) {
+    const reasons = [...new Set(model.costs.map((c) => c.missing))].filter(Boolean);
+    if (model.costs.length === 0) return [{ ...head, missing: T.no_pricing }];
+    return [{ ...head, missing: T.cost_empty, args: { reasons: reasons.slice(0, 2).join("; ") || "–" } }];
+  }
+  const scale = 1e5;
+  const values = costs.map((c) => (headlineCost(c).value as number) * scale);
+  const guides = model.targets.map((t) => ({ x: t.cny_per_token * scale, label: say(T.target, lang, { target: t.text }) }));
+  const first = costs[0];
+  return [
+    {
+      ...head,
+      note: T.cost_note,
+      noteArgs: { class: say(classText(first.classes[first.headline]), lang), model: `${first.model} ${first.dtype}` },
+      x: { name: T.axis_cost, scale: "linear", tick: (v) => axisNumber(v), value: yuan, min: 0 },
+      y: { name: T.chip, scale: "category", tick: String, value: String, categories: costs.map((c) => nameOf(model, c, lang)) },
+      height: 110 + 52 * costs.length,
+      guides,
+      series: [
+        {
+          name: say(T.m_cost, lang),
+          tone: 0,
+          style: "bar",
+          marks: costs.map((c, y): Mark => {
+            const a = headlineCost(c);
+            return { x: values[y], y, xLow: (a.low as number) * scale, xHigh: (a.high as number) * scale, label: numberText(values[y], 3), row: c.rows[0] };
+          }),
+        },
+      ],
+    },
+  ];
+}
+
+/** Steps from the target to the cost of the cheapest chip; their product is the gap. */
+export function costWaterfall(model: Model, _: State, lang: Lang): ChartResult[] {
+  const cost = compared(model)[0];
+  const verdict = cost?.verdicts[0];
+  if (!verdict || verdict.waterfall.length === 0 || verdict.gap === null) return [];
+  const target = model.targets[verdict.target];
+  let at = target.cny_per_token * 1e5;
+  const steps = verdict.waterfall.filter((f) => f.factor !== null);
+  const marks = steps.map((f, y): Mark => {
+    const from = at;
+    at *= f.factor as number;
+    return { x: at, y, xLow: from, xHigh: at, label: `× ${numberText(f.factor as number)}` };
+  });
+  const chart: Chart = {
+    id: "waterfall",
+    title: T.waterfall_title,
+    note: T.waterfall_note,
+    noteArgs: { chip: nameOf(model, cost, lang), target: target.text, gap: numberText(verdict.gap) },
+    x: { name: T.axis_cost_log, scale: "log", tick: (v) => axisNumber(v), value: yuan },
+    y: { name: T.item, scale: "category", tick: String, value: String, categories: steps.map((f) => say(factorText(f.name), lang)) },
+    height: 110 + 34 * steps.length,
+    guides: [{ x: target.cny_per_token * 1e5, label: say(T.target, lang, { target: target.text }) }],
+    series: [{ name: say(T.factor, lang), tone: 1, style: "range", marks }],
+  };
+  return [chart];
+}
+
+export function costTornado(model: Model, _: State, lang: Lang): ChartResult[] {
+  const cost = compared(model)[0];
+  const moves = (cost?.tornado ?? []).filter((t) => t.at_low !== null && t.at_high !== null).slice(0, 8);
+  if (moves.length === 0) return [];
+  return [
+    {
+      id: "tornado",
+      title: T.tornado_title,
+      note: T.tornado_note,
+      noteArgs: { chip: nameOf(model, cost, lang) },
+      x: { name: T.axis_cost, scale: "linear", tick: (v) => axisNumber(v), value: yuan, tight: true },
+      y: { name: T.item, scale: "category", tick: String, value: String, categories: moves.map((m) => say(inputText(m.input), lang)) },
+      height: 110 + 34 * moves.length,
+      series: [
+        {
+          name: say(T.swing, lang),
+          tone: 0,
+          style: "range",
+          marks: moves.map((m, y): Mark => {
+            const [a, b] = [(m.at_low as number) * 1e5, (m.at_high as number) * 1e5];
+            return { x: b, y, xLow: a, xHigh: b, label: `${numberText(Math.min(a, b))} – ${numberText(Math.max(a, b))}` };
+          }),
+        },
+      ],
+    },
+  ];
+}

@@ -1,0 +1,123 @@
+// The dialog behind every number: value, formula, inputs, record.
+import { basisMark, chipLabel, type Page } from "./context";
+import { figureOf, figures } from "./definitions";
+import { h } from "./dom";
+import { numberText, rateText } from "./format";
+import { headlineCost, type Cost, type CostInput, type Row } from "./model";
+import { classText, inputText } from "./cost_charts";
+import { T } from "./text";
+
+const pairs = (rows: [string, string | Node][]): HTMLElement =>
+  h("dl", { class: "pairs" }, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+
+function show(page: Page, heading: string, body: (HTMLElement | null)[]): void {
+  document.querySelector("dialog")?.remove();
+  const close = (): void => dialog.close();
+  const dialog: HTMLDialogElement = h(
+    "dialog",
+    { "aria-labelledby": "dialog-heading", click: (e) => e.target === dialog && close() },
+    h("div", { class: "dialog-body" }, h("h2", { id: "dialog-heading" }, heading), body, h("button", { type: "button", class: "plain", autofocus: true, click: close }, page.say(T.d_close))),
+  );
+  const before = document.activeElement as HTMLElement | null;
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    before?.focus();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+function recordPairs(page: Page, row: Row): [string, string | Node][] {
+  const c = page.model.cases[row.case];
+  return [
+    [page.say(T.chip), chipLabel(page, row.chip)],
+    [page.say(T.c_case), c.id],
+    [page.say(T.c_basis), basisMark(page, row.basis)],
+    [page.say(T.d_record), h("code", {}, row.id)],
+    [page.say(T.d_created), row.created],
+  ];
+}
+
+export function openFigure(page: Page, id: string, row: Row): void {
+  const figure = figureOf(id);
+  const c = page.model.cases[row.case];
+  const interval = figure.interval?.(row) ?? null;
+  const raw = figure.raw(row);
+  show(page, page.say(figure.name), [
+    h("p", { class: "dialog-value" }, figure.text(row) ?? "–", interval ? h("span", { class: "interval" }, ` ${interval}`) : null),
+    h("p", { class: "raw" }, raw === null ? "" : `= ${raw}`),
+    h("p", {}, page.say(figure.meaning)),
+    pairs([
+      [page.say(T.d_formula), h("code", {}, figure.formula)],
+      ...figure.inputs(row, c).map(([name, value]): [string, string] => [page.say(name), value]),
+      ...recordPairs(page, row),
+    ]),
+    h("p", { class: "note" }, page.say(T.d_file)),
+    h("button", { type: "button", class: "plain", click: () => openRecord(page, row) }, page.say(T.d_all)),
+  ]);
+}
+
+/** A cost with its classes, and each input with its source. */
+export function openCost(page: Page, index: number): void {
+  const { model, say } = page;
+  const cost = model.costs[index];
+  const amount = headlineCost(cost);
+  const unit = (v: number | null, per: number): string => (v === null ? "–" : numberText(v * per, 4));
+  const classRows = cost.per_token.map((a, i): [string, string] => [
+    say(classText(cost.classes[i])),
+    a.value === null ? a.reason : `${unit(a.value, 1e5)} (${unit(a.low, 1e5)}–${unit(a.high, 1e5)}) · ${unit(a.value, 1e6)} ${say(T.per_1m)}`,
+  ]);
+  show(page, `${say(T.m_cost)}: ${chipLabel(page, cost.chip)}`, [
+    h("p", { class: "dialog-value" }, unit(amount.value, 1e5), h("span", { class: "interval" }, ` ${say(T.per_100k)}`)),
+    h("p", { class: "raw" }, `= ${amount.value} CNY/token`),
+    pairs([
+      ...classRows,
+      [say(T.d_formula), h("code", {}, cost.rented ? "rent / u / 3600 · s/token" : "([CRF·(P·m − S) + opex] / (8760·u) + kW·PUE·tariff) / 3600 · s/token")],
+      [say(T.monte_carlo), `${cost.draws}, seed ${cost.seed}`],
+      [say(T.c_case), [cost.input_case, cost.output_case].filter(Boolean).join(", ")],
+      [say(T.mix), `${[cost.mix.cached, cost.mix.input, cost.mix.output].map((x) => numberText(x)).join(" : ")} (${cost.mix.source})`],
+    ]),
+    h("h3", {}, say(T.cost_inputs)),
+    costInputsTable(page, cost),
+    ...cost.rows.map((r) => h("button", { type: "button", class: "plain", click: () => openRecord(page, model.rows[r]) }, model.rows[r].id.slice(0, 8))),
+  ]);
+}
+
+export function costInputsTable(page: Page, cost: Cost): HTMLElement {
+  const { say } = page;
+  const number = (v: number | null): string => (v === null ? say(T.confidential) : numberText(v, 4));
+  const heads = [T.item, T.d_value, T.c_range, T.c_basis, T.c_source];
+  const row = (i: CostInput): HTMLElement =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, say(inputText(i.name))),
+      h("td", { class: "number" }, number(i.value)),
+      h("td", { class: "number" }, i.low === i.high ? "" : `${number(i.low)} – ${number(i.high)}`),
+      h("td", {}, [i.basis, i.grade].filter(Boolean).join(" · ")),
+      h("td", {}, [i.source, i.date, i.note].filter(Boolean).join("; ")),
+    );
+  return h("div", { class: "scroll", tabindex: 0 }, h("table", { class: "inputs" }, h("thead", {}, h("tr", {}, heads.map((t) => h("th", { scope: "col" }, say(t))))), h("tbody", {}, cost.inputs.map(row))), h("p", { class: "note" }, say(T.grades)));
+}
+
+export function openRecord(page: Page, row: Row): void {
+  const group = page.model.groups.find((g) => g.chip === row.chip && g.case === row.case);
+  const rest: [string, string | Node][] = [
+    ...figures.flatMap((f): [string, string][] => {
+      const text = f.text(row);
+      const interval = f.interval?.(row) ?? null;
+      return text === null ? [] : [[page.say(f.name), interval ? `${text}  (${interval})` : text]];
+    }),
+    [page.say(T.c_steps), String(row.steps)],
+    [page.say(T.d_executed), row.executed || "–"],
+    [page.say(T.d_stop), row.stop],
+  ];
+  if (row.causes.length > 0) rest.push([page.say(T.d_disturbed), row.causes.join("; ")]);
+  if (row.reason) rest.push([row.status, row.reason]);
+  for (const warning of row.warnings) rest.push(["!", warning]);
+  const spread =
+    group && group.records > 1 && group.rate_min !== null && group.rate_max !== null
+      ? page.say(T.d_group, { count: group.records, low: rateText(group.rate_min, null, null, row.unit, false), high: rateText(group.rate_max, null, null, row.unit) })
+      : null;
+  show(page, page.model.cases[row.case].id, [pairs([...recordPairs(page, row), ...rest]), spread ? h("p", { class: "note" }, spread) : null]);
+}

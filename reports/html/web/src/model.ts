@@ -1,0 +1,260 @@
+// The report's model as the page embeds it; written by reports/html/report_json.cpp.
+
+export type Basis = "measured" | "reported" | "projected" | "simulated";
+
+export interface Chip {
+  product: string;
+  adapter: string;
+  arch: string;
+  vendor: string;
+  driver: string;
+  support: string;
+  memory_bytes: number;
+  records: number;
+}
+
+export interface Case {
+  id: string;
+  hash: string;
+  suite: string;
+  kind: string;
+  model: string;
+  dtype: string;
+  batch: number;
+  tokens: number;
+  context: number;
+  token_class: string;
+  tokens_per_step: number;
+  flops: number;
+  weight_bytes: number;
+  kv_bytes: number;
+}
+
+type Maybe = number | null;
+
+/** Times in ns, rates in `unit`, energy in J. `index` is the row's place in the model. */
+export interface Row {
+  index: number;
+  chip: number;
+  case: number;
+  id: string;
+  created: string;
+  tier: string;
+  basis: Basis;
+  status: string;
+  reason: string;
+  form: string;
+  stop: string;
+  numerics: string;
+  commit: string;
+  executed: string;
+  disturbed: boolean;
+  causes: string[];
+  warnings: string[];
+  threads: number;
+  steps: number;
+  timed_s: number;
+  prepare_s: number;
+  load_s: number;
+  unit: string;
+  rate: Maybe;
+  rate_low: Maybe;
+  rate_high: Maybe;
+  projected_rate: Maybe;
+  median_ns: Maybe;
+  mean_ns: Maybe;
+  p50_ns: Maybe;
+  p50_low_ns: Maybe;
+  p50_high_ns: Maybe;
+  p90_ns: Maybe;
+  p90_low_ns: Maybe;
+  p90_high_ns: Maybe;
+  p99_ns: Maybe;
+  p99_low_ns: Maybe;
+  p99_high_ns: Maybe;
+  p99_9_ns: Maybe;
+  p99_9_low_ns: Maybe;
+  p99_9_high_ns: Maybe;
+  max_ns: Maybe;
+  jitter_ns: Maybe;
+  tail_ratio: Maybe;
+  cov: Maybe;
+  qcd: Maybe;
+  stall_rate: Maybe;
+  stalls: Maybe;
+  stalls_host: Maybe;
+  drift_per_s: Maybe;
+  drift_low_per_s: Maybe;
+  drift_high_per_s: Maybe;
+  period_steps: Maybe;
+  bimodal: boolean | null;
+  flops_per_s: Maybe;
+  bytes_per_s: Maybe;
+  mfu: Maybe;
+  mbu: Maybe;
+  ceiling_flops: Maybe;
+  ceiling_bytes: Maybe;
+  ceiling_note: string;
+  joules_per_token: Maybe;
+  watts: Maybe;
+  energy_source: string;
+  energy_note: string;
+}
+
+export interface Group {
+  chip: number;
+  case: number;
+  row: number;
+  records: number;
+  ok: number;
+  rate_min: Maybe;
+  rate_max: Maybe;
+}
+
+export interface Curve {
+  row: number;
+  p: number[];
+  quantile_ns: number[];
+  low_ns: Maybe[];
+  high_ns: Maybe[];
+  start_s: number[];
+  step_ns: number[];
+  /** 0 plain, 1 stall, 2 stall beside a gap of the host */
+  mark: number[];
+  gap_start_s: number[];
+  gap_ns: number[];
+}
+
+export interface EnvironmentLine {
+  name: string;
+  values: string[][];
+}
+
+export interface Incomparable {
+  kind: string;
+  chip: number | null;
+  case: number | null;
+  count: number;
+  detail: string;
+}
+
+export interface Answer {
+  kind: "fastest" | "undecided" | "one-chip" | "none";
+  case: number | null;
+  basis: Basis;
+  groups: number[];
+}
+
+export interface Amount {
+  value: Maybe;
+  low: Maybe;
+  high: Maybe;
+  reason: string;
+}
+
+export interface CostInput {
+  name: string;
+  unit: string;
+  /** null where it is confidential */
+  value: Maybe;
+  low: Maybe;
+  high: Maybe;
+  basis: string;
+  source: string;
+  date: string;
+  grade: string;
+  note: string;
+  confidential: boolean;
+}
+
+export interface Verdict {
+  target: number;
+  reached: "reached" | "not reached" | "can't tell";
+  gap: Maybe;
+  gap_low: Maybe;
+  gap_high: Maybe;
+  waterfall: { name: string; factor: Maybe; meaning: string }[];
+  levers: { input: string; now: Maybe; needed: Maybe; possible: boolean; limit: string }[];
+  impossible_by_electricity: boolean;
+  reason: string;
+}
+
+/** Money in CNY; per_token and electricity_per_token by class, in the order of `classes`. */
+export interface Cost {
+  chip: number;
+  model: string;
+  dtype: string;
+  basis: Basis;
+  input_case: string;
+  output_case: string;
+  rows: number[];
+  missing: string;
+  notes: string[];
+  rented: boolean;
+  inputs: CostInput[];
+  mix: { cached: number; input: number; output: number; source: string };
+  price_currency: string;
+  price_fx: number;
+  price_basis: string;
+  per_hour: Amount;
+  classes: string[];
+  headline: number;
+  per_token: Amount[];
+  electricity_per_token: Amount[];
+  tornado: { input: string; at_low: Maybe; at_high: Maybe }[];
+  seed: number;
+  draws: number;
+  verdicts: Verdict[];
+}
+
+export interface Model {
+  report_version: number;
+  metrics_version: number;
+  title: string;
+  created: string;
+  tool_version: string;
+  tool_commit: string;
+  records: number;
+  aggregated: boolean;
+  answer: Answer;
+  incomparable: Incomparable[];
+  chips: Chip[];
+  cases: Case[];
+  rows: Row[];
+  groups: Group[];
+  curves: Curve[];
+  environment: EnvironmentLine[];
+  targets: { text: string; cny_per_token: number }[];
+  costs: Cost[];
+  cost_answer: { kind: "cheapest" | "undecided" | "one-chip" | "none"; costs: number[] };
+}
+
+/** Turns the embedded text into the model: rows come as arrays in the order of row_fields. */
+export function parseModel(text: string): Model {
+  const raw = JSON.parse(text);
+  const fields: string[] = raw.row_fields;
+  raw.rows = raw.rows.map((values: unknown[], index: number) => {
+    const row: Record<string, unknown> = { index };
+    fields.forEach((field, i) => (row[field] = values[i]));
+    return row;
+  });
+  delete raw.row_fields;
+  return raw as Model;
+}
+
+export function chipName(model: Model, chip: number): string {
+  const c = model.chips[chip];
+  const twins = model.chips.filter((other) => other.product === c.product);
+  if (twins.length === 1) return c.product;
+  const archs = new Set(twins.map((other) => other.arch));
+  return archs.size === twins.length ? `${c.product} (${c.arch})` : `${c.product} (${c.adapter}, ${c.arch})`;
+}
+
+export const usable = (row: Row): boolean =>
+  row.rate !== null && row.status !== "failed" && row.status !== "unsupported";
+
+/** The rows that stand for their group. */
+export const shownRows = (model: Model): Row[] => model.groups.map((g) => model.rows[g.row]);
+
+export const headlineCost = (cost: Cost): Amount => cost.per_token[cost.headline];
+export const priced = (cost: Cost): boolean => cost.missing === "" && headlineCost(cost).value !== null;

@@ -1,0 +1,57 @@
+// The arithmetic of cost, as results/metrics/cost.cpp has it (metrics.md, Money): the what-if panel's only formulas.
+import type { Cost } from "./model";
+
+/** Values of the inputs by name; an absent one is undefined. */
+export type Point = Record<string, number | undefined>;
+
+const hoursPerYear = 8760;
+const need = (v: number | undefined): number => v ?? NaN;
+
+export const capitalRecovery = (rate: number, years: number): number =>
+  rate === 0 ? 1 / years : rate / -Math.expm1(-years * Math.log1p(rate));
+
+export function owningPerHour(p: Point): number {
+  const [rate, years] = [need(p.discount_rate), need(p.life)];
+  const salvage = need(p.salvage_share) * (1 + rate) ** -years;
+  const share = need(p.server_factor) * (capitalRecovery(rate, years) * (1 - salvage) + need(p.opex_share));
+  return (need(p.chip_price) * share) / (hoursPerYear * need(p.utilisation));
+}
+
+export function electricityPerHour(p: Point): number {
+  const u = need(p.utilisation);
+  const idle = p.idle_power_share === undefined ? 0 : (p.idle_power_share * (1 - u)) / u;
+  return need(p.wall_power) * need(p.pue) * need(p.tariff) * (1 + idle);
+}
+
+export const costPerHour = (p: Point, rented: boolean): number =>
+  rented ? need(p.rent) / need(p.utilisation) : owningPerHour(p) + electricityPerHour(p);
+
+/** Seconds of one accelerator per token: 0 cached input, 1 input, 2 output, 3 blended. */
+export function secondsPerToken(p: Point, mix: Cost["mix"], tokenClass: number): number {
+  const miss = 1 / need(p.input_rate);
+  const out = 1 / need(p.output_rate);
+  const hit = p.cached_cost_share === undefined ? miss : p.cached_cost_share * miss;
+  if (tokenClass < 3) return [hit, miss, out][tokenClass];
+  if (p.blended_rate !== undefined) return 1 / p.blended_rate;
+  const part = (share: number, seconds: number): number => (share === 0 ? 0 : share * seconds);
+  return part(mix.cached, hit) + part(mix.input, miss) + part(mix.output, out);
+}
+
+export const costPerToken = (p: Point, cost: Cost, tokenClass = cost.headline): number =>
+  (costPerHour(p, cost.rented) / 3600) * secondsPerToken(p, cost.mix, tokenClass);
+
+/** The inputs' typical values with the reader's changes; `fx` scales what is priced in another currency. */
+export function pointOf(cost: Cost, index: number, changes: Record<string, number>): Point {
+  const point: Point = {};
+  for (const input of cost.inputs) point[input.name] = input.value ?? undefined;
+  const fx = changes.fx;
+  const money = cost.rented ? "rent" : "chip_price";
+  if (fx !== undefined && cost.price_currency !== "CNY" && point[money] !== undefined) {
+    point[money] = (point[money] as number) * (fx / cost.price_fx);
+  }
+  for (const [name, value] of Object.entries(changes)) {
+    const [input, at] = name.split(".");
+    if (at === String(index)) point[input] = value;
+  }
+  return point;
+}

@@ -1,0 +1,102 @@
+// Environment differences, all records, methods.
+import { basisMark, chipLabel, figureButton, type Page } from "./context";
+import { figures } from "./definitions";
+import { h } from "./dom";
+import { timeText } from "./format";
+import type { Row } from "./model";
+import { T } from "./text";
+
+export function environmentTable(page: Page): HTMLElement {
+  const { model } = page;
+  if (model.environment.length === 0) return h("p", {}, page.say(T.environment_same));
+  const cell = (values: string[]): HTMLElement => {
+    const texts = values.map((v) => v || "–");
+    const text = texts.length > 3 ? page.say(T.values_n, { count: texts.length, values: `${texts.slice(0, 2).join("; ")}…` }) : texts.join("; ");
+    return h("td", { title: texts.length > 3 ? texts.join("\n") : null }, text || "–");
+  };
+  return h(
+    "div",
+    { class: "scroll", tabindex: 0 },
+    h("p", { class: "note" }, page.say(T.environment_note)),
+    h(
+      "table",
+      { class: "environment" },
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, page.say(T.item)), model.chips.map((_, i) => h("th", { scope: "col" }, chipLabel(page, i))))),
+      h("tbody", {}, model.environment.map((line) => h("tr", {}, h("th", { scope: "row" }, h("code", {}, line.name)), line.values.map(cell)))),
+    ),
+  );
+}
+
+const pageSize = 50;
+
+function recordRow(page: Page, row: Row): HTMLElement {
+  const number = (id: string, text?: string): HTMLElement => h("td", { class: "number" }, figureButton(page, id, row, text));
+  const p99 = row.p99_ns === null ? undefined : timeText(row.p99_ns) + (row.p99_high_ns === null ? "?" : "");
+  return h(
+    "tr",
+    { class: row.status === "ok" ? null : "not-ok" },
+    h("td", {}, chipLabel(page, row.chip)),
+    h("td", {}, page.model.cases[row.case].id, row.disturbed ? h("span", { class: "disturbed", title: row.causes.join("; ") }, " *") : null),
+    row.rate === null ? h("td", { class: "number", title: row.reason }, row.status) : number("rate"),
+    number("p50"),
+    number("p99", p99),
+    number("mfu"),
+    number("mbu"),
+    number("energy"),
+    h("td", { class: "number" }, String(row.steps)),
+    h("td", {}, basisMark(page, row.basis)),
+    h("td", {}, h("button", { type: "button", class: "figure", click: () => page.openRecord(row) }, h("code", {}, row.id.slice(0, 8)))),
+  );
+}
+
+/** Rows a page at a time, with a filter that keeps the focus while one types. */
+export function recordsTable(page: Page): HTMLElement {
+  const { model } = page;
+  const sorted = [...model.rows].sort((a, b) => model.cases[a.case].id.localeCompare(model.cases[b.case].id) || a.chip - b.chip || b.created.localeCompare(a.created));
+  const body = h("tbody");
+  const count = h("span", { class: "note", "aria-live": "polite" });
+  let first = 0;
+  let filter = "";
+  const matching = (): Row[] =>
+    sorted.filter((r) => `${model.cases[r.case].id} ${chipLabel(page, r.chip)} ${r.id} ${r.basis} ${r.status}`.toLowerCase().includes(filter));
+  const fill = (): void => {
+    const rows = matching();
+    first = Math.max(0, Math.min(first, Math.floor((rows.length - 1) / pageSize) * pageSize));
+    body.replaceChildren(...rows.slice(first, first + pageSize).map((r) => recordRow(page, r)));
+    const last = Math.min(first + pageSize, rows.length);
+    count.textContent = page.say(T.records_count, { shown: rows.length === 0 ? 0 : `${first + 1}–${last}`, all: rows.length });
+  };
+  const turn = (by: number) => (): void => {
+    first += by;
+    fill();
+  };
+  const search = h("input", {
+    type: "search",
+    "aria-label": page.say(T.records_search),
+    placeholder: page.say(T.records_search),
+    input: (e) => {
+      filter = (e.target as HTMLInputElement).value.toLowerCase();
+      first = 0;
+      fill();
+    },
+  });
+  fill();
+  const paged = sorted.length > pageSize;
+  const heads = [T.chip, T.c_case, T.c_rate, T.c_p50, T.c_p99, T.c_mfu, T.c_mbu, T.c_energy, T.c_steps, T.c_basis, T.c_record];
+  return h(
+    "div",
+    {},
+    h("div", { class: "controls no-print" }, search, count, paged ? h("button", { type: "button", class: "plain", click: turn(-pageSize) }, page.say(T.page_prev)) : null, paged ? h("button", { type: "button", class: "plain", click: turn(pageSize) }, page.say(T.page_next)) : null),
+    h("div", { class: "scroll", tabindex: 0 }, h("table", { class: "records" }, h("thead", {}, h("tr", {}, heads.map((t) => h("th", { scope: "col" }, page.say(t))))), body)),
+  );
+}
+
+export function methodsList(page: Page): HTMLElement {
+  return h(
+    "div",
+    {},
+    h("p", { class: "note" }, page.say(T.methods_note)),
+    h("p", {}, page.say(T.words_basis)),
+    h("dl", { class: "methods" }, figures.flatMap((f) => [h("dt", {}, page.say(f.name), " ", h("code", {}, f.formula)), h("dd", {}, page.say(f.meaning))])),
+  );
+}

@@ -1,0 +1,207 @@
+// The report in a real browser. Run by ctest: ASSAY (the command), RECORDS (folder), WORK (folder), CHROMIUM.
+import { after, before, test } from "node:test";
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { numberIn, openReport, readModel, shows, startBrowser } from "./page.mjs";
+
+const { ASSAY, RECORDS, WORK, CHROMIUM } = process.env;
+const file = join(WORK, "report.html");
+let browser;
+let model;
+
+before(async () => {
+  mkdirSync(WORK, { recursive: true });
+  execFileSync(ASSAY, ["report", RECORDS, "-o", file, "--json"]);
+  model = readModel(join(WORK, "report.json"));
+  browser = await startBrowser(CHROMIUM);
+});
+after(() => browser?.close());
+
+/** Runs with an open report and demands that it stayed quiet. */
+const report = (name, fragment, body, options) =>
+  test(name, async () => {
+    const { page, faults, close } = await openReport(browser, file, fragment, options);
+    try {
+      await body(page);
+      assert.deepEqual(faults, []);
+    } finally {
+      await close();
+    }
+  });
+
+async function scrollThrough(page) {
+  const height = await page.evaluate(() => document.body.scrollHeight);
+  for (let y = 0; y < height; y += 600) {
+    await page.evaluate((top) => window.scrollTo({ top, behavior: "instant" }), y);
+    await page.waitForTimeout(30);
+  }
+}
+
+report("every chart is drawn and nothing is asked of a network", "lang=en", async (page) => {
+  await scrollThrough(page);
+  const boxes = await page.locator(".chart").count();
+  assert.ok(boxes >= 6, `${boxes} charts`);
+  assert.equal(await page.locator(".chart svg").count(), boxes);
+  for (const size of await page.locator(".chart svg").evaluateAll((all) => all.map((s) => s.querySelectorAll("path").length))) {
+    assert.ok(size > 5, "a chart without marks");
+  }
+});
+
+report("figures on the page are those of the JSON", "lang=en", async (page) => {
+  const shown = await page.locator("button.figure[data-figure]").evaluateAll((all) => all.map((b) => [b.dataset.figure, Number(b.dataset.row), b.textContent]));
+  assert.ok(shown.length > 100, `${shown.length} figures`);
+  const times = { ns: 1, "µs": 1e3, ms: 1e6, s: 1e9 };
+  const field = { p50: "p50_ns", p99: "p99_ns", rate: "rate", mfu: "mfu", mbu: "mbu", energy: "joules_per_token" };
+  const seen = new Set();
+  for (const [figure, index, text] of shown) {
+    if (!(figure in field)) continue;
+    const value = model.rows[index][field[figure]];
+    const unit = text.trim().replace(/\?$/, "").split(" ").pop();
+    if (figure.startsWith("p")) assert.ok(shows(text, value / times[unit]), `${figure} ${text} ${value}`);
+    else if (figure.startsWith("m")) assert.ok(shows(text, value * 100), `${figure} ${text} ${value}`);
+    else if (figure === "rate" && unit === "tokens/s") assert.ok(shows(text, value), `${figure} ${text} ${value}`);
+    else if (figure === "energy") assert.ok(Math.abs(numberIn(text) / value - 1) < 0.006, `${figure} ${text} ${value}`);
+    seen.add(figure);
+  }
+  assert.deepEqual([...seen].sort(), ["energy", "mbu", "mfu", "p50", "p99", "rate"]);
+});
+
+report("a figure opens to its formula, inputs and record", "lang=en", async (page) => {
+  const button = page.locator("button.figure[data-figure=rate]").first();
+  const row = model.rows[Number(await button.getAttribute("data-row"))];
+  await button.click();
+  const text = await page.locator("dialog").innerText();
+  assert.ok(text.includes(row.id), "record id");
+  assert.ok(text.includes(String(row.rate)), "the value in full");
+  assert.ok(text.includes("Σ tokens / Σ t"), "formula");
+  assert.ok(text.includes(String(row.steps)), "n");
+  await page.keyboard.press("Escape");
+  assert.equal(await page.locator("dialog").count(), 0);
+});
+
+report("the switch of language changes every word and no number", "lang=en", async (page) => {
+  const numbers = () => page.locator("button.figure[data-figure]").evaluateAll((all) => all.map((b) => b.textContent));
+  const english = await numbers();
+  await page.click("#switch-lang");
+  assert.equal(await page.evaluate(() => document.documentElement.lang), "zh-CN");
+  assert.deepEqual(await numbers(), english);
+  for (const heading of await page.locator("h2, h3").allInnerTexts()) {
+    if (heading !== "Roofline") assert.match(heading, /[\u4e00-\u9fff]/, heading);
+  }
+  assert.match(page.url(), /lang=zh/);
+  await page.click("#switch-lang");
+  for (const heading of await page.locator("h2, h3").allInnerTexts()) assert.doesNotMatch(heading, /[\u4e00-\u9fff]/, heading);
+});
+
+report("the theme follows the switch and the charts with it", "lang=en&theme=light", async (page) => {
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await ground();
+  await page.click("#switch-theme");
+  assert.notEqual(await ground(), light);
+  assert.match(page.url(), /theme=dark/);
+});
+
+report("what-if without a change is the C++ figure, and a change is the formula's", "lang=en", async (page) => {
+  assert.ok(model.cost_answer.costs.length >= 2, "costs to compare");
+  for (const i of model.cost_answer.costs) {
+    const cost = model.costs[i];
+    const expected = cost.per_token[cost.headline].value;
+    assert.ok(Math.abs(numberIn(await page.innerText(`#per-100k-${i}`)) / (expected * 1e5) - 1) < 6e-4);
+    assert.ok(Math.abs(numberIn(await page.innerText(`#per-hour-${i}`)) / cost.per_hour.value - 1) < 6e-4);
+    assert.equal(await page.innerText(`#change-${i}`), "0 %");
+  }
+});
+
+report("the command with a changed input agrees with the panel", "lang=en", async (page) => {
+  const i = model.cost_answer.costs.find((c) => !model.costs[c].rented);
+  assert.notEqual(i, undefined, "an owned chip");
+  const tariffs = model.costs[i].inputs.find((x) => x.name === "tariff");
+  // The same command under another tariff of the price book: its typical price goes into the panel.
+  const other = join(WORK, "coast.json");
+  execFileSync(ASSAY, ["report", RECORDS, "-o", other, "--tariff", "cn-coast"]);
+  const coast = readModel(other).costs[i];
+  const price = coast.inputs.find((x) => x.name === "tariff").value;
+  assert.notEqual(price, tariffs.value);
+  await page.fill(`[data-knob="tariff.${i}"]`, String(price));
+  const shown = numberIn(await page.innerText(`#per-100k-${i}`));
+  assert.ok(Math.abs(shown / (coast.per_token[coast.headline].value * 1e5) - 1) < 6e-4, `${shown}`);
+  assert.match(page.url(), new RegExp(`w\\.tariff\\.${i}=`));
+});
+
+test("the fragment carries the what-if state to another reader", async () => {
+  const i = model.cost_answer.costs[0];
+  const first = await openReport(browser, file, "lang=en");
+  const knob = first.page.locator(`[data-knob$=".${i}"]`).first();
+  const name = await knob.getAttribute("data-knob");
+  await knob.fill(String(Number(await knob.inputValue()) * 0.5));
+  const [hash, value] = [await first.page.evaluate(() => location.hash), await first.page.innerText(`#per-100k-${i}`)];
+  assert.match(await first.page.innerText(`#change-${i}`), /^[−+]/);
+  await first.close();
+  const second = await openReport(browser, file, hash.slice(1));
+  assert.equal(await second.page.innerText(`#per-100k-${i}`), value);
+  assert.ok(await second.page.locator(`[data-knob="${name}"]`).evaluate((e) => e.classList.contains("changed")));
+  await second.page.click("#what-if-reset");
+  assert.equal(await second.page.innerText(`#change-${i}`), "0 %");
+  assert.deepEqual(second.faults, []);
+  await second.close();
+});
+
+report("a keyboard reaches the figures, opens one and comes back", "lang=en", async (page) => {
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
+  const reached = [];
+  for (let k = 0; k < 40; ++k) {
+    await page.keyboard.press("Tab");
+    reached.push(await page.evaluate(() => document.activeElement.dataset.figure ?? document.activeElement.id ?? ""));
+    if (reached.at(-1) === "rate") break;
+  }
+  assert.equal(reached.at(-1), "rate", reached.join(" "));
+  assert.ok(reached.includes("switch-lang"));
+  await page.keyboard.press("Enter");
+  assert.equal(await page.locator("dialog[open]").count(), 1);
+  await page.keyboard.press("Escape");
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.figure), "rate");
+});
+
+report("records can be filtered", "lang=en", async (page) => {
+  const id = model.rows[0].id;
+  await page.fill("input[type=search]", id);
+  assert.equal(await page.locator("#records tbody tr").count(), 1);
+  await page.fill("input[type=search]", "no such record");
+  assert.equal(await page.locator("#records tbody tr").count(), 0);
+});
+
+for (const lang of ["zh", "en"]) {
+  report(`a phone sees all of it without sliding sideways (${lang})`, `lang=${lang}`, async (page) => {
+    await scrollThrough(page);
+    const beyond = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    assert.ok(beyond <= 0, `${beyond} px too wide`);
+  }, { viewport: { width: 390, height: 844 } });
+}
+
+test("prints to A4 with every chart on the paper", () => {
+  const paper = join(WORK, "report.pdf");
+  execFileSync(ASSAY, ["report", RECORDS, "-o", paper, "--lang", "zh"], { env: { ...process.env, ASSAY_CHROMIUM: CHROMIUM } });
+  const pdf = readFileSync(paper, "latin1");
+  assert.ok(pdf.startsWith("%PDF-"));
+  const pages = [...pdf.matchAll(/\/Type\s*\/Page\b/g)].length;
+  assert.ok(pages >= 4 && pages <= 40, `${pages} pages`);
+  const box = pdf.match(/\/MediaBox\s*\[\s*0 0 ([\d.]+) ([\d.]+)/);
+  assert.ok(Math.abs(Number(box[1]) - 595) < 2 && Math.abs(Number(box[2]) - 842) < 2, box[0]);
+});
+
+test("draws every plot as SVG and PNG", () => {
+  const out = join(WORK, "mail.json");
+  execFileSync(ASSAY, ["report", RECORDS, "-o", out, "--plots", "png"], { env: { ...process.env, ASSAY_CHROMIUM: CHROMIUM } });
+  for (const name of ["pareto", "cost", "latency", "roofline"]) {
+    const svg = readFileSync(join(WORK, "mail-plots", `${name}.svg`), "utf8");
+    assert.match(svg, /^<svg[^>]*width="900"/);
+    assert.ok((svg.match(/<path/g) ?? []).length > 10);
+    const png = readFileSync(join(WORK, "mail-plots", `${name}.png`));
+    assert.deepEqual([...png.subarray(1, 4)], [0x50, 0x4e, 0x47]);
+    assert.equal(png.readUInt32BE(16), 1800);
+    assert.ok(statSync(join(WORK, "mail-plots", `${name}.png`)).size > 5000);
+  }
+});

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Prepares the packages in WORK and runs the browser tests there.
+#
+#   tests/browser/run.sh WORK ASSAY WRITE_SIMULATED
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+work=$(mkdir -p "${1:?expected a working folder}" && cd "$1" && pwd)
+assay=${2:?expected the command}
+write_simulated=${3:?expected the writer of simulated records}
+
+for name in chromium chromium-browser google-chrome google-chrome-stable; do
+  chromium=$(command -v "$name") && break
+done
+[ -n "${chromium:-}" ] || { echo "run.sh: no Chromium; harness/dependencies.sh test installs it" >&2; exit 1; }
+
+cp "$here"/{package.json,package-lock.json,.npmrc,page.mjs,report.test.mjs} "$work/"
+cd "$work"
+if ! cmp -s package-lock.json installed.lock; then
+  npm ci --no-progress --loglevel=error
+  cp package-lock.json installed.lock
+fi
+rm -rf records out
+"$write_simulated" records
+ASSAY=$assay RECORDS=$work/records WORK=$work/out CHROMIUM=$chromium node --test report.test.mjs

@@ -1,0 +1,93 @@
+// The money of a report: one hand-computed cost, and what must never be written.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "reports/html/report_model.h"
+
+namespace assay {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// 36,667 output tokens/s: at 13.2 CNY/h that is 0.01 CNY per 100K tokens (facts C4).
+Record output_record(const std::string& product, double tokens_per_s) {
+  Record r;
+  r.id = "0123456789abcdef" + product;
+  r.created = "2026-11-20T00:00:00Z";
+  r.status = "ok";
+  r.basis = "measured";
+  r.device_product = product;
+  r.case_id = "decode/m/bf16/b64/c512";
+  r.case_hash = "h";
+  r.model = "m";
+  r.dtype = "bf16";
+  r.step_kind = "decode";
+  r.token_class = "output";
+  r.tokens_per_step = 100000;
+  for (int i = 0; i < 40; ++i) {
+    const auto ns = static_cast<uint64_t>(1e9 * 100000 / tokens_per_s * (i % 2 == 0 ? 0.999 : 1.001));
+    r.samples.start_ns.push_back(static_cast<uint64_t>(i) * ns);
+    r.samples.host_ns.push_back(ns);
+  }
+  return r;
+}
+
+ReportOptions rent_of(double cny_per_hour, bool confidential) {
+  ReportPricing pricing;
+  Estimate rent = exact_estimate(cny_per_hour, "reported", "an offer");
+  rent.confidential = confidential;
+  pricing.choices.overrides[CostInput::kRent] = rent;
+  pricing.targets = {{"0.01 CNY/100K tokens", 1e-7}};
+  ReportOptions options;
+  options.pricing = std::move(pricing);
+  return options;
+}
+
+TEST(ReportCost, GoldenRentAndRateGiveTheTarget) {
+  const ReportModel m = report_model({output_record("x", 36667)}, rent_of(13.2, false));
+  ASSERT_EQ(m.costs.size(), 1U);
+  ASSERT_EQ(m.costs[0].missing, "");
+  const Amount& amount = m.costs[0].cost.of(m.costs[0].cost.headline);
+  EXPECT_NEAR(*amount.value * 1e5, 0.01, 1e-6);
+  EXPECT_EQ(m.cost_answer.kind, "one-chip");
+  ASSERT_EQ(m.costs[0].rows.size(), 1U);
+}
+
+TEST(ReportCost, CheapestIsNamedWhereIntervalsAreApart) {
+  const ReportModel m =
+      report_model({output_record("slow", 10000), output_record("fast", 36667)}, rent_of(13.2, false));
+  EXPECT_EQ(m.cost_answer.kind, "cheapest");
+  ASSERT_EQ(m.cost_answer.costs.size(), 2U);
+  EXPECT_EQ(m.chips[m.costs[m.cost_answer.costs[0]].chip].product, "fast");
+}
+
+TEST(ReportCost, AMissingPriceIsALineNotAnError) {
+  ReportOptions options;
+  options.pricing = ReportPricing{};
+  const ReportModel m = report_model({output_record("x", 36667)}, options);
+  ASSERT_EQ(m.costs.size(), 1U);
+  EXPECT_THAT(m.costs[0].missing, HasSubstr("chip_price"));
+  EXPECT_EQ(m.cost_answer.kind, "none");
+}
+
+TEST(ReportCost, AConfidentialPriceIsUsedAndNotWritten) {
+  const ReportModel m = report_model({output_record("x", 36667)}, rent_of(13.21987, true));
+  const std::string text = report_json(m);
+  EXPECT_THAT(text, Not(HasSubstr("an offer")));
+  const nlohmann::json cost = nlohmann::json::parse(text)["costs"][0];
+  for (const auto& input : cost["inputs"]) {
+    if (input["name"] == "rent") {
+      EXPECT_TRUE(input["value"].is_null() && input["confidential"].get<bool>());
+    }
+  }
+  for (const auto& verdict : cost["verdicts"]) {
+    for (const auto& lever : verdict["levers"]) EXPECT_NE(lever["input"], "rent");
+  }
+  EXPECT_NEAR(cost["per_token"][2]["value"].get<double>() * 1e5, 0.01 * 13.21987 / 13.2, 1e-6);
+}
+
+}  // namespace
+}  // namespace assay

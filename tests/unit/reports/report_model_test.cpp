@@ -1,0 +1,231 @@
+#include "reports/html/report_model.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "reports/html/report_fields.h"
+#include "reports/html/report_forms.h"
+#include "reports/html/report_page.h"
+
+namespace assay {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// A decode record of `steps` steps of `ms` each, one token a step.
+Record decode_record(const std::string& product, double ms, size_t steps, const std::string& created = "2026-11-20") {
+  Record r;
+  r.id = product + created;
+  r.created = created;
+  r.status = "ok";
+  r.basis = "measured";
+  r.numerics.verdict = "pass";
+  r.adapter = "a";
+  r.device_product = product;
+  r.suite = "decode";
+  r.case_id = "decode/m/bf16/b1/c512";
+  r.case_hash = "h";
+  r.model = "m";
+  r.dtype = "bf16";
+  r.step_kind = "decode";
+  r.token_class = "output";
+  r.batch = r.tokens = r.tokens_per_step = 1;
+  r.context = 512;
+  for (size_t i = 0; i < steps; ++i) {
+    r.samples.start_ns.push_back(static_cast<uint64_t>(static_cast<double>(i) * ms * 1e6));
+    // One part in a thousand up and down, so that an interval exists.
+    r.samples.host_ns.push_back(static_cast<uint64_t>(std::llround(ms * 1e6 * (i % 2 == 0 ? 0.999 : 1.001))));
+  }
+  return r;
+}
+
+ReportModel model_of(const std::vector<Record>& records) { return report_model(records, {}); }
+
+TEST(ReportModel, AnswersWithTheFastestWhereIntervalsAreApart) {
+  const ReportModel m = model_of({decode_record("slow", 20, 50), decode_record("fast", 10, 50)});
+  ASSERT_EQ(m.chips.size(), 2U);
+  EXPECT_EQ(m.answer.kind, "fastest");
+  ASSERT_EQ(m.answer.groups.size(), 2U);
+  const ReportRow& first = m.rows[m.groups[m.answer.groups[0]].row];
+  EXPECT_EQ(m.chips[first.chip].product, "fast");
+  // 50 tokens in 50 x 10 ms.
+  EXPECT_NEAR(*first.rate.value, 100, 1e-6);
+}
+
+TEST(ReportModel, DoesNotDecideBetweenOverlappingIntervals) {
+  EXPECT_EQ(model_of({decode_record("a", 10, 50), decode_record("b", 10.0001, 50)}).answer.kind, "undecided");
+}
+
+TEST(ReportModel, NeverRanksSimulatedAmongMeasured) {
+  Record simulated = decode_record("stand-in", 1, 50);
+  simulated.basis = "simulated";
+  Record other = decode_record("stand-in 2", 2, 50);
+  other.basis = "simulated";
+  const ReportModel m = model_of({decode_record("real", 10, 50), simulated, other});
+  EXPECT_EQ(m.answer.kind, "one-chip");
+  EXPECT_EQ(m.answer.basis, "measured");
+  size_t named = 0;
+  for (const Incomparable& i : m.incomparable) named += i.kind == "basis" && i.detail == "simulated" ? 1 : 0;
+  EXPECT_EQ(named, 2U);
+}
+
+TEST(ReportModel, StandsTheNewestUndisturbedRecordForItsGroup) {
+  Record disturbed = decode_record("x", 30, 50, "2026-11-22");
+  disturbed.noise.disturbed = true;
+  const ReportModel m =
+      model_of({decode_record("x", 10, 50, "2026-11-20"), decode_record("x", 20, 50, "2026-11-21"), disturbed});
+  ASSERT_EQ(m.groups.size(), 1U);
+  EXPECT_EQ(m.rows[m.groups[0].row].created, "2026-11-21");
+  EXPECT_EQ(m.groups[0].records, 3U);
+  EXPECT_NEAR(*m.groups[0].rate_min, 1000.0 / 30, 1e-6);
+  EXPECT_NEAR(*m.groups[0].rate_max, 100, 1e-6);
+}
+
+TEST(ReportModel, KeepsAFailedRecordAsARowWithItsReason) {
+  Record failed = decode_record("x", 10, 0);
+  failed.status = "failed";
+  failed.reason = "worker died";
+  const ReportModel m = model_of({failed});
+  ASSERT_EQ(m.rows.size(), 1U);
+  EXPECT_FALSE(m.rows[0].rate.value);
+  EXPECT_EQ(m.answer.kind, "none");
+  ASSERT_EQ(m.incomparable.size(), 1U);
+  EXPECT_EQ(m.incomparable[0].kind, "failed");
+  EXPECT_THAT(m.incomparable[0].detail, HasSubstr("worker died"));
+}
+
+TEST(ReportModel, CurveHoldsQuantilesThatTheStepsCanShow) {
+  Record r = decode_record("x", 10, 0);
+  // 1 ms, 2 ms, ... 100 ms: the p-quantile by nearest rank is 100 p ms.
+  for (uint64_t i = 1; i <= 100; ++i) {
+    r.samples.start_ns.push_back(i * 200000000);
+    r.samples.host_ns.push_back(i * 1000000);
+  }
+  const ReportModel m = model_of({r});
+  ASSERT_EQ(m.curves.size(), 1U);
+  const ReportCurve& c = m.curves[0];
+  for (size_t i = 0; i < c.p.size(); ++i) {
+    EXPECT_DOUBLE_EQ(c.quantile_ns[i], std::ceil(c.p[i] * 100 - 1e-9) * 1e6) << c.p[i];
+    if (c.low[i]) {
+      EXPECT_LE(*c.low[i], c.quantile_ns[i]);
+    }
+    if (c.high[i]) {
+      EXPECT_GE(*c.high[i], c.quantile_ns[i]);
+    }
+  }
+  // 100 steps show p99 but no p99.5, and no bound of p99 from above (459 are needed).
+  EXPECT_DOUBLE_EQ(c.p.back(), 0.99);
+  EXPECT_FALSE(c.high.back());
+}
+
+TEST(ReportModel, MarksStallsAndWhatTheHostCaused) {
+  Record r = decode_record("x", 10, 100);
+  r.samples.host_ns[20] = 30000000;
+  r.samples.host_ns[60] = 40000000;
+  r.noise.host_gap_start_ns = {r.samples.start_ns[60] + 5000000};
+  r.noise.host_gap_ns = {20000000};
+  const ReportModel m = model_of({r});
+  ASSERT_EQ(m.curves.size(), 1U);
+  std::vector<StepMark> marks;
+  for (const StepMark mark : m.curves[0].mark) {
+    if (mark != StepMark::kNone) marks.push_back(mark);
+  }
+  EXPECT_THAT(marks, ElementsAre(StepMark::kStall, StepMark::kHostStall));
+}
+
+TEST(ReportModel, ListsWhatDiffersInTheEnvironmentOnly) {
+  Record a = decode_record("a", 10, 20), b = decode_record("b", 20, 20);
+  a.environment = {{"kernel", "6.1"}, {"os", "Debian 12"}, {"loadavg", "0.1"}};
+  b.environment = {{"kernel", "6.8"}, {"os", "Debian 12"}, {"loadavg", "0.9"}};
+  const ReportModel m = model_of({a, b});
+  ASSERT_EQ(m.environment.size(), 1U);
+  EXPECT_EQ(m.environment[0].name, "kernel");
+  EXPECT_THAT(m.environment[0].values, ElementsAre(ElementsAre("6.1"), ElementsAre("6.8")));
+}
+
+TEST(ReportModel, OfAStoreEqualsThatOfItsRecordsAndAggregatesBeyondTheLimit) {
+  std::vector<Record> records;
+  for (int i = 0; i < 6; ++i) {
+    Record r = decode_record(i % 2 == 0 ? "a" : "b", 10 + i, 30, "2026-11-2" + std::to_string(i));
+    r.id.clear();
+    records.push_back(std::move(r));
+  }
+  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "report_model_store";
+  std::filesystem::remove_all(folder);
+  for (Record& r : records) ASSERT_TRUE(write_record(r, folder / "records").ok());
+  Result<Store> store = Store::create_or_open(folder / "store.db");
+  ASSERT_TRUE(store.ok()) << store.error().message;
+  ASSERT_TRUE(store->add(records).ok());
+  const Result<ReportModel> whole = report_model(*store, {});
+  ASSERT_TRUE(whole.ok());
+  EXPECT_EQ(whole->rows.size(), 6U);
+  ReportOptions few;
+  few.max_rows = 3;
+  const Result<ReportModel> aggregated = report_model(*store, few);
+  ASSERT_TRUE(aggregated.ok());
+  EXPECT_TRUE(aggregated->aggregated);
+  EXPECT_EQ(aggregated->records, 6U);
+  ASSERT_EQ(aggregated->rows.size(), 2U);
+  for (size_t g = 0; g < 2; ++g) {
+    const ReportRow &a = aggregated->rows[aggregated->groups[g].row], &b = whole->rows[whole->groups[g].row];
+    EXPECT_EQ(a.id, b.id);
+    EXPECT_EQ(*a.rate.value, *b.rate.value);
+    EXPECT_EQ(a.p50.low, b.p50.low);
+    EXPECT_EQ(aggregated->groups[g].records, 3U);
+  }
+}
+
+TEST(ReportJson, HoldsEveryFieldByNameAndNoMarkup) {
+  Record r = decode_record("</script><b>", 10, 50);
+  const std::string text = report_json(model_of({r}));
+  EXPECT_THAT(text, Not(HasSubstr("<")));
+  const nlohmann::json j = nlohmann::json::parse(text);
+  EXPECT_EQ(j["chips"][0]["product"], "</script><b>");
+  const auto& fields = j["row_fields"];
+  ASSERT_EQ(fields.size(), j["rows"][0].size());
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (fields[i] == "rate") {
+      EXPECT_NEAR(j["rows"][0][i].get<double>(), 100, 1e-6);
+    }
+    if (fields[i] == "steps") {
+      EXPECT_EQ(j["rows"][0][i], 50);
+    }
+    if (fields[i] == "joules_per_token") {
+      EXPECT_TRUE(j["rows"][0][i].is_null());
+    }
+  }
+}
+
+TEST(ReportForms, CsvKeepsCellsApartAndFormulasText) {
+  const std::string csv = report_csv(model_of({decode_record("=cmd|, \"x\"", 10, 50)}));
+  EXPECT_THAT(csv, HasSubstr("\"'=cmd|, \"\"x\"\"\",decode/m/bf16/b1/c512,"));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 2);
+}
+
+TEST(ReportForms, MarkdownNamesTheBasisOfItsAnswer) {
+  EXPECT_THAT(report_markdown(model_of({decode_record("slow", 20, 50), decode_record("fast", 10, 50)})),
+              HasSubstr("fast is the fastest: 100.000 tokens/s [measured]"));
+}
+
+TEST(ReportForms, WorkbookIsAZipOfSheets) {
+  const Result<std::string> book = report_xlsx(model_of({decode_record("x", 10, 50)}));
+  ASSERT_TRUE(book.ok()) << book.error().message;
+  EXPECT_EQ(book->substr(0, 4), "PK\x03\x04");
+  EXPECT_THAT(*book, HasSubstr("xl/worksheets/sheet2.xml"));
+}
+
+TEST(ReportPage, PutsLanguageAndModelInTheirPlaces) {
+  const Result<std::string> page = report_page("<a lang='{{lang}}'>{{model}}</a>", R"({"t":"{{lang}}"})", "zh");
+  ASSERT_TRUE(page.ok());
+  EXPECT_EQ(*page, R"(<a lang='zh'>{"t":"{{lang}}"}</a>)");
+  EXPECT_FALSE(report_page("no place", "{}", "").ok());
+}
+
+}  // namespace
+}  // namespace assay
