@@ -50,9 +50,14 @@ double numerics_limit(const Graph& graph, const Op& op);
 
 // Full-depth check of a program on the first `rows` tokens of each sequence (a causal model's first tokens
 // do not depend on later ones; decode: the first `rows` sequences). `weights` gives WEIGHT, INPUT and
-// STATE values; the result is compared with the adapter's "hidden" rows by the caller.
-// Returns hidden rows [rows, hidden] of sequence 0 (prefill) or of sequences 0..rows-1 (decode).
+// STATE values to several threads; the result is compared with the adapter's "hidden" rows by the caller.
+// Returns hidden rows [rows, hidden] of sequence 0 (prefill) or of sequences 0..rows-1 (decode). kUnsupported, with the
+// reason, where these rows depend on others (attention to later tokens, convolutions) or where a choice of experts or
+// keys is so close that a right program may make another.
 Result<Values> reference_hidden_prefix(const Graph& graph, const std::vector<int64_t>& scalars, int64_t batch,
                                        int64_t rows, const Source& weights, int threads);
+// All rows of one tensor of a step that is small enough for it; any graph.
+Result<Values> reference_tensor(const Graph& graph, const std::vector<int64_t>& scalars, uint32_t tensor,
+                                const Source& host, int threads);
 
 }  // namespace assay

@@ -11,7 +11,7 @@ namespace {
 constexpr double kExcluded = -std::numeric_limits<double>::infinity();
 
 // The `wanted` largest of `values`, descending, ties to the lower index.
-std::vector<uint64_t> largest(const std::vector<double>& values, uint64_t wanted) {
+std::vector<uint64_t> best(const std::vector<double>& values, uint64_t wanted) {
   std::vector<uint64_t> order(values.size());
   std::iota(order.begin(), order.end(), uint64_t{0});
   std::stable_sort(order.begin(), order.end(), [&](uint64_t a, uint64_t b) { return values[a] > values[b]; });
@@ -63,10 +63,10 @@ RouterRow::RouterRow(const OpContext& context, const Source& source, uint64_t ro
 std::vector<uint64_t> RouterRow::chosen() const {
   std::vector<double> open(selection.size(), kExcluded);
   const uint64_t size = selection.size() / groups;
-  for (const uint64_t g : largest(group_value, top_groups)) {
+  for (const uint64_t g : best(group_value, top_groups)) {
     for (uint64_t e = g * size; e < (g + 1) * size; ++e) open[e] = selection[e];
   }
-  return largest(open, size_attr(c, ASSAY_ROUTER_TOPK_K));
+  return best(open, size_attr(c, ASSAY_ROUTER_TOPK_K));
 }
 
 std::vector<double> RouterRow::weights(const std::vector<uint64_t>& experts) const {
@@ -77,6 +77,27 @@ std::vector<double> RouterRow::weights(const std::vector<uint64_t>& experts) con
   if (int_attr(c, ASSAY_ROUTER_TOPK_NORMALISE) != 0) factor /= std::accumulate(weight.begin(), weight.end(), 0.0);
   for (double& w : weight) w *= factor;
   return weight;
+}
+
+double RouterRow::largest() const {
+  double out = 0;
+  for (const auto* values : {&selection, &group_value}) {
+    for (const double v : *values) out = std::max(out, std::abs(v));
+  }
+  return out;
+}
+
+double RouterRow::margin(const std::vector<uint64_t>& experts) const {
+  std::vector<double> by_value = group_value;
+  std::sort(by_value.rbegin(), by_value.rend());
+  double out = top_groups < groups ? by_value[top_groups - 1] - by_value[top_groups] : HUGE_VAL;
+  const uint64_t size = selection.size() / groups;
+  for (uint64_t e = 0; e < selection.size(); ++e) {
+    const bool open = group_value[e / size] >= by_value[top_groups - 1];
+    if (!open || std::find(experts.begin(), experts.end(), e) != experts.end()) continue;
+    for (const uint64_t in : experts) out = std::min(out, selection[in] - selection[e]);
+  }
+  return out;
 }
 
 void router_topk(const OpContext& c, const Source& source, uint64_t row, const Columns& columns, double* out) {
@@ -108,7 +129,7 @@ void index_topk(const OpContext& c, const Source& source, uint64_t row, const Co
   const IndexRow index(c, source, row);
   std::vector<double> scores;
   for (int64_t j = 0; j < index.keys; ++j) scores.push_back(index.score(j).value);
-  const std::vector<uint64_t> chosen = largest(scores, last_dim(output(c)));
+  const std::vector<uint64_t> chosen = best(scores, last_dim(output(c)));
   for (size_t i = 0; i < columns.size(); ++i) {
     out[i] = columns[i] < chosen.size() ? static_cast<double>(chosen[columns[i]]) : -1;
   }

@@ -75,9 +75,12 @@ namespace {
 // Where place `at` of an axis enlarged `up` times lies in the original.
 uint64_t original_frame(uint64_t at, uint64_t up) { return up < 2 || at == 0 ? at : (at - 1) / up + 1; }
 
-// The values under the kernel around output place (a, b, d), zero outside, in the order of w's columns.
-std::vector<double> window_values(const OpContext& c, const Source& source, const int64_t place[3]) {
+}  // namespace
+
+std::vector<double> window_values(const OpContext& c, const Source& source, uint64_t row) {
   const Tensor &x = input(c, 0), &y = output(c);
+  const auto at = static_cast<int64_t>(row);
+  const int64_t place[3] = {at / (y.dims[1] * y.dims[2]), at / y.dims[2] % y.dims[1], at % y.dims[2]};
   const uint64_t up_h = std::max<uint64_t>(1, size_attr(c, ASSAY_CONV3D_UP_H));
   const uint64_t up_w = std::max<uint64_t>(1, size_attr(c, ASSAY_CONV3D_UP_W));
   const int64_t kt = int_attr(c, ASSAY_CONV3D_KERNEL_T), kh = int_attr(c, ASSAY_CONV3D_KERNEL_H);
@@ -99,13 +102,8 @@ std::vector<double> window_values(const OpContext& c, const Source& source, cons
   return values;
 }
 
-}  // namespace
-
 void conv3d(const OpContext& c, const Source& source, uint64_t row, const Columns& columns, double* out) {
-  const auto at = static_cast<int64_t>(row);
-  const int64_t height = output(c).dims[1], width = output(c).dims[2];
-  const int64_t place[3] = {at / (height * width), at / width % height, at % width};
-  products(c, source, window_values(c, source, place), 0, columns, out);
+  products(c, source, window_values(c, source, row), 0, columns, out);
   add_bias(c, source, columns, out);
 }
 

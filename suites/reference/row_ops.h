@@ -70,11 +70,18 @@ std::vector<int64_t> keys_seen(const OpContext& c, const Source& source, uint64_
 // GROUPED_MATMUL: the expert whose rows include `row`, -1 for none.
 int64_t expert_of_row(const OpContext& c, const Source& source, uint64_t row);
 
+// CONV3D: the values under the kernel around output place `row`, zero outside, in the order of w's columns.
+std::vector<double> window_values(const OpContext& c, const Source& source, uint64_t row);
+
 // ROUTER_TOPK: one token's scores and what its choice works on.
 struct RouterRow {
   RouterRow(const OpContext& c, const Source& source, uint64_t row);
   [[nodiscard]] std::vector<uint64_t> chosen() const;  // by descending selection value
   [[nodiscard]] std::vector<double> weights(const std::vector<uint64_t>& experts) const;
+  // By how much the choice is decided: the least distance between what is in and what is left out, of groups and of
+  // experts; infinite where nothing is left out. To be held against largest(), the largest magnitude.
+  [[nodiscard]] double margin(const std::vector<uint64_t>& experts) const;
+  [[nodiscard]] double largest() const;
 
   const OpContext& c;
   std::vector<double> score, selection, group_value;

@@ -3,9 +3,8 @@
 
 #include <cmath>
 
-#include "suites/base/rng.h"
-#include "suites/reference/reference.h"
 #include "suites/suite.h"
+#include "tests/unit/reference/filled.h"
 
 namespace assay {
 namespace {
@@ -32,33 +31,17 @@ Case tiny(const std::string& dtype, StepKind kind, int64_t batch, int64_t tokens
   return c;
 }
 
-Values host_values(const Graph& g, uint32_t t) {
-  const auto filled = [&](uint32_t tensor) {
-    std::vector<uint8_t> raw(g.bytes(tensor));
-    fill_elements(g.tensors[tensor], tensor, 5, 0, static_cast<uint64_t>(g.elements(tensor)), raw.data());
-    return raw;
-  };
-  const std::vector<uint8_t> raw = filled(t);
-  if (g.tensors[t].scale < 0) return dequantise(g.tensors[t], raw.data(), nullptr);
-  const std::vector<uint8_t> scales = filled(static_cast<uint32_t>(g.tensors[t].scale));
-  return dequantise(g.tensors[t], raw.data(), reinterpret_cast<const float*>(scales.data()));
-}
-
 void expect_prefix_equals_graph(const Case& c, int64_t rows) {
   const Result<Graph> g = lower(c, {});
   ASSERT_TRUE(g.ok()) << g.error().message;
-  std::vector<Values> values(g->tensors.size());
+  const std::vector<Values> values = filled(*g);
   uint32_t hidden = 0;
   for (uint32_t t = 0; t < values.size(); ++t) {
-    if (g->tensors[t].fill.kind != Fill::Kind::kNone) values[t] = host_values(*g, t);
     if (g->tensors[t].name == "hidden") hidden = t;
   }
   const auto whole = reference_graph(*g, values, {c.context});
   ASSERT_TRUE(whole.ok()) << whole.error().message;
-  const Source source = [&](uint32_t t, uint64_t first, uint64_t count, double* out) {
-    std::copy_n(values[t].begin() + static_cast<std::ptrdiff_t>(first), count, out);
-  };
-  const auto prefix = reference_hidden_prefix(*g, {c.context}, c.batch, rows, source, 2);
+  const auto prefix = reference_hidden_prefix(*g, {c.context}, c.batch, rows, source_of(values), 2);
   ASSERT_TRUE(prefix.ok()) << prefix.error().message;
   ASSERT_EQ(prefix->size(), static_cast<size_t>(rows * c.model.hidden));
   double size = 0;
