@@ -64,6 +64,8 @@ Status Streamed::step(const OpContext& c) {
       return kv_expand(c);
     case ASSAY_OP_CONV3D:
       return conv3d(c);
+    case ASSAY_OP_ATTENTION:
+      return attention(c);
     case ASSAY_OP_KV_APPEND:
       return keep_kv(c);
     case ASSAY_OP_ROUTER_TOPK:

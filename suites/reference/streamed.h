@@ -41,6 +41,7 @@ class Streamed {
   Status head_matmul(const OpContext& c);
   Status kv_expand(const OpContext& c);
   Status conv3d(const OpContext& c);
+  Status attention(const OpContext& c);
   Status keep_kv(const OpContext& c);
   Status route(const OpContext& c);
   Status choose_keys(const OpContext& c);
