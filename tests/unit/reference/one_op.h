@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "suites/base/rng.h"
 #include "suites/reference/reference.h"
 
 namespace assay {
@@ -39,6 +40,24 @@ struct OneOp {
     Result<std::vector<Values>> values = reference_op(graph, graph.ops[0], given, {pos});
     EXPECT_TRUE(values.ok()) << values.error().message;
     return values.ok() ? *values : std::vector<Values>{};
+  }
+};
+
+// With random inputs, looked at by their axes.
+struct RandomOp : OneOp {
+  uint64_t stream = 0;
+  uint32_t normal(std::vector<int64_t> dims, uint32_t role = ASSAY_ROLE_INPUT) {
+    const uint32_t t = add(std::move(dims), {}, role);
+    const int64_t count = graph.elements(t);
+    for (int64_t i = 0; i < count; ++i) inputs[t].push_back(normal_at(11, stream, static_cast<uint64_t>(i)));
+    ++stream;
+    return t;
+  }
+  int64_t draw(int64_t bound) { return uniform_at(12, 0, stream++, static_cast<uint32_t>(bound)); }
+  double at(uint32_t t, std::vector<int64_t> where) const {
+    int64_t i = 0;
+    for (size_t axis = 0; axis < where.size(); ++axis) i = i * graph.tensors[t].dims[axis] + where[axis];
+    return inputs[t][static_cast<size_t>(i)];
   }
 };
 
