@@ -1,6 +1,7 @@
 // Case: its name, its canonical JSON and back, and what makes one valid.
 #include "suites/case.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "suites/base/hash.h"
@@ -33,41 +34,61 @@ constexpr StepKind kKinds[] = {StepKind::kPrefill, StepKind::kDecode, StepKind::
 
 bool is_model_step(StepKind kind) { return kind == StepKind::kPrefill || kind == StepKind::kDecode; }
 
-json model_json(const ModelShape& m) {
-  json j = {{"name", m.name},
-            {"family", m.family},
-            {"source", m.source},
-            {"layers", m.layers},
-            {"hidden", m.hidden},
-            {"ffn", m.ffn},
-            {"heads", m.heads},
-            {"kv_heads", m.kv_heads},
-            {"head_dim", m.head_dim},
-            {"vocab", m.vocab},
-            {"max_context", m.max_context},
-            {"tied_embeddings", m.tied_embeddings},
-            {"qkv_bias", m.qkv_bias},
-            {"qk_norm", m.qk_norm},
-            {"rope_theta", m.rope_theta},
-            {"rope_interleaved", m.rope_interleaved},
-            {"norm_eps", m.norm_eps}};
-  if (!m.note.empty()) j["note"] = m.note;
-  if (m.rotary_dim > 0) j["rotary_dim"] = m.rotary_dim;
-  if (m.published_params > 0) j["published_params"] = m.published_params;
-  if (m.rope_factor > 0) {
-    j["rope_scaling"] = {
-        {"factor", m.rope_factor}, {"low", m.rope_low}, {"high", m.rope_high}, {"original_context", m.rope_original}};
+// A trace is named by its content, wherever it lies.
+void add_routing(const Routing& r, json* j) {
+  const bool trace = r.kind == Routing::Kind::kTrace;
+  (*j)["routing"] = trace ? "trace" : routing_text(r);
+  if (trace) {
+    (*j)["routing_hash"] = r.hash;
+  } else {
+    (*j)["routing_seed"] = r.seed;
   }
-  return j;
+}
+
+Routing read_routing(const JsonNode& root) {
+  const std::string text = root.at("routing").text();
+  Routing out;
+  if (text == "trace") {
+    out.kind = Routing::Kind::kTrace;
+    out.hash = root.at("routing_hash").text(64);
+    out.file = root.at("routing_file").text();
+    return out;
+  }
+  const Result<Routing> parsed = parse_routing(text);
+  if (!parsed) {
+    root.at("routing").fail(parsed.error().message);
+    return out;
+  }
+  out = *parsed;
+  out.seed = root.at("routing_seed").unsigned_integer();
+  return out;
+}
+
+// "zipf-1.2", "k-hot", "trace-1a2b3c4d"
+std::string routing_id(const Routing& r) {
+  if (r.kind == Routing::Kind::kTrace) return "trace-" + r.hash.substr(0, 8);
+  std::string text = routing_text(r);
+  std::replace(text.begin(), text.end(), ':', '-');
+  return r.seed == 1 ? text : text + "-seed" + std::to_string(r.seed);
+}
+
+std::string check_routing(const Case& c) {
+  if (c.routing.trace == nullptr) return "";
+  const RoutingTrace& t = *c.routing.trace;
+  if (t.experts == c.model.moe.experts && t.top_k == c.model.moe.top_k) return "";
+  return "routing: expected a trace of " + std::to_string(c.model.moe.top_k) + " of " +
+         std::to_string(c.model.moe.experts) + " experts, found one of " + std::to_string(t.top_k) + " of " +
+         std::to_string(t.experts);
 }
 
 json case_json(const Case& c) {
   json j = {{"suite", c.suite}, {"kind", step_kind_name(c.kind)}, {"dtype", c.dtype}};
   if (is_model_step(c.kind)) {
-    j["model"] = model_json(c.model);
+    j["model"] = json::parse(model_to_json(c.model));
     j["batch"] = c.batch;
     j["tokens"] = c.tokens;
     j["context"] = c.context;
+    if (c.model.has_moe()) add_routing(c.routing, &j);
   } else if (c.kind == StepKind::kGemm) {
     j["m"] = c.m;
     j["n"] = c.n;
@@ -91,7 +112,7 @@ std::string check_model_step(const Case& c) {
     return "tokens + context: expected at most the " + std::to_string(c.model.max_context) + " that model '" +
            c.model.name + "' was made for, found " + std::to_string(c.tokens) + " + " + std::to_string(c.context);
   }
-  return "";
+  return check_routing(c);
 }
 
 }  // namespace
@@ -165,7 +186,7 @@ std::string Case::id() const {
     id += "/" + model.name + "/" + dtype + "/b" + std::to_string(batch);
     if (kind == StepKind::kPrefill) id += "/t" + std::to_string(tokens);
     if (kind == StepKind::kDecode || context > 0) id += "/c" + std::to_string(context);
-    return id;
+    return model.has_moe() ? id + "/" + routing_id(routing) : id;
   }
   id += "/" + kind_name + "/" + dtype;
   if (kind == StepKind::kGemm) return id + "/m" + std::to_string(m) + "n" + std::to_string(n) + "k" + std::to_string(k);
@@ -175,6 +196,7 @@ std::string Case::id() const {
 std::string Case::to_json() const {
   json j = case_json(*this);
   j["suite_hash"] = suite_hash;
+  if (is_model_step(kind) && model.has_moe() && routing.kind == Routing::Kind::kTrace) j["routing_file"] = routing.file;
   return j.dump();
 }
 
@@ -188,8 +210,8 @@ std::string Case::token_class() const {
 Result<Case> case_from_json(const std::string& text, const std::string& where) {
   JsonInput input(text, where);
   const JsonNode root = input.root();
-  root.fields(
-      {"suite", "suite_hash", "kind", "dtype", "model", "batch", "tokens", "context", "m", "n", "k", "buffer_bytes"});
+  root.fields({"suite", "suite_hash", "kind", "dtype", "model", "batch", "tokens", "context", "m", "n", "k",
+               "buffer_bytes", "routing", "routing_seed", "routing_hash", "routing_file"});
   Case c;
   c.suite = root.at("suite").text(64);
   c.suite_hash = root.at("suite_hash").text(64);
@@ -203,6 +225,7 @@ Result<Case> case_from_json(const std::string& text, const std::string& where) {
     c.batch = root.at("batch").integer();
     c.tokens = root.at("tokens").integer();
     c.context = root.at("context").integer();
+    if (c.model.has_moe()) c.routing = read_routing(root);
   } else if (c.kind == StepKind::kGemm) {
     c.m = root.at("m").integer();
     c.n = root.at("n").integer();

@@ -18,6 +18,9 @@ inline constexpr int64_t kMaxBuffer = int64_t{1} << 44;
 std::vector<std::string> step_kind_names();
 StepKind step_kind(const std::string& name);  // one of step_kind_names()
 
+// Canonical JSON of a shape, as parse_model reads it.
+std::string model_to_json(const ModelShape& m);
+
 // kBadInput that names the case, the field, what was expected and what was found.
 Status check_case(const Case& c);
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "suites/base/routing.h"
 #include "suites/graph.h"
 
 namespace assay {
@@ -142,7 +143,8 @@ OpCost matmul_cost(const Graph& graph, const Op& op) {
 
 OpCost grouped_matmul_cost(const Graph& graph, const Op& op) {
   const double rows = dim(graph, op.in[0], 0), experts = dim(graph, op.in[1], 0);
-  const double active = op.active_groups > 0 ? op.active_groups : std::min(rows, experts);
+  const double active =
+      op.routing != nullptr ? static_cast<double>(op.routing->active(op.routed_tokens)) : std::min(rows, experts);
   OpCost cost = streaming_cost(graph, op);
   add_input(graph, op.in[1], active / experts - 1, &cost);
   cost.flops = 2 * rows * dim(graph, op.in[1], 1) * dim(graph, op.in[1], 2);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@ namespace assay {
 // An optional input that is absent before a present one (op_spec.md).
 inline constexpr uint32_t kNoTensor = 0xffffffff;
 
+class RoutingPlan;
+
 // How the harness fills a tensor before a run. All values are a pure function of (seed, tensor
 // index, element index), so any slice can be made again without keeping the whole (suites/base/rng.h).
 struct Fill {
@@ -20,12 +23,14 @@ struct Fill {
     kNormal,      // mean + stddev * n(seed, i), n of unit variance; codes of quantised dtypes: suites/base/rng.h
     kUniformInt,  // integers in [0, bound)
     kConstant,    // mean
-    kLastRow      // I32 [B]: b*T + T-1, with bound = T
+    kLastRow,     // I32 [B]: b*T + T-1, with bound = T
+    kRouting      // [M, experts]: mean where `routing` sends row m, 0 elsewhere; the seed is the routing's own
   };
   Kind kind = Kind::kNone;
   double mean = 0;
   double stddev = 1;
   int64_t bound = 0;
+  std::shared_ptr<const RoutingPlan> routing = nullptr;
 };
 
 struct Tensor {
@@ -45,8 +50,9 @@ struct Op {
   std::vector<uint32_t> in, out;  // kNoTensor in `in`: left out
   std::vector<double> attr;
   uint32_t scalar_slot = ASSAY_NO_SCALAR;
-  // GROUPED_MATMUL: experts that get a row, as routed or as expected (facts C5). 0: unknown, counted as min(E, rows).
-  double active_groups = 0;
+  // GROUPED_MATMUL: which experts get a row of routed_tokens. Absent: counted as min(E, rows).
+  std::shared_ptr<const RoutingPlan> routing = nullptr;
+  int64_t routed_tokens = 0;
 };
 
 struct Graph {

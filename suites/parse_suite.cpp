@@ -5,6 +5,7 @@
 #include "suites/base/json_input.h"
 #include "suites/base/nearest.h"
 #include "suites/case.h"
+#include "suites/routing_trace.h"
 #include "suites/suite.h"
 
 namespace assay {
@@ -44,8 +45,8 @@ RunPolicy read_policy(const JsonNode& node) {
 // The axes of a block in the order in which cases run.
 class Block {
  public:
-  Block(const JsonNode& node, const std::vector<ModelShape>& models, std::string suite)
-      : node_(node), models_(models), suite_(std::move(suite)) {}
+  Block(const JsonNode& node, const std::vector<ModelShape>& models, std::string suite, std::filesystem::path folder)
+      : node_(node), models_(models), suite_(std::move(suite)), folder_(std::move(folder)) {}
 
   void read(std::vector<Case>* out) {
     Case c;
@@ -69,28 +70,55 @@ class Block {
  private:
   void read_steps(Case c, const std::vector<std::string>& dtypes, std::vector<Case>* out) {
     const bool prefill = c.kind == StepKind::kPrefill;
-    node_.fields({"kind", "models", "dtypes", "batch", "tokens", "context"});
+    node_.fields({"kind", "models", "dtypes", "batch", "tokens", "context", "routing", "routing_seed"});
     if (!prefill && node_.has("tokens")) node_.at("tokens").fail("decode has one new token per sequence; no such axis");
     const auto batches = axis(node_, "batch", 1, case_limits::kBatch);
     const auto tokens = prefill ? axis(node_, "tokens", 1, int64_t{1} << 30) : std::vector<int64_t>{1};
     const auto contexts =
         prefill && !node_.has("context") ? std::vector<int64_t>{0} : axis(node_, "context", 0, int64_t{1} << 30);
+    const std::vector<Routing> routings = read_routings();
     for (const JsonNode& item : node_.at("models").items(1, 1000)) {
       const std::string name = item.text_of(names_of(models_));
       const auto found = std::find_if(models_.begin(), models_.end(), [&](const auto& m) { return m.name == name; });
       if (found == models_.end()) return;
       c.model = *found;
+      if (node_.has("routing") && !c.model.has_moe())
+        return item.fail("model '" + name + "' has no experts to route to");
       for (const int64_t batch : batches) {
         for (const int64_t t : tokens) {
           for (const int64_t context : contexts) {
             c.batch = batch;
             c.tokens = t;
             c.context = context;
-            add(c, dtypes, out);
+            for (const Routing& r : routings) {
+              c.routing = r;
+              add(c, dtypes, out);
+            }
           }
         }
       }
     }
+  }
+
+  // Traces lie beside the suite file.
+  std::vector<Routing> read_routings() {
+    if (!node_.has("routing")) return {Routing{}};
+    std::vector<Routing> out;
+    for (const JsonNode& item : node_.at("routing").items(1, 1000)) {
+      Result<Routing> routing = parse_routing(item.text());
+      if (!routing) {
+        item.fail(routing.error().message);
+        continue;
+      }
+      if (node_.has("routing_seed")) routing->seed = node_.at("routing_seed").unsigned_integer();
+      if (routing->kind == Routing::Kind::kTrace) routing->file = (folder_ / routing->file).lexically_normal().string();
+      if (const Status loaded = load_routing_trace(&*routing); !loaded) {
+        item.fail(loaded.error().message);
+        continue;
+      }
+      out.push_back(*routing);
+    }
+    return out;
   }
 
   void read_gemm(Case c, const std::vector<std::string>& dtypes, std::vector<Case>* out) {
@@ -117,13 +145,14 @@ class Block {
   JsonNode node_;
   const std::vector<ModelShape>& models_;
   std::string suite_;
+  std::filesystem::path folder_;  // of the suite file
 };
 
-void read_form(const JsonNode& node, const std::vector<ModelShape>& models, const std::string& suite, RunPolicy* policy,
-               std::vector<Case>* cases) {
+void read_form(const JsonNode& node, const std::vector<ModelShape>& models, const std::string& suite,
+               const std::filesystem::path& folder, RunPolicy* policy, std::vector<Case>* cases) {
   node.fields({"policy", "cases"});
   if (node.has("policy")) *policy = read_policy(node.at("policy"));
-  for (const JsonNode& block : node.at("cases").items(1, 1000)) Block(block, models, suite).read(cases);
+  for (const JsonNode& block : node.at("cases").items(1, 1000)) Block(block, models, suite, folder).read(cases);
 }
 
 bool plain_name(const std::string& name) {
@@ -144,8 +173,9 @@ Result<Suite> parse_suite(const std::string& text, const std::string& where, con
   suite.version = static_cast<int>(root.at("version").integer(1, 1'000'000));
   suite.title = root.at("title").text();
   suite.question = root.at("question").text();
-  read_form(root.at("quick"), models, suite.name, &suite.quick, &suite.quick_cases);
-  read_form(root.at("full"), models, suite.name, &suite.full, &suite.full_cases);
+  const std::filesystem::path folder = std::filesystem::path(where).parent_path();
+  read_form(root.at("quick"), models, suite.name, folder, &suite.quick, &suite.quick_cases);
+  read_form(root.at("full"), models, suite.name, folder, &suite.full, &suite.full_cases);
   if (!input.ok()) return input.error();
   suite.hash = xxh3_128_hex(root.canonical());
   for (auto* cases : {&suite.quick_cases, &suite.full_cases}) {

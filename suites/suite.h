@@ -8,27 +8,61 @@
 #include <vector>
 
 #include "suites/base/result.h"
+#include "suites/base/routing.h"
 #include "suites/graph.h"
 
 namespace assay {
+
+// Multi-head latent attention: queries by way of q_rank (0: straight), keys and values by way of a cached latent.
+struct MlaShape {
+  int64_t q_rank = 0, kv_rank = 0, nope_dim = 0, rope_dim = 0, v_dim = 0;
+};
+
+// Mixture of experts in all layers but the first dense_layers.
+struct MoeShape {
+  int64_t dense_layers = 0, experts = 0, top_k = 0, shared_experts = 0, ffn = 0;
+  std::string router = "softmax";  // softmax, sigmoid, softmax_of_topk
+  bool normalise = false;          // weights of the chosen are divided by their sum
+  bool balancing_bias = false;     // [experts], added for the selection alone: a routing plan stands in its place
+  double factor = 1;               // then multiplied
+  int64_t groups = 1, top_groups = 1;
+};
+
+// Sparse attention by index (DSA): the top_k cached tokens of each row, chosen by small heads of their own.
+struct IndexerShape {
+  int64_t heads = 0, dim = 0, top_k = 0;
+  bool rope_interleaved = false;
+};
 
 // A decoder-only transformer's shape. Source: facts B1 and the model's public config.json.
 struct ModelShape {
   std::string name, family, source, note;
   int64_t layers = 0, hidden = 0, ffn = 0, heads = 0, kv_heads = 0, head_dim = 0, vocab = 0, max_context = 0;
   bool tied_embeddings = false, qkv_bias = false, qk_norm = false;
+  bool qk_norm_row = false;  // one norm over all heads together
+  bool no_rope = false;      // no rotary position (ALiBi and its like, see note)
   double rope_theta = 10000;
   int64_t rotary_dim = 0;  // 0: head_dim
   bool rope_interleaved = false;
   double rope_factor = 0, rope_low = 0, rope_high = 0;  // Llama 3.1 scaling, 0 = none
   int64_t rope_original = 0;
+  int64_t window = 0, window_period = 0;  // sliding window in all layers but each window_period-th; 0: full attention
+  MlaShape mla;                           // kv_rank 0: none; with it kv_heads and head_dim are 0
+  MoeShape moe;                           // experts 0: none
+  IndexerShape indexer;                   // heads 0: none
   double norm_eps = 1e-5;
   double published_params = 0;  // total, as the publisher states it (0: not stated)
 
-  [[nodiscard]] double params() const;  // counted from the shape; tied tables once
-  [[nodiscard]] double params_per_layer() const;
-  [[nodiscard]] double active_params() const;  // with lm_head, without the input embedding (facts B1)
+  [[nodiscard]] bool has_mla() const { return mla.kv_rank > 0; }
+  [[nodiscard]] bool has_moe() const { return moe.experts > 0; }
+  [[nodiscard]] bool has_indexer() const { return indexer.heads > 0; }
+  [[nodiscard]] bool moe_layer(int64_t layer) const { return has_moe() && layer >= moe.dense_layers; }
+  [[nodiscard]] bool windowed_layer(int64_t layer) const { return window > 0 && (layer + 1) % window_period != 0; }
+  [[nodiscard]] double params() const;         // counted from the shape; tied tables once
+  [[nodiscard]] double active_params() const;  // of a token; with lm_head, without the input embedding (facts B1)
+  // Growth of the KV cache; a windowed layer stops growing at its window. Without the indexer's keys.
   [[nodiscard]] double kv_bytes_per_token(double bytes_per_element) const;
+  [[nodiscard]] double index_bytes_per_token(double bytes_per_element) const;  // the indexer's keys
 };
 
 // What "f32", "bf16", "f16", "int8" (weight-only), "int8_w8a8", "fp8" (weight-only E4M3, a scale per 128), "int4" and
@@ -55,6 +89,7 @@ struct Case {
   int64_t batch = 1;
   int64_t tokens = 1;           // new tokens per sequence in the step: prompt length, or 1 for decode
   int64_t context = 0;          // tokens already in the KV cache before the step
+  Routing routing;              // of models with experts
   int64_t m = 0, n = 0, k = 0;  // gemm
   int64_t buffer_bytes = 0;     // read, copy
 
@@ -105,7 +140,10 @@ Result<ModelShape> parse_model(const std::string& text, const std::string& where
 
 // Lowering: the graph of one step.
 struct LowerOptions {
-  int64_t layers = 0;                 // 0: all; k < model.layers runs the first k layers between embedding and head
+  // 0: all. k < model.layers runs k layers between embedding and head: the first, or with experts the first that have
+  // some (and of the dense ones before them as many as are still wanted).
+  int64_t layers = 0;
+  int64_t experts = 0;                // 0: all; fewer routed experts in each layer, at least those a row chooses
   bool expose_intermediates = false;  // every op output gets role OUTPUT, for the numerics check
 };
 // The graph's scalars are {"pos"}; pos = case.context. Tensor order, names and fills do not depend on
@@ -113,5 +151,7 @@ struct LowerOptions {
 // Outputs of prefill and decode: "hidden" [B*T, hidden] (residual stream after the last layer),
 // "logits" [B, vocab] (last token of each sequence), "next_token" I32 [B].
 Result<Graph> lower(const Case& c, const LowerOptions& options);
+RouterChoice router_choice(const MoeShape& moe);
+int64_t min_experts(const MoeShape& moe);  // the fewest that leave a row its choice
 
 }  // namespace assay

@@ -41,25 +41,46 @@ Listing list_suites(const Catalogue& catalogue) {
   return out;
 }
 
+// "128/8", or of latent attention the heads alone: its cache has none.
+std::string heads_text(const ModelShape& m) {
+  return std::to_string(m.heads) + (m.has_mla() ? " MLA" : "/" + std::to_string(m.kv_heads));
+}
+
+std::string experts_text(const ModelShape& m) {
+  if (!m.has_moe()) return "\u2013";
+  return std::to_string(m.moe.experts) + "/" + std::to_string(m.moe.top_k) +
+         (m.moe.shared_experts > 0 ? "+" + std::to_string(m.moe.shared_experts) : "");
+}
+
 Listing list_models(const Catalogue& catalogue) {
-  Listing out{TextTable({"model", "parameters", "layers", "hidden", "heads/kv", "KV bytes/token bf16", "source"}),
+  Listing out{TextTable({"model", "parameters", "active", "layers", "hidden", "heads/kv", "experts/top-k",
+                         "KV bytes/token bf16", "context", "source"}),
               json::array(),
               {}};
-  for (size_t column = 1; column <= 5; ++column) out.table.align_right(column);
+  for (size_t column = 1; column <= 8; ++column) out.table.align_right(column);
   for (const ModelShape& m : catalogue.models()) {
     out.names.push_back(m.name);
-    const auto kv = static_cast<int64_t>(m.kv_bytes_per_token(2));
-    out.table.row({m.name, billions(m.params()), std::to_string(m.layers), std::to_string(m.hidden),
-                   std::to_string(m.heads) + "/" + std::to_string(m.kv_heads), std::to_string(kv), m.source});
+    const auto kv = static_cast<int64_t>(m.kv_bytes_per_token(2)),
+               index = static_cast<int64_t>(m.index_bytes_per_token(2));
+    out.table.row({m.name, billions(m.params()), billions(m.active_params()), std::to_string(m.layers),
+                   std::to_string(m.hidden), heads_text(m), experts_text(m),
+                   std::to_string(kv) + (index > 0 ? "+" + std::to_string(index) : ""), std::to_string(m.max_context),
+                   m.source});
     out.items.push_back({{"name", m.name},
                          {"params", m.params()},
                          {"active_params", m.active_params()},
                          {"layers", m.layers},
                          {"hidden", m.hidden},
                          {"heads", m.heads},
-                         {"kv_heads", m.kv_heads},
+                         {"kv_heads", m.has_mla() ? json(nullptr) : json(m.kv_heads)},
+                         {"experts", m.moe.experts},
+                         {"top_k", m.moe.top_k},
+                         {"shared_experts", m.moe.shared_experts},
+                         {"max_context", m.max_context},
                          {"kv_bytes_per_token_bf16", kv},
-                         {"source", m.source}});
+                         {"index_bytes_per_token_bf16", index},
+                         {"source", m.source},
+                         {"note", m.note}});
   }
   return out;
 }
@@ -127,8 +148,9 @@ CommandSpec list_command() {
                   {"full", "", "cases of the full form", Complete::kNothing, {}, false},
                   {"names", "", "names only, one a line", Complete::kNothing, {}, false},
                   json_option()};
-  spec.examples = {{"assay list models", "shapes with their parameters, KV bytes per token and source"},
-                   {"assay list cases --suite decode --full", "every case of the full decode suite"}};
+  spec.examples = {
+      {"assay list models", "shapes with their parameters, active parameters, KV bytes per token and source"},
+      {"assay list cases --suite decode --full", "every case of the full decode suite"}};
   spec.run = list;
   return spec;
 }

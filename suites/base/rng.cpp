@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "suites/base/low_precision.h"
+#include "suites/base/routing.h"
 #include "suites/graph.h"
 
 // The fill loops are compiled for several vector widths; all are integer arithmetic and one exact multiply, so the
@@ -195,6 +196,20 @@ void store(const Tensor& tensor, uint64_t i, double value, char* out) {
   }
 }
 
+// Rows of a routing plan: `mean` where the row's experts stand, 0 elsewhere.
+void fill_routing(const Tensor& tensor, uint64_t first, uint64_t count, char* out) {
+  const auto width = static_cast<uint64_t>(tensor.dims.back());
+  std::vector<int32_t> chosen;
+  uint64_t drawn = UINT64_MAX;
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint64_t row = (first + i) / width;
+    if (row != drawn) tensor.fill.routing->row(drawn = row, &chosen);
+    const auto expert = static_cast<int32_t>((first + i) % width);
+    const bool planned = std::find(chosen.begin(), chosen.end(), expert) != chosen.end();
+    store(tensor, i, planned ? tensor.fill.mean : 0, out);
+  }
+}
+
 }  // namespace
 
 // The fill reaches 3.46 sigma: 8-bit codes hold that much, those of 4 bits are clamped beyond 3 (I4) and 2.5 (F4E2M1).
@@ -253,6 +268,8 @@ void fill_elements(const Tensor& tensor, uint64_t stream, uint64_t seed, uint64_
     case Fill::Kind::kConstant:
       for (uint64_t i = 0; i < count; ++i) store(tensor, i, tensor.fill.mean, bytes);
       return;
+    case Fill::Kind::kRouting:
+      return fill_routing(tensor, first, count, bytes);
     case Fill::Kind::kLastRow:
       for (uint64_t i = 0; i < count; ++i) {
         store(tensor, i, static_cast<double>((first + i + 1) * static_cast<uint64_t>(tensor.fill.bound) - 1), bytes);

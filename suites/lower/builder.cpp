@@ -46,6 +46,10 @@ uint32_t GraphBuilder::weight(const std::string& name, std::vector<int64_t> dims
   return w;
 }
 
+uint32_t GraphBuilder::matrix(const std::string& name, std::vector<int64_t> dims, double stddev) {
+  return tensor(name, plan_.activation, ASSAY_ROLE_WEIGHT, std::move(dims), {Fill::Kind::kNormal, 0, stddev, 0});
+}
+
 void GraphBuilder::set_scale(uint32_t tensor, uint32_t scales, int32_t block) {
   graph_.tensors[tensor].scale = static_cast<int32_t>(scales);
   graph_.tensors[tensor].scale_block = block;
@@ -56,19 +60,38 @@ void GraphBuilder::op(uint32_t kind, const std::string& name, std::vector<uint32
   graph_.ops.push_back({kind, name, layer_, std::move(in), std::move(out), std::move(attr), slot});
 }
 
-uint32_t GraphBuilder::project(uint32_t x, uint32_t w, const std::string& name, int64_t bias) {
+uint32_t GraphBuilder::quantised_rows(uint32_t x, const std::string& name) {
+  if (!plan_.quantize_activations) return x;
   const std::vector<int64_t> dims = at(x).dims;
-  uint32_t input = x;
-  if (plan_.quantize_activations) {
-    input = tensor(name + ".x_int8", ASSAY_I8, output_role(), dims);
-    const uint32_t scale = tensor(name + ".x_scale", ASSAY_F32, output_role(), {dims[0], 1});
-    set_scale(input, scale, static_cast<int32_t>(dims[1]));
-    op(ASSAY_OP_QUANTIZE, name + ".quantize", {x}, {input, scale});
-  }
-  const uint32_t y = activation(name, {dims[0], at(w).dims[0]});
+  const uint32_t codes = tensor(name + ".x_int8", ASSAY_I8, output_role(), dims);
+  const uint32_t scale = tensor(name + ".x_scale", ASSAY_F32, output_role(), {dims[0], 1});
+  set_scale(codes, scale, static_cast<int32_t>(dims[1]));
+  op(ASSAY_OP_QUANTIZE, name + ".quantize", {x}, {codes, scale});
+  return codes;
+}
+
+uint32_t GraphBuilder::project(uint32_t x, uint32_t w, const std::string& name, int64_t bias) {
+  const uint32_t input = quantised_rows(x, name);
+  const uint32_t y = activation(name, {at(x).dims[0], at(w).dims[0]});
   std::vector<uint32_t> in{input, w};
   if (bias >= 0) in.push_back(static_cast<uint32_t>(bias));
   op(ASSAY_OP_MATMUL, name + "_proj", in, {y});
+  return y;
+}
+
+uint32_t GraphBuilder::matmul(uint32_t x, uint32_t w, const std::string& name) {
+  const uint32_t y = activation(name, {at(x).dims[0], at(w).dims[0]});
+  op(ASSAY_OP_MATMUL, name + "_proj", {x, w}, {y});
+  return y;
+}
+
+uint32_t GraphBuilder::project_grouped(uint32_t x, uint32_t w, uint32_t offsets, const std::string& name,
+                                       std::shared_ptr<const RoutingPlan> plan, int64_t tokens) {
+  const uint32_t input = quantised_rows(x, name);
+  const uint32_t y = activation(name, {at(x).dims[0], at(w).dims[1]});
+  op(ASSAY_OP_GROUPED_MATMUL, name + "_proj", {input, w, offsets}, {y});
+  graph_.ops.back().routing = std::move(plan);
+  graph_.ops.back().routed_tokens = tokens;
   return y;
 }
 

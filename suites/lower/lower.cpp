@@ -4,6 +4,7 @@
 #include "suites/case.h"
 #include "suites/lower/builder.h"
 #include "suites/lower/llm.h"
+#include "suites/routing_trace.h"
 
 namespace assay {
 namespace {
@@ -57,6 +58,35 @@ Status check_packing(const Case& c, const Graph& graph) {
   return ok_status();
 }
 
+Error out_of_range(const Case& c, const char* what, int64_t low, int64_t high, int64_t found) {
+  return {ErrorKind::kBadInput, "case " + c.id() + ": " + what + ": expected " + std::to_string(low) + " to " +
+                                    std::to_string(high) + ", found " + std::to_string(found)};
+}
+
+Result<Graph> lower_model(const Case& c, const DtypePlan& plan, const LowerOptions& options) {
+  const int64_t layers = options.layers == 0 ? c.model.layers : options.layers;
+  if (layers < 1 || layers > c.model.layers) {
+    return out_of_range(c, "layers", 1, c.model.layers, options.layers);
+  }
+  if (!c.model.has_moe()) return lower_llm(c, plan, layers, options.expose_intermediates);
+  Case cut = c;
+  if (const Status loaded = load_routing_trace(&cut.routing); !loaded) return loaded.error();
+  if (const Status valid = check_case(cut); !valid) return valid.error();
+  MoeShape& moe = cut.model.moe;
+  if (options.experts != 0 && options.experts != moe.experts) {
+    const int64_t least = min_experts(moe);
+    if (options.experts < least || options.experts > moe.experts || options.experts % moe.groups != 0) {
+      return out_of_range(c, "experts", least, moe.experts, options.experts);
+    }
+    if (cut.routing.kind == Routing::Kind::kTrace) {
+      return bad_input("case " + c.id() + ": a routing trace needs all " + std::to_string(moe.experts) + " experts, " +
+                       std::to_string(options.experts) + " are to run");
+    }
+    moe.experts = options.experts;
+  }
+  return lower_llm(cut, plan, layers, options.expose_intermediates);
+}
+
 Result<Graph> lower_step(const Case& c, const LowerOptions& options) {
   if (const Status valid = check_case(c); !valid) return valid.error();
   const Result<DtypePlan> plan = dtype_plan(c.dtype);
@@ -72,15 +102,17 @@ Result<Graph> lower_step(const Case& c, const LowerOptions& options) {
     case StepKind::kDecode:
       break;
   }
-  const int64_t layers = options.layers == 0 ? c.model.layers : options.layers;
-  if (layers < 1 || layers > c.model.layers) {
-    return bad_input("case " + c.id() + ": layers: expected 1 to " + std::to_string(c.model.layers) + ", found " +
-                     std::to_string(options.layers));
-  }
-  return lower_llm(c, *plan, layers, options.expose_intermediates);
+  return lower_model(c, *plan, options);
 }
 
 }  // namespace
+
+RouterChoice router_choice(const MoeShape& moe) { return {moe.experts, moe.top_k, moe.groups, moe.top_groups}; }
+
+int64_t min_experts(const MoeShape& moe) {
+  const int64_t per_group = (moe.top_k + moe.top_groups - 1) / moe.top_groups;
+  return per_group * moe.groups;
+}
 
 Result<Graph> lower(const Case& c, const LowerOptions& options) {
   Result<Graph> graph = lower_step(c, options);
