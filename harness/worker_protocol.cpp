@@ -20,6 +20,7 @@ json policy_to_json(const RunPolicy& p) {
           {"time_limit_s", p.time_limit_s},
           {"min_samples", p.min_samples},
           {"max_step_s", p.max_step_s},
+          {"max_layers", p.max_layers},
           {"cold", p.cold}};
 }
 
@@ -31,6 +32,7 @@ RunPolicy policy_from_json(const json& j) {
   p.time_limit_s = j.at("time_limit_s").get<double>();
   p.min_samples = j.at("min_samples").get<int64_t>();
   p.max_step_s = j.at("max_step_s").get<double>();
+  p.max_layers = j.at("max_layers").get<int64_t>();
   p.cold = j.at("cold").get<bool>();
   return p;
 }

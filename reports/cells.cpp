@@ -44,9 +44,17 @@ std::string case_cell(const Record& r, std::vector<std::string>* notes) {
 }
 
 std::string basis_cell(const Record& r, const Metrics& m, std::vector<std::string>* notes) {
-  if (!r.extrapolation || r.extrapolation->layers_run == r.extrapolation->layers_total) return r.basis;
-  const std::string layers =
-      std::to_string(r.extrapolation->layers_run) + "/" + std::to_string(r.extrapolation->layers_total) + " layers";
+  if (!r.extrapolation) return r.basis;
+  const Extrapolation& e = *r.extrapolation;
+  std::string layers;
+  if (e.layers_run < e.layers_total) {
+    layers = std::to_string(e.layers_run) + "/" + std::to_string(e.layers_total) + " layers";
+  }
+  if (e.experts_run < e.experts_total) {
+    layers += (layers.empty() ? "" : ", ") + std::to_string(e.experts_run) + "/" + std::to_string(e.experts_total) +
+              " experts";
+  }
+  if (layers.empty()) return r.basis;
   std::string note = r.case_id + ": " + r.basis + " on " + layers;
   note += m.projected_rate ? ", whole model projected: " + rate_text(*m.projected_rate, 0, m.unit) + " " + m.unit
                            : ", no projection: " + r.extrapolation->reason;

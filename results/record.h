@@ -69,6 +69,16 @@ struct Extrapolation {  // k of L layers were run; figures for the whole model a
   int64_t fewer_layers = 0;
   std::optional<double> projected_step_ns;  // t1 + slope * (L - k1); basis "projected"
   std::string method, reason;
+  int64_t experts_run = 0, experts_total = 0;  // routed experts of each layer; 0 of 0: the model has none
+};
+
+struct RoutingReport {       // of a model with experts: which got how many rows
+  std::string distribution;  // as the case names it, "zipf:1.2"; a trace by its hash
+  uint64_t seed = 0;
+  int64_t experts = 0, top_k = 0, tokens = 0;  // of a layer as it ran
+  double expert_bytes = 0;                     // weights of one expert of one layer
+  std::optional<double> expected_active;       // experts with a row by the distribution; none for a trace
+  std::vector<uint64_t> expert_rows;           // [layer][expert], layers that ran
 };
 
 struct Energy {
@@ -123,6 +133,7 @@ struct Record {
   NoiseReport noise;
   Ceiling ceiling;
   std::optional<Extrapolation> extrapolation;
+  std::optional<RoutingReport> routing;
   Energy energy;
   std::map<std::string, std::string> timing_truth;  // checks of the device clock and their outcome
 };

@@ -140,7 +140,7 @@ Ceiling ceiling(const JsonNode& node) {
 
 std::optional<Extrapolation> extrapolation(const JsonNode& node) {
   node.fields({"layers_run", "layers_total", "fewer_layers", "step_ns_run_layers", "step_ns_fewer_layers",
-               "projected_step_ns", "method", "reason"});
+               "projected_step_ns", "method", "reason", "experts_run", "experts_total"});
   Extrapolation out;
   out.layers_run = node.at("layers_run").integer(0, kMaxInt);
   out.layers_total = node.at("layers_total").integer(0, kMaxInt);
@@ -150,6 +150,29 @@ std::optional<Extrapolation> extrapolation(const JsonNode& node) {
   out.projected_step_ns = maybe_number(node, "projected_step_ns");
   out.method = text_at(node, "method");
   out.reason = text_at(node, "reason");
+  if (node.has("experts_total")) {
+    out.experts_total = node.at("experts_total").integer(1, kMaxInt);
+    out.experts_run = node.at("experts_run").integer(1, out.experts_total);
+  }
+  return out;
+}
+
+RoutingReport routing(const JsonNode& node) {
+  node.fields({"distribution", "seed", "experts", "top_k", "tokens", "expert_bytes", "expected_active", "expert_rows"});
+  RoutingReport out;
+  out.distribution = text_at(node, "distribution");
+  out.seed = size_at(node, "seed");
+  out.experts = node.at("experts").integer(1, 1 << 16);
+  out.top_k = node.at("top_k").integer(1, out.experts);
+  out.tokens = node.at("tokens").integer(1, kMaxInt);
+  out.expert_bytes = amount(node, "expert_bytes");
+  out.expected_active = maybe_number(node, "expected_active");
+  out.expert_rows = unpacked(node.at("expert_rows"));
+  if (out.expert_rows.size() % static_cast<size_t>(out.experts) != 0) {
+    node.at("expert_rows")
+        .fail("expected a multiple of " + std::to_string(out.experts) + " values, found " +
+              std::to_string(out.expert_rows.size()));
+  }
   return out;
 }
 
@@ -244,6 +267,7 @@ void found(const JsonNode& root, Record* r) {
   } else {
     (void)root.at("extrapolation");
   }
+  if (root.has("routing")) r->routing = routing(root.at("routing"));
   r->energy = energy(root.at("energy"));
   r->timing_truth = text_map(root.at("timing_truth"));
 }
@@ -306,6 +330,7 @@ const std::vector<std::string>& root_fields() {
                                                 "noise",
                                                 "ceiling",
                                                 "extrapolation",
+                                                "routing",
                                                 "energy",
                                                 "timing_truth"};
   return kFields;

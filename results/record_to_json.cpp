@@ -75,14 +75,30 @@ json ceiling_json(const Ceiling& c) {
 
 json extrapolation_json(const std::optional<Extrapolation>& e) {
   if (!e) return nullptr;
-  return {{"layers_run", e->layers_run},
-          {"layers_total", e->layers_total},
-          {"fewer_layers", e->fewer_layers},
-          {"step_ns_run_layers", maybe(e->step_ns_run_layers)},
-          {"step_ns_fewer_layers", maybe(e->step_ns_fewer_layers)},
-          {"projected_step_ns", maybe(e->projected_step_ns)},
-          {"method", e->method},
-          {"reason", e->reason}};
+  json j = {{"layers_run", e->layers_run},
+            {"layers_total", e->layers_total},
+            {"fewer_layers", e->fewer_layers},
+            {"step_ns_run_layers", maybe(e->step_ns_run_layers)},
+            {"step_ns_fewer_layers", maybe(e->step_ns_fewer_layers)},
+            {"projected_step_ns", maybe(e->projected_step_ns)},
+            {"method", e->method},
+            {"reason", e->reason}};
+  if (e->experts_total > 0) {
+    j["experts_run"] = e->experts_run;
+    j["experts_total"] = e->experts_total;
+  }
+  return j;
+}
+
+json routing_json(const RoutingReport& r) {
+  return {{"distribution", r.distribution},
+          {"seed", r.seed},
+          {"experts", r.experts},
+          {"top_k", r.top_k},
+          {"tokens", r.tokens},
+          {"expert_bytes", r.expert_bytes},
+          {"expected_active", maybe(r.expected_active)},
+          {"expert_rows", packed_json(r.expert_rows)}};
 }
 
 json energy_json(const Energy& e) {
@@ -181,6 +197,7 @@ std::string record_to_json(const Record& record) {
   out.update(work_json(record));
   out.update(place_json(record));
   out.update(found_json(record));
+  if (record.routing) out["routing"] = routing_json(*record.routing);
   // A driver's text may be in any encoding: what is no UTF-8 becomes U+FFFD.
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
 }

@@ -27,7 +27,8 @@ std::vector<int64_t> axis(const JsonNode& block, const char* name, int64_t min, 
 }
 
 RunPolicy read_policy(const JsonNode& node) {
-  node.fields({"target_half_width", "percentiles", "confidence", "time_limit_s", "min_samples", "max_step_s", "cold"});
+  node.fields({"target_half_width", "percentiles", "confidence", "time_limit_s", "min_samples", "max_step_s",
+               "max_layers", "cold"});
   RunPolicy p;
   if (node.has("target_half_width")) p.target_half_width = node.at("target_half_width").number(1e-6, 1);
   if (node.has("percentiles")) {
@@ -38,6 +39,7 @@ RunPolicy read_policy(const JsonNode& node) {
   if (node.has("time_limit_s")) p.time_limit_s = node.at("time_limit_s").number(0.01, 86400);
   if (node.has("min_samples")) p.min_samples = node.at("min_samples").integer(1, 10'000'000);
   if (node.has("max_step_s")) p.max_step_s = node.at("max_step_s").number(0.001, 86400);
+  if (node.has("max_layers")) p.max_layers = node.at("max_layers").integer(1, 4096);
   if (node.has("cold")) p.cold = node.at("cold").boolean();
   return p;
 }

@@ -109,6 +109,7 @@ struct RunPolicy {
   double time_limit_s = 20;  // of the timed part of one case
   int64_t min_samples = 10;
   double max_step_s = 10;  // a longer full step runs fewer layers instead
+  int64_t max_layers = 0;  // more are not run, of a model that has more; 0: all
   bool cold = false;
 };
 

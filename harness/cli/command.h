@@ -54,6 +54,7 @@ CommandSpec store_command();
 CommandSpec report_command();
 CommandSpec doctor_command();
 CommandSpec completion_command();
+CommandSpec routing_command();
 CommandSpec worker_command();
 
 // Options that several commands share.

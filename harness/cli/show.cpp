@@ -4,11 +4,14 @@
 #include "harness/cli/common.h"
 #include "harness/cli/terminal.h"
 #include "harness/plan/campaign.h"
+#include "reports/curves.h"
 
 namespace assay {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int64_t kRanks = 8;
 
 // Of a run's folder the last record of each case, in the order of the plan.
 Result<std::vector<Record>> records_of(const fs::path& place) {
@@ -31,6 +34,20 @@ Result<int> print_samples(const std::vector<Record>& records) {
   return kExitOk;
 }
 
+// The records, and in the forms for people what curves they hold; or the one table that was asked for.
+std::string tables(const std::vector<Record>& records, const std::string& which, int64_t ranks, TableFormat format) {
+  const TableOptions options = stdout_options();
+  if (which == "context") return render_context_curves(records, format, options);
+  if (which == "skew") return render_skew_curves(records, ranks, format, options);
+  std::string text = render_table(records, format, options);
+  if (which == "records" || format == TableFormat::kCsv || format == TableFormat::kJson) return text;
+  for (const std::string& curves :
+       {render_context_curves(records, format, options), render_skew_curves(records, ranks, format, options)}) {
+    if (!curves.empty()) text += "\n" + curves;
+  }
+  return text;
+}
+
 Result<int> show(const Arguments& arguments) {
   std::vector<Record> records;
   for (const std::string& place : arguments.operands()) {
@@ -42,8 +59,11 @@ Result<int> show(const Arguments& arguments) {
   if (arguments.has("samples")) return print_samples(records);
   const TableFormat format = table_format(arguments);
   const bool page = records.size() == 1 && format == TableFormat::kText && fs::is_regular_file(arguments.operands()[0]);
-  const std::string text =
-      page ? render_record_page(records[0], stdout_options()) : render_table(records, format, stdout_options());
+  const Result<int64_t> ranks =
+      arguments.has("ranks") ? integer_value("--ranks", arguments.text("ranks"), 1, 1 << 16) : Result<int64_t>(kRanks);
+  if (!ranks.ok()) return ranks.error();
+  const std::string text = page ? render_record_page(records[0], stdout_options())
+                                : tables(records, arguments.text("table"), *ranks, format);
   std::fputs(text.c_str(), stdout);
   return kExitOk;
 }
@@ -58,9 +78,19 @@ CommandSpec show_command() {
   spec.min_operands = 1;
   spec.max_operands = 1 << 16;
   spec.complete = Complete::kFile;
-  spec.options = {format_option(),
-                  json_option(),
-                  {"samples", "", "every step time of one record as JSON, in ns", Complete::kNothing, {}, false}};
+  spec.about =
+      "Records that differ in the context alone also make a table of step time against context, those that differ in "
+      "the "
+      "routing of experts one of rate against skew.";
+  spec.options = {{"table", "NAME", "this table alone", Complete::kWords, {"records", "context", "skew"}, false},
+                  {"ranks",
+                   "N",
+                   "devices that share the experts, for the imbalance of the skew table; default 8",
+                   Complete::kNothing,
+                   {},
+                   false},
+                  format_option(),
+                  json_option()};
   spec.examples = {{"assay show assay-out/quickstart", "the table of a run"},
                    {"assay show assay-out/quickstart --format csv", "the same for a spreadsheet"},
                    {"assay show FILE.record.json --samples", "the raw times, which the replay adapter plays again"}};

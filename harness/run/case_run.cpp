@@ -12,6 +12,7 @@
 #include "harness/run/extrapolate.h"
 #include "harness/run/load.h"
 #include "harness/run/numerics_check.h"
+#include "harness/run/routing_report.h"
 #include "harness/run/timed_loop.h"
 #include "harness/run/timing_truth.h"
 
@@ -101,15 +102,13 @@ Status CaseRun::request() {
   if (context_.adapter.program_table() == nullptr) return unsupported("the adapter has no table program/1");
   if (job_.policy.cold) return unsupported("cold runs are not supported by this version");
 
-  Result<LayerPlan> plan = layers_by_memory(case_, device_);
+  Result<LayerPlan> plan = layers_by_memory(case_, device_, job_.policy.max_layers);
   if (!plan.ok()) {
     refused_ = plan.error().kind == ErrorKind::kOutOfMemory;
     return plan.error();
   }
   plan_ = std::move(plan).value();
-  LowerOptions options;
-  options.layers = plan_.run;
-  Result<Graph> graph = lower(case_, options);
+  Result<Graph> graph = lower(case_, plan_.options());
   if (!graph.ok()) return graph.error();
   InAdapter inside(pulse_, "program.supports");
   Status supported = context_.adapter.supports(*graph, device_.index);
@@ -124,7 +123,7 @@ Status CaseRun::peaks() {
   }
   record_.ceiling = measure_ceilings(bench(), case_.dtype, device_);
   rates_ = rates_of(record_.ceiling);
-  Result<double> layer_s = estimate_step_s(case_, 1, rates_);
+  Result<double> layer_s = estimate_step_s(case_, 1, rates_, plan_.experts_run);
   if (!layer_s.ok()) return layer_s.error();
   const double limit_s = job_.policy.max_step_s * kMaxLayerStepFactor;
   if (*layer_s > limit_s) {
@@ -136,15 +135,13 @@ Status CaseRun::peaks() {
 
 Status CaseRun::trace() {
   pulse_.phase(Phase::kCheck);
-  LowerOptions options;
-  options.layers = plan_.run;
-  Result<Graph> timed_graph = lower(case_, options);
+  Result<Graph> timed_graph = lower(case_, plan_.options());
   if (!timed_graph.ok()) return timed_graph.error();
   uint64_t bytes = std::max(graph_memory(*timed_graph).total(), kMinTraceBytes);
   bytes = std::min(bytes, usable_bytes(device_).value_or(bytes));
-  Result<Case> traced = trace_case(case_, bytes, rates_, job_.policy.max_step_s);
+  Result<Case> traced = trace_case(case_, bytes, rates_, job_.policy.max_step_s, plan_.experts_run);
   if (!traced.ok()) return traced.error();
-  Result<TraceRun> run = run_trace(bench(), *traced, job_.check_numerics);
+  Result<TraceRun> run = run_trace(bench(), *traced, job_.check_numerics, plan_.experts_run);
   if (!run.ok()) return run.error();
   record_.numerics = std::move(run->numerics);
   if (traced->hash() != case_.hash() && record_.numerics.verdict == "pass") {
@@ -157,9 +154,7 @@ Status CaseRun::trace() {
 
 Status CaseRun::load() {
   pulse_.phase(Phase::kPrepare);
-  LowerOptions options;
-  options.layers = plan_.run;
-  Result<Graph> graph = lower(case_, options);
+  Result<Graph> graph = lower(case_, plan_.options());
   if (!graph.ok()) return graph.error();
   graph_ = std::move(graph).value();
   scalars_ = scalars_of(case_, graph_);
@@ -168,6 +163,7 @@ Status CaseRun::load() {
   record_.step_weight_bytes = cost.weight_bytes;
   record_.step_kv_bytes = cost.kv_bytes;
   record_.step_activation_bytes = cost.activation_bytes;
+  record_.routing = routing_report(graph_, case_);
 
   const assay_telemetry_table* table = context_.adapter.telemetry_table();
   TelemetryOptions telemetry;
@@ -285,10 +281,10 @@ Status CaseRun::judge() {
 
 Status CaseRun::whole_model() {
   program_.reset();
-  if (plan_.run == plan_.total) return ok_status();
+  if (plan_.whole()) return ok_status();
   std::vector<double> scratch(record_.samples.host_ns.size());
   const double median_ns = median_of(record_.samples.host_ns.data(), scratch.size(), scratch.data());
-  record_.extrapolation = extrapolate(bench(), case_, plan_, median_ns, job_.policy.time_limit_s / 10);
+  record_.extrapolation = extrapolate(bench(), case_, plan_, rates_, median_ns, job_.policy.time_limit_s / 10);
   return ok_status();
 }
 

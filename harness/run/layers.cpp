@@ -13,18 +13,20 @@ std::string format(const char* pattern, double value) {
   return text.data();
 }
 
-Result<uint64_t> needed_bytes(const Case& c, int64_t layers) {
+Result<uint64_t> needed_bytes(const Case& c, int64_t layers, int64_t experts) {
   LowerOptions options;
   options.layers = layers;
+  options.experts = experts;
   Result<Graph> graph = lower(c, options);
   if (!graph.ok()) return graph.error();
   return graph_memory(*graph).total();
 }
 
 // Relative cost of a step: seconds under rates, or FLOPs where they are unknown.
-Result<double> step_cost(const Case& c, int64_t layers, const Rates& rates) {
+Result<double> step_cost(const Case& c, int64_t layers, const Rates& rates, int64_t experts) {
   LowerOptions options;
   options.layers = layers;
+  options.experts = experts;
   Result<Graph> graph = lower(c, options);
   if (!graph.ok()) return graph.error();
   const GraphCost cost = graph_cost(*graph, std::vector<int64_t>(graph->scalars.size(), c.context));
@@ -32,7 +34,46 @@ Result<double> step_cost(const Case& c, int64_t layers, const Rates& rates) {
   return cost.flops / rates.flops_per_s + (cost.weight_bytes + cost.kv_bytes) / rates.bytes_per_s;
 }
 
+// Experts that a layer may be cut down to, most first; a trace names all of them.
+std::vector<int64_t> expert_choices(const Case& c) {
+  if (!has_layers(c) || !c.model.has_moe()) return {0};
+  const MoeShape& moe = c.model.moe;
+  std::vector<int64_t> choices{moe.experts};
+  if (c.routing.kind == Routing::Kind::kTrace) return choices;
+  for (int64_t n = moe.experts; n % 2 == 0 && n / 2 >= min_experts(moe) && n / 2 % moe.groups == 0;) {
+    choices.push_back(n /= 2);
+  }
+  return choices;
+}
+
+// The most layers, up to `most`, that stay within `usable`; 0: none.
+Result<int64_t> fitting_layers(const Case& c, int64_t most, int64_t experts, uint64_t usable) {
+  int64_t low = 0;  // fits
+  int64_t high = most + 1;
+  while (high - low > 1) {
+    const int64_t mid = (low + high) / 2;
+    Result<uint64_t> needed = needed_bytes(c, mid, experts);
+    if (!needed.ok()) return needed.error();
+    (*needed <= usable ? low : high) = mid;
+  }
+  return low;
+}
+
+Error does_not_fit(const Case& c, int64_t least_experts, const std::string& needs) {
+  std::string message = c.id() + " " + needs;
+  Result<uint64_t> one = needed_bytes(c, std::min<int64_t>(1, case_layers(c)), least_experts);
+  if (case_layers(c) > 1 && one.ok()) message += "; a single layer needs " + bytes_text(*one);
+  return {ErrorKind::kOutOfMemory, message};
+}
+
 }  // namespace
+
+LowerOptions LayerPlan::options() const {
+  LowerOptions options;
+  options.layers = run;
+  options.experts = experts_run;
+  return options;
+}
 
 std::string bytes_text(uint64_t bytes) {
   constexpr std::array<const char*, 5> kUnits{"B", "KiB", "MiB", "GiB", "TiB"};
@@ -53,58 +94,66 @@ bool has_layers(const Case& c) { return c.kind == StepKind::kPrefill || c.kind =
 
 int64_t case_layers(const Case& c) { return has_layers(c) ? c.model.layers : 0; }
 
-Result<LayerPlan> layers_by_memory(const Case& c, const DeviceInfo& device) {
-  LayerPlan plan{case_layers(c), case_layers(c), ""};
-  Result<uint64_t> whole = needed_bytes(c, plan.total);
-  if (!whole.ok()) return whole.error();
+Result<LayerPlan> layers_by_memory(const Case& c, const DeviceInfo& device, int64_t max_layers) {
+  const int64_t experts = has_layers(c) ? c.model.moe.experts : 0;
+  LayerPlan plan{case_layers(c), case_layers(c), "", experts, experts};
+  if (max_layers > 0 && plan.total > max_layers) {
+    plan.run = max_layers;
+    plan.reason = "the suite runs at most " + std::to_string(max_layers) + " layers";
+  }
+  Result<uint64_t> wanted = needed_bytes(c, plan.run, 0);
+  if (!wanted.ok()) return wanted.error();
   const std::optional<uint64_t> usable = usable_bytes(device);
-  if (!usable || *whole <= *usable) return plan;
+  if (!usable || *wanted <= *usable) return plan;
+  Result<uint64_t> whole = needed_bytes(c, plan.total, 0);
+  if (!whole.ok()) return whole.error();
   const uint64_t free = device.memory_free_bytes != 0 ? device.memory_free_bytes : device.memory_bytes;
   const std::string needs = "needs " + bytes_text(*whole) + ", " + bytes_text(free) + " free";
-  int64_t low = 0;  // fits
-  int64_t high = plan.total;
-  while (high - low > 1) {
-    const int64_t mid = (low + high) / 2;
-    Result<uint64_t> needed = needed_bytes(c, mid);
-    if (!needed.ok()) return needed.error();
-    (*needed <= *usable ? low : high) = mid;
-  }
-  if (low == 0) {
-    std::string message = c.id() + " " + needs;
-    if (plan.total > 1) {
-      Result<uint64_t> one = needed_bytes(c, 1);
-      if (one.ok()) message += "; a single layer needs " + bytes_text(*one);
+  const std::vector<int64_t> choices = expert_choices(c);
+  LayerPlan best = plan;
+  best.run = 0;
+  for (const int64_t n : choices) {
+    Result<int64_t> layers = fitting_layers(c, plan.run, n, *usable);
+    if (!layers.ok()) return layers.error();
+    if (*layers > best.run) {
+      best.run = *layers;
+      best.experts_run = n;
     }
-    return Error{ErrorKind::kOutOfMemory, message};
+    if (best.run >= std::min<int64_t>(2, plan.run)) break;  // a projection needs two points
   }
-  plan.run = low;
-  plan.reason = "the whole model " + needs;
-  return plan;
+  if (best.run == 0) return does_not_fit(c, choices.back(), needs);
+  best.reason += (best.reason.empty() ? "" : "; ") + std::string("the whole model ") + needs;
+  if (best.experts_run < best.experts_total) {
+    best.reason += "; each layer has " + std::to_string(best.experts_run) + " of its " +
+                   std::to_string(best.experts_total) + " experts";
+  }
+  return best;
 }
 
-Result<double> estimate_step_s(const Case& c, int64_t layers, const MeasuredStep& measured, const Rates& rates) {
-  Result<double> known = step_cost(measured.measured, measured.layers, rates);
+Result<double> estimate_step_s(const Case& c, int64_t layers, const MeasuredStep& measured, const Rates& rates,
+                               int64_t experts) {
+  Result<double> known = step_cost(measured.measured, measured.layers, rates, measured.experts);
   if (!known.ok()) return known.error();
-  Result<double> wanted = step_cost(c, layers, rates);
+  Result<double> wanted = step_cost(c, layers, rates, experts);
   if (!wanted.ok()) return wanted.error();
   return *known > 0 ? measured.step_s * *wanted / *known : measured.step_s;
 }
 
-Result<double> estimate_step_s(const Case& c, int64_t layers, const Rates& rates) {
+Result<double> estimate_step_s(const Case& c, int64_t layers, const Rates& rates, int64_t experts) {
   if (rates.flops_per_s <= 0 || rates.bytes_per_s <= 0) return 0.0;
-  return step_cost(c, layers, rates);
+  return step_cost(c, layers, rates, experts);
 }
 
 Status layers_by_time(const Case& c, const MeasuredStep& measured, const Rates& rates, double max_step_s,
                       LayerPlan* plan) {
-  Result<double> estimate = estimate_step_s(c, plan->run, measured, rates);
+  Result<double> estimate = estimate_step_s(c, plan->run, measured, rates, plan->experts_run);
   if (!estimate.ok()) return estimate.error();
   if (!has_layers(c) || *estimate <= max_step_s || plan->run <= 1) return ok_status();
   int64_t low = std::min<int64_t>(2, plan->run);
   int64_t high = plan->run;
   while (high - low > 1) {
     const int64_t mid = (low + high) / 2;
-    Result<double> step = estimate_step_s(c, mid, measured, rates);
+    Result<double> step = estimate_step_s(c, mid, measured, rates, plan->experts_run);
     if (!step.ok()) return step.error();
     (*step <= max_step_s ? low : high) = mid;
   }
@@ -115,6 +164,27 @@ Status layers_by_time(const Case& c, const MeasuredStep& measured, const Rates& 
 }
 
 int64_t fewer_layers(int64_t run) { return run > 1 ? std::max<int64_t>(1, run / 2) : 0; }
+
+bool layers_tell_all(const Case& c, const LayerPlan& plan) {
+  const bool alike = c.model.window == 0 && (!c.model.has_moe() || c.model.moe.dense_layers == 0);
+  return alike && plan.experts_run == plan.experts_total;
+}
+
+Result<double> projection_span(const Case& c, const LayerPlan& plan, int64_t fewer, const Rates& rates) {
+  Result<double> whole = step_cost(c, plan.total, rates, 0);
+  if (!whole.ok()) return whole.error();
+  Result<double> run = step_cost(c, plan.run, rates, plan.experts_run);
+  if (!run.ok()) return run.error();
+  Result<double> less = step_cost(c, fewer, rates, plan.experts_run);
+  if (!less.ok()) return less.error();
+  if (*run <= *less) return Error{ErrorKind::kInternal, "more layers do not cost more"};
+  return (*whole - *run) / (*run - *less);
+}
+
+std::optional<double> project_span_ns(double run_ns, double fewer_ns, double span) {
+  if (run_ns <= fewer_ns || span < 0) return std::nullopt;
+  return run_ns + (run_ns - fewer_ns) * span;
+}
 
 std::optional<double> project_step_ns(double run_ns, int64_t run, double fewer_ns, int64_t fewer, int64_t total) {
   if (fewer < 1 || run <= fewer || total <= run) return std::nullopt;

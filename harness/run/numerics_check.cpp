@@ -13,8 +13,9 @@ namespace {
 constexpr double kOpsBudget = 3e8;
 constexpr int64_t kMinTraceTokens = 16;
 
-LowerOptions trace_options(const Case& c) {
+LowerOptions trace_options(const Case& c, int64_t experts) {
   LowerOptions options;
+  options.experts = experts;
   options.layers = has_layers(c) ? 1 : 0;
   options.expose_intermediates = true;
   return options;
@@ -55,12 +56,12 @@ std::vector<int64_t> scalars_of(const Case& c, const Graph& graph) {
   return std::vector<int64_t>(graph.scalars.size(), c.context);
 }
 
-Result<Case> trace_case(const Case& c, uint64_t max_bytes, const Rates& rates, double max_step_s) {
+Result<Case> trace_case(const Case& c, uint64_t max_bytes, const Rates& rates, double max_step_s, int64_t experts) {
   Case traced = c;
   while (true) {
-    Result<Graph> graph = lower(traced, trace_options(traced));
+    Result<Graph> graph = lower(traced, trace_options(traced, experts));
     if (!graph.ok()) return graph.error();
-    Result<double> step_s = estimate_step_s(traced, has_layers(traced) ? 1 : 0, rates);
+    Result<double> step_s = estimate_step_s(traced, has_layers(traced) ? 1 : 0, rates, experts);
     if (!step_s.ok()) return step_s.error();
     const uint64_t bytes = graph_memory(*graph).total();
     if (!has_layers(c) || (bytes <= max_bytes && *step_s <= max_step_s)) return traced;
@@ -74,12 +75,12 @@ Result<Case> trace_case(const Case& c, uint64_t max_bytes, const Rates& rates, d
   }
 }
 
-Result<TraceRun> run_trace(const Bench& bench, const Case& traced, bool check) {
-  Result<Graph> graph = lower(traced, trace_options(traced));
+Result<TraceRun> run_trace(const Bench& bench, const Case& traced, bool check, int64_t experts) {
+  Result<Graph> graph = lower(traced, trace_options(traced, experts));
   if (!graph.ok()) return graph.error();
   TraceRun out;
   out.numerics.seed = bench.seed;
-  out.measured = {traced, has_layers(traced) ? 1 : 0, 0};
+  out.measured = {traced, has_layers(traced) ? 1 : 0, 0, experts};
   std::unique_ptr<Program> program;
   {
     InAdapter inside(bench.pulse, "program.prepare");

@@ -29,7 +29,8 @@ std::vector<int64_t> scalars_of(const Case& c, const Graph& graph);
 
 // The case itself, or one with fewer sequences and then fewer tokens: the largest whose one-layer graph with every
 // intermediate kept stays within `max_bytes` and, by `rates`, within max_step_s.
-Result<Case> trace_case(const Case& c, uint64_t max_bytes, const Rates& rates, double max_step_s);
+// `experts`: of each layer, 0 for all.
+Result<Case> trace_case(const Case& c, uint64_t max_bytes, const Rates& rates, double max_step_s, int64_t experts = 0);
 
 struct TraceRun {
   Numerics numerics;      // ops only; verdict pass, fail or not-run
@@ -37,7 +38,7 @@ struct TraceRun {
 };
 // Runs one layer with every intermediate kept and checks each op against the reference (`check` false: runs only).
 // An Error is the adapter's failure, not a wrong number.
-Result<TraceRun> run_trace(const Bench& bench, const Case& traced, bool check);
+Result<TraceRun> run_trace(const Bench& bench, const Case& traced, bool check, int64_t experts = 0);
 
 // Compares the timed program's hidden rows with the reference at full depth, after it has run once with `scalars`;
 // where that would take over `budget_s`, checks that they are finite and change when other inputs are written (the

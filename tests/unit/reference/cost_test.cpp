@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "suites/base/routing.h"
 #include "suites/graph.h"
 
 namespace assay {
@@ -19,9 +20,9 @@ struct CostOf {
   uint32_t weight(std::vector<int64_t> dims) { return add(ASSAY_BF16, ASSAY_ROLE_WEIGHT, std::move(dims)); }
   uint32_t state(std::vector<int64_t> dims) { return add(ASSAY_BF16, ASSAY_ROLE_STATE, std::move(dims)); }
   OpCost of(uint32_t kind, std::vector<uint32_t> in, std::vector<uint32_t> out, std::vector<double> attr,
-            int64_t pos = 0, double active = 0) {
+            int64_t pos = 0, std::shared_ptr<const RoutingPlan> routing = nullptr, int64_t routed_tokens = 0) {
     graph.scalars = {"pos"};
-    graph.ops = {{kind, "op", 0, std::move(in), std::move(out), std::move(attr), 0, active}};
+    graph.ops = {{kind, "op", 0, std::move(in), std::move(out), std::move(attr), 0, std::move(routing), routed_tokens}};
     return op_cost(graph, graph.ops[0], {pos});
   }
 };
@@ -45,7 +46,8 @@ TEST(Cost, GroupedMatmulReadsTheExpertsThatGetARow) {
   CostOf c;
   const uint32_t x = c.input({16, 10}), w = c.weight({8, 6, 10}), o = c.add(ASSAY_I32, ASSAY_ROLE_INPUT, {9});
   const uint32_t y = c.input({16, 6});
-  const OpCost cost = c.of(ASSAY_OP_GROUPED_MATMUL, {x, w, o}, {y}, {}, 0, 5);
+  const OpCost cost = c.of(ASSAY_OP_GROUPED_MATMUL, {x, w, o}, {y}, {}, 0,
+                           routing_plan(*parse_routing("k-hot:5"), {8, 2, 1, 1}, 0), 100);
   EXPECT_EQ(cost.flops, 2 * 16 * 6 * 10);
   EXPECT_DOUBLE_EQ(cost.weight_bytes, 5 * 6 * 10 * 2);
   EXPECT_EQ(cost.activation_bytes, 2 * (16 * 10 + 16 * 6) + 9 * 4);
