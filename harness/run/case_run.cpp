@@ -284,7 +284,7 @@ Status CaseRun::whole_model() {
   if (plan_.whole()) return ok_status();
   std::vector<double> scratch(record_.samples.host_ns.size());
   const double median_ns = median_of(record_.samples.host_ns.data(), scratch.size(), scratch.data());
-  record_.extrapolation = extrapolate(bench(), case_, plan_, rates_, median_ns, job_.policy.time_limit_s / 10);
+  record_.extrapolation = extrapolate(bench(), case_, plan_, median_ns, job_.policy.time_limit_s / 10, rates_);
   return ok_status();
 }
 

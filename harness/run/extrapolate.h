@@ -8,9 +8,10 @@
 namespace assay {
 
 // Runs the case with fewer layers for at most `limit_s` (at least three steps after one of warm-up) and projects the
-// whole model by the line through both medians. Call with no other program loaded. What fails is the extrapolation's
+// whole model by the line through both medians, over layers or (where these differ, or experts are left out) over their
+// estimated cost. Call with no other program loaded. What fails is the extrapolation's
 // reason.
-Extrapolation extrapolate(const Bench& bench, const Case& c, const LayerPlan& plan, const Rates& rates,
-                          double run_median_ns, double limit_s);
+Extrapolation extrapolate(const Bench& bench, const Case& c, const LayerPlan& plan, double run_median_ns, double limit_s,
+                          const Rates& rates = {});
 
 }  // namespace assay
