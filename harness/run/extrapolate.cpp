@@ -65,8 +65,8 @@ Status project(const Case& c, const LayerPlan& plan, const Rates& rates, Extrapo
 
 }  // namespace
 
-Extrapolation extrapolate(const Bench& bench, const Case& c, const LayerPlan& plan, double run_median_ns, double limit_s,
-                          const Rates& rates) {
+Extrapolation extrapolate(const Bench& bench, const Case& c, const LayerPlan& plan, double run_median_ns,
+                          double limit_s, const Rates& rates) {
   Extrapolation out;
   out.layers_run = plan.run;
   out.layers_total = plan.total;

@@ -11,7 +11,7 @@ namespace assay {
 // whole model by the line through both medians, over layers or (where these differ, or experts are left out) over their
 // estimated cost. Call with no other program loaded. What fails is the extrapolation's
 // reason.
-Extrapolation extrapolate(const Bench& bench, const Case& c, const LayerPlan& plan, double run_median_ns, double limit_s,
-                          const Rates& rates = {});
+Extrapolation extrapolate(const Bench& bench, const Case& c, const LayerPlan& plan, double run_median_ns,
+                          double limit_s, const Rates& rates = {});
 
 }  // namespace assay

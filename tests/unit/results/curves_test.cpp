@@ -122,8 +122,8 @@ TEST(ContextCurve, ProjectedStepsAreMarked) {
 }
 
 TEST(Skew, ImbalanceByHand) {
-  EXPECT_EQ(rank_imbalance({{4, 0, 0, 0}}, 2, 50, 1).mean, 2);            // one rank has it all
-  EXPECT_EQ(rank_imbalance({{1, 2, 3, 4}}, 4, 50, 1).p95, 4 / 2.5);      // one expert a rank
+  EXPECT_EQ(rank_imbalance({{4, 0, 0, 0}}, 2, 50, 1).mean, 2);       // one rank has it all
+  EXPECT_EQ(rank_imbalance({{1, 2, 3, 4}}, 4, 50, 1).p95, 4 / 2.5);  // one expert a rank
   EXPECT_NEAR(rank_imbalance({std::vector<double>(64, 3)}, 8, 50, 1).mean, 1, 1e-12);
   EXPECT_EQ(rank_imbalance({{4, 0, 0, 0}}, 1, 50, 1).mean, 1);
   EXPECT_EQ(rank_imbalance({{0, 0}}, 2, 50, 1).mean, 1);
@@ -139,10 +139,10 @@ TEST(Skew, ImbalanceIsTheTables) {
     int64_t ranks;
     double mean, p95;
   };
-  for (const Row& row : {Row{"zipf:0.5", 8, 1.23, 1.37}, Row{"zipf:0.8", 8, 1.50, 1.84}, Row{"zipf:1.2", 8, 1.84, 2.45},
-                         Row{"zipf:0.5", 32, 1.83, 2.20}, Row{"zipf:0.8", 32, 3.07, 4.03},
-                         Row{"zipf:1.2", 32, 4.66, 6.69}, Row{"zipf:0.5", 64, 2.64, 3.19},
-                         Row{"zipf:0.8", 64, 5.16, 6.45}, Row{"zipf:1.2", 64, 8.27, 10.3}}) {
+  for (const Row& row :
+       {Row{"zipf:0.5", 8, 1.23, 1.37}, Row{"zipf:0.8", 8, 1.50, 1.84}, Row{"zipf:1.2", 8, 1.84, 2.45},
+        Row{"zipf:0.5", 32, 1.83, 2.20}, Row{"zipf:0.8", 32, 3.07, 4.03}, Row{"zipf:1.2", 32, 4.66, 6.69},
+        Row{"zipf:0.5", 64, 2.64, 3.19}, Row{"zipf:0.8", 64, 5.16, 6.45}, Row{"zipf:1.2", 64, 8.27, 10.3}}) {
     const RoutingPlan plan(*parse_routing(row.routing), {256, 8, 1, 1}, 0);
     const RankImbalance gamma = rank_imbalance({inclusion_probabilities(plan)}, row.ranks, 4000, 1);
     EXPECT_NEAR(gamma.mean, row.mean, 0.03 * row.mean) << row.routing << " " << row.ranks;
@@ -188,7 +188,8 @@ TEST(Skew, CurveByHand) {
 }
 
 TEST(Skew, TheLeastRateOverGammaIsTheRatedOne) {
-  const std::vector<Record> records{routed_record("uniform", {4, 4, 4, 4}, 10), routed_record("zipf:1.8", {16, 0, 0, 0}, 8)};
+  const std::vector<Record> records{routed_record("uniform", {4, 4, 4, 4}, 10),
+                                    routed_record("zipf:1.8", {16, 0, 0, 0}, 8)};
   const SkewCurve c = skew_curves(records, 2).at(0);  // 1000/s but one rank has everything: gamma 2
   EXPECT_EQ(c.rated_routing, "zipf:1.8");
   EXPECT_NEAR(c.rated_per_s, 500, 1e-6);
