@@ -72,7 +72,8 @@ std::string csv_of(const std::vector<PlainTable>& tables) {
   out += "\r\n";
   for (const PlainTable& t : tables) {
     for (const auto& row : t.rows) {
-      for (size_t c = 0; c < row.size(); ++c) out.append(c == 0 ? "" : ",").append(csv_field(row[c].raw, row[c].number));
+      for (size_t c = 0; c < row.size(); ++c)
+        out.append(c == 0 ? "" : ",").append(csv_field(row[c].raw, row[c].number));
       out += "\r\n";
     }
   }
