@@ -36,8 +36,7 @@ class Bf16GemmStage : public Stage {
  public:
   Bf16GemmStage(const Plan& plan, const Slot& x, const Slot& w, Slot& y, const float* bias)
       : kernels_(*plan.kernels), y_(y), bias_(bias), engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {
-    tile_ = std::min((at(w.rows) + plan.threads - 1) / plan.threads, kWidestTile);
-    tile_ = std::max<size_t>(16, (tile_ + 15) / 16 * 16);
+    tile_ = even_tile(at(w.rows), plan.threads, kWidestTile);
     const int64_t k = w.cols;
     for (size_t j = 0; j < at(w.rows); j += tile_) {
       const auto n = static_cast<int64_t>(std::min(tile_, at(w.rows) - j));
@@ -71,7 +70,7 @@ class Bf16GemmStage : public Stage {
   }
 
  private:
-  static constexpr size_t kWidestTile = 4096;
+  static constexpr size_t kWidestTile = 2560;
   struct Tile {
     dnnl::matmul product;
     memory x, w, y, scratchpad;

@@ -61,11 +61,9 @@ class SkinnyStage : public Stage {
 class GemmStage : public Stage {
  public:
   GemmStage(const Product& p, unsigned threads) : p_(p) {
-    const size_t n = at(p.w.rows);
-    tile_ = (n + threads - 1) / threads;
-    tile_ = std::min(tile_, kWidestTile);
-    if (p.w.dtype != ASSAY_F32) tile_ = std::min(tile_, kWidenedBytes / (at(p.w.cols) * sizeof(float)));
-    tile_ = std::max<size_t>(16, (tile_ + 15) / 16 * 16);
+    const size_t row_bytes = at(p.w.cols) * sizeof(float);
+    tile_ = even_tile(at(p.w.rows), threads,
+                      p.w.dtype == ASSAY_F32 ? kWidestTile : std::min(kWidestTile, kWidenedBytes / row_bytes));
   }
   [[nodiscard]] uint32_t tasks(const Step&) const override {
     return static_cast<uint32_t>((at(p_.w.rows) + tile_ - 1) / tile_);
@@ -100,7 +98,7 @@ class GemmStage : public Stage {
     for (size_t i = 0; i < n * k; i += block) p_.kernels.scale(to + i, *scale++, to + i, block);
   }
 
-  static constexpr size_t kWidestTile = 4096;
+  static constexpr size_t kWidestTile = 2560;
   static constexpr size_t kWidenedBytes = 8u << 20;
   Product p_;
   size_t tile_;
@@ -111,8 +109,7 @@ class GemmStage : public Stage {
 class IntGemmStage : public Stage {
  public:
   IntGemmStage(const Product& p, unsigned threads, bool by_onednn) : p_(p), by_onednn_(by_onednn) {
-    tile_ = std::min((at(p.w.rows) + threads - 1) / threads, by_onednn ? kAccumulators / kRows : kIntTileCols);
-    tile_ = std::max<size_t>(16, (tile_ + 15) / 16 * 16);
+    tile_ = even_tile(at(p.w.rows), threads, by_onednn ? kAccumulators / kRows : kIntTileCols);
   }
   [[nodiscard]] uint32_t tasks(const Step&) const override {
     return static_cast<uint32_t>((at(p_.w.rows) + tile_ - 1) / tile_);
@@ -158,6 +155,15 @@ class IntGemmStage : public Stage {
 };
 
 }  // namespace
+
+size_t even_tile(size_t rows, unsigned threads, size_t widest) {
+  constexpr size_t kStep = 16;
+  const size_t limit = std::max(kStep, widest / kStep * kStep);
+  const size_t rounds = std::max<size_t>(1, (rows + limit * threads - 1) / (limit * threads));
+  const size_t tasks = rounds * threads;
+  const size_t share = (rows + tasks - 1) / tasks;
+  return std::min(limit, (share + kStep - 1) / kStep * kStep);
+}
 
 void add_matmul(Plan& plan, const Op& op) {
   if (multiplies_bf16(plan, op)) return add_bf16_matmul(plan, op);

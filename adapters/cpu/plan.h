@@ -77,6 +77,10 @@ class Stage {
   [[nodiscard]] virtual size_t scratch_bytes() const { return 0; }
 };
 
+// Rows of weights that a task of a product takes, at most `widest`: a multiple of 16 that gives every thread the same
+// number of tasks.
+size_t even_tile(size_t rows, unsigned threads, size_t widest);
+
 // What the makers of stages may use. Pointers into slots are final: memory is laid out before.
 struct Plan {
   const Kernels* kernels = nullptr;

@@ -66,36 +66,49 @@ uint32_t experts(GraphBuilder& g, const std::string& name, int64_t n, int64_t k)
   return w;
 }
 
-Work moe_work(int64_t tokens, const std::string& dtype, const std::string& name) {
+// One layer of experts: y [tokens, hidden] of x.
+uint32_t expert_layer(GraphBuilder& g, uint32_t x, int64_t tokens, const std::string& layer) {
+  const int64_t rows = tokens * kChosen;
+  const auto integers = [&](const std::string& name, std::vector<int64_t> dims) {
+    return g.tensor(layer + name, ASSAY_I32, ASSAY_ROLE_SCRATCH, std::move(dims));
+  };
+  const Fill fill{Fill::Kind::kNormal, 0, 1 / std::sqrt(number(kHidden)), 0};
+  const uint32_t gate = g.tensor(layer + "gate", ASSAY_F32, ASSAY_ROLE_WEIGHT, {kExperts, kHidden}, fill);
+  const uint32_t logits = g.activation(layer + "logits", {tokens, kExperts});
+  g.op(ASSAY_OP_MATMUL, layer + "gate", {x, gate}, {logits});
+  const uint32_t index = integers("index", {tokens, kChosen});
+  const uint32_t weight = g.activation(layer + "weight", {tokens, kChosen});
+  g.op(ASSAY_OP_ROUTER_TOPK, layer + "topk", {logits}, {index, weight},
+       {number(kChosen), ASSAY_ROUTER_SOFTMAX, 1, 1, 1, 1});
+  const uint32_t sorted = g.activation(layer + "sorted", {rows, kHidden});
+  const uint32_t offsets = integers("offsets", {kExperts + 1});
+  const uint32_t place = integers("place", {tokens, kChosen});
+  g.op(ASSAY_OP_MOE_DISPATCH, layer + "dispatch", {x, index}, {sorted, offsets, place}, {number(kExperts)});
+  const uint32_t up = g.activation(layer + "up", {rows, 2 * kWide});
+  g.op(ASSAY_OP_GROUPED_MATMUL, layer + "up", {sorted, experts(g, layer + "w_up", 2 * kWide, kHidden), offsets}, {up});
+  const uint32_t act = g.activation(layer + "act", {rows, kWide});
+  g.op(ASSAY_OP_GATED_ACT, layer + "act", {up}, {act}, {ASSAY_ACT_SILU});
+  const uint32_t down = g.activation(layer + "down", {rows, kHidden});
+  g.op(ASSAY_OP_GROUPED_MATMUL, layer + "down", {act, experts(g, layer + "w_down", kHidden, kWide), offsets}, {down});
+  const uint32_t y = g.activation(layer + "y", {tokens, kHidden});
+  g.op(ASSAY_OP_MOE_COMBINE, layer + "combine", {down, place, weight}, {y});
+  return y;
+}
+
+// `layers`: enough that a decode step touches several times what the caches hold.
+Work moe_work(int64_t tokens, const std::string& dtype, int64_t layers, const std::string& name) {
   DtypePlan plan;
   plan.name = dtype;
   plan.weight = dtype == "f32" ? ASSAY_F32 : (dtype == "bf16" ? ASSAY_BF16 : ASSAY_I8);
   GraphBuilder g(plan, false);
-  const int64_t rows = tokens * kChosen;
-  const uint32_t x = g.tensor("x", ASSAY_F32, ASSAY_ROLE_INPUT, {tokens, kHidden}, kNormal);
-  const uint32_t gate = g.tensor("router", ASSAY_F32, ASSAY_ROLE_WEIGHT, {kExperts, kHidden}, kNormal);
-  const uint32_t logits = g.activation("logits", {tokens, kExperts});
-  g.op(ASSAY_OP_MATMUL, "router", {x, gate}, {logits});
-  const uint32_t index = g.tensor("index", ASSAY_I32, ASSAY_ROLE_SCRATCH, {tokens, kChosen});
-  const uint32_t weight = g.activation("weight", {tokens, kChosen});
-  g.op(ASSAY_OP_ROUTER_TOPK, "topk", {logits}, {index, weight}, {number(kChosen), ASSAY_ROUTER_SOFTMAX, 1, 1, 1, 1});
-  const uint32_t sorted = g.activation("sorted", {rows, kHidden});
-  const uint32_t offsets = g.tensor("offsets", ASSAY_I32, ASSAY_ROLE_SCRATCH, {kExperts + 1});
-  const uint32_t place = g.tensor("place", ASSAY_I32, ASSAY_ROLE_SCRATCH, {tokens, kChosen});
-  g.op(ASSAY_OP_MOE_DISPATCH, "dispatch", {x, index}, {sorted, offsets, place}, {number(kExperts)});
-  const uint32_t up = g.activation("up", {rows, 2 * kWide});
-  g.op(ASSAY_OP_GROUPED_MATMUL, "up", {sorted, experts(g, "w_up", 2 * kWide, kHidden), offsets}, {up});
-  const uint32_t act = g.activation("act", {rows, kWide});
-  g.op(ASSAY_OP_GATED_ACT, "act", {up}, {act}, {ASSAY_ACT_SILU});
-  const uint32_t down = g.activation("down", {rows, kHidden});
-  g.op(ASSAY_OP_GROUPED_MATMUL, "down", {act, experts(g, "w_down", kHidden, kWide), offsets}, {down});
-  const uint32_t y = g.activation("y", {tokens, kHidden});
-  g.op(ASSAY_OP_MOE_COMBINE, "combine", {down, place, weight}, {y});
-  g.mark_output(y);
+  uint32_t x = g.tensor("x", ASSAY_F32, ASSAY_ROLE_INPUT, {tokens, kHidden}, kNormal);
+  for (int64_t i = 0; i < layers; ++i) x = expert_layer(g, x, tokens, "layer" + std::to_string(i) + ".");
+  g.mark_output(x);
   const double matrix = 3 * number(kHidden * kWide);
   const double size = dtype == "f32" ? 4 : (dtype == "bf16" ? 2 : 1 + 4.0 / 128);
-  Work work{name, g.take(), 2 * matrix * number(rows) + 2 * number(tokens * kHidden * kExperts), 0, 0.80};
-  if (tokens == 1) work.bytes = matrix * size * number(kChosen);
+  const double products = 2 * matrix * number(tokens * kChosen) + 2 * number(tokens * kHidden * kExperts);
+  Work work{name, g.take(), number(layers) * products, 0, 0.80};
+  if (tokens == 1) work.bytes = number(layers) * matrix * size * number(kChosen);
   return work;
 }
 
@@ -195,12 +208,12 @@ std::vector<Work> all_work() {
   all.push_back(attention_work({16384, 1, 1, 64, ASSAY_MASK_FULL}, "attention 16K full d64"));
   all.push_back(dit_work());
   all.push_back(conv_work());
-  all.push_back(moe_work(512, "f32", "MoE prefill f32, 128 rows/expert"));
-  all.push_back(moe_work(128, "f32", "MoE prefill f32, 32 rows/expert"));
-  all.push_back(moe_work(512, "bf16", "MoE prefill bf16, 128 rows/expert"));
-  all.push_back(moe_work(1, "f32", "MoE decode f32 b1"));
-  all.push_back(moe_work(1, "bf16", "MoE decode bf16 b1"));
-  all.push_back(moe_work(1, "int8", "MoE decode int8 b1, groups of 128"));
+  all.push_back(moe_work(512, "f32", 1, "MoE prefill f32, 128 rows/expert"));
+  all.push_back(moe_work(128, "f32", 1, "MoE prefill f32, 32 rows/expert"));
+  all.push_back(moe_work(512, "bf16", 1, "MoE prefill bf16, 128 rows/expert"));
+  all.push_back(moe_work(1, "f32", 2, "MoE decode f32 b1"));
+  all.push_back(moe_work(1, "bf16", 4, "MoE decode bf16 b1"));
+  all.push_back(moe_work(1, "int8", 8, "MoE decode int8 b1, groups of 128"));
   return all;
 }
 

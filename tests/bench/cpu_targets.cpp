@@ -64,7 +64,7 @@ void bench_decode(Adapter& adapter, const Catalogue& catalogue, int threads, int
         std::make_unique<BenchProgram>(adapter, model_case(catalogue, StepKind::kDecode, names[i], 1, 128));
     decodes[i].program->step();
   }
-  const double argmax_bytes = argmax.cost().activation_bytes;
+  const double argmax_bytes = argmax.cost().activation_bytes + argmax.cost().weight_bytes;
   std::vector<double> plain_rate, argmax_rate;
   for (int i = 0; i < rounds; ++i) {
     for (auto& decode : decodes) {
