@@ -42,7 +42,7 @@ int main(int argc, char** argv) {
   using namespace assay::bench;
   const int pairs = argc > 1 ? std::atoi(argv[1]) : 40;
   const std::string suite = argc > 2 ? argv[2] : "decode";
-  const std::string filter = argc > 3 ? argv[3] : "decode/smollm2-135m/f32/b1/c128";
+  const std::string filter = argc > 3 ? argv[3] : "decode/smollm2-135m/f32/b1/c512";
   if (pairs < 1) fail("expected a positive number of pairs");
   const fs::path root = fs::temp_directory_path() / ("assay-aa-" + std::to_string(::getpid()));
   int overlap = 0, difference_within = 0, disturbed = 0, undisturbed = 0, undisturbed_overlap = 0;
