@@ -64,19 +64,21 @@ void bench_decode(Adapter& adapter, const Catalogue& catalogue, int threads, int
         std::make_unique<BenchProgram>(adapter, model_case(catalogue, StepKind::kDecode, names[i], 1, 128));
     decodes[i].program->step();
   }
-  const double argmax_bytes = argmax.cost().activation_bytes + argmax.cost().weight_bytes;
+  const double argmax_bytes = argmax.cost().weight_bytes + argmax.cost().activation_bytes;
   std::vector<double> plain_rate, argmax_rate;
   for (int i = 0; i < rounds; ++i) {
     for (auto& decode : decodes) {
       std::vector<double> reads;
       for (int k = 0; k < 5; ++k) reads.push_back(plain.bytes_per_s());
-      argmax_rate.push_back(argmax_bytes / argmax.median_step(3, 0));
+      const double argmax_now = argmax_bytes / argmax.median_step(5, 0);
+      argmax_rate.push_back(argmax_now);
       const double step = decode.program->median_step(5, 0.3);
       for (int k = 0; k < 5; ++k) reads.push_back(plain.bytes_per_s());
       plain_rate.push_back(median(reads));
       const GraphCost& cost = decode.program->cost();
       decode.bytes_per_s.push_back((cost.weight_bytes + cost.kv_bytes) / step);
-      decode.ratio.push_back(decode.bytes_per_s.back() / plain_rate.back());
+      // The faster of two ways to read is the ceiling: a slow reader would flatter the decode.
+      decode.ratio.push_back(decode.bytes_per_s.back() / std::max(plain_rate.back(), argmax_now));
     }
   }
   std::printf("%-34s %10.1f GB/s\n", "plain read, 512 MiB", median(plain_rate) / 1e9);
@@ -87,7 +89,7 @@ void bench_decode(Adapter& adapter, const Catalogue& catalogue, int threads, int
     char what[64];
     std::snprintf(what, sizeof what, "decode %s b1: %.1f tokens/s", decode.name,
                   rate / (cost.weight_bytes + cost.kv_bytes));
-    print_row(what, rate / 1e9, "GB/s", median(decode.ratio), "plain read bandwidth", 0.85);
+    print_row(what, rate / 1e9, "GB/s", median(decode.ratio), "read bandwidth", 0.85);
   }
 }
 
