@@ -396,6 +396,17 @@ std::string JsonNode::text_of(const std::vector<std::string>& allowed) const {
 
 std::string JsonNode::canonical() const { return present() ? value_at(value_).dump() : "null"; }
 
+std::string JsonNode::canonical_without(const char* name) const {
+  if (!is_object()) return canonical();
+  std::string out = "{";
+  for (const auto& [key, value] : value_at(value_).items()) {
+    if (key == name) continue;
+    if (out.size() > 1) out += ',';
+    out += json(key).dump() + ":" + value.dump();
+  }
+  return out + "}";
+}
+
 Result<std::string> canonical_json(std::string_view text, const std::string& where) {
   JsonInput input(text, where);
   if (!input.ok()) return input.error();
