@@ -1,10 +1,9 @@
 #include "results/packed.h"
 
-#include <zstd.h>
-
 #include <algorithm>
 #include <array>
 
+#include "results/zstd_frame.h"
 #include "suites/base/hash.h"
 
 namespace assay {
@@ -46,31 +45,11 @@ bool take_varint(std::string_view* bytes, uint64_t* value) {
   return false;
 }
 
-Result<std::string> decompress(const std::string& frame, uint64_t count) {
-  const unsigned long long size = ZSTD_getFrameContentSize(frame.data(), frame.size());
-  if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN) {
-    return bad_input("expected a zstd frame that states its size, found something else");
-  }
-  const unsigned long long limit = count * kMaxVarintBytes;
-  if (size > limit) {
-    return bad_input("expected at most " + std::to_string(limit) + " bytes for " + std::to_string(count) +
-                     " values, found a frame of " + std::to_string(size));
-  }
-  std::string bytes(static_cast<size_t>(size), '\0');
-  const size_t written = ZSTD_decompress(bytes.data(), bytes.size(), frame.data(), frame.size());
-  if (ZSTD_isError(written) != 0) return bad_input(std::string("damaged zstd frame: ") + ZSTD_getErrorName(written));
-  if (written != bytes.size()) return bad_input("damaged zstd frame: shorter than it states");
-  return bytes;
-}
-
 }  // namespace
 
 Packed pack(const std::vector<uint64_t>& values) {
   const std::string bytes = varints(values);
-  std::string frame(ZSTD_compressBound(bytes.size()), '\0');
-  // Fails only where the buffer is below the bound.
-  frame.resize(ZSTD_compress(frame.data(), frame.size(), bytes.data(), bytes.size(), kZstdLevel));
-  return {values.size(), xxh3_128_hex(bytes), base64_encode(frame)};
+  return {values.size(), xxh3_128_hex(bytes), base64_encode(zstd_compress(bytes, kZstdLevel))};
 }
 
 Result<std::vector<uint64_t>> unpack(const Packed& packed) {
@@ -80,8 +59,9 @@ Result<std::vector<uint64_t>> unpack(const Packed& packed) {
   }
   const Result<std::string> frame = base64_decode(packed.data);
   if (!frame.ok()) return frame.error();
-  const Result<std::string> bytes = decompress(*frame, packed.count);
-  if (!bytes.ok()) return bytes.error();
+  std::string why;
+  const std::optional<std::string> bytes = zstd_decompress(*frame, packed.count * kMaxVarintBytes, &why);
+  if (!bytes) return bad_input(why);
   const std::string found = xxh3_128_hex(*bytes);
   if (found != packed.xxh3) return bad_input("expected checksum " + packed.xxh3 + ", found " + found);
   if (bytes->size() < packed.count) return bad_input("fewer values than the count " + std::to_string(packed.count));

@@ -1,7 +1,5 @@
 #include "results/store/store.h"
 
-#include <zstd.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -13,6 +11,7 @@
 #include "results/record_files.h"
 #include "results/store/headline_columns.h"
 #include "results/store/sqlite.h"
+#include "results/zstd_frame.h"
 #include "suites/base/json_input.h"
 
 namespace assay {
@@ -67,24 +66,15 @@ struct Row {
   std::string body;
 };
 
-std::string compressed(const std::string& text) {
-  std::string frame(ZSTD_compressBound(text.size()), '\0');
-  frame.resize(ZSTD_compress(frame.data(), frame.size(), text.data(), text.size(), kZstdLevel));
-  return frame;
-}
-
 Result<std::string> decompressed(const std::string& frame, const std::string& where) {
-  const unsigned long long size = ZSTD_getFrameContentSize(frame.data(), frame.size());
-  if (size > kMaxRecordBytes) return bad_input(where + ": damaged record");  // also the two error codes
-  std::string text(size, '\0');
-  if (ZSTD_decompress(text.data(), text.size(), frame.data(), frame.size()) != size) {
-    return bad_input(where + ": damaged record");
-  }
-  return text;
+  std::string why;
+  std::optional<std::string> text = zstd_decompress(frame, kMaxRecordBytes, &why);
+  if (!text) return bad_input(where + ": " + why);
+  return std::move(*text);
 }
 
 Row row_of(const Record& record, const std::string& json) {
-  return {headline(record, metrics(record)), compressed(json)};
+  return {headline(record, metrics(record)), zstd_compress(json, kZstdLevel)};
 }
 
 // Rows of files [first, last), in order; the first bad file's error.
