@@ -1,0 +1,131 @@
+// Sampling a device's power while it works: sources in their order, what they say of themselves, and none at all.
+#include "harness/measure/telemetry.h"
+
+#include <gmock/gmock.h>
+
+#include "harness/measure/clock.h"
+#include "tests/support/scratch.h"
+
+namespace assay {
+namespace {
+
+using testing::HasSubstr;
+
+// A meter that always shows 10 W and counts what that makes.
+uint32_t g_valid = ASSAY_T_ENERGY | ASSAY_T_POWER;
+uint32_t g_estimated = 0;
+uint32_t g_scope = ASSAY_SCOPE_BOARD;
+assay_status g_status = ASSAY_OK;
+bool g_stuck = false;
+
+assay_status read_meter(assay_ctx*, uint32_t device, assay_telemetry* out) {
+  out->valid = g_valid;
+  out->estimated = g_estimated;
+  out->scope = g_scope;
+  out->window_ns = 0;
+  const double t = static_cast<double>(now_ns()) * 1e-9;
+  out->energy_j = g_stuck ? 7 : 10 * t;
+  out->power_w = 10 + 1e-6 * t;  // never the same to the last digit
+  return device == 0 ? g_status : ASSAY_INVALID_ARGUMENT;
+}
+
+class Telemetry : public Scratch {
+ protected:
+  Telemetry() {
+    g_valid = ASSAY_T_ENERGY | ASSAY_T_POWER;
+    g_estimated = 0;
+    g_scope = ASSAY_SCOPE_BOARD;
+    g_status = ASSAY_OK;
+    g_stuck = false;
+    options_.root = {dir_};
+    options_.period_ns = 10'000'000;
+  }
+  Energy over_200_ms(const assay_telemetry_table* table) const {
+    TelemetrySampler sampler(table, nullptr, 0, options_);
+    sampler.start();
+    const uint64_t begin = now_ns();
+    sleep_until_ns(begin + 200'000'000);
+    const uint64_t end = now_ns();
+    sampler.stop();
+    return sampler.energy(begin, end);
+  }
+  TelemetryOptions options_;
+  const assay_telemetry_table table_{sizeof(assay_telemetry_table), 0, read_meter};
+};
+
+TEST_F(Telemetry, WithoutASourceItSaysWhatWasLookedFor) {
+  options_.cpu_device = true;
+  const TelemetrySampler sampler(nullptr, nullptr, 0, options_);
+  EXPECT_FALSE(sampler.has_source());
+  const Energy energy = sampler.energy(0, 1'000'000'000);
+  EXPECT_FALSE(energy.joules || energy.watts_mean || energy.idle_watts);
+  EXPECT_EQ(energy.source, "none");
+  EXPECT_EQ(energy.reason,
+            "no energy source; looked for adapter telemetry (the adapter has none), powercap (no /sys/class/powercap)");
+}
+
+TEST_F(Telemetry, AnotherDeviceThanTheCpuHasNotThePackagesEnergy) {
+  EXPECT_EQ(TelemetrySampler(nullptr, nullptr, 0, options_).energy(0, 1).reason,
+            "no energy source; looked for adapter telemetry (the adapter has none)");
+}
+
+TEST_F(Telemetry, ATableThatGivesNothingIsNoSource) {
+  g_valid = ASSAY_T_TEMP;
+  EXPECT_FALSE(TelemetrySampler(&table_, nullptr, 0, options_).has_source());
+  g_valid = ASSAY_T_POWER;
+  EXPECT_TRUE(TelemetrySampler(&table_, nullptr, 0, options_).has_source());
+  EXPECT_FALSE(TelemetrySampler(&table_, nullptr, 3, options_).has_source());
+  g_status = ASSAY_UNSUPPORTED;
+  EXPECT_THAT(TelemetrySampler(&table_, nullptr, 0, options_).energy(0, 1).reason,
+              HasSubstr("adapter telemetry (gives neither power nor energy)"));
+  const assay_telemetry_table old{offsetof(assay_telemetry_table, read), 0, read_meter};
+  EXPECT_FALSE(TelemetrySampler(&old, nullptr, 0, options_).has_source()) << "beyond the table's own size";
+}
+
+TEST_F(Telemetry, TenWattsAreTenWatts) {
+  const Energy energy = over_200_ms(&table_);
+  ASSERT_TRUE(energy.watts_mean) << energy.reason;
+  EXPECT_NEAR(*energy.watts_mean, 10, 1);  // a reading's own time is known to half its length
+  EXPECT_EQ(energy.source, "adapter telemetry (board), energy counter");
+}
+
+TEST_F(Telemetry, AnEstimateIsCalledOne) {
+  g_estimated = ASSAY_T_ENERGY;
+  g_scope = ASSAY_SCOPE_NODE;
+  EXPECT_EQ(over_200_ms(&table_).source, "adapter telemetry (node, estimated), energy counter");
+}
+
+TEST_F(Telemetry, AStuckCounterOfTheAdapterIsAbsent) {
+  g_stuck = true;
+  const Energy energy = over_200_ms(&table_);
+  EXPECT_FALSE(energy.joules);
+  EXPECT_THAT(energy.reason, HasSubstr("the counter is stuck"));
+}
+
+// The CPU's own energy from powercap; here a file that never changes.
+TEST_F(Telemetry, AStuckPowercapIsAbsent) {
+  file("sys/class/powercap/intel-rapl:0/name", "package-0\n");
+  file("sys/class/powercap/intel-rapl:0/max_energy_range_uj", "1000000\n");
+  file("sys/class/powercap/intel-rapl:0/energy_uj", "500\n");
+  options_.cpu_device = true;
+  const Energy energy = over_200_ms(nullptr);
+  EXPECT_EQ(energy.source, "powercap (package-0), energy counter");
+  EXPECT_FALSE(energy.joules);
+  EXPECT_THAT(energy.reason, HasSubstr("the counter is stuck"));
+}
+
+TEST_F(Telemetry, IdleWattsAreMeasuredBefore) {
+  TelemetrySampler sampler(&table_, nullptr, 0, options_);
+  sampler.measure_idle(150'000'000);
+  sampler.start();
+  const uint64_t begin = now_ns();
+  sleep_until_ns(begin + 150'000'000);
+  const uint64_t end = now_ns();
+  sampler.stop();
+  const Energy energy = sampler.energy(begin, end);
+  ASSERT_TRUE(energy.idle_watts) << energy.reason;
+  EXPECT_NEAR(*energy.idle_watts, 10, 1);
+}
+
+}  // namespace
+}  // namespace assay
