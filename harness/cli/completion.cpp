@@ -73,7 +73,7 @@ Result<int> completion(const Arguments& arguments) {
 CommandSpec completion_command() {
   CommandSpec spec;
   spec.name = "completion";
-  spec.summary = "a script that completes commands, options and names in your shell";
+  spec.summary = "completes commands, options and names in your shell";
   spec.operands = "bash|zsh";
   spec.min_operands = spec.max_operands = 1;
   spec.complete = Complete::kWords;

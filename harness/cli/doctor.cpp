@@ -51,7 +51,7 @@ Result<int> doctor(const Arguments& arguments) {
 CommandSpec doctor_command() {
   CommandSpec spec;
   spec.name = "doctor";
-  spec.summary = "what on this machine would spoil a measurement, and how to mend it";
+  spec.summary = "what would spoil a measurement here, and how to mend it";
   spec.about =
       "Looks at governor, turbo, core clock, huge pages, NUMA, free memory, other load, container or virtual machine, "
       "and what performance counters and energy meters may be read. Exit code 1 where something is bad.";

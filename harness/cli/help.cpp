@@ -54,11 +54,12 @@ std::string overview() {
   }
   out +=
       "\nFirst steps:\n"
-      "  assay doctor                        what on this machine would spoil a measurement\n"
+      "  assay doctor                        what would spoil a measurement here\n"
       "  assay devices                       what can be measured here\n"
       "  assay run prefill decode --quick    measure, with a table at the end\n"
-      "\n'assay COMMAND --help' explains one command. Exit codes: 0 done, 1 something failed,\n"
-      "2 the input was wrong and nothing was written, 130 interrupted (what was measured is kept).\n";
+      "\n'assay COMMAND --help' explains one command. Exit codes: 0 done, 1 something\n"
+      "failed, 2 the input was wrong and nothing was written, 130 interrupted (what\n"
+      "was measured is kept).\n";
   return out;
 }
 

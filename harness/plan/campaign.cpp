@@ -12,9 +12,10 @@ using nlohmann::json;
 
 constexpr size_t kMaxBytes = size_t{64} << 20;
 
-// Records are compared as the plan names them: by the case's hash on the campaign's device with its seed.
+// Records are compared as the plan names them: by the case's hash on the campaign's device, in its form, with its seed.
 bool belongs(const Record& record, const Campaign& campaign, const CampaignCase& c) {
-  return record.case_hash == c.hash && record.seed == campaign.seed;
+  return record.case_hash == c.hash && record.seed == campaign.seed && record.device == campaign.device &&
+         record.form == campaign.form;
 }
 
 std::string options_text(const Campaign& campaign) {

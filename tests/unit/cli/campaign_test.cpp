@@ -1,0 +1,129 @@
+// A run as a file: written, read back, and gone on with only where it is the same run.
+#include "harness/plan/campaign.h"
+
+#include <gmock/gmock.h>
+
+#include <functional>
+
+#include "tests/support/scratch.h"
+
+namespace assay {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Campaign campaign() {
+  Campaign c;
+  c.tool_version = "0.1.0";
+  c.tool_commit = "abc";
+  c.created = "2026-01-02T03:04:05Z";
+  c.arguments = {"decode", "--quick"};
+  c.device = "cpu:0";
+  c.form = "quick";
+  c.seed = UINT64_MAX;
+  c.threads = 2;
+  c.time_limit_s = 1.5;
+  c.options = {{"colour", "green"}, {"colour", "red"}};
+  c.cases = {{"decode/a", "h1", "s1"}, {"decode/b", "h2", "s1"}};
+  return c;
+}
+
+TEST(CampaignFile, SurvivesTheWay) {
+  const Result<Campaign> back = campaign_from_json(campaign_to_json(campaign()), "campaign.json");
+  ASSERT_TRUE(back.ok()) << back.error().message;
+  EXPECT_EQ(campaign_to_json(*back), campaign_to_json(campaign()));
+  EXPECT_EQ(back->seed, UINT64_MAX);
+  EXPECT_EQ(back->options, campaign().options);
+  EXPECT_EQ(campaign_difference(campaign(), *back), "");
+}
+
+TEST(CampaignFile, FaultsNameTheField) {
+  const auto refused = [](const std::string& from, const std::string& to, const std::string& word) {
+    std::string text = campaign_to_json(campaign());
+    const size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    const Result<Campaign> back = campaign_from_json(text.replace(at, from.size(), to), "campaign.json");
+    ASSERT_FALSE(back.ok()) << to;
+    EXPECT_EQ(back.error().kind, ErrorKind::kBadInput);
+    EXPECT_THAT(back.error().message, testing::AllOf(HasSubstr("campaign.json"), HasSubstr(word)));
+  };
+  refused("\"campaign_version\": 1", "\"campaign_version\": 2", "campaign_version");
+  refused("\"seed\"", "\"sead\"", "did you mean 'seed'");
+  refused("\"form\": \"quick\"", "\"form\": \"long\"", "form");
+  refused("\"threads\": 2", "\"threads\": -2", "threads");
+  refused("\"h1\"", "7", "cases[0].hash");
+}
+
+TEST(CampaignFile, AnotherRunIsNamedByItsDifference) {
+  const auto difference = [](const std::function<void(Campaign*)>& change) {
+    Campaign now = campaign();
+    change(&now);
+    return campaign_difference(campaign(), now);
+  };
+  EXPECT_EQ(difference([](Campaign* c) { c->device = "cpu:1"; }), "--device: cpu:0 before, cpu:1 now");
+  EXPECT_EQ(difference([](Campaign* c) { c->form = "full"; }), "form: --quick before, --full now");
+  EXPECT_EQ(difference([](Campaign* c) { c->seed = 7; }), "--seed: 18446744073709551615 before, 7 now");
+  EXPECT_EQ(difference([](Campaign* c) { c->threads = 1; }), "threads: 2 before, 1 now");
+  EXPECT_THAT(difference([](Campaign* c) { c->time_limit_s = 0; }), HasSubstr("--time-limit: 1.5"));
+  EXPECT_THAT(difference([](Campaign* c) { c->options.pop_back(); }), HasSubstr("--option"));
+  EXPECT_THAT(difference([](Campaign* c) { c->tool_version = "0.2.0"; }), HasSubstr("0.1.0 before, 0.2.0 now"));
+  EXPECT_EQ(difference([](Campaign* c) { c->cases[1].hash = "x"; }),
+            "case 2 (decode/b): its definition has changed since");
+  EXPECT_EQ(difference([](Campaign* c) { c->cases[1].suite_hash = "x"; }),
+            "case 2 (decode/b): its suite has changed since");
+  EXPECT_EQ(difference([](Campaign* c) { c->cases.pop_back(); }), "cases: 2 before, 1 now");
+  EXPECT_THAT(difference([](Campaign* c) { std::swap(c->cases[0], c->cases[1]); }),
+              HasSubstr("case 1: decode/a before"));
+  // What is said in other words, at another time, is the same run.
+  EXPECT_EQ(difference([](Campaign* c) { c->created = "later", c->arguments = {"decode"}; }), "");
+}
+
+Record record(const std::string& hash, const std::string& status, const std::string& created) {
+  Record r;
+  r.case_hash = hash;
+  r.case_id = hash == "h1" ? "decode/a" : "decode/b";
+  r.suite_hash = "s1";
+  r.status = status;
+  r.created = created;
+  r.device = "cpu:0";
+  r.form = "quick";
+  r.seed = UINT64_MAX;
+  return r;
+}
+
+TEST(Resume, OnlyOkRecordsOfTheCaseAreFinished) {
+  EXPECT_THAT(finished_cases(campaign(), {}), ElementsAre(false, false));
+  EXPECT_THAT(finished_cases(campaign(), {record("h1", "ok", "1"), record("h2", "failed", "1")}),
+              ElementsAre(true, false));
+  EXPECT_THAT(finished_cases(campaign(), {record("h2", "interrupted", "1"), record("h2", "ok", "2")}),
+              ElementsAre(false, true));
+  Record other = record("h1", "ok", "1");
+  other.device = "gpu:0";
+  EXPECT_THAT(finished_cases(campaign(), {other}), ElementsAre(false, false)) << "another device's record";
+}
+
+TEST(Resume, TheLastRecordOfEachCaseCounts) {
+  const std::vector<Record> records{
+      record("h2", "ok", "2026-01-01T00:00:01Z"), record("h1", "failed", "2026-01-01T00:00:00Z"),
+      record("h1", "ok", "2026-01-01T00:00:00Z"), record("x", "ok", "2026-01-01T00:00:09Z"),
+      record("h2", "failed", "2026-01-01T00:00:00Z")};
+  const std::vector<Record> last = last_records(campaign(), records);
+  ASSERT_EQ(last.size(), 2u);
+  EXPECT_EQ(last[0].case_hash, "h1");
+  EXPECT_EQ(last[0].status, "ok") << "of one second, the ok one is later";
+  EXPECT_EQ(last[1].status, "ok");
+}
+
+class CampaignFolder : public Scratch {};
+
+TEST_F(CampaignFolder, AFolderWithoutARunSaysSo) {
+  EXPECT_THAT(read_campaign(dir_).error().message, HasSubstr("campaign.json"));
+  file("campaign.json", "{");
+  EXPECT_EQ(read_campaign(dir_).error().kind, ErrorKind::kBadInput);
+  file("campaign.json", campaign_to_json(campaign()));
+  EXPECT_TRUE(read_campaign(dir_).ok());
+}
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,117 @@
+// Help and completion come from the commands' own specifications: nothing may be missing from either.
+#include "harness/cli/help.h"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "harness/cli/arguments.h"
+#include "harness/cli/terminal.h"
+#include "tests/support/scratch.h"
+
+namespace assay {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+TEST(Help, TheOverviewNamesEveryCommandAndItsFirstSteps) {
+  const std::string text = overview();
+  for (const CommandSpec& spec : commands()) {
+    if (spec.hidden) {
+      EXPECT_THAT(text, Not(HasSubstr("\n  " + spec.name + " "))) << spec.name;
+    } else {
+      EXPECT_THAT(text, AllOf(HasSubstr("\n  " + spec.name + " "), HasSubstr(spec.summary.substr(0, 40)))) << spec.name;
+    }
+  }
+  EXPECT_THAT(text, AllOf(HasSubstr("assay doctor"), HasSubstr("Exit codes: 0 done")));
+}
+
+TEST(Help, APageNamesEveryOptionItsWordsAndAnExample) {
+  for (const CommandSpec& spec : commands()) {
+    if (spec.hidden) continue;
+    const std::string page = help_page(spec);
+    EXPECT_THAT(page, HasSubstr("usage: assay " + spec.name)) << spec.name;
+    for (const OptionSpec& option : spec.options) {
+      EXPECT_THAT(page, HasSubstr("--" + option.name + (option.value.empty() ? "" : " " + option.value))) << spec.name;
+      for (const std::string& word : option.words) EXPECT_THAT(page, HasSubstr(word));
+      EXPECT_NE(option.help, "") << spec.name << " --" << option.name;
+    }
+    EXPECT_FALSE(spec.examples.empty()) << spec.name << ": help that teaches has an example";
+    for (const Example& example : spec.examples) EXPECT_THAT(page, HasSubstr(example.command));
+  }
+}
+
+// What a page shows must work: every example's options are ones that the command has.
+TEST(Help, ExamplesAreCommandsThatParse) {
+  for (const CommandSpec& spec : commands()) {
+    for (const Example& example : spec.examples) {
+      if (example.command.rfind("assay " + spec.name, 0) != 0) continue;  // inside another shell command
+      std::istringstream stream(example.command);
+      std::vector<std::string> words;
+      for (std::string word; stream >> word;) words.push_back(word);
+      words.erase(words.begin(), words.begin() + 2);
+      const Result<Arguments> arguments = Arguments::parse(spec, words);
+      EXPECT_TRUE(arguments.ok()) << example.command << ": " << arguments.error().message;
+    }
+  }
+}
+
+TEST(Help, PagesFitATerminal) {
+  std::vector<std::string> pages{overview()};
+  for (const CommandSpec& spec : commands()) pages.push_back(help_page(spec));
+  for (const std::string& page : pages) {
+    for (const std::string& line : lines_of(page)) EXPECT_LE(display_width(line), 80u) << line;
+  }
+}
+
+class Completion : public Scratch {
+ protected:
+  // What bash offers after these words, the last of them being typed.
+  std::vector<std::string> offers(const std::vector<std::string>& words) const {
+    const CommandSpec spec = completion_command();
+    testing::internal::CaptureStdout();
+    const Result<int> code = spec.run(*Arguments::parse(spec, {"bash"}));
+    const std::string script = testing::internal::GetCapturedStdout();
+    EXPECT_TRUE(code.ok() && *code == 0);
+    std::string line = script + "\nPATH=" ASSAY_BINARY_DIR "/bin:$PATH\nCOMP_WORDS=(";
+    for (const std::string& word : words) line += "'" + word + "' ";
+    line += ")\nCOMP_CWORD=" + std::to_string(words.size() - 1) + "\n_assay\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n";
+    const std::string path = file("complete.sh", line).string();
+    FILE* pipe = ::popen(("bash " + path).c_str(), "r");
+    EXPECT_NE(pipe, nullptr);
+    std::string text;
+    char buffer[4096];
+    for (size_t n = 0; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) text.append(buffer, n);
+    EXPECT_EQ(::pclose(pipe), 0);
+    return lines_of(text);
+  }
+};
+
+TEST_F(Completion, OffersCommandsOptionsAndWords) {
+  EXPECT_THAT(offers({"assay", "d"}), ElementsAre("devices", "doctor"));
+  EXPECT_THAT(offers({"assay", ""}), AllOf(Contains("run"), Not(Contains("worker"))));
+  EXPECT_THAT(offers({"assay", "run", "--re"}), ElementsAre("--resume"));
+  EXPECT_THAT(offers({"assay", "show", "--format", "m"}), ElementsAre("md"));
+  EXPECT_THAT(offers({"assay", "run", "--dtype", "int"}), ElementsAre("int8", "int8_w8a8"));
+}
+
+TEST_F(Completion, OffersTheSuitesAndModelsThatThereAre) {
+  EXPECT_THAT(offers({"assay", "run", "pre"}), ElementsAre("prefill"));
+  EXPECT_THAT(offers({"assay", "run", "--model", "smol"}), ElementsAre("smollm2-135m"));
+}
+
+}  // namespace
+}  // namespace assay
