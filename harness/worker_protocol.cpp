@@ -1,7 +1,10 @@
 #include "harness/worker_protocol.h"
 
 #include <array>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <type_traits>
 
 namespace assay {
 namespace {
@@ -12,6 +15,18 @@ constexpr std::array<const char*, 10> kPhaseNames{"starting", "open",   "check",
                                                   "load",     "warmup", "timed", "finish",  "idle"};
 constexpr std::array<const char*, 7> kErrorNames{"bad-input", "unsupported", "out-of-memory", "io",
                                                  "adapter",   "timeout",     "internal"};
+
+// nlohmann's own conversion wraps a negative number and is undefined for a float out of range.
+template <typename T>
+T integer(const json& object, const char* name) {
+  const json& value = object.at(name);
+  const bool fits = value.is_number_unsigned()
+                        ? value.get<uint64_t>() <= static_cast<uint64_t>(std::numeric_limits<T>::max())
+                        : value.is_number_integer() && std::is_signed_v<T> &&
+                              value.get<int64_t>() >= static_cast<int64_t>(std::numeric_limits<T>::min());
+  if (!fits) throw std::invalid_argument(std::string("field \"") + name + "\": expected an integer in range");
+  return value.get<T>();
+}
 
 json policy_to_json(const RunPolicy& p) {
   return {{"target_half_width", p.target_half_width},
@@ -30,9 +45,9 @@ RunPolicy policy_from_json(const json& j) {
   p.percentiles = j.at("percentiles").get<std::vector<double>>();
   p.confidence = j.at("confidence").get<double>();
   p.time_limit_s = j.at("time_limit_s").get<double>();
-  p.min_samples = j.at("min_samples").get<int64_t>();
+  p.min_samples = integer<int64_t>(j, "min_samples");
   p.max_step_s = j.at("max_step_s").get<double>();
-  p.max_layers = j.at("max_layers").get<int64_t>();
+  p.max_layers = integer<int64_t>(j, "max_layers");
   p.cold = j.at("cold").get<bool>();
   return p;
 }
@@ -57,7 +72,7 @@ json device_to_json(const DeviceInfo& d) {
 
 DeviceInfo device_from_json(const json& j) {
   DeviceInfo d;
-  d.index = j.at("index").get<uint32_t>();
+  d.index = integer<uint32_t>(j, "index");
   d.product = j.at("product").get<std::string>();
   d.arch = j.at("arch").get<std::string>();
   d.serial = j.at("serial").get<std::string>();
@@ -66,11 +81,11 @@ DeviceInfo device_from_json(const json& j) {
   d.bus_id = j.at("bus_id").get<std::string>();
   d.basis = j.at("basis").get<std::string>();
   d.support = j.at("support").get<std::string>();
-  d.memory_bytes = j.at("memory_bytes").get<uint64_t>();
-  d.memory_free_bytes = j.at("memory_free_bytes").get<uint64_t>();
-  d.memory_bandwidth_bytes_per_s = j.at("memory_bandwidth_bytes_per_s").get<uint64_t>();
-  d.dtypes = j.at("dtypes").get<uint64_t>();
-  d.cache_bytes = j.at("cache_bytes").get<uint64_t>();
+  d.memory_bytes = integer<uint64_t>(j, "memory_bytes");
+  d.memory_free_bytes = integer<uint64_t>(j, "memory_free_bytes");
+  d.memory_bandwidth_bytes_per_s = integer<uint64_t>(j, "memory_bandwidth_bytes_per_s");
+  d.dtypes = integer<uint64_t>(j, "dtypes");
+  d.cache_bytes = integer<uint64_t>(j, "cache_bytes");
   d.board_power_limit_w = j.at("board_power_limit_w").get<double>();
   return d;
 }
@@ -97,8 +112,8 @@ Job parse_job(const json& j) {
   job.case_json = j.at("case").get<std::string>();
   job.form = j.at("form").get<std::string>();
   job.policy = policy_from_json(j.at("policy"));
-  job.seed = j.at("seed").get<uint64_t>();
-  job.threads = j.at("threads").get<int>();
+  job.seed = integer<uint64_t>(j, "seed");
+  job.threads = integer<int>(j, "threads");
   job.check_numerics = j.at("check_numerics").get<bool>();
   job.options = j.at("options").get<std::vector<std::pair<std::string, std::string>>>();
   return job;

@@ -106,6 +106,22 @@ TEST(ResultLine, DevicesSurviveTheWay) {
   EXPECT_FALSE(back->record || back->error);
 }
 
+// A worker gone mad must not become device 4294967295.
+TEST(ResultLine, IntegersOutOfRangeAreErrors) {
+  JobResult result;
+  result.devices = {DeviceInfo{}};
+  const std::string line = job_result_to_json(result);
+  for (const char* value : {"-1", "4294967296", "1e300", "0.5", "18446744073709551616", "\"0\"", "null"}) {
+    std::string bad = line;
+    const std::string index = "\"index\":0";
+    const size_t at = bad.find(index);
+    ASSERT_NE(at, std::string::npos);
+    const auto back = job_result_from_json(bad.replace(at, index.size(), std::string("\"index\":") + value));
+    ASSERT_FALSE(back.ok()) << value;
+    EXPECT_THAT(back.error().message, HasSubstr("index")) << value;
+  }
+}
+
 TEST(ResultLine, ErrorsKeepTheirKind) {
   for (const ErrorKind kind : {ErrorKind::kBadInput, ErrorKind::kUnsupported, ErrorKind::kOutOfMemory, ErrorKind::kIo,
                                ErrorKind::kAdapter, ErrorKind::kTimeout, ErrorKind::kInternal}) {
