@@ -10,6 +10,7 @@ namespace assay {
 namespace {
 
 constexpr const char* kAbsent = "–";
+constexpr size_t kNotedFigures = 6;  // of a reported record below the table; its page has all
 
 // Keeps each note once, in the order of its first use.
 void add_note(std::vector<std::string>* notes, const std::string& note) {
@@ -62,11 +63,34 @@ std::string basis_cell(const Record& r, const Metrics& m, std::vector<std::strin
   return r.basis + ", " + layers;
 }
 
+// Never a step time: what a source calls latency has another definition, so it stands below the table, not in a column.
+void reported_row(const Record& r, std::vector<std::string>* row, std::vector<std::string>* notes) {
+  const ReportedFigure& lead = r.reported->figures.front();
+  (*row)[1] = reported_text(lead) + " " + kReportedMark;
+  if (lead.low && lead.high) (*row)[2] = number_text(*lead.low, 4) + "–" + number_text(*lead.high, 4);
+  if (lead.n) (*row)[9] = std::to_string(*lead.n);
+  add_note(notes, std::string(kReportedMark) +
+                      " reported: as its source states it, neither measured nor checked here; it ranks with no "
+                      "measured figure");
+  std::string note = std::string(kReportedMark) + " " + r.case_id +
+                     (r.device_product.empty() ? "" : " on " + r.device_product) + ": " + r.reported->producer + ", " +
+                     r.reported->source_file + ": ";
+  for (size_t i = 0; i < r.reported->figures.size() && i < kNotedFigures; ++i) {
+    const ReportedFigure& f = r.reported->figures[i];
+    note += (i == 0 ? "" : ", ") + f.name + " " + f.statistic + " " + reported_text(f) + " (" + f.definition + ")";
+  }
+  add_note(notes, note);
+}
+
 std::vector<std::string> row_of(const Record& r, const Metrics& m, std::vector<std::string>* notes) {
   std::vector<std::string> row(table_columns().size(), kAbsent);
   row[0] = case_cell(r, notes);
   row[10] = basis_cell(r, m, notes);
   if (r.status != "ok") add_note(notes, r.case_id + ": " + r.status + ": " + r.reason);
+  if (r.reported && r.status == "ok") {
+    reported_row(r, &row, notes);
+    return row;
+  }
   if (!m.rate || !m.step) {
     row[1] = r.status;
     return row;
@@ -106,6 +130,11 @@ RawValue raw(const char* name, std::optional<double> value) {
   return {name, std::string(text, end), true};
 }
 
+// A number that a source did not state is no 0.
+std::optional<double> stated(const Record& r, int64_t value) {
+  return r.reported && value == 0 ? std::nullopt : std::optional<double>(static_cast<double>(value));
+}
+
 RawValue raw_text(const char* name, const std::string& value) { return {name, value, false}; }
 
 }  // namespace
@@ -130,6 +159,7 @@ std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
   const auto of_rate = [&](double value) { return m.rate ? std::optional<double>(value) : std::nullopt; };
   const Throughput rate = m.rate.value_or(Throughput{});
   const Latency step = m.step.value_or(Latency{});
+  const ReportedFigure* lead = r.reported && r.status == "ok" ? &r.reported->figures.front() : nullptr;
   const auto quantile = [&](size_t i) { return m.step ? step.quantiles[i] : Quantile{}; };
   return {raw_text("case", r.case_id),
           raw_text("status", r.status),
@@ -138,13 +168,13 @@ std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
           raw_text("suite", r.suite),
           raw_text("model", r.model),
           raw_text("dtype", r.dtype),
-          raw("batch", static_cast<double>(r.batch)),
-          raw("tokens", static_cast<double>(r.tokens)),
-          raw("context", static_cast<double>(r.context)),
+          raw("batch", stated(r, r.batch)),
+          raw("tokens", stated(r, r.tokens)),
+          raw("context", stated(r, r.context)),
           raw_text("device", r.device),
           raw_text("product", r.device_product),
-          raw("threads", r.threads),
-          raw_text("rate_unit", m.unit),
+          raw("threads", stated(r, r.threads)),
+          raw_text("rate_unit", r.reported ? "" : m.unit),
           raw("rate_per_s", of_rate(rate.per_s)),
           raw("rate_low_per_s", of_rate(rate.interval.low)),
           raw("rate_high_per_s", of_rate(rate.interval.high)),
@@ -157,7 +187,7 @@ std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
           raw("step_p99_9_low_ns", quantile(3).low),
           raw("step_p99_9_high_ns", quantile(3).high),
           raw("step_max_ns", m.step ? std::optional<double>(step.max) : std::nullopt),
-          raw("steps", static_cast<double>(r.samples.host_ns.size())),
+          raw("steps", stated(r, static_cast<int64_t>(r.samples.host_ns.size()))),
           raw("mfu_attainable", m.mfu_attainable),
           raw("mbu_attainable", m.mbu_attainable),
           raw("joules_per_token", m.joules_per_token),
@@ -166,7 +196,12 @@ std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
           raw_text("stop", r.stop.reason),
           raw_text("numerics", r.numerics.verdict),
           raw_text("created", r.created),
-          raw_text("record", r.id)};
+          raw_text("record", r.id),
+          raw("reported_value", lead ? std::optional<double>(lead->value) : std::nullopt),
+          raw_text("reported_unit", lead ? lead->unit : ""),
+          raw_text("reported_figure", lead ? lead->name + " " + lead->statistic : ""),
+          raw_text("reported_definition", lead ? lead->definition : ""),
+          raw_text("reported_source", lead ? r.reported->source_file : "")};
 }
 
 }  // namespace assay

@@ -9,6 +9,9 @@
 
 namespace assay {
 
+// Stands beside every figure that was not measured here.
+inline constexpr const char* kReportedMark = "†";
+
 struct Column {
   const char* title;
   bool right;     // aligned right

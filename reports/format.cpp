@@ -66,4 +66,9 @@ std::string interval_text(const Throughput& rate, const std::string& unit) {
 
 std::string percent_text(double share) { return fixed(share * 100, 1) + " %"; }
 
+std::string reported_text(const ReportedFigure& figure) {
+  if (figure.unit == "s") return time_text(figure.value * 1e9);
+  return number_text(figure.value, 6) + (figure.unit.empty() ? "" : " " + figure.unit);
+}
+
 }  // namespace assay

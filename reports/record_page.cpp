@@ -2,8 +2,10 @@
 #include <array>
 #include <cmath>
 
+#include "reports/cells.h"
 #include "reports/format.h"
 #include "reports/tables.h"
+#include "results/import/definitions.h"
 
 namespace assay {
 namespace {
@@ -165,11 +167,49 @@ void add_surroundings(const Record& r, Page* page) {
   for (const auto& [name, value] : r.environment) page->line(name, value);
 }
 
+// What someone else published: their figures with their definitions, and nothing of ours.
+void add_reported(const Record& r, Page* page) {
+  const Reported& s = *r.reported;
+  page->raw(r.case_id + (r.device.empty() ? "" : " on " + r.device) +
+            (r.device_product.empty() ? "" : " (" + r.device_product + ")") + ", " + r.basis + ", " + r.status + "\n");
+  if (!r.reason.empty()) page->raw("  " + r.reason + "\n");
+  page->raw(std::string("  ") + kReportedMark + " as the source states it; neither measured nor checked here\n");
+  page->heading("Figures");
+  for (const ReportedFigure& f : s.figures) {
+    std::string value = reported_text(f);
+    if (f.low && f.high) value += "  (" + number_text(*f.low, 6) + " to " + number_text(*f.high, 6) + ")";
+    if (f.n) value += "  n = " + std::to_string(*f.n);
+    page->line(f.name + " " + f.statistic, value + "  [" + f.definition + ", " + f.source_field + "]");
+  }
+  page->heading("Definitions");
+  std::vector<std::string> shown;
+  for (const ReportedFigure& f : s.figures) {
+    const FigureDefinition* definition = find_definition(f.definition);
+    if (definition == nullptr || std::find(shown.begin(), shown.end(), f.definition) != shown.end()) continue;
+    shown.push_back(f.definition);
+    page->raw("  " + f.definition + ": " + definition->formula + "\n");
+  }
+  page->heading("Source");
+  page->line("file", s.source_file + (s.source_place.empty() ? "" : ", " + s.source_place));
+  page->line("XXH3-128", s.source_xxh3);
+  page->line("written by", s.producer + (s.producer_version.empty() ? "" : " " + s.producer_version));
+  page->line("dated", s.source_date);
+  page->line("read as", s.format);
+  for (const std::string& warning : r.warnings) page->line("warning", warning);
+  page->heading("Stated by the source");
+  for (const auto& [name, value] : s.stated) page->line(name, value);
+  page->line("record", r.id);
+}
+
 }  // namespace
 
 std::string render_record_page(const Record& record, const TableOptions& options) {
-  const Metrics m = metrics(record);
   Page page;
+  if (record.reported) {
+    add_reported(record, &page);
+    return std::move(page).take();
+  }
+  const Metrics m = metrics(record);
   if (options.color) page.raw("\033[1m");
   add_result(record, m, &page);
   if (options.color) page.raw("\033[0m");

@@ -96,6 +96,29 @@ struct StopReport {
   std::string warmup_end;  // drift-ended, limit
 };
 
+// A figure that a source states without its samples.
+struct ReportedFigure {
+  std::string name;          // what it is: "output_tokens_per_s", "ttft", "tpot", "itl", "e2e", "time", "power", ...
+  std::string unit;          // "tokens/s", "requests/s", "s", "W", ...: the base unit, whatever the source wrote
+  std::string statistic;     // "total", "mean", "median", "p99", "min", "max", "std", "estimate"
+  std::string definition;    // id of the formula behind the name (results/import/definitions.h)
+  std::string source_field;  // the source's own name of it
+  double value = 0;
+  std::optional<double> low, high;  // an interval that the source itself states
+  std::optional<uint64_t> n;        // values behind it, where the source says how many
+};
+
+// What someone else published. Figures of equal name compare only where the definition is equal too.
+struct Reported {
+  std::string format;                         // name of the importer: "vllm-serve"
+  std::string producer, producer_version;     // the tool that wrote the source
+  std::string source_file, source_xxh3;       // base name, and XXH3-128 of its bytes in hex
+  std::string source_place;                   // line or field within the file; "" where it is the whole
+  std::string source_date;                    // as written there
+  std::vector<ReportedFigure> figures;        // the first is what the source leads with; one at least if ok
+  std::map<std::string, std::string> stated;  // what else it says of system, software and load, by its own names
+};
+
 struct Record {
   int schema_version = kRecordSchemaVersion;
   std::string id;       // xxh3-128 of the record's JSON without id
@@ -136,6 +159,7 @@ struct Record {
   std::optional<RoutingReport> routing;
   Energy energy;
   std::map<std::string, std::string> timing_truth;  // checks of the device clock and their outcome
+  std::optional<Reported> reported;                 // there exactly where basis is "reported"
 };
 
 // Canonical JSON (samples compressed) and back. Unknown or malformed content is an error with the field.

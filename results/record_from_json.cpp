@@ -196,6 +196,41 @@ StopReport stop(const JsonNode& node) {
   return out;
 }
 
+ReportedFigure figure(const JsonNode& node) {
+  node.fields({"name", "unit", "statistic", "definition", "source_field", "value", "low", "high", "n"});
+  ReportedFigure out;
+  out.name = text_at(node, "name");
+  out.unit = text_at(node, "unit");
+  out.statistic = text_at(node, "statistic");
+  out.definition = text_at(node, "definition");
+  out.source_field = text_at(node, "source_field");
+  out.value = node.at("value").number();
+  out.low = maybe_number(node, "low");
+  out.high = maybe_number(node, "high");
+  if (node.has("n")) {
+    out.n = node.at("n").unsigned_integer();
+  } else {
+    (void)node.at("n");
+  }
+  return out;
+}
+
+Reported reported(const JsonNode& node) {
+  node.fields({"format", "producer", "producer_version", "source_file", "source_xxh3", "source_place", "source_date",
+               "figures", "stated"});
+  Reported out;
+  out.format = text_at(node, "format");
+  out.producer = text_at(node, "producer");
+  out.producer_version = text_at(node, "producer_version");
+  out.source_file = text_at(node, "source_file");
+  out.source_xxh3 = text_at(node, "source_xxh3");
+  out.source_place = text_at(node, "source_place");
+  out.source_date = text_at(node, "source_date");
+  for (const JsonNode& item : node.at("figures").items(0, kMaxItems)) out.figures.push_back(figure(item));
+  out.stated = text_map(node.at("stated"));
+  return out;
+}
+
 void made_by(const JsonNode& root, Record* r) {
   r->schema_version = static_cast<int>(root.at("schema_version").integer(kRecordSchemaVersion, kRecordSchemaVersion));
   r->id = text_at(root, "id");
@@ -270,6 +305,13 @@ void found(const JsonNode& root, Record* r) {
   if (root.has("routing")) r->routing = routing(root.at("routing"));
   r->energy = energy(root.at("energy"));
   r->timing_truth = text_map(root.at("timing_truth"));
+  if (root.has("reported")) r->reported = reported(root.at("reported"));
+  if ((r->basis == "reported") != r->reported.has_value() && root.present()) {
+    root.at("basis").fail("expected the basis \"reported\" exactly where there is a field \"reported\"");
+  }
+  if (r->reported && r->reported->figures.empty() && r->status == "ok") {
+    root.at("reported").at("figures").fail("expected at least one figure of a record that is ok, found none");
+  }
 }
 
 const std::vector<std::string>& root_fields() {
@@ -332,7 +374,8 @@ const std::vector<std::string>& root_fields() {
                                                 "extrapolation",
                                                 "routing",
                                                 "energy",
-                                                "timing_truth"};
+                                                "timing_truth",
+                                                "reported"};
   return kFields;
 }
 

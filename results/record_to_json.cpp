@@ -119,6 +119,26 @@ json stop_json(const StopReport& s) {
           {"warmup_end", s.warmup_end}};
 }
 
+json figure_json(const ReportedFigure& f) {
+  return {{"name", f.name},
+          {"unit", f.unit},
+          {"statistic", f.statistic},
+          {"definition", f.definition},
+          {"source_field", f.source_field},
+          {"value", f.value},
+          {"low", maybe(f.low)},
+          {"high", maybe(f.high)},
+          {"n", maybe(f.n)}};
+}
+
+json reported_json(const Reported& r) {
+  json figures = json::array();
+  for (const ReportedFigure& f : r.figures) figures.push_back(figure_json(f));
+  return {{"format", r.format},           {"producer", r.producer},        {"producer_version", r.producer_version},
+          {"source_file", r.source_file}, {"source_xxh3", r.source_xxh3},  {"source_place", r.source_place},
+          {"source_date", r.source_date}, {"figures", std::move(figures)}, {"stated", r.stated}};
+}
+
 json made_by_json(const Record& r) {
   return {{"schema_version", r.schema_version},
           {"id", r.id},
@@ -198,6 +218,8 @@ std::string record_to_json(const Record& record) {
   out.update(place_json(record));
   out.update(found_json(record));
   if (record.routing) out["routing"] = routing_json(*record.routing);
+  // Only where there is something: the ids of records made before the field was known stay what they are.
+  if (record.reported) out["reported"] = reported_json(*record.reported);
   // A driver's text may be in any encoding: what is no UTF-8 becomes U+FFFD.
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
 }

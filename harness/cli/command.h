@@ -52,6 +52,7 @@ CommandSpec list_command();
 CommandSpec show_command();
 CommandSpec store_command();
 CommandSpec report_command();
+CommandSpec import_command();
 CommandSpec doctor_command();
 CommandSpec completion_command();
 CommandSpec routing_command();

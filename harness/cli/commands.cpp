@@ -18,7 +18,7 @@ OptionSpec adapter_setting_option() {
 
 const std::vector<CommandSpec>& commands() {
   static const std::vector<CommandSpec> kCommands{
-      run_command(),     show_command(),    list_command(),   store_command(),      report_command(),
+      run_command(),     show_command(),    import_command(), list_command(),       store_command(), report_command(),
       routing_command(), devices_command(), doctor_command(), completion_command(), worker_command()};
   return kCommands;
 }

@@ -70,6 +70,53 @@ TEST(Tables, DisturbedAndProjectedAreMarked) {
   EXPECT_THAT(text, HasSubstr("whole model projected: 25")) << "2 tokens in 80 ms";
 }
 
+// 812.5 tokens/s that a source states, and a median of 20 ms that is no step time.
+Record reported() {
+  Record r;
+  r.basis = "reported";
+  r.status = "ok";
+  r.case_id = "vllm-serve/m/conc8";
+  r.device_product = "Chip A";
+  r.reported.emplace();
+  r.reported->producer = "vLLM bench serve";
+  r.reported->source_file = "a.json";
+  r.reported->figures = {
+      {"output_tokens_per_s", "tokens/s", "total", "output-tokens-per-s/wall", "output_throughput", 812.5, {}, {}, 40},
+      {"tpot", "s", "median", "tpot/after-first-interpolated", "median_tpot_ms", 0.02, {}, {}, 40}};
+  return r;
+}
+
+TEST(Tables, ReportedFiguresCarryTheirMarkAndDefinition) {
+  const std::string text = text_of({steady(), reported()});
+  EXPECT_THAT(text, HasSubstr("812.5 tokens/s †"));
+  EXPECT_THAT(text, HasSubstr("† reported: as its source states it, neither measured nor checked here"));
+  EXPECT_THAT(text, HasSubstr("on Chip A: vLLM bench serve, a.json"));
+  EXPECT_THAT(text, HasSubstr("tpot median 20.00 ms (tpot/after-first-interpolated)"));
+  std::istringstream lines(text);
+  std::string line;
+  while (std::getline(lines, line)) {
+    if (line.rfind("vllm-serve", 0) == 0) {
+      EXPECT_THAT(line, Not(HasSubstr("ms"))) << "no step time";
+      EXPECT_THAT(line, HasSubstr("reported"));
+    }
+  }
+}
+
+TEST(Tables, ReportedRawValuesInventNothing) {
+  const std::string json = render_table({reported()}, TableFormat::kJson, {});
+  EXPECT_THAT(json, HasSubstr("\"rate_per_s\": null"));
+  EXPECT_THAT(json, HasSubstr("\"batch\": null"));
+  EXPECT_THAT(json, HasSubstr("\"reported_value\": 812.5"));
+  EXPECT_THAT(json, HasSubstr("\"reported_definition\": \"output-tokens-per-s/wall\""));
+}
+
+TEST(Page, AReportedRecordShowsItsDefinitions) {
+  const std::string page = render_record_page(reported(), {});
+  EXPECT_THAT(page, HasSubstr("neither measured nor checked here"));
+  EXPECT_THAT(page, HasSubstr("output tokens of completed requests / duration of the benchmark"));
+  EXPECT_THAT(page, Not(HasSubstr("MFU")));
+}
+
 TEST(Tables, NarrowTerminalsLoseColumnsNotDigits) {
   const std::string text = text_of({steady()}, 70);
   std::istringstream lines(text);

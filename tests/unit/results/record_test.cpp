@@ -76,6 +76,24 @@ TEST(RecordJson, RoundTripKeepsEveryField) {
   EXPECT_FALSE(back->numerics.whole);
 }
 
+TEST(RecordJson, ReportedFiguresOnlyWhereTheBasisSaysSo) {
+  Record r = decode_record();
+  EXPECT_EQ(record_to_json(r).find("\"reported\""), std::string::npos) << "ids of older records stay what they are";
+  r.reported.emplace();
+  r.reported->figures = {{"ttft", "s", "p99", "ttft/send-interpolated", "p99_ttft_ms", 0.3, 0.2, 0.4, 100}};
+  r.reported->stated = {{"hw", "chip"}};
+  EXPECT_THAT(record_from_json(record_to_json(r), "r").error().message, HasSubstr("basis"));
+  r.basis = "reported";
+  const Result<Record> back = record_from_json(record_to_json(r), "r");
+  ASSERT_TRUE(back.ok()) << back.error().message;
+  EXPECT_EQ(record_to_json(*back), record_to_json(r));
+  EXPECT_EQ(back->reported->figures[0].high, 0.4);
+  r.reported->figures.clear();
+  EXPECT_THAT(record_from_json(record_to_json(r), "r").error().message, HasSubstr("figures"));
+  r.reported.reset();
+  EXPECT_THAT(record_from_json(record_to_json(r), "r").error().message, HasSubstr("basis"));
+}
+
 class RecordFile : public testing::Test {
  protected:
   RecordFile() : dir_(fs::temp_directory_path() / ("assay-record-" + std::to_string(::getpid()))) {}

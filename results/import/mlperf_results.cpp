@@ -1,0 +1,187 @@
+// Published MLPerf Inference results: summary_results.json of a round's results repository, and the summary.csv of the
+// submission checker. One record per entry. An entry's power result is a figure beside its performance.
+#include <algorithm>
+
+#include "results/import/source.h"
+
+namespace assay::import {
+namespace {
+
+constexpr char kJsonName[] = "mlperf-results", kCsvName[] = "mlperf-results-csv";
+
+// One entry, by the JSON's names; the CSV's columns are translated into them.
+using Entry = std::map<std::string, std::string>;
+
+struct Translation {
+  const char *csv, *json;
+};
+constexpr Translation kColumns[] = {{"Organization", "Submitter"},
+                                    {"Division", "Category"},
+                                    {"SystemType", "Suite"},
+                                    {"SystemName", "System"},
+                                    {"MlperfModel", "UsedModel"},
+                                    {"Result", "Performance_Result"},
+                                    {"Units", "Performance_Units"},
+                                    {"number_of_nodes", "Nodes"},
+                                    {"host_processor_model_name", "Processor"},
+                                    {"host_processors_per_node", "host_processors_per_node"},
+                                    {"accelerator_model_name", "Accelerator"},
+                                    {"accelerators_per_node", "a#"},
+                                    {"framework", "Software"},
+                                    {"notes", "Notes"}};
+
+constexpr const char* kLanguageModels[] = {"llama", "gptj", "mixtral", "deepseek", "gpt-oss", "qwen"};
+
+std::string field(const Entry& entry, const char* name) {
+  const auto found = entry.find(name);
+  return found == entry.end() ? "" : found->second;
+}
+
+std::string lower(std::string text) {
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return text;
+}
+
+bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+
+// Since round v4.1 the rules give language models tokens per second, and the checker of that round went on to print
+// the unit of the scenario beside it.
+bool unit_is_doubtful(const Entry& entry, const std::string& unit) {
+  if (unit != "samples/s" && unit != "queries/s") return false;
+  const std::string model = lower(field(entry, "UsedModel")), version = field(entry, "version");
+  const double round = version.size() > 1 ? parse_number(std::string_view(version).substr(1)).value_or(0) : 0;
+  if (round < 4.1) return false;
+  return std::any_of(std::begin(kLanguageModels), std::end(kLanguageModels),
+                     [&](const char* family) { return contains(model, family); });
+}
+
+void add_result(const Entry& entry, const std::string& stated_unit, const char* source_field, double value, Record* r) {
+  const std::string unit = lower(stated_unit);
+  if (contains(unit, "watt") || contains(unit, "joule") || unit == "w") {
+    add_figure(r, contains(unit, "joule") ? "energy" : "power", contains(unit, "watt") ? "W" : stated_unit, "mean",
+               "mlperf-power/as-stated", source_field, value);
+  } else if (contains(unit, "ms")) {
+    add_figure(r, "latency", "s", "estimate", "mlperf-result/latency", source_field, value / 1e3);
+  } else if (unit_is_doubtful(entry, unit)) {
+    r->warnings.push_back("the source gives this language model in " + stated_unit +
+                          "; since round v4.1 the rules give it in tokens/s");
+    add_figure(r, "result", unit, "total", "mlperf-result/unit-doubtful", source_field, value);
+  } else {
+    const std::string name = unit == "tokens/s" ? "output_tokens_per_s" : "result";
+    add_figure(r, name, unit, "total", "mlperf-result/as-stated", source_field, value);
+  }
+}
+
+void fill(const Entry& entry, Record* r) {
+  r->tier = "request";
+  r->model = field(entry, "UsedModel").empty() ? field(entry, "Model") : field(entry, "UsedModel");
+  r->dtype = lower(field(entry, "weight_data_types"));
+  r->device = field(entry, "System");
+  r->device_product = field(entry, "Accelerator").empty() ? field(entry, "Processor") : field(entry, "Accelerator");
+  r->reported->producer_version = field(entry, "version");
+  const std::string name = r->model + "/" + field(entry, "Scenario") + "/" + field(entry, "Category");
+  set_case(r, "mlperf-inference", name,
+           {{"model", r->model},
+            {"scenario", field(entry, "Scenario")},
+            {"category", field(entry, "Category")},
+            {"suite", field(entry, "Suite")},
+            {"version", field(entry, "version")}});
+  for (const auto& [key, value] : entry) {
+    if (key != "Performance_Result" && key != "Performance_Units") state(r, key, value);
+  }
+  const std::string errors = field(entry, "errors");
+  if (!errors.empty() && errors != "0") {
+    r->status = "failed";
+    r->reason = "the source counts " + errors + " errors of the submission";
+  }
+}
+
+bool claims_json(const Source& source, const JsonNode& root) {
+  if (!root.present() || root.is_object()) return false;
+  if (source.text.find_first_of('[') != source.text.find_first_not_of(" \t\r\n")) return false;
+  const std::vector<JsonNode> items = root.items();
+  return !items.empty() && items[0].has("Submitter") && items[0].has("Performance_Result");
+}
+
+Result<std::vector<Record>> read_json(const Source& source) {
+  JsonInput input(source.text, source.where);
+  std::vector<Record> records;
+  for (const JsonNode& row : input.root().items(1, 1 << 20)) {
+    const std::string place = "[" + std::to_string(records.size()) + "]";
+    Record r = begin_record(source, kJsonName, "MLPerf Inference", place);
+    for (const char* needed : {"Submitter", "Scenario", "Category", "version", "Performance_Units"}) {
+      (void)row.at(needed).text();
+    }
+    if (!row.has("UsedModel") && !row.has("Model")) row.at("Model").fail_expected("the model's name");
+    Entry entry;
+    for (const auto& [name, node] : row.members()) entry[name] = text_or_empty(row, name.c_str());
+    (void)row.at("Performance_Result").number();
+    const std::optional<double> value = positive(row, "Performance_Result", kMaxRate);
+    add_result(entry, field(entry, "Performance_Units"), "Performance_Result", value.value_or(0), &r);
+    if (row.has("Power_Result") && row.has("Power_Units")) {
+      const std::optional<double> power = positive(row, "Power_Result", kMaxRate);
+      add_result(entry, field(entry, "Power_Units"), "Power_Result", power.value_or(0), &r);
+    }
+    fill(entry, &r);
+    records.push_back(std::move(r));
+    if (!input.ok()) break;
+  }
+  if (!input.ok()) return input.error();
+  return records;
+}
+
+bool claims_csv(const Source& source, const JsonNode& /*root*/) {
+  const std::string head = source.text.substr(0, source.text.find('\n'));
+  return contains(head, "Organization,") && contains(head, "MlperfModel") && contains(head, "Scenario");
+}
+
+Result<std::vector<Record>> read_csv(const Source& source) {
+  const Result<std::vector<CsvRow>> rows = parse_csv(source);
+  if (!rows.ok()) return rows.error();
+  if (rows->empty()) return bad_input(source.where + ": expected a heading, found nothing");
+  std::vector<std::string> head = (*rows)[0].fields;
+  for (std::string& name : head) {
+    for (const Translation& t : kColumns) {
+      if (name == t.csv) name = t.json;
+    }
+  }
+  for (const char* needed : {"Submitter", "Category", "System", "UsedModel", "Scenario", "Performance_Result",
+                             "Performance_Units", "version"}) {
+    if (std::find(head.begin(), head.end(), needed) == head.end()) {
+      return line_error(source, 1, std::string("expected a column for ") + needed + ", found none");
+    }
+  }
+  std::vector<Record> records;
+  for (size_t i = 1; i < rows->size(); ++i) {
+    const CsvRow& row = (*rows)[i];
+    if (row.fields.size() != head.size()) {
+      return line_error(
+          source, row.line,
+          "expected " + std::to_string(head.size()) + " fields, found " + std::to_string(row.fields.size()));
+    }
+    Entry entry;
+    for (size_t c = 0; c < head.size(); ++c) entry[head[c]] = row.fields[c];
+    const std::optional<double> value = parse_number(field(entry, "Performance_Result"));
+    if (!value || *value <= 0 || *value > kMaxRate) {
+      return line_error(source, row.line,
+                        "Result: expected a number over 0, found '" + field(entry, "Performance_Result") + "'");
+    }
+    Record r = begin_record(source, kCsvName, "MLPerf Inference", "line " + std::to_string(row.line));
+    add_result(entry, field(entry, "Performance_Units"), "Result", *value, &r);
+    fill(entry, &r);
+    records.push_back(std::move(r));
+  }
+  return records;
+}
+
+}  // namespace
+
+Importer mlperf_summary_importer() {
+  return {kJsonName, "MLPerf Inference: summary_results.json of a published round", claims_json, read_json};
+}
+
+Importer mlperf_table_importer() {
+  return {kCsvName, "MLPerf Inference: summary.csv of the submission checker", claims_csv, read_csv};
+}
+
+}  // namespace assay::import
