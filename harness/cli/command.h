@@ -53,6 +53,7 @@ CommandSpec show_command();
 CommandSpec store_command();
 CommandSpec report_command();
 CommandSpec import_command();
+CommandSpec compare_command();
 CommandSpec doctor_command();
 CommandSpec completion_command();
 CommandSpec routing_command();

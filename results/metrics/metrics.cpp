@@ -81,4 +81,6 @@ Metrics metrics(const Record& record) {
   return out;
 }
 
+WorkUnits work_units(const Record& record) { return {units_per_step(record), unit_of(record)}; }
+
 }  // namespace assay

@@ -28,4 +28,11 @@ struct Metrics {
 };
 Metrics metrics(const Record& record);
 
+// What a step of the record does, in the unit of its rate.
+struct WorkUnits {
+  double per_step = 0;
+  std::string unit;
+};
+WorkUnits work_units(const Record& record);
+
 }  // namespace assay

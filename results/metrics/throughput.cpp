@@ -98,6 +98,13 @@ double autocorrelation_time(const std::vector<double>& x) {
   return std::max(tau, 1.0);
 }
 
+double significant_autocorrelation_time(const std::vector<double>& x) {
+  if (x.size() < 4) return 1;
+  const double tau = autocorrelation_time(x);
+  const double error = std::sqrt(2 * (2 * kWindow + 1) / static_cast<double>(x.size()));
+  return tau > 1 + 3 * error ? tau : 1;
+}
+
 Interval bootstrap_mean(const std::vector<double>& x, double confidence, uint64_t seed, int resamples) {
   const double mean = mean_of(x);
   if (x.size() < 2) return {mean, mean};

@@ -14,6 +14,10 @@ struct Interval {
 // Integrated autocorrelation time tau = 1 + 2 sum rho_k (Sokal's window), at least 1. n < 4 gives 1.
 double autocorrelation_time(const std::vector<double>& x);
 
+// The same where it stands out of the estimate's own error (three times tau's standard error for independent values),
+// else 1: what a count of samples is divided by.
+double significant_autocorrelation_time(const std::vector<double>& x);
+
 // 95 % (or `confidence`) interval of the mean of x by a circular block bootstrap. The block length follows
 // the autocorrelation time. Deterministic for a seed.
 Interval bootstrap_mean(const std::vector<double>& x, double confidence, uint64_t seed, int resamples = 2000);

@@ -11,6 +11,7 @@
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
 
+#include "results/import/import.h"
 #include "results/record.h"
 
 namespace assay {
@@ -48,6 +49,16 @@ json published() {
     return json::parse(in);
   }
   return nullptr;
+}
+
+TEST_F(RecordSchema, AReportedRecordKeepsIt) {
+  const Result<std::vector<Record>> records = import_file(ASSAY_SOURCE_DIR "/tests/golden/import/vllm_serve.json", "");
+  ASSERT_TRUE(records.ok()) << records.error().message;
+  const json record = json::parse(record_to_json(records->at(0)));
+  EXPECT_EQ(fault(record), "");
+  json wrong = record;
+  wrong["reported"]["figures"][0].erase("definition");
+  EXPECT_THAT(fault(wrong), testing::HasSubstr("definition"));
 }
 
 TEST_F(RecordSchema, EveryPublishedRecordKeepsIt) {

@@ -1,0 +1,121 @@
+#include "reports/compare.h"
+
+#include <cstdio>
+
+#include "harness/cli/common.h"
+#include "harness/cli/terminal.h"
+#include "reports/tender.h"
+#include "results/store/store.h"
+#include "suites/base/json_input.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The records of one operand: a record, a folder, or a store.
+Result<std::vector<Record>> records_of(const std::string& place) {
+  if (!fs::is_directory(place) && is_store_file(place)) {
+    const Result<Store> store = Store::open_read_only(place);
+    return store.ok() ? store->records() : Result<std::vector<Record>>(store.error());
+  }
+  Result<std::vector<Record>> records = read_records(place);
+  if (records.ok() && records->empty()) return bad_input(place + ": expected records (*.record.json), found none");
+  return records;
+}
+
+Result<int> run_tender(const Arguments& arguments) {
+  const std::string file = arguments.text("tender");
+  const Result<std::string> text = read_text_file(file);
+  if (!text.ok()) return text.error();
+  const Result<Tender> tender = parse_tender(*text, file);
+  if (!tender.ok()) return tender.error();
+  std::vector<Candidate> candidates;
+  for (const std::string& place : arguments.operands()) {
+    Result<std::vector<Record>> records = records_of(place);
+    if (!records.ok()) return records.error();
+    candidates.push_back({place, std::move(records).value()});
+  }
+  const TenderResult result = judge(*tender, candidates);
+  std::fputs(render_sheet(tender_sheet(result), table_format(arguments), stdout_options()).c_str(), stdout);
+  for (const CandidateResult& c : result.candidates) {
+    if (!c.passed) return kExitFailed;
+  }
+  return kExitOk;
+}
+
+bool fails(const std::vector<std::string>& conditions, const Comparison& c) {
+  for (const std::string& condition : conditions) {
+    if (condition == "slower" && count_verdicts(c, Difference::kSlower) > 0) return true;
+    if (condition == "ambiguous" && count_verdicts(c, Difference::kAmbiguous) > 0) return true;
+    if (condition == "unmatched" && !c.unmatched.empty()) return true;
+  }
+  return false;
+}
+
+Result<CompareOptions> options_of(const Arguments& arguments) {
+  CompareOptions options;
+  if (!arguments.has("margin")) return options;
+  std::string text = arguments.text("margin");
+  if (!text.empty() && text.back() == '%') text.pop_back();
+  const Result<double> percent = seconds_value("--margin", text, 0, 1000);
+  if (!percent.ok()) {
+    return bad_input("--margin: expected a percentage from 0 to 1000, found \"" + arguments.text("margin") + "\"");
+  }
+  options.margin = *percent / 100;
+  return options;
+}
+
+Result<int> run_compare(const Arguments& arguments) {
+  if (arguments.has("tender")) return run_tender(arguments);
+  const Result<CompareOptions> options = options_of(arguments);
+  if (!options.ok()) return options.error();
+  if (arguments.operands().size() < 2) {
+    return bad_input("expected two records, folders or stores to compare, found one");
+  }
+  std::vector<CompareSide> sides;
+  for (const std::string& place : arguments.operands()) {
+    Result<std::vector<Record>> records = records_of(place);
+    if (!records.ok()) return records.error();
+    sides.push_back({place, std::move(records).value()});
+  }
+  std::vector<Comparison> comparisons;
+  bool failed = false;
+  for (size_t i = 1; i < sides.size(); ++i) {
+    comparisons.push_back(compare(sides[0], sides[i], *options));
+    failed = failed || fails(arguments.texts("fail-on"), comparisons.back());
+  }
+  std::fputs(render_sheet(comparison_sheet(comparisons), table_format(arguments), stdout_options()).c_str(), stdout);
+  return failed ? kExitFailed : kExitOk;
+}
+
+}  // namespace
+
+CommandSpec compare_command() {
+  CommandSpec spec;
+  spec.name = "compare";
+  spec.summary = "is B faster than A, and how sure; or who meets a tender";
+  spec.operands = "A B...";
+  spec.min_operands = 1;
+  spec.max_operands = 1 << 10;
+  spec.complete = Complete::kFile;
+  spec.about =
+      "Pairs records of the same case (hash, dtype, tier, basis) and says for each metric SAME, FASTER, SLOWER or "
+      "AMBIGUOUS, with the interval of the ratio; what can't be compared is listed with the reason. Decode runs of "
+      "several batches are compared at equal tokens/s per user as well. A is what the others are compared with.\n"
+      "With --tender each operand is a candidate, judged by the requirements of the file.\n"
+      "Exit code: 0; 1 where a --fail-on condition holds, or a candidate does not pass every gate; 2 for bad input.";
+  spec.options = {
+      {"margin", "PERCENT", "the smallest change worth telling (2)", Complete::kNothing, {}, false},
+      {"fail-on", "WHAT", "exit with 1 on it", Complete::kWords, {"slower", "ambiguous", "unmatched"}, true},
+      {"tender", "FILE", "requirements: gates and weighted scores, JSON", Complete::kFile, {}, false},
+      format_option(),
+      json_option()};
+  spec.examples = {{"assay compare last-night tonight --fail-on slower", "a gate for nightly runs"},
+                   {"assay compare chip-a chip-b chip-c --format md", "two chips against the first"},
+                   {"assay compare --tender tender.json chip-a chip-b", "the score sheet of a tender"}};
+  spec.run = run_compare;
+  return spec;
+}
+
+}  // namespace assay

@@ -1,0 +1,254 @@
+#include "reports/compare.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "results/import/definitions.h"
+#include "results/metrics/metrics.h"
+
+namespace assay {
+namespace {
+
+constexpr uint64_t kBootstrapSeed = 1;
+
+// What must be equal for two records to be of the same work. The definitions of measured figures are those of this
+// program, which computes both from samples; reported figures carry theirs and are paired by them.
+struct Key {
+  std::string case_hash, dtype, tier, basis;
+  int64_t layers_run = 0;
+  auto operator<=>(const Key&) const = default;
+};
+
+Key key_of(const Record& r) {
+  return {r.case_hash, r.dtype, r.tier, r.basis, r.extrapolation ? r.extrapolation->layers_run : 0};
+}
+
+bool usable(const Record& r) {
+  return r.status == "ok" && !r.case_hash.empty() && (r.reported || !r.samples.host_ns.empty());
+}
+
+std::string unusable_reason(const Record& r) {
+  if (r.status != "ok") return r.status + ": " + r.reason;
+  return r.case_hash.empty() ? "the record names no case" : "the record has no samples";
+}
+
+using Group = std::vector<const Record*>;
+
+std::map<Key, Group> groups_of(const CompareSide& side, std::vector<Unmatched>* unmatched) {
+  std::map<Key, Group> groups;
+  for (const Record& r : side.records) {
+    if (usable(r)) {
+      groups[key_of(r)].push_back(&r);
+    } else {
+      unmatched->push_back({side.name, r.case_id, unusable_reason(r)});
+    }
+  }
+  return groups;
+}
+
+// Why a record has no partner among the others: the nearest miss.
+std::string miss_reason(const Key& key, const Record& r, const std::map<Key, Group>& others) {
+  std::string reason = "the other side has no such case";
+  for (const auto& [other, group] : others) {
+    const Record& o = *group.front();
+    if (other.case_hash != key.case_hash) {
+      if (o.case_id == r.case_id) reason = "same name, other case hash: model shape or lengths differ";
+      continue;
+    }
+    if (other.basis != key.basis) return "basis " + key.basis + " against " + other.basis;
+    if (other.tier != key.tier) return "tier " + key.tier + " against " + other.tier;
+    if (other.dtype != key.dtype) return "dtype " + key.dtype + " against " + other.dtype;
+    return "layers run: " + std::to_string(key.layers_run) + " against " + std::to_string(other.layers_run);
+  }
+  return reason;
+}
+
+// All steps of the repeats of a case, one run after the other: where runs differ, the steps correlate over a run's
+// length, and the intervals widen by it.
+struct Steps {
+  std::vector<double> in_order, sorted;
+  double units = 0;  // of work, per step
+  std::string unit;
+  std::vector<double> rates, medians;  // of each run
+};
+
+Steps steps_of(const Group& group) {
+  Steps out;
+  for (const Record* r : group) {
+    const std::vector<double> x(r->samples.host_ns.begin(), r->samples.host_ns.end());
+    const double mean = std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
+    std::vector<double> sorted = x;
+    std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2), sorted.end());
+    out.medians.push_back(sorted[sorted.size() / 2]);
+    out.rates.push_back(1 / mean);
+    out.in_order.insert(out.in_order.end(), x.begin(), x.end());
+  }
+  out.sorted = out.in_order;
+  std::sort(out.sorted.begin(), out.sorted.end());
+  const WorkUnits work = work_units(*group.front());
+  out.units = work.per_step;
+  out.unit = work.unit;
+  return out;
+}
+
+void settle(double margin, const std::vector<std::vector<double>>& repeats, MetricDifference* d) {
+  d->margin = margin;
+  for (const std::vector<double>& side : repeats) d->margin = margin_of_repeats(d->margin, side);
+  if (d->margin > margin) d->note = "margin raised by the A/A control: repeats of one side differ by as much";
+  d->ratio = ratio_of(d->a, d->b);
+  d->verdict = decide(d->higher_is_better ? d->ratio : ratio_of(d->b, d->a), d->margin);
+}
+
+MetricDifference rate_difference(const Steps& a, const Steps& b, const CompareOptions& options) {
+  MetricDifference d;
+  d.metric = "rate";
+  d.unit = a.unit;
+  d.higher_is_better = true;
+  const auto bounded = [&](const Steps& s) {
+    const Throughput rate = throughput(s.in_order, s.units, options.confidence, kBootstrapSeed);
+    const bool spread = s.in_order.size() > 1;
+    return Bounded{rate.per_s, spread ? std::optional(rate.interval.low) : std::nullopt,
+                   spread ? std::optional(rate.interval.high) : std::nullopt};
+  };
+  d.a = bounded(a);
+  d.b = bounded(b);
+  d.effect = probability_smaller(a.sorted, b.sorted);
+  settle(options.margin, {a.rates, b.rates}, &d);
+  if (!d.ratio.low) d.note = "a run of one step has no interval";
+  return d;
+}
+
+std::optional<MetricDifference> quantile_difference(const Steps& a, const Steps& b, double p, const char* name,
+                                                    const CompareOptions& options) {
+  const auto qa = correlated_quantile(a.in_order, a.sorted, p, options.confidence);
+  const auto qb = correlated_quantile(b.in_order, b.sorted, p, options.confidence);
+  if (!qa || !qb) return std::nullopt;
+  MetricDifference d;
+  d.metric = std::string("step ") + name;
+  d.unit = "ns";
+  d.a = *qa;
+  d.b = *qb;
+  settle(options.margin, p == 0.5 ? std::vector{a.medians, b.medians} : std::vector<std::vector<double>>{}, &d);
+  if (!d.ratio.low) {
+    d.note = "too few independent steps for a bound: " + std::to_string(a.sorted.size()) + " and " +
+             std::to_string(b.sorted.size());
+  }
+  return d;
+}
+
+// Of the last run of each side.
+void add_energy(const Record& a, const Record& b, const CompareOptions& options, PairComparison* pair) {
+  const auto per_token = [](const Record& r) {
+    return *r.energy.joules / static_cast<double>(r.tokens_per_step) / static_cast<double>(r.samples.host_ns.size());
+  };
+  if (!a.energy.joules || !b.energy.joules || a.tokens_per_step < 1 || b.tokens_per_step < 1) return;
+  if (*a.energy.joules <= 0 || *b.energy.joules <= 0) return;
+  MetricDifference d;
+  d.metric = "energy";
+  d.unit = "J/token";
+  d.a.value = per_token(a);
+  d.b.value = per_token(b);
+  settle(options.margin, {}, &d);
+  d.note = "energy has no interval";
+  pair->metrics.push_back(std::move(d));
+}
+
+void compare_measured(const Group& a, const Group& b, const CompareOptions& options, PairComparison* pair) {
+  const Steps sa = steps_of(a), sb = steps_of(b);
+  pair->metrics.push_back(rate_difference(sa, sb, options));
+  for (const auto& [p, name] : {std::pair{0.5, "p50"}, {0.99, "p99"}, {0.999, "p99.9"}}) {
+    if (auto d = quantile_difference(sa, sb, p, name, options)) pair->metrics.push_back(std::move(*d));
+  }
+  add_energy(*a.back(), *b.back(), options, pair);
+  for (const auto& [side, group] : {std::pair{"A", &a}, {"B", &b}}) {
+    for (const Record* r : *group) {
+      for (const std::string& cause : r->noise.causes) {
+        if (r->noise.disturbed) pair->disturbed.push_back(std::string(side) + ": " + cause);
+      }
+    }
+  }
+}
+
+// Figures of equal name, statistic, definition and unit. They carry no samples, so they differ and prove nothing.
+void compare_reported(const Record& a, const Record& b, const CompareOptions& options, PairComparison* pair) {
+  for (const ReportedFigure& fa : a.reported->figures) {
+    const FigureDefinition* definition = find_definition(fa.definition);
+    if (definition == nullptr || fa.statistic == "std") continue;
+    for (const ReportedFigure& fb : b.reported->figures) {
+      if (fa.name != fb.name || fa.statistic != fb.statistic || fa.definition != fb.definition || fa.unit != fb.unit)
+        continue;
+      if (fa.value <= 0 || fb.value <= 0) continue;
+      MetricDifference d;
+      d.metric = fa.name + " " + fa.statistic;
+      d.unit = fa.unit;
+      d.higher_is_better = definition->higher_is_better;
+      d.a = {fa.value, fa.low, fa.high};
+      d.b = {fb.value, fb.low, fb.high};
+      settle(options.margin, {}, &d);
+      if (!d.ratio.low) d.note = "reported without an interval";
+      pair->metrics.push_back(std::move(d));
+      break;
+    }
+  }
+}
+
+PairComparison compare_pair(const Key& key, const Group& a, const Group& b, const CompareOptions& options) {
+  PairComparison pair;
+  const Record &ra = *a.back(), &rb = *b.back();
+  pair.case_id = ra.case_id;
+  pair.dtype = key.dtype;
+  pair.tier = key.tier;
+  pair.basis = key.basis;
+  pair.form = ra.form == rb.form ? ra.form : ra.form + " and " + rb.form;
+  pair.device_a = ra.device_product.empty() ? ra.device : ra.device_product;
+  pair.device_b = rb.device_product.empty() ? rb.device : rb.device_product;
+  pair.runs_a = a.size();
+  pair.runs_b = b.size();
+  if (ra.reported) {
+    compare_reported(ra, rb, options, &pair);
+  } else {
+    compare_measured(a, b, options, &pair);
+  }
+  return pair;
+}
+
+}  // namespace
+
+Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOptions& options) {
+  Comparison out;
+  out.name_a = a.name;
+  out.name_b = b.name;
+  out.options = options;
+  const std::map<Key, Group> of_a = groups_of(a, &out.unmatched), of_b = groups_of(b, &out.unmatched);
+  std::vector<std::pair<const Record*, const Record*>> paired;
+  for (const auto& [key, group] : of_a) {
+    const auto other = of_b.find(key);
+    if (other == of_b.end()) {
+      out.unmatched.push_back({a.name, group.front()->case_id, miss_reason(key, *group.front(), of_b)});
+      continue;
+    }
+    out.pairs.push_back(compare_pair(key, group, other->second, options));
+    paired.emplace_back(group.back(), other->second.back());
+  }
+  for (const auto& [key, group] : of_b) {
+    if (of_a.count(key) == 0)
+      out.unmatched.push_back({b.name, group.front()->case_id, miss_reason(key, *group.front(), of_a)});
+  }
+  std::sort(out.pairs.begin(), out.pairs.end(),
+            [](const PairComparison& x, const PairComparison& y) { return x.case_id < y.case_id; });
+  out.loads = compare_loads(a, b, options);
+  out.environment = environment_differences(paired);
+  return out;
+}
+
+size_t count_verdicts(const Comparison& comparison, Difference verdict) {
+  size_t count = 0;
+  for (const PairComparison& pair : comparison.pairs) {
+    count += static_cast<size_t>(std::count_if(pair.metrics.begin(), pair.metrics.end(),
+                                               [&](const MetricDifference& d) { return d.verdict == verdict; }));
+  }
+  return count;
+}
+
+}  // namespace assay

@@ -1,0 +1,79 @@
+#include <map>
+#include <set>
+
+#include "reports/compare.h"
+#include "results/metrics/metrics.h"
+
+namespace assay {
+namespace {
+
+constexpr double kTooClose = 1e-6;  // loads nearer to one another than this, relative, are one
+
+struct Curve {
+  std::string device;
+  std::vector<LoadPoint> points;
+};
+
+// Decode runs of one model at one context by batch: the load axis of a chip.
+std::map<std::string, Curve> curves_of(const CompareSide& side, double confidence) {
+  std::map<std::string, Curve> curves;
+  for (const Record& r : side.records) {
+    if (r.step_kind != "decode" || r.status != "ok" || r.batch < 1 || r.samples.host_ns.empty()) continue;
+    const bool part = r.extrapolation && r.extrapolation->layers_run != r.extrapolation->layers_total;
+    if (part) continue;
+    const std::vector<double> x(r.samples.host_ns.begin(), r.samples.host_ns.end());
+    const Throughput rate = throughput(x, static_cast<double>(r.tokens_per_step), confidence, 1);
+    Curve& curve = curves[r.suite + " " + r.model + " " + r.dtype + " c" + std::to_string(r.context) + ", " + r.basis];
+    curve.device = r.device_product.empty() ? r.device : r.device_product;
+    LoadPoint point{rate.per_s / static_cast<double>(r.batch), {rate.per_s, {}, {}}, r.case_id};
+    if (x.size() > 1) {
+      point.rate.low = rate.interval.low;
+      point.rate.high = rate.interval.high;
+    }
+    curve.points.push_back(std::move(point));
+  }
+  return curves;
+}
+
+LoadComparison compare_curves(const std::string& work, const Curve& a, const Curve& b, const CompareOptions& options) {
+  LoadComparison out;
+  out.work = work;
+  out.device_a = a.device;
+  out.device_b = b.device;
+  out.front_a = pareto_front(a.points);
+  out.front_b = pareto_front(b.points);
+  std::set<double> loads;
+  for (const auto* front : {&out.front_a, &out.front_b}) {
+    for (const LoadPoint& p : *front) loads.insert(p.per_user);
+  }
+  double before = -1;
+  for (const double load : loads) {
+    if (before > 0 && load / before - 1 < kTooClose) continue;
+    const std::optional<RateAt> ra = rate_at(out.front_a, load), rb = rate_at(out.front_b, load);
+    if (!ra || !rb) continue;
+    before = load;
+    EqualLoad equal{load, *ra, *rb, ratio_of(ra->rate, rb->rate), Difference::kAmbiguous};
+    equal.verdict = decide(equal.ratio, options.margin);
+    out.at.push_back(std::move(equal));
+  }
+  if (out.at.empty()) {
+    out.note = "no load that both reach: the ranges of tokens/s per user do not meet";
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<LoadComparison> compare_loads(const CompareSide& a, const CompareSide& b, const CompareOptions& options) {
+  const std::map<std::string, Curve> of_a = curves_of(a, options.confidence), of_b = curves_of(b, options.confidence);
+  std::vector<LoadComparison> out;
+  for (const auto& [work, curve] : of_a) {
+    const auto other = of_b.find(work);
+    // One load each is a pair of records, compared as such.
+    if (other == of_b.end() || curve.points.size() + other->second.points.size() < 3) continue;
+    out.push_back(compare_curves(work, curve, other->second, options));
+  }
+  return out;
+}
+
+}  // namespace assay

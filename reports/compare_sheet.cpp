@@ -1,0 +1,177 @@
+#include <algorithm>
+
+#include "reports/cells.h"
+#include "reports/compare.h"
+#include "reports/format.h"
+
+namespace assay {
+namespace {
+
+std::string value_text(const Bounded& x, const std::string& unit) {
+  if (unit == "ns") return time_text(x.value);
+  if (unit == "s") return time_text(x.value * 1e9);
+  if (unit == "J/token") return number_text(x.value, 3) + " J";
+  const double half = x.low && x.high ? (*x.high - *x.low) / 2 : 0;
+  return rate_text(x.value, half, unit == "FLOP/s" || unit == "bytes/s" ? unit : "tokens/s");
+}
+
+std::string ratio_text(double ratio) { return number_text(ratio, 4); }
+
+std::string interval_of(const Ratio& ratio) {
+  return ratio.low ? ratio_text(*ratio.low) + "–" + ratio_text(*ratio.high) : "";
+}
+
+SheetCell number(std::optional<double> value) { return {value ? number_text(*value, 6) : "", value}; }
+
+SheetTable differences(const std::vector<Comparison>& comparisons) {
+  SheetTable table;
+  table.name = "differences";
+  const bool several = comparisons.size() > 1;
+  table.columns = {{"case", "case"},
+                   {"set_b", several ? "B" : ""},
+                   {"metric", "metric"},
+                   {"a", "A", true},
+                   {"b", "B", true},
+                   {"ratio", "B/A", true},
+                   {"interval", "interval"},
+                   {"verdict", "verdict"},
+                   {"effect", "P(B faster)", true},
+                   {"basis", "basis"},
+                   {"note", "note"}};
+  for (const char* name : {"set_a", "unit", "dtype", "tier", "form", "device_a", "device_b", "a_low", "a_high", "b_low",
+                           "b_high", "ratio_low", "ratio_high", "margin", "runs_a", "runs_b"}) {
+    table.columns.push_back({name, ""});
+  }
+  for (const Comparison& c : comparisons) {
+    for (const PairComparison& p : c.pairs) {
+      const std::string basis = p.basis + (p.basis == "reported" ? std::string(" ") + kReportedMark : "");
+      std::string shaken;
+      for (const std::string& cause : p.disturbed) shaken += (shaken.empty() ? "* disturbed " : "; ") + cause;
+      for (const MetricDifference& d : p.metrics) {
+        const bool first = &d == &p.metrics.front();
+        const std::string note =
+            d.note + (d.note.empty() || shaken.empty() || !first ? "" : "; ") + (first ? shaken : "");
+        table.rows.push_back({p.case_id + (shaken.empty() ? "" : " *"),
+                              c.name_b,
+                              d.metric,
+                              {value_text(d.a, d.unit), d.a.value},
+                              {value_text(d.b, d.unit), d.b.value},
+                              {ratio_text(d.ratio.value), d.ratio.value},
+                              interval_of(d.ratio),
+                              difference_name(d.verdict),
+                              {d.effect ? number_text(*d.effect, 3) : "", d.effect},
+                              basis,
+                              note,
+                              c.name_a,
+                              d.unit,
+                              p.dtype,
+                              p.tier,
+                              p.form,
+                              p.device_a,
+                              p.device_b,
+                              number(d.a.low),
+                              number(d.a.high),
+                              number(d.b.low),
+                              number(d.b.high),
+                              number(d.ratio.low),
+                              number(d.ratio.high),
+                              number(d.margin),
+                              number(static_cast<double>(p.runs_a)),
+                              number(static_cast<double>(p.runs_b))});
+      }
+    }
+  }
+  return table;
+}
+
+std::string at_text(const RateAt& at) {
+  return value_text(at.rate, "tokens/s") + (at.interpolated ? " (interpolated)" : "");
+}
+
+SheetTable equal_loads(const std::vector<Comparison>& comparisons) {
+  SheetTable table;
+  table.name = "equal_interactivity";
+  table.title = "Decode at equal interactivity";
+  table.columns = {{"work", "work"},
+                   {"set_b", comparisons.size() > 1 ? "B" : ""},
+                   {"per_user", "tokens/s per user", true},
+                   {"a", "A tokens/s", true},
+                   {"b", "B tokens/s", true},
+                   {"ratio", "B/A", true},
+                   {"interval", "interval"},
+                   {"verdict", "verdict"},
+                   {"a_interpolated", ""},
+                   {"b_interpolated", ""}};
+  for (const Comparison& c : comparisons) {
+    for (const LoadComparison& l : c.loads) {
+      for (const EqualLoad& e : l.at) {
+        table.rows.push_back({l.work,
+                              c.name_b,
+                              {number_text(e.per_user, 4), e.per_user},
+                              {at_text(e.a), e.a.rate.value},
+                              {at_text(e.b), e.b.rate.value},
+                              {ratio_text(e.ratio.value), e.ratio.value},
+                              interval_of(e.ratio),
+                              difference_name(e.verdict),
+                              e.a.interpolated ? "yes" : "no",
+                              e.b.interpolated ? "yes" : "no"});
+      }
+    }
+  }
+  return table;
+}
+
+SheetTable left_out(const std::vector<Comparison>& comparisons) {
+  SheetTable table;
+  table.name = "not_compared";
+  table.title = "Not compared";
+  table.columns = {{"set", "set"}, {"case", "case"}, {"reason", "reason"}};
+  for (const Comparison& c : comparisons) {
+    for (const Unmatched& u : c.unmatched) table.rows.push_back({u.side, u.case_id, u.reason});
+  }
+  return table;
+}
+
+SheetTable environments(const std::vector<Comparison>& comparisons) {
+  SheetTable table;
+  table.name = "environment";
+  table.title = "Different around the pairs";
+  table.columns = {{"set_b", comparisons.size() > 1 ? "B" : ""}, {"name", "what"}, {"a", "A"}, {"b", "B"}};
+  for (const Comparison& c : comparisons) {
+    for (const EnvironmentDifference& e : c.environment) table.rows.push_back({c.name_b, e.name, e.a, e.b});
+  }
+  return table;
+}
+
+}  // namespace
+
+Sheet comparison_sheet(const std::vector<Comparison>& comparisons) {
+  Sheet sheet;
+  sheet.tables = {differences(comparisons), equal_loads(comparisons), left_out(comparisons), environments(comparisons)};
+  for (const Comparison& c : comparisons) {
+    sheet.notes.push_back("A is " + c.name_a + ", B is " + c.name_b + ": " + std::to_string(c.pairs.size()) +
+                          " cases compared; " + std::to_string(count_verdicts(c, Difference::kFaster)) + " FASTER, " +
+                          std::to_string(count_verdicts(c, Difference::kSlower)) + " SLOWER, " +
+                          std::to_string(count_verdicts(c, Difference::kSame)) + " SAME, " +
+                          std::to_string(count_verdicts(c, Difference::kAmbiguous)) + " AMBIGUOUS");
+    for (const LoadComparison& l : c.loads) {
+      if (!l.note.empty()) sheet.notes.push_back(l.work + ": " + l.note);
+    }
+  }
+  const CompareOptions options = comparisons.empty() ? CompareOptions{} : comparisons.front().options;
+  const std::string margin = percent_text(options.margin);
+  sheet.notes.push_back("FASTER, SLOWER: B's whole " + percent_text(options.confidence) +
+                        " interval lies more than the margin (" + margin +
+                        ", or the spread between repeats where that is larger) beyond A; SAME: it lies within the "
+                        "margin; AMBIGUOUS: neither can be told");
+  const bool reported = std::any_of(comparisons.begin(), comparisons.end(), [](const Comparison& c) {
+    return std::any_of(c.pairs.begin(), c.pairs.end(), [](const PairComparison& p) { return p.basis == "reported"; });
+  });
+  if (reported) {
+    sheet.notes.push_back(std::string(kReportedMark) +
+                          " reported: figures of equal definition as their sources state them, without intervals");
+  }
+  return sheet;
+}
+
+}  // namespace assay

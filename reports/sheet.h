@@ -1,0 +1,42 @@
+// A sheet: a few small tables and notes, in every format. What commands print that is not a list of records.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reports/tables.h"
+
+namespace assay {
+
+// `text` for people, `number` (if any) for machines; an empty text is an absent value.
+struct SheetCell {
+  SheetCell() = default;
+  SheetCell(std::string t) : text(std::move(t)) {}  // NOLINT(google-explicit-constructor)
+  SheetCell(const char* t) : text(t) {}             // NOLINT(google-explicit-constructor)
+  SheetCell(std::string t, std::optional<double> n) : text(std::move(t)), number(n) {}
+  std::string text;
+  std::optional<double> number;
+};
+
+struct SheetColumn {
+  std::string name, title;  // name: for machines, with its unit; an empty title is for machines only
+  bool right = false;
+};
+
+struct SheetTable {
+  std::string name, title;
+  std::vector<SheetColumn> columns;
+  std::vector<std::vector<SheetCell>> rows;
+};
+
+struct Sheet {
+  std::vector<SheetTable> tables;  // the first is the answer
+  std::vector<std::string> notes;
+};
+
+// kText: aligned, the last column wrapped to the width. kMarkdown: the same. kCsv (RFC 4180): the first table, raw.
+// kJson: {"<table>": [rows by column name], ..., "notes": [...]}, raw; an absent value is null.
+std::string render_sheet(const Sheet& sheet, TableFormat format, const TableOptions& options);
+
+}  // namespace assay

@@ -1,0 +1,120 @@
+// Import, comparison and tender as scripts meet them: exit codes, messages, and what is left on disk.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "results/record.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+constexpr const char* kSamples = ASSAY_SOURCE_DIR "/tests/golden/import/";
+
+struct Outcome {
+  int code = -1;
+  std::string text;  // stdout and stderr
+};
+
+class CliDecide : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    dir_ = fs::temp_directory_path() / ("assay-decide-" + std::to_string(::getpid()) + "-" + info->name());
+    fs::create_directories(dir_);
+  }
+  void TearDown() override { fs::remove_all(dir_); }
+
+  Outcome assay(const std::string& arguments) const {
+    Outcome out;
+    const std::string line = "cd '" + dir_.string() + "' && " ASSAY_BINARY_DIR "/bin/assay " + arguments + " 2>&1";
+    FILE* pipe = ::popen(line.c_str(), "r");
+    if (pipe == nullptr) return out;
+    char buffer[4096];
+    for (size_t n = 0; (n = std::fread(buffer, 1, sizeof(buffer), pipe)) > 0;) out.text.append(buffer, n);
+    const int status = ::pclose(pipe);
+    out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return out;
+  }
+  // A record of 600 steps of about `ms` in the folder.
+  void record(const std::string& folder, uint64_t ms) const {
+    Record r;
+    r.basis = "measured";
+    r.status = "ok";
+    r.suite = "decode";
+    r.step_kind = "decode";
+    r.dtype = "bf16";
+    r.case_id = "decode/m/bf16/b1/c512";
+    r.case_hash = "h";
+    r.batch = r.tokens_per_step = 1;
+    for (uint64_t i = 0; i < 600; ++i) {
+      r.samples.start_ns.push_back(i * ms * 1'010'000);
+      r.samples.host_ns.push_back(ms * 1'000'000 + i * 7919 % 100'000);
+    }
+    ASSERT_TRUE(write_record(r, dir_ / folder).ok());
+  }
+  void file(const std::string& name, const std::string& text) const { std::ofstream(dir_ / name) << text; }
+
+  fs::path dir_;
+};
+
+TEST_F(CliDecide, ImportMarksWhatItBringsIn) {
+  const Outcome out =
+      assay("import " + std::string(kSamples) + "vllm_serve.json " + kSamples + "llama_bench.sql --out in");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("3 reported records in in"));
+  const Result<std::vector<Record>> records = read_records(dir_ / "in");
+  ASSERT_TRUE(records.ok()) << records.error().message;
+  EXPECT_EQ(records->size(), 3U);
+  EXPECT_THAT(assay("show in").text, HasSubstr("506.88 tokens/s †"));
+}
+
+TEST_F(CliDecide, ABadFileAmongGoodOnesLeavesNothing) {
+  file("bad.json", "{\"model_id\": 7}");
+  const Outcome out = assay("import " + std::string(kSamples) + "vllm_serve.json bad.json --out in");
+  EXPECT_EQ(out.code, 2) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("bad.json"));
+  EXPECT_FALSE(fs::exists(dir_ / "in"));
+  EXPECT_THAT(assay("import bad.json --format vllm-serv").text, HasSubstr("vllm-serve"));
+}
+
+TEST_F(CliDecide, CompareGatesANightlyRun) {
+  record("a", 10);
+  record("b", 12);
+  EXPECT_EQ(assay("compare a b").code, 0);
+  const Outcome out = assay("compare a b --fail-on slower");
+  EXPECT_EQ(out.code, 1) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("SLOWER"));
+  EXPECT_EQ(assay("compare b a --fail-on slower").code, 0);
+  EXPECT_EQ(assay("compare a b --fail-on slower --margin 30").code, 0) << "20 % is within 30 %";
+  EXPECT_EQ(assay("compare a").code, 2);
+  EXPECT_EQ(assay("compare a nothing-here").code, 2);
+  EXPECT_EQ(assay("compare a b --margin wide").code, 2);
+}
+
+TEST_F(CliDecide, TenderSaysPassOutOrBadInput) {
+  record("a", 10);
+  const std::string head = "{\"schema_version\":1,\"title\":\"t\",\"gates\":[{\"id\":\"G\",\"clause\":\"";
+  file("met.json", head + "p99(step) <= 11 ms @ 99 %\"}]}");
+  file("missed.json", head + "p99(step) <= 9 ms @ 99 %\"}]}");
+  file("bad.json", head + "p99(step) <= 9 mb\"}]}");
+  const Outcome met = assay("compare --tender met.json a");
+  EXPECT_EQ(met.code, 0) << met.text;
+  EXPECT_THAT(met.text, HasSubstr("PASS"));
+  const Outcome missed = assay("compare --tender missed.json a");
+  EXPECT_EQ(missed.code, 1) << missed.text;
+  EXPECT_THAT(missed.text, HasSubstr("OUT"));
+  const Outcome bad = assay("compare --tender bad.json a");
+  EXPECT_EQ(bad.code, 2);
+  EXPECT_THAT(bad.text, HasSubstr("column 16"));
+}
+
+}  // namespace
+}  // namespace assay

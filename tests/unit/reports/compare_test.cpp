@@ -1,0 +1,201 @@
+#include "reports/compare.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace assay {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+// `n` steps of about `ms` with 1 % of noise; batch 4 of one decode case unless changed.
+Record run(double ms, uint64_t seed, size_t n = 400, int64_t batch = 4) {
+  Record r;
+  r.basis = "measured";
+  r.status = "ok";
+  r.suite = "decode";
+  r.step_kind = "decode";
+  r.model = "m";
+  r.dtype = "bf16";
+  r.batch = r.tokens_per_step = batch;
+  r.context = 512;
+  r.case_id = "decode/m/bf16/b" + std::to_string(batch) + "/c512";
+  r.case_hash = "hash-b" + std::to_string(batch);
+  r.device = "chip:0";
+  r.device_product = "Chip";
+  std::mt19937_64 random(seed);
+  std::normal_distribution<double> noise(1, 0.01);
+  uint64_t at = 0;
+  for (size_t i = 0; i < n; ++i) {
+    r.samples.start_ns.push_back(at);
+    r.samples.host_ns.push_back(static_cast<uint64_t>(ms * 1e6 * noise(random)));
+    at += r.samples.host_ns.back();
+  }
+  return r;
+}
+
+const MetricDifference& metric(const PairComparison& pair, const std::string& name) {
+  for (const MetricDifference& d : pair.metrics) {
+    if (d.metric == name) return d;
+  }
+  ADD_FAILURE() << "no metric " << name;
+  return pair.metrics.front();
+}
+
+// 4 tokens in 10 ms and in 8 ms: 400 and 500 tokens/s.
+TEST(Compare, TellsRateAndPercentilesInTheirOwnDirection) {
+  const Comparison c = compare({"a", {run(10, 1)}}, {"b", {run(8, 2)}}, {});
+  ASSERT_EQ(c.pairs.size(), 1U);
+  const MetricDifference& rate = metric(c.pairs[0], "rate");
+  EXPECT_NEAR(rate.a.value, 400, 2);
+  EXPECT_NEAR(rate.b.value, 500, 2.5);
+  EXPECT_NEAR(rate.ratio.value, 1.25, 0.01);
+  EXPECT_EQ(rate.verdict, Difference::kFaster);
+  EXPECT_NEAR(*rate.effect, 1, 1e-9) << "every step of B is shorter";
+  EXPECT_EQ(metric(c.pairs[0], "step p50").verdict, Difference::kFaster);
+  EXPECT_NEAR(metric(c.pairs[0], "step p50").ratio.value, 0.8, 0.01) << "the ratio of the times themselves";
+  EXPECT_TRUE(c.unmatched.empty());
+  EXPECT_EQ(compare({"b", {run(8, 2)}}, {"a", {run(10, 1)}}, {}).pairs[0].metrics[0].verdict, Difference::kSlower);
+}
+
+// An upper bound of p99 at 97.5 % takes ln 0.025 / ln 0.99 = 367 steps.
+TEST(Compare, ATailWithoutABoundDecidesNothing) {
+  const Comparison c = compare({"a", {run(10, 1, 300)}}, {"b", {run(5, 2, 300)}}, {});
+  EXPECT_EQ(metric(c.pairs[0], "step p99").verdict, Difference::kAmbiguous);
+  EXPECT_THAT(metric(c.pairs[0], "step p99").note, HasSubstr("300 and 300"));
+  EXPECT_EQ(metric(c.pairs[0], "step p50").verdict, Difference::kFaster);
+}
+
+TEST(Compare, EqualRunsAreSame) {
+  const Comparison c = compare({"a", {run(10, 1)}}, {"b", {run(10, 2)}}, {});
+  EXPECT_EQ(metric(c.pairs[0], "rate").verdict, Difference::kSame);
+  EXPECT_NEAR(*metric(c.pairs[0], "rate").effect, 0.5, 0.1);
+  EXPECT_EQ(count_verdicts(c, Difference::kSlower), 0U);
+}
+
+// Repeats of A differ by 10 %: a change of 6 % is no news on such a machine.
+TEST(Compare, RepeatsRaiseTheMargin) {
+  const CompareSide noisy{"a", {run(10, 1), run(11, 2)}};
+  const Comparison c = compare(noisy, {"b", {run(9.9, 3)}}, {});
+  const MetricDifference& rate = metric(c.pairs[0], "rate");
+  EXPECT_NEAR(rate.margin, 0.1, 0.005);
+  EXPECT_NE(rate.verdict, Difference::kFaster);
+  EXPECT_THAT(rate.note, HasSubstr("A/A"));
+  EXPECT_EQ(c.pairs[0].runs_a, 2U);
+}
+
+TEST(Compare, PairsOnlyTheSameWorkAndSaysWhy) {
+  Record other_dtype = run(10, 1), other_basis = run(10, 1), other_tier = run(10, 1), failed = run(10, 1),
+         renamed = run(10, 1), part = run(10, 1);
+  other_dtype.dtype = "int8";
+  other_basis.basis = "simulated";
+  other_tier.tier = "request";
+  failed.status = "failed";
+  failed.reason = "numerics: rope";
+  renamed.case_hash = "another";
+  part.extrapolation = Extrapolation{4, 32, {}, {}, 0, {}, "", ""};
+  const auto reason = [&](const Record& r) {
+    const Comparison c = compare({"a", {run(10, 1)}}, {"b", {r}}, {});
+    EXPECT_TRUE(c.pairs.empty());
+    EXPECT_EQ(c.unmatched.size(), 2U);
+    for (const Unmatched& u : c.unmatched) {
+      if (u.side == "b") return u.reason;
+    }
+    return std::string();
+  };
+  EXPECT_EQ(reason(other_dtype), "dtype int8 against bf16");
+  EXPECT_EQ(reason(other_basis), "basis simulated against measured");
+  EXPECT_EQ(reason(other_tier), "tier request against program");
+  EXPECT_EQ(reason(failed), "failed: numerics: rope");
+  EXPECT_EQ(reason(renamed), "same name, other case hash: model shape or lengths differ");
+  EXPECT_EQ(reason(part), "layers run: 4 against 0");
+  EXPECT_EQ(reason(run(10, 1, 400, 8)), "the other side has no such case");
+}
+
+Record reported(double rate, double tpot, const std::string& definition) {
+  Record r;
+  r.basis = "reported";
+  r.status = "ok";
+  r.tier = "request";
+  r.case_id = "vllm-serve/m";
+  r.case_hash = "v";
+  r.reported.emplace();
+  r.reported->figures = {
+      {"output_tokens_per_s", "tokens/s", "total", "output-tokens-per-s/wall", "x", rate, {}, {}, {}},
+      {"tpot", "s", "p99", definition, "y", tpot, {}, {}, {}}};
+  return r;
+}
+
+TEST(Compare, ReportedFiguresNeedEqualDefinitionsAndDecideNothing) {
+  const Record a = reported(100, 0.02, "tpot/after-first-interpolated");
+  const Comparison c = compare({"a", {a}}, {"b", {reported(150, 0.01, "tpot/after-first-interpolated")}}, {});
+  ASSERT_EQ(c.pairs.size(), 1U);
+  ASSERT_EQ(c.pairs[0].metrics.size(), 2U);
+  EXPECT_EQ(c.pairs[0].metrics[0].verdict, Difference::kAmbiguous);
+  EXPECT_DOUBLE_EQ(c.pairs[0].metrics[0].ratio.value, 1.5);
+  EXPECT_FALSE(c.pairs[0].metrics[1].higher_is_better);
+  const Comparison other = compare({"a", {a}}, {"b", {reported(150, 0.01, "tpot/after-first-rank")}}, {});
+  EXPECT_EQ(other.pairs[0].metrics.size(), 1U) << "the same name by another formula";
+  const std::string text = render_sheet(comparison_sheet({c}), TableFormat::kText, {});
+  EXPECT_THAT(text, HasSubstr("reported †"));
+  EXPECT_THAT(text, Not(HasSubstr("FASTER  ")));
+}
+
+TEST(Compare, EnvironmentDifferencesAreListedOnce) {
+  Record a = run(10, 1), b = run(10, 2);
+  a.environment = {{"kernel", "6.1"}, {"loadavg", "0.1"}, {"cpu_model", "X"}};
+  b.environment = {{"kernel", "6.6"}, {"loadavg", "9"}, {"cpu_model", "X"}, {"governor", "powersave"}};
+  a.tool_commit = b.tool_commit = "abc";
+  const Comparison c = compare({"a", {a}}, {"b", {b}}, {});
+  ASSERT_EQ(c.environment.size(), 2U);
+  EXPECT_EQ(c.environment[0].name, "governor");
+  EXPECT_EQ(c.environment[0].a, "not stated");
+  EXPECT_EQ(c.environment[1].a, "6.1");
+  EXPECT_EQ(c.environment[1].b, "6.6");
+}
+
+// A at batch 4 and 16: 4 in 10 ms (100 per user, 400 in all) and 16 in 20 ms (50, 800). B at batch 8: 8 in 12.5 ms
+// (80 per user, 640 in all). On A's line between (50, 800) and (100, 400) the rate at 80 is 800 - 30 x 8 = 560.
+TEST(Compare, DecodeAtEqualInteractivityIsInterpolatedAndSaysSo) {
+  const CompareSide a{"a", {run(10, 1), run(20, 2, 400, 16)}}, b{"b", {run(12.5, 3, 400, 8)}};
+  const Comparison c = compare(a, b, {});
+  ASSERT_EQ(c.loads.size(), 1U);
+  ASSERT_EQ(c.loads[0].at.size(), 1U);
+  const EqualLoad& equal = c.loads[0].at[0];
+  EXPECT_NEAR(equal.per_user, 80, 0.5);
+  EXPECT_TRUE(equal.a.interpolated);
+  EXPECT_FALSE(equal.b.interpolated);
+  EXPECT_NEAR(equal.a.rate.value, 560, 5);
+  EXPECT_NEAR(equal.ratio.value, 640.0 / 560, 0.02);
+  EXPECT_EQ(equal.verdict, Difference::kFaster);
+  EXPECT_THAT(render_sheet(comparison_sheet({c}), TableFormat::kText, {}), HasSubstr("(interpolated)"));
+}
+
+TEST(Compare, LoadsThatDoNotMeetAreSaid) {
+  const CompareSide a{"a", {run(10, 1), run(20, 2, 400, 16)}}, b{"b", {run(1, 3)}};
+  const Comparison c = compare(a, b, {});
+  ASSERT_EQ(c.loads.size(), 1U);
+  EXPECT_TRUE(c.loads[0].at.empty());
+  EXPECT_THAT(c.loads[0].note, HasSubstr("do not meet"));
+}
+
+TEST(Compare, EveryFormatCarriesTheSameVerdict) {
+  Record shaken = run(8, 2);
+  shaken.noise.disturbed = true;
+  shaken.noise.causes = {"steal 4.1 %"};
+  const Sheet sheet = comparison_sheet({compare({"a", {run(10, 1)}}, {"b", {shaken}}, {})});
+  for (const TableFormat format : {TableFormat::kText, TableFormat::kMarkdown, TableFormat::kCsv, TableFormat::kJson}) {
+    const std::string text = render_sheet(sheet, format, {});
+    EXPECT_THAT(text, HasSubstr("FASTER"));
+    EXPECT_THAT(text, HasSubstr("steal 4.1 %"));
+    EXPECT_THAT(text, HasSubstr("decode/m/bf16/b4/c512"));
+  }
+  EXPECT_THAT(render_sheet(sheet, TableFormat::kJson, {}), HasSubstr("\"ratio_low\": 1.2"));
+}
+
+}  // namespace
+}  // namespace assay
