@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "reports/html/cost_json.h"
+#include "reports/html/curve_json.h"
 #include "reports/html/report_fields.h"
 
 namespace assay {
@@ -169,7 +170,9 @@ std::string report_json(const ReportModel& m) {
                             {"environment", list(m.environment, environment_json)},
                             {"targets", targets_json(m.targets)},
                             {"costs", list(m.costs, cost_json)},
-                            {"cost_answer", cost_answer_json(m.cost_answer)}};
+                            {"cost_answer", cost_answer_json(m.cost_answer)},
+                            {"skew", list(m.skew, skew_json)},
+                            {"context", list(m.context, context_json)}};
   return without_markup(out.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
 }
 

@@ -1,5 +1,8 @@
 #include "reports/html/report_model.h"
 
+#include <map>
+#include <utility>
+
 #include "reports/html/model_parts.h"
 
 namespace assay {
@@ -35,8 +38,24 @@ void add_curve(const Record& record, size_t row, const ReportOptions& options, R
   if (!curve.p.empty()) model->curves.push_back(std::move(curve));
 }
 
-void conclude(const std::vector<Record>& records, const ReportOptions& options, ReportModel* model) {
+// Devices of several machines share their names ("cpu:0"): curves are of one chip and one basis.
+void add_derived_curves(const std::vector<Record>& records, const std::vector<size_t>& chips, ReportModel* model) {
+  std::map<std::pair<size_t, std::string>, std::vector<Record>> apart;
+  for (size_t i = 0; i < records.size(); ++i) {
+    if (records[i].status == "ok" && !records[i].model.empty())
+      apart[{chips[i], records[i].basis}].push_back(records[i]);
+  }
+  for (const auto& [key, of_chip] : apart) {
+    for (SkewCurve& curve : skew_curves(of_chip, kSkewRanks)) model->skew.push_back({key.first, std::move(curve)});
+    for (ContextCurve& curve : context_curves(of_chip)) model->context.push_back({key.first, std::move(curve)});
+  }
+}
+
+// `chips`: of each record, its chip.
+void conclude(const std::vector<Record>& records, const std::vector<size_t>& chips, const ReportOptions& options,
+              ReportModel* model) {
   model->answer = answer_of(*model);
+  add_derived_curves(records, chips, model);
   if (options.pricing) {
     model->targets = options.pricing->targets;
     model->costs = costs_of(records, *options.pricing, *model);
@@ -62,7 +81,7 @@ ReportModel report_model(const std::vector<Record>& records, const ReportOptions
   model.environment = environment_of(records, chips, model.chips.size());
   for (const ReportGroup& group : model.groups) add_curve(records[group.row], group.row, options, &model);
   if (records.size() > options.max_rows) keep_group_rows(&model);
-  conclude(records, options, &model);
+  conclude(records, chips, options, &model);
   return model;
 }
 
@@ -102,7 +121,7 @@ Result<ReportModel> report_model(const Store& store, const ReportOptions& option
   }
   model.environment = environment_of(details, chips, model.chips.size());
   keep_group_rows(&model);
-  conclude(details, options, &model);
+  conclude(details, chips, options, &model);
   return model;
 }
 

@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "results/metrics/context_curve.h"
 #include "results/metrics/metrics.h"
+#include "results/metrics/skew.h"
 #include "results/metrics/target.h"
 #include "results/prices/cost_inputs.h"
 #include "results/record.h"
@@ -16,6 +18,7 @@
 namespace assay {
 
 inline constexpr int kReportVersion = 1;
+inline constexpr int64_t kSkewRanks = 8;  // expert-parallel ranks that the skew curves stand for
 
 struct Bounded {  // a value with the interval it comes with; what is unknown is absent
   std::optional<double> value, low, high;
@@ -135,6 +138,15 @@ struct ReportPricing {
   std::vector<ReportTarget> targets;
 };
 
+struct ReportSkew {  // of kSkewRanks ranks
+  size_t chip = 0;
+  SkewCurve curve;
+};
+struct ReportContext {
+  size_t chip = 0;
+  ContextCurve curve;
+};
+
 struct ReportModel {
   std::string created, tool_version, tool_commit, title;
   size_t records = 0;       // read
@@ -150,6 +162,8 @@ struct ReportModel {
   std::vector<ReportTarget> targets;
   std::vector<ReportCost> costs;
   ReportCostAnswer cost_answer;
+  std::vector<ReportSkew> skew;
+  std::vector<ReportContext> context;
 };
 
 struct ReportOptions {

@@ -33,14 +33,16 @@ function costStatement(page: Page): Statement | null {
   const args: Record<string, string> = { chip, value: perHundredK(amount.value), low: perHundredK(amount.low), high: perHundredK(amount.high) };
   const what = say(T.cost_for, { model: `${first.model} ${first.dtype}`, class: say(classText(first.classes[first.headline])) });
   if (answer.kind === "one-chip") return { head: say(T.answer_cost_one, args), tails: [`${what} · ${say(T.cost_alone, args)}`] };
+  const sides = new Set(answer.costs.map((i) => model.costs[i].rented));
+  const mixed = sides.size > 1 ? [say(T.mixed_sides)] : [];
   const rival = headlineCost(second);
   Object.assign(args, { second: chipLabel(page, second.chip), second_low: perHundredK(rival.low), second_high: perHundredK(rival.high) });
   if (answer.kind === "cheapest") {
     const sure = say(T.cost_sure, { ...args, value: perHundredK(rival.value) });
-    return { head: say(T.answer_cheapest, args), tails: [`${what} · ${sure}`] };
+    return { head: say(T.answer_cheapest, args), tails: [`${what} · ${sure}`, ...mixed] };
   }
   const chips = [chip, args.second].join(page.state.lang === "zh" ? "、" : " and ");
-  return { head: say(T.answer_cost_undecided, { chips }), tails: [`${what} · ${say(T.cost_unsure, args)}`] };
+  return { head: say(T.answer_cost_undecided, { chips }), tails: [`${what} · ${say(T.cost_unsure, args)}`, ...mixed] };
 }
 
 function verdictLines(page: Page): string[] {

@@ -35,6 +35,8 @@ export interface Series {
   style: "points" | "line" | "points-line" | "bar" | "band" | "ticks" | "rule" | "range";
   marks: Mark[];
   stack?: string;
+  /** where a mark's label stands; right of it unless said */
+  labels?: "top" | "right";
   /** not listed in the legend */
   quiet?: boolean;
 }

@@ -15,8 +15,8 @@ interface Look {
   symbolScale: number;
 }
 
-export const fontFamily =
-  'system-ui, -apple-system, "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", sans-serif';
+// Without quotes: they would end the attribute that an SVG file keeps the style in.
+export const fontFamily = "system-ui, -apple-system, Segoe UI, PingFang SC, Microsoft YaHei, Noto Sans CJK SC, Noto Sans SC, sans-serif";
 
 interface Drawn {
   color: string;
@@ -73,7 +73,7 @@ const stroke = (x1: number, y1: number, x2: number, y2: number, color: string, w
 });
 
 /** Whiskers of a mark's intervals in both directions. */
-function whiskers(series: Series, color: string): Record<string, unknown> | null {
+function whiskers(series: Series, color: string, look?: Look): Record<string, unknown> | null {
   const marks = series.marks.filter((m) => m.yLow != null || m.xLow != null);
   if (marks.length === 0) return null;
   return {
@@ -84,7 +84,7 @@ function whiskers(series: Series, color: string): Record<string, unknown> | null
     z: 3,
     data: marks.map(point),
     encode: { x: [0, 2, 3], y: [1, 4, 5] },
-    renderItem: (_: unknown, api: Api) => {
+    renderItem: (params: { dataIndex: number }, api: Api) => {
       const [x, y, xLow, xHigh, yLow, yHigh] = [0, 1, 2, 3, 4, 5].map((d) => api.value(d));
       const children: unknown[] = [];
       if (Number.isFinite(yLow) && Number.isFinite(yHigh)) {
@@ -94,6 +94,11 @@ function whiskers(series: Series, color: string): Record<string, unknown> | null
       if (Number.isFinite(xLow) && Number.isFinite(xHigh)) {
         const [[low, cy], [high]] = [api.coord([xLow, y]), api.coord([xHigh, y])];
         children.push(stroke(low, cy, high, cy, color), stroke(low, cy - 4, low, cy + 4, color), stroke(high, cy - 4, high, cy + 4, color));
+      }
+      const label = marks[params.dataIndex].label;
+      if (look && label) {
+        const [right, cy] = api.coord([Number.isFinite(xHigh) ? xHigh : x, y]);
+        children.push({ type: "text", style: { x: right + 8, y: cy, text: label, fill: look.ink.text, font: `600 12.5px ${fontFamily}`, textVerticalAlign: "middle" } });
       }
       return { type: "group", children };
     },
@@ -164,12 +169,12 @@ function ticks(series: Series, color: string): Record<string, unknown> {
 
 function seriesOptions(series: Series, chart: Chart, look: Look): Record<string, unknown>[] {
   const tone = drawn(series, look);
-  const data = series.marks.map((m) => ({ value: [m.x, m.y], row: m.row, label: m.label ? labelOf(m, look) : undefined }));
+  const data = series.marks.map((m) => ({ value: [m.x, m.y], row: m.row, label: m.label ? labelOf(m, look, series.labels ?? "right") : undefined }));
   const base = { name: series.name, data, itemStyle: { color: tone.color }, animation: false };
   if (series.style === "band") return [band(series, tone.color)];
   if (series.style === "ticks") return series.marks.length > 0 ? [ticks(series, tone.color)] : [];
   if (series.style === "range") return [range(series, look)];
-  if (series.style === "bar") return [barOption(series, chart, look, tone), ...(whiskers(series, look.ink.text) ? [whiskers(series, look.ink.text)!] : [])];
+  if (series.style === "bar") return [barOption(series, chart, look, tone), ...list(whiskers(series, look.ink.text, look))];
   if (series.style === "points") {
     if (series.marks.length === 0) return [];
     return [{ ...base, type: "scatter", symbol: tone.symbol, symbolSize: 11 * look.symbolScale, z: 4 }, ...list(whiskers(series, tone.color))];
@@ -190,10 +195,10 @@ function seriesOptions(series: Series, chart: Chart, look: Look): Record<string,
 
 const list = <T>(item: T | null): T[] => (item === null ? [] : [item]);
 
-const labelOf = (m: Mark, look: Look): Record<string, unknown> => ({
+const labelOf = (m: Mark, look: Look, position: string): Record<string, unknown> => ({
   show: look.width > 520,
   formatter: m.label,
-  position: "right",
+  position,
   color: look.ink.muted,
   fontSize: 11,
 });
@@ -218,7 +223,6 @@ function barOption(series: Series, chart: Chart, look: Look, tone: Drawn): Recor
       value: [m.x, m.y],
       row: m.row,
       itemStyle: itemOf(series, m, sideways, look, tone),
-      label: m.label ? { show: true, position: sideways ? "right" : "top", formatter: m.label, color: look.ink.text, fontSize: 12 } : undefined,
     })),
   };
 }
@@ -281,13 +285,13 @@ export function chartOption(chart: Chart, look: { theme: Theme; lang: Lang; widt
   const legend = [...new Set(chart.series.filter((s) => !s.quiet && s.marks.length > 0).map((s) => s.name))];
   const sideways = chart.y.scale === "category";
   const aside = look.width > 520 ? 180 : 112;
-  const top = sideways ? 14 + 15 * (chart.guides?.length ?? 0) : legend.length > 1 ? 38 + 22 * legendRows(legend, look.width) : 40;
+  const top = sideways ? 14 + 15 * (chart.guides?.length ?? 0) : legend.length > 1 ? 42 + 22 * legendRows(legend, look.width) : 40;
   return {
     animation: false,
     textStyle: { fontFamily, color: full.ink.text },
     backgroundColor: look.static ? full.ink.surface : "transparent",
     grid: { left: sideways ? aside : 64, right: sideways ? 90 : 28, top, bottom: 46 },
-    legend: { show: legend.length > 1, data: legend, top: 0, left: 0, itemGap: 16, itemWidth: 26, itemHeight: 11, textStyle: { color: full.ink.text, fontSize: 12 } },
+    legend: { show: legend.length > 1, data: legend, top: 0, left: 0, itemGap: look.static ? 30 : 16, itemWidth: 26, itemHeight: 11, textStyle: { color: full.ink.text, fontSize: 12 } },
     tooltip: look.static
       ? undefined
       : {

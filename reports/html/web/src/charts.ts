@@ -1,9 +1,10 @@
 // The charts of the report, each made of the model alone.
 import type { Chart, ChartDef, ChartResult, Mark, Series } from "./chart_def";
+import { contextCurves, skewCurves } from "./derived_charts";
 import { costBars, costTornado, costWaterfall } from "./cost_charts";
 import { axisNumber, axisTime, grouped, numberText, roundDown, roundUp, rateText, timeText } from "./format";
-import { chipName, shownRows, usable, type Case, type Curve, type Model, type Row } from "./model";
-import { scopeOf, type State } from "./state";
+import { chipName, shownRows, usable, type Curve, type Model, type Row } from "./model";
+import { commonValue, reference, scopeOf, type State } from "./state";
 import { basisText, say, T, type Lang } from "./text";
 
 const rateTick = (v: number): string => axisNumber(v);
@@ -24,17 +25,6 @@ function bySeries(model: Model, rows: Row[], lang: Lang): Map<string, Row[]> {
     out.set(name, [...(out.get(name) ?? []), row]);
   }
   return out;
-}
-
-/** The case compared, whose context and batch the curves share: one line a chip. */
-const reference = (model: Model, state: State): Case | null => (state.case === null ? null : model.cases[state.case]);
-
-/** `wanted` where a row has it, else the value that most rows have. */
-function commonValue(rows: Row[], value: (row: Row) => number, wanted: number | undefined): number {
-  const counts = new Map<number, number>();
-  for (const row of rows) counts.set(value(row), (counts.get(value(row)) ?? 0) + 1);
-  if (wanted !== undefined && counts.has(wanted)) return wanted;
-  return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0])[0]?.[0] ?? 0;
 }
 
 function pareto(model: Model, state: State, lang: Lang): ChartResult[] {
@@ -231,35 +221,6 @@ function shortCase(model: Model, row: Row): string {
   return `${c.kind === "prefill" ? "P" : c.kind === "decode" ? "D" : c.kind} b${c.batch} ${axisNumber(c.kind === "prefill" ? c.tokens : c.context)}`;
 }
 
-function context(model: Model, state: State, lang: Lang): ChartResult[] {
-  const head = { id: "context", title: T.context_title };
-  const all = shownRows(model).filter((r) => usable(r) && model.cases[r.case].kind === "decode" && inScope(model, state, r));
-  const batchOf = (r: Row): number => model.cases[r.case].batch;
-  const batch = commonValue(all, batchOf, reference(model, state)?.batch);
-  const series: Series[] = [...bySeries(model, all.filter((r) => batchOf(r) === batch), lang)]
-    .filter(([, list]) => new Set(list.map((r) => model.cases[r.case].context)).size > 1)
-    .map(([name, list]) => ({
-      name,
-      tone: list[0].chip,
-      style: "points-line",
-      marks: list
-        .map((r): Mark => ({ x: model.cases[r.case].context, y: r.median_ns as number, yLow: r.p50_low_ns, yHigh: r.p50_high_ns, row: r.index }))
-        .sort((a, b) => a.x - b.x),
-    }));
-  if (series.length === 0) return [{ ...head, missing: T.context_empty }];
-  return [
-    {
-      ...head,
-      note: T.context_note,
-      noteArgs: { batch },
-      x: { name: T.axis_context, scale: "log", tick: axisNumber, value: (v) => grouped(String(v)) },
-      y: { name: T.axis_step, scale: "linear", tick: axisTime, value: timeText },
-      height: 340,
-      series,
-    },
-  ];
-}
-
 export const chartDefs: ChartDef[] = [
   { id: "cost", section: "cost", build: costBars },
   { id: "waterfall", section: "cost", build: costWaterfall },
@@ -269,5 +230,6 @@ export const chartDefs: ChartDef[] = [
   { id: "timeline", section: "latency", build: timelines },
   { id: "energy", section: "energy", build: energy },
   { id: "roofline", section: "roofline", build: roofline },
-  { id: "context", section: "context", build: context },
+  { id: "context", section: "context", build: contextCurves },
+  { id: "skew", section: "context", build: skewCurves },
 ];

@@ -50,7 +50,7 @@ export function costBars(model: Model, _: State, lang: Lang): ChartResult[] {
       note: T.cost_note,
       noteArgs: { class: say(classText(first.classes[first.headline]), lang), model: `${first.model} ${first.dtype}` },
       x: { name: T.axis_cost, scale: "linear", tick: (v) => axisNumber(v), value: yuan, min: 0 },
-      y: { name: T.chip, scale: "category", tick: String, value: String, categories: costs.map((c) => nameOf(model, c, lang)) },
+      y: { name: T.chip, scale: "category", tick: String, value: String, categories: costs.map((c) => nameOf(model, c, lang).replace(" [", "\n[")) },
       height: 110 + 52 * costs.length,
       guides,
       series: [

@@ -207,6 +207,51 @@ export interface Cost {
   verdicts: Verdict[];
 }
 
+export interface SkewCurve {
+  chip: number;
+  model: string;
+  dtype: string;
+  kind: string;
+  unit: string;
+  batch: number;
+  tokens: number;
+  experts: number;
+  top_k: number;
+  ranks: number;
+  basis: string;
+  form: string;
+  points: { case: string; routing: string; per_s: number; low: Maybe; high: Maybe; active: number; expected: Maybe; gamma: number; gamma_p95: number }[];
+  rated_per_s: number;
+  rated_routing: string;
+  rated_one_rank_per_s: number;
+  rated_one_rank_routing: string;
+}
+
+interface ContextMark {
+  context: Maybe;
+  note: string;
+}
+
+export interface ContextCurve {
+  chip: number;
+  model: string;
+  dtype: string;
+  kind: string;
+  batch: number;
+  tokens: number;
+  basis: string;
+  form: string;
+  points: { case: string; context: number; step_ns: number; low: Maybe; high: Maybe }[];
+  slope_ns_per_token: Maybe;
+  slope_low: Maybe;
+  slope_high: Maybe;
+  kv_bytes_per_token: number;
+  knee_flops: ContextMark;
+  knee_bytes: ContextMark;
+  knee_time: ContextMark;
+  largest: ContextMark;
+}
+
 export interface Model {
   report_version: number;
   metrics_version: number;
@@ -226,6 +271,8 @@ export interface Model {
   environment: EnvironmentLine[];
   targets: { text: string; cny_per_token: number }[];
   costs: Cost[];
+  skew: SkewCurve[];
+  context: ContextCurve[];
   cost_answer: { kind: "cheapest" | "undecided" | "one-chip" | "none"; costs: number[] };
 }
 

@@ -1,6 +1,6 @@
 // What the reader chose, kept in the URL's fragment so that a link shows the same view.
 import type { Lang } from "./text";
-import type { Model } from "./model";
+import type { Case, Model } from "./model";
 
 export interface State {
   lang: Lang;
@@ -46,4 +46,15 @@ export function fragmentOf(model: Model, state: State): string {
   if (state.case !== null && state.scope !== scopeOf(model, state.case)) out.set("scope", state.scope);
   for (const name of Object.keys(state.changes).sort()) out.set(`w.${name}`, String(state.changes[name]));
   return `#${out.toString()}`;
+}
+
+/** The case compared, whose context and batch the curves share: one line a chip. */
+export const reference = (model: Model, state: State): Case | null => (state.case === null ? null : model.cases[state.case]);
+
+/** `wanted` where a row has it, else the value that most rows have. */
+export function commonValue<T>(rows: T[], value: (row: T) => number, wanted: number | undefined): number {
+  const counts = new Map<number, number>();
+  for (const row of rows) counts.set(value(row), (counts.get(value(row)) ?? 0) + 1);
+  if (wanted !== undefined && counts.has(wanted)) return wanted;
+  return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0])[0]?.[0] ?? 0;
 }
