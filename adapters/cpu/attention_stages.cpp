@@ -48,6 +48,8 @@ class StreamStage : public Stage {
     const auto lanes = std::max<int64_t>(1, a.batch * a.kv_heads);
     return std::max<int64_t>(1, (int64_t{4} * threads + lanes - 1) / lanes);
   }
+  // From this many queries on the sums over a key's few elements cost more than its products, one row at a time.
+  static constexpr int kDotRows = 3;
   void stretch(int64_t b, int64_t g, int64_t h, int m, int64_t from, int64_t to, int64_t split, float* scores) const {
     Running running[kMaxSkinnyRows];
     float keep[kMaxSkinnyRows] = {};
@@ -56,8 +58,9 @@ class StreamStage : public Stage {
     for (int r = 0; r < m; ++r) std::fill_n(sums + at(r) * ld, a_.dv, 0.0f);
     for (int64_t j = from; j < to; j += kKeys) {
       const size_t n = at(std::min(kKeys, to - j));
-      a_.kernels.matvec({a_.key(b, j, g), a_.k.dtype, ld_k_, n, at(a_.dk), a_.query(b, h), at(a_.dk), m, scores,
-                         at(kKeys), nullptr, nullptr, 0, 0});
+      (m < kDotRows ? a_.kernels.matvec
+                    : a_.kernels.dot_gemm)({a_.key(b, j, g), a_.k.dtype, ld_k_, n, at(a_.dk), a_.query(b, h), at(a_.dk),
+                                            m, scores, at(kKeys), nullptr, nullptr, 0, 0});
       for (int r = 0; r < m; ++r) keep[r] = running[r].take(a_.kernels, scores + r * kKeys, a_.scale, n);
       a_.kernels.weighted_sum(
           {a_.value(b, j, g), a_.v.dtype, ld_v_, n, at(a_.dv), scores, at(kKeys), m, keep, sums, ld});
