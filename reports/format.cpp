@@ -28,6 +28,8 @@ struct Scale {
 
 Scale scale_of(double per_s, const std::string& unit) {
   if (unit == "tokens/s") return {1, ""};
+  if (unit == "passes/s") return {1, " passes/s"};
+  if (unit == "pixels/s") return {1e6, " Mpixel/s"};
   const bool flops = unit == "FLOP/s";
   if (per_s >= 1e12) return {1e12, flops ? " TFLOP/s" : " TB/s"};
   if (per_s >= 1e9) return {1e9, flops ? " GFLOP/s" : " GB/s"};

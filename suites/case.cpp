@@ -7,6 +7,7 @@
 #include "suites/base/hash.h"
 #include "suites/base/json_input.h"
 #include "suites/base/nearest.h"
+#include "suites/video_case.h"
 
 namespace assay {
 namespace {
@@ -29,8 +30,8 @@ const std::vector<DtypePlan>& plans() {
   return kPlans;
 }
 
-constexpr StepKind kKinds[] = {StepKind::kPrefill, StepKind::kDecode, StepKind::kGemm, StepKind::kRead,
-                               StepKind::kCopy};
+constexpr StepKind kKinds[] = {StepKind::kPrefill, StepKind::kDecode, StepKind::kGemm,        StepKind::kRead,
+                               StepKind::kCopy,    StepKind::kDit,    StepKind::kTextEncoder, StepKind::kVaeTile};
 
 bool is_model_step(StepKind kind) { return kind == StepKind::kPrefill || kind == StepKind::kDecode; }
 
@@ -89,6 +90,8 @@ json case_json(const Case& c) {
     j["tokens"] = c.tokens;
     j["context"] = c.context;
     if (c.model.has_moe()) add_routing(c.routing, &j);
+  } else if (is_video_step(c.kind)) {
+    j.update(json::parse(video_case_json(c)));
   } else if (c.kind == StepKind::kGemm) {
     j["m"] = c.m;
     j["n"] = c.n;
@@ -142,6 +145,12 @@ const char* step_kind_name(StepKind kind) {
       return "read";
     case StepKind::kCopy:
       return "copy";
+    case StepKind::kDit:
+      return "dit";
+    case StepKind::kTextEncoder:
+      return "text-encoder";
+    case StepKind::kVaeTile:
+      return "vae-tile";
   }
   return "?";
 }
@@ -164,6 +173,8 @@ Status check_case(const Case& c) {
   std::string fault;
   if (is_model_step(c.kind)) {
     fault = check_model_step(c);
+  } else if (is_video_step(c.kind)) {
+    fault = check_video_case(c);
   } else if (c.kind == StepKind::kGemm) {
     for (const int64_t side : {c.m, c.n, c.k}) {
       if (side < 1 || side > case_limits::kGemmSide) {
@@ -188,6 +199,7 @@ std::string Case::id() const {
     if (kind == StepKind::kDecode || context > 0) id += "/c" + std::to_string(context);
     return model.has_moe() ? id + "/" + routing_id(routing) : id;
   }
+  if (is_video_step(kind)) return id + "/" + kind_name + "/" + video_case_id(*this);
   id += "/" + kind_name + "/" + dtype;
   if (kind == StepKind::kGemm) return id + "/m" + std::to_string(m) + "n" + std::to_string(n) + "k" + std::to_string(k);
   return id + "/" + std::to_string(buffer_bytes);
@@ -207,11 +219,34 @@ std::string Case::token_class() const {
   return kind == StepKind::kDecode ? "output" : "";
 }
 
+std::string Case::model_name() const {
+  if (is_video_step(kind)) return video.name;
+  return is_model_step(kind) ? model.name : "";
+}
+
+int64_t Case::layers() const {
+  if (kind == StepKind::kDit) return video.dit.layers();
+  if (kind == StepKind::kTextEncoder) return video.text.layers;
+  return is_model_step(kind) ? model.layers : 0;
+}
+
+int64_t Case::check_layers() const {
+  if (kind == StepKind::kDit && video.dit.single_blocks > 0) return 2;
+  return layers() > 0 ? 1 : 0;
+}
+
+std::vector<int64_t> step_scalars(const Case& c, const Graph& graph) {
+  std::vector<int64_t> values;
+  for (const std::string& name : graph.scalars) values.push_back(name == kTextPosition ? c.tokens : c.context);
+  return values;
+}
+
 Result<Case> case_from_json(const std::string& text, const std::string& where) {
   JsonInput input(text, where);
   const JsonNode root = input.root();
   root.fields({"suite", "suite_hash", "kind", "dtype", "model", "batch", "tokens", "context", "m", "n", "k",
-               "buffer_bytes", "routing", "routing_seed", "routing_hash", "routing_file"});
+               "buffer_bytes", "routing", "routing_seed", "routing_hash", "routing_file", "video_model", "frames",
+               "height", "width"});
   Case c;
   c.suite = root.at("suite").text(64);
   c.suite_hash = root.at("suite_hash").text(64);
@@ -226,6 +261,8 @@ Result<Case> case_from_json(const std::string& text, const std::string& where) {
     c.tokens = root.at("tokens").integer();
     c.context = root.at("context").integer();
     if (c.model.has_moe()) c.routing = read_routing(root);
+  } else if (is_video_step(c.kind)) {
+    if (const Status read = read_video_case(root, where, &c); !read) return read.error();
   } else if (c.kind == StepKind::kGemm) {
     c.m = root.at("m").integer();
     c.n = root.at("n").integer();

@@ -58,8 +58,10 @@ Result<Catalogue> Catalogue::load(const fs::path& data_dir) {
   if (!models) return models.error();
   std::sort(catalogue.models_.begin(), catalogue.models_.end(),
             [](const ModelShape& a, const ModelShape& b) { return a.params() < b.params(); });
+  const Status videos = load_folder(data_dir / "models" / "video", parse_video, &catalogue.videos_);
+  if (!videos) return videos.error();
   const auto parse = [&](const std::string& text, const std::string& where) {
-    return parse_suite(text, where, catalogue.models_);
+    return parse_suite(text, where, catalogue.models_, catalogue.videos_);
   };
   const Status suites = load_folder(data_dir / "defs", parse, &catalogue.suites_);
   if (!suites) return suites.error();
@@ -85,7 +87,7 @@ Result<Suite> Catalogue::suite(const std::string& name_or_path) const {
   }
   const Result<std::string> text = read_text_file(name_or_path);
   if (!text) return text.error();
-  return parse_suite(*text, name_or_path, models_);
+  return parse_suite(*text, name_or_path, models_, videos_);
 }
 
 }  // namespace assay

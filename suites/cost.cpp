@@ -9,6 +9,10 @@ namespace assay {
 namespace {
 
 double dim(const Graph& graph, uint32_t t, size_t axis) { return static_cast<double>(graph.tensors[t].dims[axis]); }
+// Of an activation [.., n]: the product of its leading axes.
+double rows_of(const Graph& graph, uint32_t t) {
+  return static_cast<double>(graph.elements(t)) / static_cast<double>(graph.tensors[t].dims.back());
+}
 double element_bytes(const Graph& graph, uint32_t t) { return dtype_bits(graph.tensors[t].dtype) / 8.0; }
 double tensor_bytes(const Graph& graph, uint32_t t) { return static_cast<double>(graph.bytes(t)); }
 bool is_state(const Graph& graph, uint32_t t) { return graph.tensors[t].role == ASSAY_ROLE_STATE; }
@@ -100,7 +104,7 @@ OpCost attention_cost(const Graph& graph, const Op& op, double pos) {
   const auto& a = op.attr;
   const double batch = a[ASSAY_ATTENTION_BATCH], heads = a[ASSAY_ATTENTION_HEADS];
   const double dim_rope = has_input(op, 3) ? optional_attr(op, ASSAY_ATTENTION_DIM_ROPE) : 0;
-  const double rows = dim(graph, op.in[0], 0), tokens = rows / batch;
+  const double rows = rows_of(graph, op.in[0]), tokens = rows / batch;
   const auto mask = static_cast<int>(a[ASSAY_ATTENTION_MASK]);
   KeysSeen seen = keys_seen(pos, tokens, mask, a[ASSAY_ATTENTION_WINDOW], dim(graph, op.in[1], 1));
   OpCost cost;
@@ -119,7 +123,7 @@ OpCost attention_cost(const Graph& graph, const Op& op, double pos) {
 
 OpCost kv_append_cost(const Graph& graph, const Op& op) {
   const auto& a = op.attr;
-  const double per_row = a[ASSAY_KV_APPEND_KV_HEADS] * dim(graph, op.in[0], 0);
+  const double per_row = a[ASSAY_KV_APPEND_KV_HEADS] * rows_of(graph, op.in[0]);
   OpCost cost;
   cost.kv_bytes = per_row * (a[ASSAY_KV_APPEND_DIM_K] * element_bytes(graph, op.in[1]) +
                              a[ASSAY_KV_APPEND_DIM_V] * element_bytes(graph, op.in[2]));

@@ -7,6 +7,7 @@
 #include "suites/case.h"
 #include "suites/routing_trace.h"
 #include "suites/suite.h"
+#include "suites/video_case.h"
 
 namespace assay {
 namespace {
@@ -47,16 +48,21 @@ RunPolicy read_policy(const JsonNode& node) {
 // The axes of a block in the order in which cases run.
 class Block {
  public:
-  Block(const JsonNode& node, const std::vector<ModelShape>& models, std::string suite, std::filesystem::path folder)
-      : node_(node), models_(models), suite_(std::move(suite)), folder_(std::move(folder)) {}
+  Block(const JsonNode& node, const std::vector<ModelShape>& models, const std::vector<VideoShape>& videos,
+        std::string suite, std::filesystem::path folder)
+      : node_(node), models_(models), videos_(videos), suite_(std::move(suite)), folder_(std::move(folder)) {}
 
   void read(std::vector<Case>* out) {
     Case c;
     c.suite = suite_;
+    const size_t faults = node_.fault_count();
     c.kind = step_kind(node_.at("kind").text_of(step_kind_names()));
+    if (node_.fault_count() > faults) return;  // without a kind there is no telling what belongs here
     std::vector<std::string> dtypes;
     for (const JsonNode& item : node_.at("dtypes").items(1, 20)) dtypes.push_back(item.text_of(dtype_plan_names()));
-    if (c.kind == StepKind::kPrefill || c.kind == StepKind::kDecode) {
+    if (is_video_step(c.kind)) {
+      for (Case& video : read_video_block(node_, c.kind, suite_, dtypes, videos_)) out->push_back(std::move(video));
+    } else if (c.kind == StepKind::kPrefill || c.kind == StepKind::kDecode) {
       read_steps(c, dtypes, out);
     } else if (c.kind == StepKind::kGemm) {
       read_gemm(c, dtypes, out);
@@ -146,15 +152,17 @@ class Block {
 
   JsonNode node_;
   const std::vector<ModelShape>& models_;
+  const std::vector<VideoShape>& videos_;
   std::string suite_;
   std::filesystem::path folder_;  // of the suite file
 };
 
-void read_form(const JsonNode& node, const std::vector<ModelShape>& models, const std::string& suite,
-               const std::filesystem::path& folder, RunPolicy* policy, std::vector<Case>* cases) {
+void read_form(const JsonNode& node, const std::vector<ModelShape>& models, const std::vector<VideoShape>& videos,
+               const std::string& suite, const std::filesystem::path& folder, RunPolicy* policy,
+               std::vector<Case>* cases) {
   node.fields({"policy", "cases"});
   if (node.has("policy")) *policy = read_policy(node.at("policy"));
-  for (const JsonNode& block : node.at("cases").items(1, 1000)) Block(block, models, suite, folder).read(cases);
+  for (const JsonNode& block : node.at("cases").items(1, 1000)) Block(block, models, videos, suite, folder).read(cases);
 }
 
 bool plain_name(const std::string& name) {
@@ -165,7 +173,8 @@ bool plain_name(const std::string& name) {
 
 }  // namespace
 
-Result<Suite> parse_suite(const std::string& text, const std::string& where, const std::vector<ModelShape>& models) {
+Result<Suite> parse_suite(const std::string& text, const std::string& where, const std::vector<ModelShape>& models,
+                          const std::vector<VideoShape>& videos) {
   JsonInput input(text, where);
   const JsonNode root = input.root();
   root.fields({"name", "version", "title", "question", "quick", "full"});
@@ -176,8 +185,8 @@ Result<Suite> parse_suite(const std::string& text, const std::string& where, con
   suite.title = root.at("title").text();
   suite.question = root.at("question").text();
   const std::filesystem::path folder = std::filesystem::path(where).parent_path();
-  read_form(root.at("quick"), models, suite.name, folder, &suite.quick, &suite.quick_cases);
-  read_form(root.at("full"), models, suite.name, folder, &suite.full, &suite.full_cases);
+  read_form(root.at("quick"), models, videos, suite.name, folder, &suite.quick, &suite.quick_cases);
+  read_form(root.at("full"), models, videos, suite.name, folder, &suite.full, &suite.full_cases);
   if (!input.ok()) return input.error();
   suite.hash = xxh3_128_hex(root.canonical());
   for (auto* cases : {&suite.quick_cases, &suite.full_cases}) {

@@ -10,6 +10,7 @@
 #include "suites/base/result.h"
 #include "suites/base/routing.h"
 #include "suites/graph.h"
+#include "suites/video.h"
 
 namespace assay {
 
@@ -76,8 +77,9 @@ struct DtypePlan {
 Result<DtypePlan> dtype_plan(const std::string& name);  // error names the known ones and the nearest
 std::vector<std::string> dtype_plan_names();
 
-enum class StepKind { kPrefill, kDecode, kGemm, kRead, kCopy };
-const char* step_kind_name(StepKind kind);  // "prefill", "decode", "gemm", "read", "copy"
+enum class StepKind { kPrefill, kDecode, kGemm, kRead, kCopy, kDit, kTextEncoder, kVaeTile };
+// "prefill", "decode", "gemm", "read", "copy", "dit", "text-encoder", "vae-tile"
+const char* step_kind_name(StepKind kind);
 
 // One point of a suite: fully determines the work of a step, whatever the device.
 struct Case {
@@ -92,10 +94,15 @@ struct Case {
   Routing routing;              // of models with experts
   int64_t m = 0, n = 0, k = 0;  // gemm
   int64_t buffer_bytes = 0;     // read, copy
+  VideoShape video;             // dit, text-encoder, vae-tile
+  int64_t frames = 0, height = 0, width = 0;  // pixels of the clip (dit) or tile (vae-tile); tokens follow from them
 
   [[nodiscard]] std::string id() const;    // "prefill/smollm2-135m/f32/b1/t512", "decode/.../b1/c1024"
   [[nodiscard]] std::string hash() const;  // xxh3-128 of the canonical JSON of everything above but suite_hash
   [[nodiscard]] int64_t tokens_per_step() const { return batch * tokens; }
+  [[nodiscard]] std::string model_name() const;   // "" for a case without a model
+  [[nodiscard]] int64_t layers() const;           // repeated layers of its step; 0: none
+  [[nodiscard]] int64_t check_layers() const;     // the fewest that have every kind of layer
   [[nodiscard]] std::string token_class() const;  // "input" (prefill), "output" (decode), "" otherwise
   [[nodiscard]] std::string to_json() const;      // canonical; the worker rebuilds the case from it
 };
@@ -123,20 +130,24 @@ struct Suite {
 // Shipped suites and models lie in a data directory; a suite argument may also be a path to a JSON file.
 class Catalogue {
  public:
-  // Reads models/*.json and defs/*.json below `data_dir`; any bad file is an error with file and field.
+  // Reads models/*.json, models/video/*.json and defs/*.json below `data_dir`; any bad file is an error with file and
+  // field.
   static Result<Catalogue> load(const std::filesystem::path& data_dir);
   [[nodiscard]] const std::vector<ModelShape>& models() const { return models_; }
+  [[nodiscard]] const std::vector<VideoShape>& videos() const { return videos_; }
   [[nodiscard]] const std::vector<Suite>& suites() const { return suites_; }
   [[nodiscard]] Result<ModelShape> model(const std::string& name) const;     // unknown: suggests the nearest
   [[nodiscard]] Result<Suite> suite(const std::string& name_or_path) const;  // same; reads a file given by path
 
  private:
   std::vector<ModelShape> models_;
+  std::vector<VideoShape> videos_;
   std::vector<Suite> suites_;
 };
 // Parse one suite or model file's text; `where` names it in messages. Every unknown field is an error that
 // suggests the nearest known one; every value is range-checked.
-Result<Suite> parse_suite(const std::string& text, const std::string& where, const std::vector<ModelShape>& models);
+Result<Suite> parse_suite(const std::string& text, const std::string& where, const std::vector<ModelShape>& models,
+                          const std::vector<VideoShape>& videos = {});
 Result<ModelShape> parse_model(const std::string& text, const std::string& where);
 
 // Lowering: the graph of one step.
@@ -149,10 +160,15 @@ struct LowerOptions {
 };
 // The graph's scalars are {"pos"}; pos = case.context. Tensor order, names and fills do not depend on
 // expose_intermediates. Weights and biases come in layer order after the embedding table.
-// Outputs of prefill and decode: "hidden" [B*T, hidden] (residual stream after the last layer),
-// "logits" [B, vocab] (last token of each sequence), "next_token" I32 [B].
+// Outputs of the video steps: "denoised", "hidden", "pixels". Outputs of prefill and decode: "hidden" [B*T, hidden]
+// (residual stream after the last layer), "logits" [B, vocab] (last token of each sequence), "next_token" I32 [B].
 Result<Graph> lower(const Case& c, const LowerOptions& options);
 RouterChoice router_choice(const MoeShape& moe);
 int64_t min_experts(const MoeShape& moe);  // the fewest that leave a row its choice
+
+// Scalar of a video graph: where the text rows lie behind the video's in their joint K and V.
+inline constexpr const char* kTextPosition = "text_pos";
+// Values of the graph's scalars in a step of the case, by name.
+std::vector<int64_t> step_scalars(const Case& c, const Graph& graph);
 
 }  // namespace assay

@@ -61,7 +61,7 @@ Record blank_record(const Job& job, const std::string& reason) {
   r.suite_hash = c->suite_hash;
   r.case_id = c->id();
   r.case_hash = c->hash();
-  r.model = c->model.name;
+  r.model = c->model_name();
   r.dtype = c->dtype;
   r.step_kind = step_kind_name(c->kind);
   r.token_class = c->token_class();

@@ -117,18 +117,19 @@ Status CaseRun::request() {
 }
 
 Status CaseRun::peaks() {
-  if (!has_layers(case_)) {
+  if (is_ceiling(case_)) {
     record_.ceiling.reason = "this case measures a ceiling itself";
     return ok_status();
   }
   record_.ceiling = measure_ceilings(bench(), case_.dtype, device_);
   rates_ = rates_of(record_.ceiling);
-  Result<double> layer_s = estimate_step_s(case_, 1, rates_, plan_.experts_run);
+  Result<double> layer_s = estimate_step_s(case_, has_layers(case_) ? 1 : 0, rates_, plan_.experts_run);
   if (!layer_s.ok()) return layer_s.error();
   const double limit_s = job_.policy.max_step_s * kMaxLayerStepFactor;
   if (*layer_s > limit_s) {
-    return unsupported("one layer alone would take about " + std::to_string(static_cast<int64_t>(*layer_s)) +
-                       " s a step, over " + std::to_string(static_cast<int64_t>(limit_s)) + " s");
+    return unsupported((has_layers(case_) ? "one layer alone" : "the whole") + std::string(" would take about ") +
+                       std::to_string(static_cast<int64_t>(*layer_s)) + " s a step, over " +
+                       std::to_string(static_cast<int64_t>(limit_s)) + " s");
   }
   return ok_status();
 }

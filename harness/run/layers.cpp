@@ -29,7 +29,7 @@ Result<double> step_cost(const Case& c, int64_t layers, const Rates& rates, int6
   options.experts = experts;
   Result<Graph> graph = lower(c, options);
   if (!graph.ok()) return graph.error();
-  const GraphCost cost = graph_cost(*graph, std::vector<int64_t>(graph->scalars.size(), c.context));
+  const GraphCost cost = graph_cost(*graph, step_scalars(c, *graph));
   if (rates.flops_per_s <= 0 || rates.bytes_per_s <= 0) return cost.flops;
   return cost.flops / rates.flops_per_s + (cost.weight_bytes + cost.kv_bytes) / rates.bytes_per_s;
 }
@@ -90,9 +90,13 @@ std::optional<uint64_t> usable_bytes(const DeviceInfo& device) {
   return free > margin ? free - margin : 0;
 }
 
-bool has_layers(const Case& c) { return c.kind == StepKind::kPrefill || c.kind == StepKind::kDecode; }
+bool has_layers(const Case& c) { return c.layers() > 0; }
 
-int64_t case_layers(const Case& c) { return has_layers(c) ? c.model.layers : 0; }
+bool is_ceiling(const Case& c) {
+  return c.kind == StepKind::kGemm || c.kind == StepKind::kRead || c.kind == StepKind::kCopy;
+}
+
+int64_t case_layers(const Case& c) { return c.layers(); }
 
 Result<LayerPlan> layers_by_memory(const Case& c, const DeviceInfo& device, int64_t max_layers) {
   const int64_t experts = has_layers(c) ? c.model.moe.experts : 0;

@@ -27,6 +27,8 @@ std::optional<uint64_t> usable_bytes(const DeviceInfo& device);
 // 0 for a case without layers (gemm, read, copy).
 int64_t case_layers(const Case& c);
 bool has_layers(const Case& c);
+// A case that measures a peak itself: gemm, read, copy.
+bool is_ceiling(const Case& c);
 
 struct LayerPlan {
   int64_t run = 0, total = 0;                  // run == total: whole

@@ -5,6 +5,7 @@
 #include "harness/run/load.h"
 #include "harness/run/tensor_source.h"
 #include "harness/run/timed_loop.h"
+#include "suites/video_case.h"
 
 namespace assay {
 namespace {
@@ -13,10 +14,24 @@ namespace {
 constexpr double kOpsBudget = 3e8;
 constexpr int64_t kMinTraceTokens = 16;
 
+// A smaller case of the same kind; false where it can't shrink.
+bool shrink(Case* c) {
+  if (is_video_step(c->kind)) return shrink_video_case(c);
+  if (!has_layers(*c)) return false;
+  if (c->batch > 1) {
+    c->batch /= 2;
+  } else if (c->tokens > kMinTraceTokens) {
+    c->tokens = std::max(kMinTraceTokens, c->tokens / 2);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 LowerOptions trace_options(const Case& c, int64_t experts) {
   LowerOptions options;
   options.experts = experts;
-  options.layers = has_layers(c) ? 1 : 0;
+  options.layers = c.check_layers();
   options.expose_intermediates = true;
   return options;
 }
@@ -52,26 +67,17 @@ void check_ops(const Bench& bench, const Graph& graph, Program& program, const s
 
 }  // namespace
 
-std::vector<int64_t> scalars_of(const Case& c, const Graph& graph) {
-  return std::vector<int64_t>(graph.scalars.size(), c.context);
-}
+std::vector<int64_t> scalars_of(const Case& c, const Graph& graph) { return step_scalars(c, graph); }
 
 Result<Case> trace_case(const Case& c, uint64_t max_bytes, const Rates& rates, double max_step_s, int64_t experts) {
   Case traced = c;
   while (true) {
     Result<Graph> graph = lower(traced, trace_options(traced, experts));
     if (!graph.ok()) return graph.error();
-    Result<double> step_s = estimate_step_s(traced, has_layers(traced) ? 1 : 0, rates, experts);
+    Result<double> step_s = estimate_step_s(traced, traced.check_layers(), rates, experts);
     if (!step_s.ok()) return step_s.error();
     const uint64_t bytes = graph_memory(*graph).total();
-    if (!has_layers(c) || (bytes <= max_bytes && *step_s <= max_step_s)) return traced;
-    if (traced.batch > 1) {
-      traced.batch /= 2;
-    } else if (traced.tokens > kMinTraceTokens) {
-      traced.tokens = std::max(kMinTraceTokens, traced.tokens / 2);
-    } else {
-      return traced;
-    }
+    if ((bytes <= max_bytes && *step_s <= max_step_s) || !shrink(&traced)) return traced;
   }
 }
 
@@ -80,7 +86,7 @@ Result<TraceRun> run_trace(const Bench& bench, const Case& traced, bool check, i
   if (!graph.ok()) return graph.error();
   TraceRun out;
   out.numerics.seed = bench.seed;
-  out.measured = {traced, has_layers(traced) ? 1 : 0, 0, experts};
+  out.measured = {traced, traced.check_layers(), 0, experts};
   std::unique_ptr<Program> program;
   {
     InAdapter inside(bench.pulse, "program.prepare");

@@ -9,15 +9,18 @@ namespace {
 constexpr double kThroughputConfidence = 0.95;
 constexpr uint64_t kBootstrapSeed = 1;
 
-bool is_model_step(const Record& r) { return r.step_kind == "prefill" || r.step_kind == "decode"; }
+bool is_ceiling(const Record& r) { return r.step_kind == "gemm" || r.step_kind == "read" || r.step_kind == "copy"; }
 
 double units_per_step(const Record& r) {
-  if (is_model_step(r)) return static_cast<double>(r.tokens_per_step);
+  if (r.step_kind == "dit") return static_cast<double>(r.batch);
+  if (!is_ceiling(r)) return static_cast<double>(r.tokens_per_step);
   return r.step_kind == "gemm" ? r.step_flops : r.step_weight_bytes + r.step_kv_bytes + r.step_activation_bytes;
 }
 
 const char* unit_of(const Record& r) {
-  if (is_model_step(r)) return "tokens/s";
+  if (r.step_kind == "dit") return "passes/s";
+  if (r.step_kind == "vae-tile") return "pixels/s";
+  if (!is_ceiling(r)) return "tokens/s";
   return r.step_kind == "gemm" ? "FLOP/s" : "bytes/s";
 }
 
@@ -39,7 +42,7 @@ void count_stalls(const Record& r, double median_ns, Metrics* out) {
 void add_utilisation(const Record& r, double seconds, Metrics* out) {
   out->flops_per_s = r.step_flops / seconds;
   out->bytes_per_s = (r.step_weight_bytes + r.step_kv_bytes) / seconds;
-  if (!is_model_step(r)) {
+  if (is_ceiling(r)) {
     out->mfu_note = "a ceiling is its own denominator";
     return;
   }
@@ -76,7 +79,8 @@ Metrics metrics(const Record& record) {
     out.projected_rate = units_per_step(record) / (*record.extrapolation->projected_step_ns / 1e9);
   }
   const double tokens = static_cast<double>(record.tokens_per_step) * static_cast<double>(step.size());
-  if (record.energy.joules && tokens > 0) out.joules_per_token = *record.energy.joules / tokens;
+  if (record.energy.joules && tokens > 0 && out.unit == "tokens/s")
+    out.joules_per_token = *record.energy.joules / tokens;
   count_stalls(record, out.step->median, &out);
   return out;
 }

@@ -265,6 +265,8 @@ size_t JsonNode::fault_count() const { return input_->error_.faults.size(); }
 
 bool JsonNode::is_object() const { return present() && value_at(value_).is_object(); }
 
+bool JsonNode::is_text() const { return present() && value_at(value_).is_string(); }
+
 void JsonNode::fields(std::initializer_list<const char*> known) const {
   fields(std::vector<std::string>(known.begin(), known.end()));
 }

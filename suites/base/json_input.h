@@ -35,6 +35,7 @@ class JsonNode {
  public:
   [[nodiscard]] bool present() const { return value_ != nullptr; }
   [[nodiscard]] bool is_object() const;
+  [[nodiscard]] bool is_text() const;
   // "file: field[2].sub"; for errors of the caller's own.
   [[nodiscard]] std::string where() const;
 

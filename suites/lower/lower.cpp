@@ -4,6 +4,7 @@
 #include "suites/case.h"
 #include "suites/lower/builder.h"
 #include "suites/lower/llm.h"
+#include "suites/lower/video.h"
 #include "suites/routing_trace.h"
 
 namespace assay {
@@ -87,6 +88,13 @@ Result<Graph> lower_model(const Case& c, const DtypePlan& plan, const LowerOptio
   return lower_llm(cut, plan, layers, options.expose_intermediates);
 }
 
+Result<Graph> lower_video(const Case& c, const DtypePlan& plan, const LowerOptions& options) {
+  const int64_t layers = options.layers == 0 ? c.layers() : options.layers;
+  if (layers < 1 || layers > c.layers()) return out_of_range(c, "layers", 1, c.layers(), options.layers);
+  if (c.kind == StepKind::kDit) return lower_dit(c, plan, layers, options.expose_intermediates);
+  return lower_text_encoder(c, plan, layers, options.expose_intermediates);
+}
+
 Result<Graph> lower_step(const Case& c, const LowerOptions& options) {
   if (const Status valid = check_case(c); !valid) return valid.error();
   const Result<DtypePlan> plan = dtype_plan(c.dtype);
@@ -98,10 +106,15 @@ Result<Graph> lower_step(const Case& c, const LowerOptions& options) {
       return lower_read(c, *plan);
     case StepKind::kCopy:
       return lower_copy(c, *plan);
+    case StepKind::kVaeTile:
+      return lower_vae_tile(c, *plan, options.expose_intermediates);
     case StepKind::kPrefill:
     case StepKind::kDecode:
+    case StepKind::kDit:
+    case StepKind::kTextEncoder:
       break;
   }
+  if (c.kind == StepKind::kDit || c.kind == StepKind::kTextEncoder) return lower_video(c, *plan, options);
   return lower_model(c, *plan, options);
 }
 

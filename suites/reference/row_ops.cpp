@@ -33,7 +33,7 @@ int64_t tokens_per_sequence(const OpContext& c) {
     case ASSAY_OP_KV_APPEND:
     case ASSAY_OP_ROPE:
     case ASSAY_OP_INDEX_TOPK:
-      return input(c, 0).dims[0] / int_attr(c, 0);
+      return static_cast<int64_t>(c.graph.elements(c.op.in[0]) / last_dim(input(c, 0))) / int_attr(c, 0);
     case ASSAY_OP_ADD:
       return has_input(c, 2) ? input(c, 0).dims[0] / int_attr(c, ASSAY_ADD_BATCH) : 1;
     case ASSAY_OP_LAYER_NORM_MODULATE:
@@ -44,7 +44,9 @@ int64_t tokens_per_sequence(const OpContext& c) {
 }
 
 uint64_t row_count(const OpContext& c) {
-  if (c.op.kind == ASSAY_OP_KV_APPEND || c.op.kind == ASSAY_OP_ARGMAX) return dim(input(c, 0), 0);
+  if (c.op.kind == ASSAY_OP_KV_APPEND || c.op.kind == ASSAY_OP_ARGMAX) {
+    return static_cast<uint64_t>(c.graph.elements(c.op.in[0])) / last_dim(input(c, 0));
+  }
   return static_cast<uint64_t>(c.graph.elements(c.op.out[0])) / row_length(c);
 }
 

@@ -17,6 +17,13 @@ inline int64_t whole(const OpContext& c, size_t i) {
   return i < c.op.attr.size() ? static_cast<int64_t>(c.op.attr[i]) : 0;
 }
 
+// [M, n] of an activation with one or more leading axes (op_spec.md).
+inline Dims as_rows(const Dims& dims) {
+  int64_t rows = 1;
+  for (size_t i = 0; i + 1 < dims.size(); ++i) rows *= dims[i];
+  return {rows, dims.empty() ? 1 : dims.back()};
+}
+
 std::string text(const Dims& dims);
 Error wrong(const OpContext& c, const std::string& expected, const std::string& found);
 // `found` equals `wanted`, or an Error that names both.

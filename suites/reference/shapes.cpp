@@ -54,7 +54,7 @@ Status check_quantize(const OpContext& c) {
 }
 
 Status check_activation(const OpContext& c) {
-  if (in(c, 0).size() != 2) return wrong(c, "x [M,F]", text(in(c, 0)));
+  if (in(c, 0).size() < 2) return wrong(c, "x [M,F]", text(in(c, 0)));
   return expect(c, "y", out(c, 0), in(c, 0));
 }
 
@@ -131,7 +131,7 @@ Status expect(const OpContext& c, const char* name, const Dims& found, const Dim
 
 Status expect_sequences(const OpContext& c, int64_t batch) {
   const Dims& x = in(c, 0);
-  if (x.size() == 2 && batch >= 1 && x[0] % batch == 0) return ok_status();
+  if (x.size() >= 2 && batch >= 1 && as_rows(x)[0] % batch == 0) return ok_status();
   return wrong(c, "x [B*T,ld] with B = batch", text(x) + " and batch " + std::to_string(batch));
 }
 
@@ -154,7 +154,7 @@ Status expect_cache(const OpContext& c, const char* name, size_t i, int64_t batc
 Status check_slice(const OpContext& c, int64_t col, int64_t cols, int64_t group) {
   const Dims& x = in(c, 0);
   const int64_t width = cols == 0 ? x.back() - col : cols;
-  if (x.size() != 2 || col < 0 || group < 1 || col + width > x[1] || width % group != 0) {
+  if (x.size() < 2 || col < 0 || group < 1 || col + width > x.back() || width % group != 0) {
     return wrong(c, "columns in whole groups of " + std::to_string(group) + " inside x", text(x));
   }
   return expect(c, "y", out(c, 0), x);

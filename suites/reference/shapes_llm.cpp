@@ -26,24 +26,25 @@ Status check_attention(const OpContext& c) {
   if (dk < 1 || dv < 1 || dim_rope < 0 || dim_rope > dk || col_k < 0 || col_v < 0) {
     return wrong(c, "dim_qk, dim_v >= 1, dim_rope <= dim_qk, columns >= 0", std::to_string(dim_rope));
   }
-  const int64_t tokens = in(c, 0)[0] / batch, slots = mask == ASSAY_MASK_CROSS ? 1 : c.pos + tokens;
+  const int64_t rows = as_rows(in(c, 0))[0], tokens = rows / batch,
+                slots = mask == ASSAY_MASK_CROSS ? 1 : c.pos + tokens;
   if (Status s = expect_cache(c, "k", 1, batch, slots, kv_heads, col_k + dk - dim_rope); !s) return s;
   if (Status s = expect_cache(c, "v", 2, batch, in(c, 1)[1], kv_heads, col_v + dv); !s) return s;
   if (given(c, 3)) {
     if (Status s = expect_cache(c, "k_rope", 3, batch, in(c, 1)[1], 1, dim_rope); !s) return s;
   }
-  if (given(c, 4) && (in(c, 4).size() != 2 || in(c, 4)[0] != in(c, 0)[0])) {
+  if (given(c, 4) && (in(c, 4).size() != 2 || in(c, 4)[0] != rows)) {
     return wrong(c, "index [M,n]", text(in(c, 4)));
   }
   if (Status s = expect_columns(c, "query", 0, whole(c, ASSAY_ATTENTION_Q_COL), heads * dk); !s) return s;
-  return expect(c, "y", out(c, 0), {in(c, 0)[0], heads * dv});
+  return expect(c, "y", as_rows(out(c, 0)), {rows, heads * dv});
 }
 
 Status check_kv_append(const OpContext& c) {
   const int64_t heads = whole(c, ASSAY_KV_APPEND_KV_HEADS), batch = whole(c, ASSAY_KV_APPEND_BATCH);
   const int64_t dk = whole(c, ASSAY_KV_APPEND_DIM_K), dv = whole(c, ASSAY_KV_APPEND_DIM_V);
   if (Status s = expect_sequences(c, batch); !s) return s;
-  const int64_t slots = c.pos + in(c, 0)[0] / batch;
+  const int64_t slots = c.pos + as_rows(in(c, 0))[0] / batch;
   if (dk < 1 || dv < 0 || in(c, 1).size() != 4 || in(c, 1)[1] < slots) {
     return wrong(c, "a cache of at least pos + T = " + std::to_string(slots) + " slots", text(in(c, 1)));
   }

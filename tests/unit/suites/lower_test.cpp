@@ -56,7 +56,7 @@ void expect_well_formed(const Graph& g) {
 
 TEST(Lower, EveryShippedCaseIsWellFormed) {
   for (const Suite& suite : catalogue().suites()) {
-    for (const Case& c : suite.full_cases) expect_well_formed(lowered(c, {.layers = c.model.layers > 2 ? 2 : 0}));
+    for (const Case& c : suite.full_cases) expect_well_formed(lowered(c, {.layers = c.layers() > 2 ? 2 : 0}));
   }
 }
 

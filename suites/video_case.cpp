@@ -1,0 +1,215 @@
+#include "suites/video_case.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "suites/case.h"
+
+namespace assay {
+namespace {
+
+using nlohmann::json;
+
+constexpr int64_t kMaxSide = 1 << 16, kMaxTokens = 1 << 20;
+constexpr int64_t kMinShrunkTokens = 16;
+
+std::string size_text(const Case& c) {
+  return std::to_string(c.frames) + "f" + std::to_string(c.height) + "x" + std::to_string(c.width);
+}
+
+std::string expected(const std::string& what, int64_t found) { return what + ", found " + std::to_string(found); }
+
+std::string check_tile(const Case& c) {
+  const auto& s = c.video.vae.strides;
+  if (c.frames < 1 || (c.frames - 1) % s[0] != 0) {
+    return expected("frames: expected 1 more than a multiple of " + std::to_string(s[0]), c.frames);
+  }
+  if (c.height < 1 || c.height % s[1] != 0) {
+    return expected("height: expected a multiple of " + std::to_string(s[1]), c.height);
+  }
+  if (c.width < 1 || c.width % s[2] != 0) {
+    return expected("width: expected a multiple of " + std::to_string(s[2]), c.width);
+  }
+  const DtypePlan plan = dtype_plan(c.dtype).value();
+  if (plan.weight != plan.activation) return "dtype: expected one without quantised weights, found '" + c.dtype + "'";
+  return "";
+}
+
+VideoClip clip_of(const Case& c) { return {c.frames, c.height, c.width, 1}; }
+
+std::vector<const VideoShape*> read_models(const JsonNode& block, const std::vector<VideoShape>& videos) {
+  std::vector<std::string> names;
+  for (const VideoShape& v : videos) names.push_back(v.name);
+  std::vector<const VideoShape*> out;
+  for (const JsonNode& item : block.at("video_models").items(1, 1000)) {
+    const std::string name = item.text_of(names);
+    const auto found = std::find_if(videos.begin(), videos.end(), [&](const auto& v) { return v.name == name; });
+    if (found != videos.end()) out.push_back(&*found);
+  }
+  return out;
+}
+
+VideoClip read_size(const JsonNode& node) {
+  const std::vector<JsonNode> sides = node.items(3, 3);
+  if (sides.size() != 3) return {};
+  return {sides[0].integer(1, kMaxSide), sides[1].integer(1, kMaxSide), sides[2].integer(1, kMaxSide), 1};
+}
+
+std::vector<int64_t> axis(const JsonNode& block, const char* name, int64_t max) {
+  std::vector<int64_t> values;
+  for (const JsonNode& item : block.at(name).items(1, 1000)) values.push_back(item.integer(1, max));
+  return values;
+}
+
+// The sizes of one model's cases; frames 0 stands for "reference".
+std::vector<VideoClip> read_sizes(const JsonNode& block, const char* name, bool reference) {
+  std::vector<VideoClip> sizes;
+  for (const JsonNode& item : block.at(name).items(1, 1000)) {
+    if (reference && item.is_text()) {
+      (void)item.text_of({"reference"});
+      sizes.emplace_back();
+    } else {
+      sizes.push_back(read_size(item));
+    }
+  }
+  return sizes;
+}
+
+}  // namespace
+
+bool is_video_step(StepKind kind) {
+  return kind == StepKind::kDit || kind == StepKind::kTextEncoder || kind == StepKind::kVaeTile;
+}
+
+std::string check_video_case(const Case& c) {
+  if (c.batch < 1 || c.batch > case_limits::kBatch) {
+    return expected("batch: expected 1 to " + std::to_string(case_limits::kBatch), c.batch);
+  }
+  if (c.context != 0) return expected("context: expected 0 (a video model has no cache)", c.context);
+  if (c.kind == StepKind::kTextEncoder) {
+    if (c.tokens >= 1 && c.tokens <= kMaxTokens) return "";
+    return expected("tokens: expected 1 to " + std::to_string(kMaxTokens), c.tokens);
+  }
+  if (c.kind == StepKind::kVaeTile) return check_tile(c);
+  const Result<VideoGrid> grid = video_grid(c.video, clip_of(c));
+  if (!grid) return grid.error().message;
+  return c.tokens == grid->tokens() ? "" : expected("tokens: expected " + std::to_string(grid->tokens()), c.tokens);
+}
+
+std::string video_case_id(const Case& c) {
+  const std::string id = c.video.name + "/" + c.dtype + "/b" + std::to_string(c.batch) + "/";
+  return id + (c.kind == StepKind::kTextEncoder ? "t" + std::to_string(c.tokens) : size_text(c));
+}
+
+std::string video_case_json(const Case& c) {
+  json j = {{"video_model", json::parse(video_to_json(c.video))}, {"batch", c.batch}};
+  if (c.kind == StepKind::kTextEncoder) {
+    j["tokens"] = c.tokens;
+  } else {
+    j["frames"] = c.frames;
+    j["height"] = c.height;
+    j["width"] = c.width;
+  }
+  return j.dump();
+}
+
+Status read_video_case(const JsonNode& root, const std::string& where, Case* c) {
+  Result<VideoShape> video = parse_video(root.at("video_model").canonical(), where + ": video_model");
+  if (!video) return video.error();
+  c->video = std::move(video).value();
+  c->batch = root.at("batch").integer();
+  if (c->kind == StepKind::kTextEncoder) {
+    c->tokens = root.at("tokens").integer();
+  } else {
+    c->frames = root.at("frames").integer(1, kMaxSide);
+    c->height = root.at("height").integer(1, kMaxSide);
+    c->width = root.at("width").integer(1, kMaxSide);
+    complete_video_case(c);
+  }
+  return ok_status();
+}
+
+void complete_video_case(Case* c) {
+  if (c->kind == StepKind::kDit) {
+    const Result<VideoGrid> grid = video_grid(c->video, clip_of(*c));
+    c->tokens = grid ? grid->tokens() : 0;
+  } else if (c->kind == StepKind::kVaeTile) {
+    c->tokens = c->frames * c->height * c->width;
+  }
+}
+
+std::vector<Case> read_video_block(const JsonNode& block, StepKind kind, const std::string& suite,
+                                   const std::vector<std::string>& dtypes, const std::vector<VideoShape>& videos) {
+  const bool dit = kind == StepKind::kDit, text = kind == StepKind::kTextEncoder;
+  const size_t faults = block.fault_count();
+  if (dit) block.fields({"kind", "dtypes", "video_models", "clips", "passes"});
+  if (text) block.fields({"kind", "dtypes", "video_models", "tokens", "batch"});
+  if (kind == StepKind::kVaeTile) block.fields({"kind", "dtypes", "video_models", "tiles"});
+  const char* batch_axis = dit ? "passes" : "batch";
+  const auto batches = block.has(batch_axis) ? axis(block, batch_axis, 64) : std::vector<int64_t>{1};
+  std::vector<int64_t> tokens{0};
+  if (text && block.has("tokens")) tokens = axis(block, "tokens", kMaxTokens);
+  const auto sizes = text ? std::vector<VideoClip>{{}} : read_sizes(block, dit ? "clips" : "tiles", dit);
+  const auto models = read_models(block, videos);
+  std::vector<Case> out;
+  if (block.fault_count() > faults) return out;
+  Case c;
+  c.suite = suite;
+  c.kind = kind;
+  for (const VideoShape* model : models) {
+    c.video = *model;
+    for (const VideoClip& size : sizes) {
+      const VideoClip& clip = dit && size.frames == 0 ? model->clip : size;
+      if (!text) std::tie(c.frames, c.height, c.width) = std::tuple{clip.frames, clip.height, clip.width};
+      for (const int64_t batch : batches) {
+        for (const int64_t t : tokens) {
+          c.batch = batch;
+          if (text) c.tokens = t == 0 ? model->text.tokens : t;
+          complete_video_case(&c);
+          for (const std::string& dtype : dtypes) {
+            c.dtype = dtype;
+            if (const Status valid = check_case(c); !valid) {
+              block.fail(valid.error().message);
+              return out;
+            }
+            out.push_back(c);
+          }
+        }
+      }
+    }
+  }
+  return out;
+}
+
+bool shrink_video_case(Case* c) {
+  if (c->batch > 1) {
+    c->batch /= 2;
+    return true;
+  }
+  if (c->kind == StepKind::kTextEncoder) {
+    if (c->tokens <= kMinShrunkTokens) return false;
+    c->tokens = std::max(kMinShrunkTokens, c->tokens / 2);
+    return true;
+  }
+  const bool dit = c->kind == StepKind::kDit;
+  const auto& s = c->video.vae.strides;
+  const std::array<int64_t, 3> patch = dit ? c->video.dit.patch : std::array<int64_t, 3>{1, 1, 1};
+  // Frames first: the largest number of whole patches in time that is at most half.
+  const int64_t patches_t = ((c->frames - 1) / s[0] + 1) / patch[0];
+  const int64_t unit_h = s[1] * patch[1], unit_w = s[2] * patch[2];
+  if (patches_t > 1) {
+    c->frames = (patches_t / 2 * patch[0] - 1) * s[0] + 1;
+  } else if (c->height >= 2 * unit_h && c->height >= c->width) {
+    c->height = c->height / 2 / unit_h * unit_h;
+  } else if (c->width >= 2 * unit_w) {
+    c->width = c->width / 2 / unit_w * unit_w;
+  } else if (c->height >= 2 * unit_h) {
+    c->height = c->height / 2 / unit_h * unit_h;
+  } else {
+    return false;
+  }
+  complete_video_case(c);
+  return true;
+}
+
+}  // namespace assay
