@@ -244,9 +244,10 @@ std::vector<int64_t> step_scalars(const Case& c, const Graph& graph) {
 Result<Case> case_from_json(const std::string& text, const std::string& where) {
   JsonInput input(text, where);
   const JsonNode root = input.root();
-  root.fields({"suite", "suite_hash", "kind", "dtype", "model", "batch", "tokens", "context", "m", "n", "k",
-               "buffer_bytes", "routing", "routing_seed", "routing_hash", "routing_file", "video_model", "frames",
-               "height", "width"});
+  root.fields(
+      {"suite",       "suite_hash", "kind",   "dtype",        "model",   "batch",        "tokens",       "context",
+       "m",           "n",          "k",      "buffer_bytes", "routing", "routing_seed", "routing_hash", "routing_file",
+       "video_model", "frames",     "height", "width"});
   Case c;
   c.suite = root.at("suite").text(64);
   c.suite_hash = root.at("suite_hash").text(64);

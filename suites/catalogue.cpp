@@ -10,6 +10,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int kMaxBases = 8;
+
 Result<std::vector<fs::path>> json_files(const fs::path& dir) {
   std::error_code code;
   fs::directory_iterator at(dir, code);
@@ -87,7 +89,18 @@ Result<Suite> Catalogue::suite(const std::string& name_or_path) const {
   }
   const Result<std::string> text = read_text_file(name_or_path);
   if (!text) return text.error();
-  return parse_suite(*text, name_or_path, models_, videos_);
+  return suite_from(*text, name_or_path);
+}
+
+Result<Suite> Catalogue::suite_from(const std::string& text, const std::string& where, int depth) const {
+  const BaseSuite base = [&](const std::string& name) -> Result<Suite> {
+    if (depth >= kMaxBases) return bad_input("more than " + std::to_string(kMaxBases) + " suites extend one another");
+    if (!is_path(name)) return suite(name);
+    const std::string file = (fs::path(where).parent_path() / name).string();
+    const Result<std::string> base_text = read_text_file(file);
+    return base_text ? suite_from(*base_text, file, depth + 1) : base_text.error();
+  };
+  return parse_suite(text, where, models_, videos_, base);
 }
 
 }  // namespace assay

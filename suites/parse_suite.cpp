@@ -27,10 +27,10 @@ std::vector<int64_t> axis(const JsonNode& block, const char* name, int64_t min, 
   return values;
 }
 
-RunPolicy read_policy(const JsonNode& node) {
+// Fields that are absent stay as they are in `p`.
+RunPolicy read_policy(const JsonNode& node, RunPolicy p) {
   node.fields({"target_half_width", "percentiles", "confidence", "time_limit_s", "min_samples", "max_step_s",
                "max_layers", "cold"});
-  RunPolicy p;
   if (node.has("target_half_width")) p.target_half_width = node.at("target_half_width").number(1e-6, 1);
   if (node.has("percentiles")) {
     p.percentiles.clear();
@@ -157,12 +157,40 @@ class Block {
   std::filesystem::path folder_;  // of the suite file
 };
 
+// Of a suite that extends another: policy fields override one by one, `cases` replaces the base's, `more_cases` adds.
 void read_form(const JsonNode& node, const std::vector<ModelShape>& models, const std::vector<VideoShape>& videos,
-               const std::string& suite, const std::filesystem::path& folder, RunPolicy* policy,
+               const std::string& suite, const std::filesystem::path& folder, bool extends, RunPolicy* policy,
                std::vector<Case>* cases) {
-  node.fields({"policy", "cases"});
-  if (node.has("policy")) *policy = read_policy(node.at("policy"));
-  for (const JsonNode& block : node.at("cases").items(1, 1000)) Block(block, models, videos, suite, folder).read(cases);
+  node.fields(extends ? std::vector<std::string>{"policy", "cases", "more_cases"}
+                      : std::vector<std::string>{"policy", "cases"});
+  if (node.has("policy")) *policy = read_policy(node.at("policy"), *policy);
+  const auto add = [&](const char* list) {
+    for (const JsonNode& block : node.at(list).items(1, 1000)) Block(block, models, videos, suite, folder).read(cases);
+  };
+  if (!extends || node.has("cases")) {
+    cases->clear();
+    add("cases");
+  }
+  if (extends && node.has("more_cases")) add("more_cases");
+}
+
+// The base's cases and policies under the new suite's name; an empty suite where the base is not to be had.
+Suite extended(const JsonNode& node, const std::string& name, const BaseSuite& base) {
+  const std::string wanted = node.text();
+  if (!base) {
+    node.fail("no suite can be extended here");
+    return {};
+  }
+  Result<Suite> found = base(wanted);
+  if (!found) {
+    node.fail(found.error().message);
+    return {};
+  }
+  Suite out = std::move(found).value();
+  for (auto* cases : {&out.quick_cases, &out.full_cases}) {
+    for (Case& c : *cases) c.suite = name;
+  }
+  return out;
 }
 
 bool plain_name(const std::string& name) {
@@ -174,21 +202,32 @@ bool plain_name(const std::string& name) {
 }  // namespace
 
 Result<Suite> parse_suite(const std::string& text, const std::string& where, const std::vector<ModelShape>& models,
-                          const std::vector<VideoShape>& videos) {
+                          const std::vector<VideoShape>& videos, const BaseSuite& base) {
   JsonInput input(text, where);
   const JsonNode root = input.root();
-  root.fields({"name", "version", "title", "question", "quick", "full"});
+  root.fields({"name", "extends", "version", "title", "question", "quick", "full"});
+  const size_t faults = root.fault_count();
+  const std::string name = root.at("name").text(64);
+  if (root.fault_count() == faults && !plain_name(name)) {
+    root.at("name").fail_expected("lower-case letters, digits, - _ and .");
+  }
+  const bool extends = root.has("extends");
   Suite suite;
-  suite.name = root.at("name").text(64);
-  if (input.ok() && !plain_name(suite.name)) root.at("name").fail_expected("lower-case letters, digits, - _ and .");
-  suite.version = static_cast<int>(root.at("version").integer(1, 1'000'000));
-  suite.title = root.at("title").text();
-  suite.question = root.at("question").text();
   const std::filesystem::path folder = std::filesystem::path(where).parent_path();
-  read_form(root.at("quick"), models, videos, suite.name, folder, &suite.quick, &suite.quick_cases);
-  read_form(root.at("full"), models, videos, suite.name, folder, &suite.full, &suite.full_cases);
+  if (extends) suite = extended(root.at("extends"), name, base);
+  const std::string base_hash = suite.hash;
+  suite.name = name;
+  if (!extends || root.has("version")) suite.version = static_cast<int>(root.at("version").integer(1, 1'000'000));
+  if (!extends || root.has("title")) suite.title = root.at("title").text();
+  if (!extends || root.has("question")) suite.question = root.at("question").text();
+  if (!extends || root.has("quick")) {
+    read_form(root.at("quick"), models, videos, name, folder, extends, &suite.quick, &suite.quick_cases);
+  }
+  if (!extends || root.has("full")) {
+    read_form(root.at("full"), models, videos, name, folder, extends, &suite.full, &suite.full_cases);
+  }
   if (!input.ok()) return input.error();
-  suite.hash = xxh3_128_hex(root.canonical());
+  suite.hash = xxh3_128_hex(root.canonical() + base_hash);
   for (auto* cases : {&suite.quick_cases, &suite.full_cases}) {
     for (Case& c : *cases) c.suite_hash = suite.hash;
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -89,12 +90,12 @@ struct Case {
   ModelShape model;  // unused by gemm, read and copy
   std::string dtype = "f32";
   int64_t batch = 1;
-  int64_t tokens = 1;           // new tokens per sequence in the step: prompt length, or 1 for decode
-  int64_t context = 0;          // tokens already in the KV cache before the step
-  Routing routing;              // of models with experts
-  int64_t m = 0, n = 0, k = 0;  // gemm
-  int64_t buffer_bytes = 0;     // read, copy
-  VideoShape video;             // dit, text-encoder, vae-tile
+  int64_t tokens = 1;                         // new tokens per sequence in the step: prompt length, or 1 for decode
+  int64_t context = 0;                        // tokens already in the KV cache before the step
+  Routing routing;                            // of models with experts
+  int64_t m = 0, n = 0, k = 0;                // gemm
+  int64_t buffer_bytes = 0;                   // read, copy
+  VideoShape video;                           // dit, text-encoder, vae-tile
   int64_t frames = 0, height = 0, width = 0;  // pixels of the clip (dit) or tile (vae-tile); tokens follow from them
 
   [[nodiscard]] std::string id() const;    // "prefill/smollm2-135m/f32/b1/t512", "decode/.../b1/c1024"
@@ -138,16 +139,20 @@ class Catalogue {
   [[nodiscard]] const std::vector<Suite>& suites() const { return suites_; }
   [[nodiscard]] Result<ModelShape> model(const std::string& name) const;     // unknown: suggests the nearest
   [[nodiscard]] Result<Suite> suite(const std::string& name_or_path) const;  // same; reads a file given by path
+  // A suite from a file's text. It may extend a shipped suite, or a file named by its path from the folder of `where`.
+  [[nodiscard]] Result<Suite> suite_from(const std::string& text, const std::string& where, int depth = 0) const;
 
  private:
   std::vector<ModelShape> models_;
   std::vector<VideoShape> videos_;
   std::vector<Suite> suites_;
 };
+// The suite that another one extends, by the name or path that stands there.
+using BaseSuite = std::function<Result<Suite>(const std::string& name)>;
 // Parse one suite or model file's text; `where` names it in messages. Every unknown field is an error that
 // suggests the nearest known one; every value is range-checked.
 Result<Suite> parse_suite(const std::string& text, const std::string& where, const std::vector<ModelShape>& models,
-                          const std::vector<VideoShape>& videos = {});
+                          const std::vector<VideoShape>& videos = {}, const BaseSuite& base = {});
 Result<ModelShape> parse_model(const std::string& text, const std::string& where);
 
 // Lowering: the graph of one step.

@@ -49,6 +49,7 @@ struct VideoDit {
 // One step up in the decoder: nearest repeat, then a convolution to `width` channels.
 struct VaeUp {
   int64_t t = 1, h = 1, w = 1, width = 0;
+  bool operator==(const VaeUp&) const = default;
 };
 
 struct VideoVae {
@@ -62,6 +63,7 @@ struct VideoVae {
   int64_t groups = 0;           // of group norm; 0: RMS norm over channels
   bool attention = false;       // between the two residual blocks at the latent's size, frame by frame
   int64_t pixel_patch = 1;      // the last convolution gives patches of pixels this wide
+  bool operator==(const VideoVae&) const = default;
 };
 
 struct TextEncoderShape {
@@ -69,6 +71,7 @@ struct TextEncoderShape {
   bool causal = false;  // a decoder-only model (rotary, causal, silu); else T5 (unscaled, both ways, gelu)
   int64_t layers = 0, hidden = 0, ffn = 0, heads = 0, kv_heads = 0, head_dim = 0, vocab = 0, tokens = 0;
   double rope_theta = 10000;
+  bool operator==(const TextEncoderShape&) const = default;
 };
 
 struct VideoClip {

@@ -50,6 +50,8 @@ CommandSpec devices_command();
 CommandSpec run_command();
 CommandSpec list_command();
 CommandSpec show_command();
+CommandSpec explain_command();
+CommandSpec validate_command();
 CommandSpec store_command();
 CommandSpec report_command();
 CommandSpec import_command();

@@ -4,6 +4,7 @@
 #include "harness/cli/common.h"
 #include "harness/cli/terminal.h"
 #include "harness/plan/campaign.h"
+#include "reports/clips.h"
 #include "reports/curves.h"
 
 namespace assay {
@@ -65,6 +66,10 @@ Result<int> show(const Arguments& arguments) {
   const std::string text = page ? render_record_page(records[0], stdout_options())
                                 : tables(records, arguments.text("table"), *ranks, format);
   std::fputs(text.c_str(), stdout);
+  if (!page && (format == TableFormat::kText || format == TableFormat::kMarkdown)) {
+    const std::string clips = render_clips(compose_clips(records), format);
+    if (!clips.empty()) std::printf("\n%s", clips.c_str());
+  }
   return kExitOk;
 }
 
@@ -80,8 +85,8 @@ CommandSpec show_command() {
   spec.complete = Complete::kFile;
   spec.about =
       "Records that differ in the context alone also make a table of step time against context, those that differ in "
-      "the "
-      "routing of experts one of rate against skew.";
+      "the routing of experts one of rate against skew, and passes of a video model one of what its clips take of the "
+      "passes, the text encoder and the VAE tiles.";
   spec.options = {{"table", "NAME", "this table alone", Complete::kWords, {"records", "context", "skew"}, false},
                   {"ranks",
                    "N",
@@ -90,7 +95,8 @@ CommandSpec show_command() {
                    {},
                    false},
                   format_option(),
-                  json_option()};
+                  json_option(),
+                  {"samples", "", "every step time of one record as JSON, in ns", Complete::kNothing, {}, false}};
   spec.examples = {{"assay show assay-out/quickstart", "the table of a run"},
                    {"assay show assay-out/quickstart --format csv", "the same for a spreadsheet"},
                    {"assay show FILE.record.json --samples", "the raw times, which the replay adapter plays again"}};

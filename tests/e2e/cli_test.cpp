@@ -270,5 +270,48 @@ TEST_F(Cli, ListsAndHelpAreForPeopleAndScripts) {
   EXPECT_THAT(assay("devices --json").text, HasSubstr("\"cpu:0\""));
 }
 
+TEST_F(Cli, ExplainPrintsOpsCostsAndShare) {
+  const Outcome out = assay("explain decode smollm2-135m/f32/b1/c512");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("layer0-29"));
+  EXPECT_THAT(out.text, HasSubstr("[1,576] [3072,576] f32 -> [1,3072]"));
+  EXPECT_THAT(out.text, HasSubstr("30 of 30 layers: 100.0 % of the FLOPs"));
+  const Outcome part = assay("explain decode smollm2-135m/f32/b1/c512 --layers 3 --format json");
+  EXPECT_EQ(part.code, 0) << part.text;
+  EXPECT_THAT(part.text, HasSubstr("\"layers\": 3"));
+  EXPECT_EQ(assay("explain decode smollm2").code, 2) << "more than one case";
+  EXPECT_EQ(assay("explain decode no-such-case").code, 2);
+}
+
+TEST_F(Cli, ExplainSaysWhatBoundsEachOpOnADevice) {
+  const Outcome out = assay("explain prefill smollm2-135m/f32/b1/t512 --device cpu:0 --format md");
+  EXPECT_EQ(out.code, 0) << out.text;
+  for (const char* word : {"| compute |", "| memory |", "measured on cpu:0 now", "least time of the step"}) {
+    EXPECT_THAT(out.text, HasSubstr(word));
+  }
+}
+
+TEST_F(Cli, ValidateNamesEveryFaultWithItsLine) {
+  file("good.json", "{\"name\": \"good\", \"extends\": \"decode\"}");
+  file("bad.json", "{\n  \"name\": \"bad\",\n  \"extends\": \"decod\",\n  \"quik\": 1\n}");
+  const Outcome good = assay("validate good.json");
+  EXPECT_EQ(good.code, 0) << good.text;
+  EXPECT_THAT(good.text, HasSubstr("good.json: valid: suite 'good'"));
+  const Outcome bad = assay("validate good.json bad.json");
+  EXPECT_EQ(bad.code, 2) << bad.text;
+  EXPECT_THAT(bad.text, HasSubstr("bad.json:3: extends: suite: unknown 'decod'; did you mean 'decode'?"));
+  EXPECT_THAT(bad.text, HasSubstr("bad.json:4: unknown field 'quik'; did you mean 'quick'?"));
+  EXPECT_THAT(bad.text, HasSubstr("good.json: valid"));
+}
+
+TEST_F(Cli, VideoPassesOnTheNullAdapterBecomeClips) {
+  const Outcome run = assay("run video-diffusion --device null:0 --case 9f128x256 --time-limit 0.2 --out made");
+  EXPECT_EQ(run.code, 0) << run.text;
+  const Outcome shown = assay("show made --format md");
+  EXPECT_THAT(shown.text, HasSubstr("chips for <30 s"));
+  EXPECT_THAT(shown.text, HasSubstr("no record of a text encoder: left out of the sum"));
+  EXPECT_THAT(shown.text, HasSubstr("simulated"));
+}
+
 }  // namespace
 }  // namespace assay

@@ -1,0 +1,320 @@
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "harness/cli/common.h"
+#include "harness/cli/terminal.h"
+#include "harness/plan/selection.h"
+#include "reports/format.h"
+#include "results/metrics/metrics.h"
+#include "suites/profile.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr int64_t kGemmSide = 2048, kReadBytes = int64_t{512} << 20;
+constexpr double kPeakSeconds = 1;
+
+struct Explained {
+  Case work;
+  int64_t layers = 0;  // shown
+  std::vector<OpGroup> groups;
+  double flops = 0, bytes = 0;
+  double whole_flops = 0, whole_bytes = 0;  // of all layers
+  std::optional<Peaks> peaks;
+};
+
+std::string scaled(double value, const char* unit) {
+  constexpr std::array<const char*, 6> kPrefixes{"", "k", "M", "G", "T", "P"};
+  size_t p = 0;
+  for (; value >= 1000 && p + 1 < kPrefixes.size(); ++p) value /= 1000;
+  return number_text(value, value >= 100 ? 4 : 3) + " " + kPrefixes[p] + unit;
+}
+
+// The one case of the suite that the pattern names; of several the first id that is equal, else an error that lists
+// them.
+Result<Case> find_case(const Suite& suite, const std::string& pattern) {
+  std::vector<PlannedCase> found;
+  Error none = bad_input("case: none");
+  for (const char* form : {"quick", "full"}) {
+    Selection selection;
+    selection.filter = pattern;
+    Result<std::vector<PlannedCase>> cases = plan_suites({suite}, form, selection);
+    if (!cases.ok()) {
+      none = cases.error();
+      continue;
+    }
+    for (PlannedCase& c : *cases) {
+      const auto same = [&](const PlannedCase& other) { return other.work.hash() == c.work.hash(); };
+      if (std::none_of(found.begin(), found.end(), same)) found.push_back(std::move(c));
+    }
+  }
+  if (found.empty()) return none;
+  for (const PlannedCase& c : found) {
+    if (c.work.id() == pattern || found.size() == 1) return c.work;
+  }
+  std::string message = "case: expected one, found " + std::to_string(found.size()) + " with \"" + pattern + "\":";
+  for (size_t i = 0; i < found.size() && i < 8; ++i) message += "\n  " + found[i].work.id();
+  return bad_input(message + (found.size() > 8 ? "\n  ..." : ""));
+}
+
+Result<Peaks> record_peaks(const std::string& file, const std::string& dtype) {
+  const Result<Record> record = read_record(file);
+  if (!record.ok()) return record.error();
+  const Ceiling& c = record->ceiling;
+  if (!c.flops_per_s || !c.read_bytes_per_s) {
+    return bad_input("--record: " + file + ": expected a record with measured ceilings, found none: " + c.reason);
+  }
+  Peaks peaks{*c.flops_per_s, *c.read_bytes_per_s,
+              record->basis + ", ceilings of record " + record->id.substr(0, 8) + " on " + record->device};
+  if (c.flops_dtype != dtype) peaks.source += " (its GEMM ran in " + c.flops_dtype + ", the case is " + dtype + ")";
+  return peaks;
+}
+
+// Rate of a ceiling case, run as any other.
+Result<double> measure_rate(WorkerProcess* worker, const ChosenDevice& device, const Case& work, std::string* basis) {
+  Job job;
+  job.adapter_library = device.adapter.library.string();
+  job.device = device.name;
+  job.case_json = work.to_json();
+  job.form = "quick";
+  job.policy.time_limit_s = kPeakSeconds;
+  job.policy.min_samples = 3;
+  const Record record = worker->run(job, [](const Progress&) { return true; });
+  const Metrics m = metrics(record);
+  if (record.status != "ok" || !m.rate) {
+    return bad_input("--device: the peak of " + device.name + " can't be measured: " + record.reason);
+  }
+  *basis = record.basis;
+  return m.rate->per_s;
+}
+
+Result<Peaks> device_peaks(const ChosenDevice& device, const std::string& dtype) {
+  Result<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::start(SupervisorOptions{});
+  if (!worker.ok()) return worker.error();
+  Case gemm, read;
+  gemm.suite = read.suite = "ceilings";
+  gemm.kind = StepKind::kGemm;
+  gemm.m = gemm.n = gemm.k = kGemmSide;
+  gemm.dtype = dtype;
+  read.kind = StepKind::kRead;
+  read.buffer_bytes = kReadBytes;
+  std::string basis;
+  const Result<double> flops = measure_rate(worker->get(), device, gemm, &basis);
+  if (!flops.ok()) return flops.error();
+  const Result<double> bytes = measure_rate(worker->get(), device, read, &basis);
+  if (!bytes.ok()) return bytes.error();
+  return Peaks{*flops, *bytes,
+               basis + " on " + device.name + " now: a GEMM of 2048 in " + dtype + ", a read of 512 MiB"};
+}
+
+Result<std::optional<Peaks>> peaks_of(const Arguments& a, const std::string& dtype) {
+  if (a.has("record")) {
+    Result<Peaks> peaks = record_peaks(a.text("record"), dtype);
+    if (!peaks.ok()) return peaks.error();
+    return std::optional<Peaks>(*peaks);
+  }
+  if (!a.has("device")) return std::optional<Peaks>();
+  const Result<ChosenDevice> device = choose_device(a.text("device"), known_adapters(a));
+  if (!device.ok()) return device.error();
+  Result<Peaks> peaks = device_peaks(*device, dtype);
+  if (!peaks.ok()) return peaks.error();
+  return std::optional<Peaks>(*peaks);
+}
+
+Result<Explained> explained(const Case& work, int64_t layers, bool all) {
+  Explained e;
+  e.work = work;
+  e.layers = layers == 0 ? work.layers() : layers;
+  LowerOptions options;
+  options.layers = layers;
+  const Result<Graph> graph = lower(work, options);
+  if (!graph.ok()) return graph.error();
+  const std::vector<int64_t> scalars = step_scalars(work, *graph);
+  e.groups = op_groups(*graph, scalars, all);
+  const auto add = [&](const Graph& g, double* flops, double* bytes) {
+    const GraphCost cost = graph_cost(g, scalars);
+    *flops = cost.flops;
+    *bytes = cost.weight_bytes + cost.kv_bytes + cost.activation_bytes;
+  };
+  add(*graph, &e.flops, &e.bytes);
+  const Result<Graph> whole = lower(work, {});
+  if (!whole.ok()) return whole.error();
+  add(*whole, &e.whole_flops, &e.whole_bytes);
+  return e;
+}
+
+std::string share_text(const Explained& e) {
+  if (e.work.layers() == 0) return "the whole step: it has no repeated layers";
+  return std::to_string(e.layers) + " of " + std::to_string(e.work.layers()) +
+         " layers: " + percent_text(e.whole_flops > 0 ? e.flops / e.whole_flops : 1) + " of the FLOPs and " +
+         percent_text(e.bytes / e.whole_bytes) + " of the bytes of the whole model's step";
+}
+
+std::vector<std::string> headings(const Explained& e) {
+  std::vector<std::string> out{"layers", "op", "kind", "n", "FLOP", "bytes", "FLOP/B", "share"};
+  if (e.peaks) out.insert(out.end(), {"bound", "least time"});
+  out.emplace_back("shape of one");
+  return out;
+}
+
+std::vector<std::string> cells(const Explained& e, const OpGroup& g) {
+  const auto n = static_cast<double>(g.count);
+  std::vector<std::string> out{g.layer.empty() ? "-" : g.layer,
+                               g.name,
+                               g.kind,
+                               std::to_string(g.count),
+                               scaled(n * g.each.flops, ""),
+                               scaled(n * g.bytes(), "B"),
+                               number_text(g.intensity(), 3),
+                               percent_text(e.flops > 0 ? n * g.each.flops / e.flops : n * g.bytes() / e.bytes)};
+  if (e.peaks) {
+    const Bound bound = roofline(g, *e.peaks);
+    out.insert(out.end(), {bound.compute ? "compute" : "memory", time_text(n * bound.seconds * 1e9)});
+  }
+  out.push_back(g.shape);
+  return out;
+}
+
+std::vector<std::string> footer(const Explained& e) {
+  std::vector<std::string> out{"step: " + scaled(e.flops, "FLOP") + ", " + scaled(e.bytes, "B") + ", " +
+                               number_text(e.flops / e.bytes, 3) + " FLOP/B; " + share_text(e)};
+  if (!e.peaks) {
+    out.emplace_back("no roofline: name a device (--device) or a record with measured ceilings (--record)");
+    return out;
+  }
+  double seconds = 0;
+  for (const OpGroup& g : e.groups) seconds += static_cast<double>(g.count) * roofline(g, *e.peaks).seconds;
+  out.push_back("least time of the step, op by op: " + time_text(seconds * 1e9) + " (projected)");
+  out.push_back("peaks: " + scaled(e.peaks->flops_per_s, "FLOP/s") + " and " + scaled(e.peaks->bytes_per_s, "B/s") +
+                ", so compute-bound from " + number_text(e.peaks->flops_per_s / e.peaks->bytes_per_s, 3) + " FLOP/B; " +
+                e.peaks->source);
+  return out;
+}
+
+std::string as_json(const Explained& e) {
+  json ops = json::array();
+  for (const OpGroup& g : e.groups) {
+    json op = {{"layers", g.layer},
+               {"op", g.name},
+               {"kind", g.kind},
+               {"count", g.count},
+               {"shape", g.shape},
+               {"flops_each", g.each.flops},
+               {"weight_bytes_each", g.each.weight_bytes},
+               {"kv_bytes_each", g.each.kv_bytes},
+               {"activation_bytes_each", g.each.activation_bytes},
+               {"flops_per_byte", g.intensity()}};
+    if (e.peaks) {
+      const Bound bound = roofline(g, *e.peaks);
+      op["bound"] = bound.compute ? "compute" : "memory";
+      op["least_seconds_each"] = bound.seconds;
+    }
+    ops.push_back(std::move(op));
+  }
+  json out = {{"case", e.work.id()},
+              {"layers", e.layers},
+              {"layers_total", e.work.layers()},
+              {"flops", e.flops},
+              {"bytes", e.bytes},
+              {"flops_share_of_model", e.whole_flops > 0 ? e.flops / e.whole_flops : 1},
+              {"bytes_share_of_model", e.bytes / e.whole_bytes},
+              {"ops", ops}};
+  if (e.peaks) {
+    out["peaks"] = {
+        {"flops_per_s", e.peaks->flops_per_s}, {"bytes_per_s", e.peaks->bytes_per_s}, {"source", e.peaks->source}};
+  }
+  return out.dump(2) + "\n";
+}
+
+std::string as_markdown(const Explained& e) {
+  std::string out = "## " + e.work.id() + "\n\n|", rule = "|";
+  for (const std::string& h : headings(e)) {
+    out += " " + h + " |";
+    rule += "---|";
+  }
+  out += "\n" + rule + "\n";
+  for (const OpGroup& g : e.groups) {
+    out += "|";
+    for (const std::string& cell : cells(e, g)) out += " " + cell + " |";
+    out += "\n";
+  }
+  out += "\n";
+  for (const std::string& line : footer(e)) out += "- " + line + "\n";
+  return out;
+}
+
+std::string as_text(const Explained& e) {
+  TextTable table(headings(e));
+  for (size_t column = 3; column <= 7; ++column) table.align_right(column);
+  if (e.peaks) table.align_right(9);
+  for (const OpGroup& g : e.groups) table.row(cells(e, g));
+  std::string out = e.work.id() + "\n\n" + table.render(stdout_options()) + "\n";
+  for (const std::string& line : footer(e)) out += line + "\n";
+  return out;
+}
+
+Result<int> explain(const Arguments& a) {
+  const Result<Catalogue> catalogue = load_catalogue();
+  if (!catalogue.ok()) return catalogue.error();
+  const Result<Suite> suite = catalogue->suite(a.operands()[0]);
+  if (!suite.ok()) return suite.error();
+  const Result<Case> work = find_case(*suite, a.operands()[1]);
+  if (!work.ok()) return work.error();
+  int64_t layers = 0;
+  if (a.has("layers")) {
+    const Result<int64_t> value = integer_value("--layers", a.text("layers"), 1, std::max<int64_t>(work->layers(), 1));
+    if (!value.ok()) return value.error();
+    layers = *value;
+  }
+  Result<Explained> made = explained(*work, layers, a.has("all"));
+  if (!made.ok()) return made.error();
+  Result<std::optional<Peaks>> peaks = peaks_of(a, work->dtype);
+  if (!peaks.ok()) return peaks.error();
+  made->peaks = *peaks;
+  const TableFormat format = table_format(a);
+  const std::string text = format == TableFormat::kJson       ? as_json(*made)
+                           : format == TableFormat::kMarkdown ? as_markdown(*made)
+                                                              : as_text(*made);
+  std::fputs(text.c_str(), stdout);
+  return kExitOk;
+}
+
+}  // namespace
+
+CommandSpec explain_command() {
+  CommandSpec spec;
+  spec.name = "explain";
+  spec.summary = "what a case is made of: ops, FLOPs, bytes, and what bounds them";
+  spec.operands = "SUITE CASE";
+  spec.min_operands = 2;
+  spec.max_operands = 2;
+  spec.complete = Complete::kSuite;
+  spec.about =
+      "CASE is a case's id, a part of it or a pattern that only one case has. Ops that are equal in all layers stand "
+      "in "
+      "one row with their count. FLOPs and bytes are what the work needs at least, whatever the device does. With "
+      "--device the peaks are measured (a few seconds), with --record they are the ceilings that were measured beside "
+      "it: each op's least time, and whether arithmetic or memory sets it.";
+  OptionSpec format = format_option();
+  format.words = {"text", "md", "json"};
+  spec.options = {{"device", "DEVICE", "measure this device's peaks", Complete::kDevice, {}, false},
+                  {"record", "FILE", "take the peaks from this record", Complete::kFile, {}, false},
+                  {"layers", "N", "a step of only N of the model's layers", Complete::kNothing, {}, false},
+                  {"all", "", "every op by itself", Complete::kNothing, {}, false},
+                  format,
+                  json_option(),
+                  adapter_option()};
+  spec.examples = {
+      {"assay explain decode smollm2-135m/f32/b1/c512", "the ops of a decode step"},
+      {"assay explain video-diffusion dit/wan2.1-14b/bf16/b1/81f720x1280 --format md", "one denoising pass"},
+      {"assay explain prefill smollm2-135m/f32/b1/t512 --device cpu:0", "and what bounds each op here"}};
+  spec.run = explain;
+  return spec;
+}
+
+}  // namespace assay

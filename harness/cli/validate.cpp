@@ -1,0 +1,110 @@
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "harness/cli/common.h"
+#include "results/record.h"
+#include "suites/base/json_input.h"
+
+namespace assay {
+namespace {
+
+std::string suite_summary(const Suite& s) {
+  return "suite '" + s.name + "' version " + std::to_string(s.version) + ": " + std::to_string(s.quick_cases.size()) +
+         " quick and " + std::to_string(s.full_cases.size()) + " full cases, hash " + s.hash;
+}
+
+std::string model_summary(const ModelShape& m) {
+  char text[160];
+  std::snprintf(text, sizeof(text), ": %lld layers, %.3f B parameters, %.0f KV bytes per token in bf16",
+                static_cast<long long>(m.layers), m.params() / 1e9, m.kv_bytes_per_token(2));
+  return "model '" + m.name + "'" + text;
+}
+
+std::string video_summary(const VideoShape& v) {
+  const VideoGrid grid = video_grid(v, v.clip).value();
+  char text[160];
+  std::snprintf(text, sizeof(text), ": %lld blocks, %lld tokens and %.3g PFLOP a pass at its reference clip",
+                static_cast<long long>(v.dit.layers()), static_cast<long long>(grid.tokens()),
+                dit_pass_flops(v.dit, grid.tokens()) / 1e15);
+  return "video model '" + v.name + "'" + text;
+}
+
+std::string record_summary(const Record& r) {
+  return "record " + r.id + ": " + r.case_id + " on " + r.device + ", " + r.basis + ", " + r.status + ", " +
+         std::to_string(r.samples.host_ns.size()) + " steps";
+}
+
+template <typename T, typename Summary>
+Result<std::string> summarised(const Result<T>& parsed, const Summary& summary) {
+  if (!parsed.ok()) return parsed.error();
+  return summary(*parsed);
+}
+
+// What the file holds, by the fields that only its kind has.
+Result<std::string> validated(const std::string& file, const Catalogue& catalogue) {
+  const Result<std::string> text = read_text_file(file);
+  if (!text.ok()) return text.error();
+  JsonInput input(*text, file);
+  const JsonNode root = input.root();
+  if (!input.ok()) return input.error();
+  if (root.has("schema_version")) return summarised(record_from_json(*text, file), record_summary);
+  if (root.has("quick") || root.has("full") || root.has("extends")) {
+    return summarised(catalogue.suite_from(*text, file), suite_summary);
+  }
+  if (root.has("dit") || root.has("vae")) return summarised(parse_video(*text, file), video_summary);
+  if (root.has("hidden") || root.has("layers")) return summarised(parse_model(*text, file), model_summary);
+  return bad_input(file +
+                   ": expected a suite (quick, full or extends), a model (layers, hidden), a video model (dit, vae) "
+                   "or a record (schema_version), found none of these fields");
+}
+
+void print_faults(const std::string& file, const Error& error) {
+  if (error.faults.empty()) {
+    std::printf("%s\n", error.message.c_str());
+    return;
+  }
+  for (const Fault& f : error.faults) {
+    const std::string line = f.line > 0 ? ":" + std::to_string(f.line) : "";
+    std::printf("%s%s: %s\n", file.c_str(), line.c_str(), f.message.c_str());
+  }
+}
+
+Result<int> validate(const Arguments& arguments) {
+  const Result<Catalogue> catalogue = load_catalogue();
+  if (!catalogue.ok()) return catalogue.error();
+  size_t bad = 0;
+  for (const std::string& file : arguments.operands()) {
+    const Result<std::string> held = validated(file, *catalogue);
+    if (held.ok()) {
+      std::printf("%s: valid: %s\n", file.c_str(), held->c_str());
+    } else {
+      print_faults(file, held.error());
+      ++bad;
+    }
+  }
+  return bad == 0 ? kExitOk : kExitBadInput;
+}
+
+}  // namespace
+
+CommandSpec validate_command() {
+  CommandSpec spec;
+  spec.name = "validate";
+  spec.summary = "everything that is wrong with a suite, model or record file";
+  spec.operands = "FILE...";
+  spec.min_operands = 1;
+  spec.max_operands = 1 << 16;
+  spec.complete = Complete::kFile;
+  spec.about =
+      "Says all that is wrong with each file at once, as FILE:LINE: FIELD: what was expected and what was found, and "
+      "ends with code 2; of a valid file it says what it holds. A file's kind (suite, model, video model, record) "
+      "follows from its fields.";
+  spec.examples = {
+      {"assay validate my-suite.json", "before the first run"},
+      {"assay validate assay-out/quickstart/*.record.json", "nothing was changed since they were written"}};
+  spec.run = validate;
+  return spec;
+}
+
+}  // namespace assay

@@ -1,0 +1,65 @@
+#include "suites/profile.h"
+
+#include <gtest/gtest.h>
+
+namespace assay {
+namespace {
+
+Case decode_case(int64_t context) {
+  static const Catalogue kCatalogue = Catalogue::load(std::string(ASSAY_SOURCE_DIR) + "/suites").value();
+  Case c;
+  c.suite = "decode";
+  c.kind = StepKind::kDecode;
+  c.model = *kCatalogue.model("smollm2-135m");
+  c.context = context;
+  return c;
+}
+
+TEST(Profile, GroupsHoldEveryOpAndItsCost) {
+  const Case c = decode_case(512);
+  const Graph graph = lower(c, {}).value();
+  const std::vector<int64_t> scalars = step_scalars(c, graph);
+  double flops = 0, bytes = 0;
+  int64_t ops = 0;
+  for (const OpGroup& g : op_groups(graph, scalars, false)) {
+    ops += g.count;
+    flops += static_cast<double>(g.count) * g.each.flops;
+    bytes += static_cast<double>(g.count) * g.bytes();
+  }
+  const GraphCost cost = graph_cost(graph, scalars);
+  EXPECT_EQ(ops, static_cast<int64_t>(graph.ops.size()));
+  EXPECT_DOUBLE_EQ(flops, cost.flops);
+  EXPECT_DOUBLE_EQ(bytes, cost.weight_bytes + cost.kv_bytes + cost.activation_bytes);
+  EXPECT_EQ(op_groups(graph, scalars, true).size(), graph.ops.size());
+}
+
+TEST(Profile, LayersOfOneKindAreOneGroup) {
+  const Case c = decode_case(512);
+  const Graph graph = lower(c, {}).value();
+  for (const OpGroup& g : op_groups(graph, step_scalars(c, graph), false)) {
+    if (g.name != "gate_up_proj") continue;
+    EXPECT_EQ(g.count, 30);
+    EXPECT_EQ(g.layer, "layer0-29");
+    EXPECT_EQ(g.shape, "[1,576] [3072,576] f32 -> [1,3072]");
+    EXPECT_EQ(g.each.flops, 2.0 * 576 * 3072);
+    return;
+  }
+  ADD_FAILURE() << "no gate_up_proj";
+}
+
+TEST(Profile, RooflineByHand) {
+  OpGroup g;
+  g.each.flops = 8e9;
+  g.each.weight_bytes = 1e9;
+  g.each.activation_bytes = 1e9;
+  EXPECT_EQ(g.intensity(), 4);
+  // At 1 TFLOP/s 8 ms, at 100 GB/s 20 ms: memory. At 1 TB/s 2 ms: compute.
+  const Bound slow = roofline(g, {1e12, 1e11, ""}), fast = roofline(g, {1e12, 1e12, ""});
+  EXPECT_FALSE(slow.compute);
+  EXPECT_DOUBLE_EQ(slow.seconds, 0.020);
+  EXPECT_TRUE(fast.compute);
+  EXPECT_DOUBLE_EQ(fast.seconds, 0.008);
+}
+
+}  // namespace
+}  // namespace assay
