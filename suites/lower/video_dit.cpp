@@ -162,7 +162,7 @@ double dit_params(const VideoShape& v) {
   c.frames = 1 + (v.dit.patch[0] - 1) * v.vae.strides[0];
   c.height = v.vae.strides[1] * v.dit.patch[1];
   c.width = v.vae.strides[2] * v.dit.patch[2];
-  const Graph graph = lower_dit(c, {"f32", ASSAY_F32, ASSAY_F32, ASSAY_F32, false}, v.dit.layers(), false);
+  const Graph graph = lower_dit(c, dtype_plan(c.dtype).value(), v.dit.layers(), false);
   double params = 0;
   for (uint32_t t = 0; t < graph.tensors.size(); ++t) {
     if (graph.tensors[t].role == ASSAY_ROLE_WEIGHT) params += static_cast<double>(graph.elements(t));
