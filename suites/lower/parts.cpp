@@ -81,7 +81,7 @@ void Parts::append(uint32_t x, const KvPair& kv, int64_t k_col, int64_t v_col, c
 
 uint32_t Parts::attention(uint32_t q, const KvPair& kv, int64_t heads, double scale, int mask,
                           std::vector<int64_t> dims, const std::string& name) {
-  const std::vector<int64_t>& cache = g_.at(kv.k).dims;
+  const std::vector<int64_t> cache = g_.at(kv.k).dims;  // a copy: the next tensor may move them all
   const auto dim = static_cast<double>(cache[3]);
   const uint32_t y = g_.activation(name, std::move(dims));
   g_.op(ASSAY_OP_ATTENTION, name, {q, kv.k, kv.v}, {y},
