@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "reports/csv.h"
+
 namespace assay {
 namespace {
 
@@ -146,18 +148,9 @@ std::string number_of(double value) {
   return {text, end};
 }
 
-// A spreadsheet runs a text cell that begins like a formula; a quote before it keeps it text.
-std::string csv_field(const SheetCell& cell) {
-  if (cell.number) return std::isfinite(*cell.number) ? number_of(*cell.number) : "";
-  std::string text = cell.text;
-  if (!text.empty() && std::string("=+-@\t\r").find(text[0]) != std::string::npos) text.insert(0, "'");
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + "\"";
+std::string raw_field(const SheetCell& cell) {
+  if (!cell.number) return csv_field(cell.text, false);
+  return std::isfinite(*cell.number) ? number_of(*cell.number) : "";
 }
 
 std::string csv_sheet(const Sheet& sheet) {
@@ -167,7 +160,7 @@ std::string csv_sheet(const Sheet& sheet) {
   for (size_t c = 0; c < table.columns.size(); ++c) out += (c == 0 ? "" : ",") + table.columns[c].name;
   out += "\r\n";
   for (const auto& row : table.rows) {
-    for (size_t c = 0; c < row.size(); ++c) out += (c == 0 ? "" : ",") + csv_field(row[c]);
+    for (size_t c = 0; c < row.size(); ++c) out += (c == 0 ? "" : ",") + raw_field(row[c]);
     out += "\r\n";
   }
   return out;

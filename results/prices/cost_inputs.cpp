@@ -60,6 +60,11 @@ class Assembly {
     Result<PricedChip> found = find_chip(book_, choices_.chip);
     if (!found.ok()) return bad_input("--chip: " + found.error().message);
     out_.chip = std::move(found).value();
+    const std::optional<PricedChip> known = chip_of_product(book_, out_.subject.product);
+    if (!out_.subject.records.empty() && (!known || known->id != out_.chip->id)) {
+      out_.notes.push_back("rates of " + out_.subject.product + " at the prices of " + out_.chip->id +
+                           ", as --chip says");
+    }
     return ok_status();
   }
 
@@ -143,6 +148,11 @@ class Assembly {
                                      CostInput::kDiscountRate, CostInput::kSalvageShare, CostInput::kOpexShare}
             : std::vector<CostInput>{CostInput::kRent};
     for (const CostInput i : unused) at(i).reset();
+    if (!at(CostInput::kWallKw)) {
+      for (const CostInput i : {CostInput::kTariff, CostInput::kPue, CostInput::kIdlePowerShare}) {
+        if (out_.inputs.rented) at(i).reset();
+      }
+    }
   }
 
   const CostChoices& choices_;
@@ -248,6 +258,11 @@ Result<Estimate> parse_money(const std::string& text, const std::string& suffix,
   amount->low *= one->low;
   amount->typical *= one->typical;
   amount->high *= one->high;
+  if (currency != "CNY") {
+    char note[96];
+    std::snprintf(note, sizeof note, "1 %s = %.6g CNY (%s)", currency.c_str(), one->typical, one->date.c_str());
+    amount->note = note;
+  }
   return amount;
 }
 

@@ -86,8 +86,8 @@ bool same_subject(const CostSubject& s, const Record& r, const std::string& basi
   return s.product == product_of(r) && s.model == r.model && s.dtype == r.dtype && s.basis == basis;
 }
 
-bool sees_the_whole_machine(const std::string& source) {
-  return source.find("node") != std::string::npos || source.rfind("wall", 0) == 0 || source.rfind("BMC", 0) == 0;
+bool sees_whole_machine(const std::string& source) {
+  return source.find("(node") != std::string::npos || source.rfind("wall", 0) == 0 || source.rfind("BMC", 0) == 0;
 }
 
 std::string ms_text(double ms) {
@@ -128,7 +128,7 @@ class Best {
                                ": too few steps for a bound of p99; its value was held against " + name_);
     }
     const Energy& energy = counted_->record->energy;
-    if (energy.watts_mean && sees_the_whole_machine(energy.source)) {
+    if (energy.watts_mean && sees_whole_machine(energy.source)) {
       subject->wall_kw = exact_estimate(*energy.watts_mean / 1000, counted_->record->basis, energy.source);
     }
     const auto tokens = static_cast<double>(counted_->record->tokens_per_step) *

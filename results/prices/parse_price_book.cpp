@@ -3,6 +3,7 @@
 #include <set>
 
 #include "results/prices/price_book.h"
+#include "results/prices/price_cell.h"
 #include "suites/base/json_input.h"
 
 namespace assay {
@@ -11,12 +12,6 @@ namespace {
 constexpr size_t kMaxCells = 64, kMaxEntries = 4096, kMaxText = 2048;
 constexpr double kMaxAmount = 1e12;
 
-struct CellRules {
-  bool money = false;
-  double min = 0, max = kMaxAmount;
-  std::vector<std::string> bases;  // allowed beside "none"
-};
-
 std::string date_at(const JsonNode& node) {
   static const std::regex kDate("[0-9]{4}(-[0-9]{2}(-[0-9]{2})?|Q[1-4])?");
   std::string text = node.text(16);
@@ -24,15 +19,17 @@ std::string date_at(const JsonNode& node) {
   return text;
 }
 
-std::string currency_at(const JsonNode& node) {
-  return node.text_of({"CNY", "USD", "EUR", "HKD", "JPY", "KRW", "TWD"});
-}
-
 std::string optional_text(const JsonNode& node, const char* name) {
   return node.has(name) ? node.at(name).text(kMaxText) : "";
 }
 
-PriceCell cell(const JsonNode& node, const CellRules& rules) {
+}  // namespace
+
+std::string currency_at(const JsonNode& node) {
+  return node.text_of({"CNY", "USD", "EUR", "HKD", "JPY", "KRW", "TWD"});
+}
+
+PriceCell price_cell(const JsonNode& node, const PriceCellRules& rules) {
   node.fields({"value", "low", "high", "currency", "basis", "date", "source", "grade", "note"});
   PriceCell c;
   c.value = node.at("value").number(rules.min, rules.max);
@@ -51,18 +48,20 @@ PriceCell cell(const JsonNode& node, const CellRules& rules) {
   return c;
 }
 
-PriceCells cells(const JsonNode& node, const CellRules& rules) {
+namespace {
+
+PriceCells cells(const JsonNode& node, const PriceCellRules& rules) {
   PriceCells out;
-  for (const JsonNode& item : node.items(1, kMaxCells)) out.push_back(cell(item, rules));
+  for (const JsonNode& item : node.items(1, kMaxCells)) out.push_back(price_cell(item, rules));
   return out;
 }
 
-PriceCells maybe_cells(const JsonNode& node, const char* name, const CellRules& rules) {
+PriceCells maybe_cells(const JsonNode& node, const char* name, const PriceCellRules& rules) {
   return node.has(name) ? cells(node.at(name), rules) : PriceCells{};
 }
 
-CellRules money() { return {true, 0, kMaxAmount, {}}; }
-CellRules positive(double max) { return {false, 1e-6, max, {}}; }
+PriceCellRules money() { return {true, 0, kMaxAmount, {}}; }
+PriceCellRules positive(double max) { return {false, 1e-6, max, {}}; }
 
 // Ids are what a user types.
 std::string id_at(const JsonNode& node) {
@@ -89,7 +88,7 @@ PricedChip chip(const JsonNode& node) {
   c.price = maybe_cells(node, "price", money());
   c.rent_per_hour = maybe_cells(node, "rent_per_hour", money());
   c.tdp_w = maybe_cells(node, "tdp_w", positive(1e5));
-  CellRules wall = positive(100);
+  PriceCellRules wall = positive(100);
   wall.bases = {"with-facility", "without-facility"};
   c.wall_kw = maybe_cells(node, "wall_kw", wall);
   c.memory_gb = maybe_cells(node, "memory_gb", positive(1e5));
@@ -97,7 +96,7 @@ PricedChip chip(const JsonNode& node) {
   c.link_gb_s = maybe_cells(node, "link_gb_s", positive(1e6));
   if (node.has("compute")) {
     node.at("compute").fields({"fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp4"});
-    CellRules compute = positive(1e7);
+    PriceCellRules compute = positive(1e7);
     compute.bases = {"dense", "sparse"};
     for (const auto& [dtype, list] : node.at("compute").members()) {
       c.compute[dtype] = cells(list, compute);
@@ -155,8 +154,8 @@ Tariff tariff(const JsonNode& node) {
 }
 
 // What the economics may say, and within which bounds.
-const std::map<std::string, CellRules>& economics_rules() {
-  static const std::map<std::string, CellRules> kRules{
+const std::map<std::string, PriceCellRules>& economics_rules() {
+  static const std::map<std::string, PriceCellRules> kRules{
       {"server_factor", {false, 1, 20, {}}},     {"life", {false, 0.25, 30, {}}},
       {"discount_rate", {false, 0, 1, {}}},      {"salvage_share", {false, 0, 1, {}}},
       {"opex_share", {false, 0, 2, {}}},         {"utilisation", {false, 0.001, 1, {}}},
@@ -206,10 +205,10 @@ Result<PriceBook> parse_price_book(const std::string& text, const std::string& w
   if (root.has("fx")) {
     for (const JsonNode& item : root.at("fx").items(0, 64)) {
       item.fields({"currency", "cny"});
-      CellRules rate;
+      PriceCellRules rate;
       rate.min = 1e-6;
       rate.max = 1e6;
-      book.fx.push_back({currency_at(item.at("currency")), cell(item.at("cny"), rate)});
+      book.fx.push_back({currency_at(item.at("currency")), price_cell(item.at("cny"), rate)});
     }
   }
   if (root.has("economics")) read_economics(root.at("economics"), &book);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "results/prices/price_book.h"
+#include "results/prices/price_cell.h"
 
 namespace assay {
 namespace {
@@ -38,16 +39,6 @@ Result<Estimate> fx_rate(const std::string& currency, const PriceBook& book) {
                    "\"; a book of your own may give one under fx");
 }
 
-Result<Estimate> cell_in_yuan(const PriceCell& cell, const PriceBook& book) {
-  Estimate e = from_cell(cell);
-  if (cell.currency.empty() || cell.currency == kHome) return e;
-  const Result<Estimate> fx = fx_rate(cell.currency, book);
-  if (!fx.ok()) return fx.error();
-  scale(&e, *fx);
-  add_note(&e, "1 " + cell.currency + " = " + std::to_string(fx->typical).substr(0, 6) + " CNY (" + fx->date + ")");
-  return e;
-}
-
 // Hours of each band and its price, cheapest first or in the order given.
 struct BandCost {
   double hours = 0;
@@ -72,13 +63,23 @@ Result<std::vector<BandCost>> band_costs(const Tariff& tariff, LoadShape shape, 
 
 }  // namespace
 
+Result<Estimate> cell_estimate(const PriceCell& cell, const PriceBook& book) {
+  Estimate e = from_cell(cell);
+  if (cell.currency.empty() || cell.currency == kHome) return e;
+  const Result<Estimate> fx = fx_rate(cell.currency, book);
+  if (!fx.ok()) return fx.error();
+  scale(&e, *fx);
+  add_note(&e, "1 " + cell.currency + " = " + std::to_string(fx->typical).substr(0, 6) + " CNY (" + fx->date + ")");
+  return e;
+}
+
 Result<Estimate> estimate_of(const PriceCells& cells, const PriceBook& book) {
   if (cells.empty()) return bad_input("the price book \"" + book.name + "\" has no figure");
-  Result<Estimate> first = cell_in_yuan(cells.front(), book);
+  Result<Estimate> first = cell_estimate(cells.front(), book);
   if (!first.ok()) return first.error();
   Estimate out = *first;
   for (size_t i = 1; i < cells.size(); ++i) {
-    const Result<Estimate> other = cell_in_yuan(cells[i], book);
+    const Result<Estimate> other = cell_estimate(cells[i], book);
     if (!other.ok()) return other.error();
     out.low = std::min(out.low, other->low);
     out.high = std::max(out.high, other->high);

@@ -1,0 +1,247 @@
+#include "reports/cost_sheet.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "reports/format.h"
+
+namespace assay {
+namespace {
+
+constexpr double kPer100K = 1e5, kPer1M = 1e6;
+
+SheetCell money_cell(const Amount& amount, double scale) {
+  if (!amount.value) return {};
+  return {money_text(*amount.value * scale), *amount.value * scale};
+}
+
+void add_amount(const Amount& amount, double scale, std::vector<SheetCell>* row) {
+  row->push_back(money_cell(amount, scale));
+  if (!amount.value) {
+    row->insert(row->end(), 3, SheetCell{});
+    return;
+  }
+  row->push_back(money_interval_text(amount.interval, scale));
+  row->emplace_back("", amount.interval.low * scale);
+  row->emplace_back("", amount.interval.high * scale);
+}
+
+std::vector<SheetColumn> amount_columns(const std::string& name, const std::string& title) {
+  return {
+      {name, title, true}, {name + "_interval", "95 %", true}, {name + "_low", "", true}, {name + "_high", "", true}};
+}
+
+void add_note(std::vector<std::string>* notes, const std::string& note) {
+  for (const std::string& known : *notes) {
+    if (known == note) return;
+  }
+  notes->push_back(note);
+}
+
+SheetTable cost_table(const std::vector<CostRow>& rows, std::vector<std::string>* notes) {
+  SheetTable table{"cost", "", {{"chip", "chip", false}, {"class", "tokens", false}}, {}};
+  for (const auto& [name, title] : {std::pair("yuan_per_100k_tokens", "CNY/100K"),
+                                    {"yuan_per_1m_tokens", "CNY/1M"},
+                                    {"electricity_per_1m_tokens", "power alone/1M"}}) {
+    for (const SheetColumn& c : amount_columns(name, title)) table.columns.push_back(c);
+  }
+  table.columns.push_back({"basis", "basis", false});
+  for (const CostRow& r : rows) {
+    for (size_t c = 0; c < kTokenClasses; ++c) {
+      const auto token_class = static_cast<TokenClass>(c);
+      const Amount& amount = r.cost.of(token_class);
+      if (!amount.value && token_class != TokenClass::kBlended) {
+        add_note(notes, subject_text(r.priced) + ": no cost of " + token_class_name(token_class) +
+                            " tokens: " + amount.reason);
+        continue;
+      }
+      std::vector<SheetCell> row{subject_text(r.priced), token_class_name(token_class)};
+      add_amount(amount, kPer100K, &row);
+      add_amount(amount, kPer1M, &row);
+      add_amount(r.cost.floor_of(token_class), kPer1M, &row);
+      row.emplace_back(cost_basis_text(r.cost));
+      table.rows.push_back(std::move(row));
+      if (!amount.value) add_note(notes, subject_text(r.priced) + ": " + amount.reason);
+    }
+  }
+  return table;
+}
+
+SheetTable hour_table(const std::vector<CostRow>& rows) {
+  SheetTable table{"hour", "An hour of use of one accelerator", {{"chip", "chip", false}, {"way", "way", false}}, {}};
+  for (const SheetColumn& c : amount_columns("yuan_per_hour", "CNY/h")) table.columns.push_back(c);
+  table.columns.push_back({"basis", "basis", false});
+  for (const CostRow& r : rows) {
+    std::vector<SheetCell> row{subject_text(r.priced), r.cost.rented ? "rented" : "owned"};
+    add_amount(r.cost.per_hour, 1, &row);
+    row.emplace_back(r.cost.price_basis);
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+std::string range_text(const Estimate& e) { return e.high > e.low ? money_text(e.low) + "–" + money_text(e.high) : ""; }
+
+// The same figure of the same source in every row.
+bool all_share(const std::vector<CostRow>& rows, CostInput i) {
+  const std::optional<Estimate>& first = rows.front().priced.inputs.at(i);
+  return std::all_of(rows.begin(), rows.end(), [&](const CostRow& r) {
+    const std::optional<Estimate>& e = r.priced.inputs.at(i);
+    return first && e && e->low == first->low && e->typical == first->typical && e->high == first->high &&
+           e->source == first->source && e->note == first->note;
+  });
+}
+
+SheetTable inputs_table(const std::vector<CostRow>& rows) {
+  SheetTable table{"inputs",
+                   "Inputs",
+                   {{"chip", "chip", false},
+                    {"input", "input", false},
+                    {"value", "value", true},
+                    {"low", "", true},
+                    {"high", "", true},
+                    {"range", "range", true},
+                    {"unit", "unit", false},
+                    {"basis", "basis", false},
+                    {"grade", "grade", false},
+                    {"date", "date", false},
+                    {"source", "source", false}},
+                   {}};
+  for (size_t at = 0; at < rows.size(); ++at) {
+    const CostRow& r = rows[at];
+    for (const CostInput i : all_cost_inputs()) {
+      const std::optional<Estimate>& e = r.priced.inputs.at(i);
+      if (!e) continue;
+      const bool shared = rows.size() > 1 && all_share(rows, i);
+      if (shared && at > 0) continue;
+      const std::string who = shared ? "all" : subject_text(r.priced);
+      const std::string source = e->source + (e->note.empty() ? "" : "; " + e->note);
+      const bool hidden = e->confidential;
+      const auto figure = [&](double v) { return hidden ? SheetCell{"withheld"} : SheetCell{money_text(v), v}; };
+      table.rows.push_back({who, cost_input_name(i), figure(e->typical), figure(e->low), figure(e->high),
+                            hidden ? "withheld" : range_text(*e), cost_input_unit(i), e->basis, e->grade, e->date,
+                            hidden ? "a confidential price book" : source});
+    }
+  }
+  return table;
+}
+
+SheetTable tornado_table(const std::vector<CostRow>& rows) {
+  SheetTable table{"sensitivity",
+                   "What moves the result: CNY/1M tokens with one input at the ends of its range",
+                   {{"chip", "chip", false},
+                    {"class", "tokens", false},
+                    {"input", "input", false},
+                    {"at_low", "at its low", true},
+                    {"at_high", "at its high", true},
+                    {"swing", "swing", true},
+                    {"share", "of the cost", true}},
+                   {}};
+  for (const CostRow& r : rows) {
+    const Amount& amount = r.cost.of(r.cost.headline);
+    for (const Sensitivity& s : r.cost.tornado) {
+      if (r.priced.inputs.at(s.input)->confidential) continue;
+      const auto money = [](double v) { return SheetCell{money_text(v * kPer1M), v * kPer1M}; };
+      table.rows.push_back({subject_text(r.priced), token_class_name(r.cost.headline), cost_input_name(s.input),
+                            money(s.at_low), money(s.at_high), money(s.swing()),
+                            SheetCell{percent_text(s.swing() / *amount.value), s.swing() / *amount.value}});
+    }
+  }
+  return table;
+}
+
+// For each owned chip and each rival of the same model: what it may cost to tie.
+SheetTable break_even_table(const std::vector<CostRow>& rows) {
+  SheetTable table{"break_even",
+                   "Chip price at which it ties the rival (other inputs typical)",
+                   {{"chip", "chip", false},
+                    {"rival", "rival", false},
+                    {"class", "tokens", false},
+                    {"break_even_price_cny", "CNY", true},
+                    {"now_cny", "now", true},
+                    {"basis", "basis", false}},
+                   {}};
+  for (const CostRow& a : rows) {
+    for (const CostRow& b : rows) {
+      const TokenClass c = a.cost.headline;
+      if (&a == &b || a.priced.subject.model != b.priced.subject.model || !b.cost.of(c).value) continue;
+      const std::optional<double> price = break_even_chip_price(a.priced.inputs, c, *b.cost.of(c).value);
+      if (!price) continue;
+      const Estimate& now = *a.priced.inputs.at(CostInput::kChipPrice);
+      table.rows.push_back(
+          {subject_text(a.priced), subject_text(b.priced), token_class_name(c),
+           *price < 0 ? SheetCell{"not even for nothing", *price} : SheetCell{money_text(*price), *price},
+           now.confidential ? SheetCell{"withheld"} : SheetCell{money_text(now.typical), now.typical},
+           cost_basis_text(a.cost)});
+    }
+  }
+  return table;
+}
+
+}  // namespace
+
+std::string money_text(double value) {
+  if (value == 0) return "0";
+  const int decimals = std::clamp(3 - static_cast<int>(std::floor(std::log10(std::abs(value)))), 0, 9);
+  char text[48];
+  std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  std::string out = text;
+  if (out.find('.') == std::string::npos) return out;
+  out.erase(out.find_last_not_of('0') + 1);
+  if (out.back() == '.') out.pop_back();
+  return out;
+}
+
+std::string money_interval_text(const Interval& interval, double scale) {
+  return money_text(interval.low * scale) + "–" + money_text(interval.high * scale);
+}
+
+std::string subject_text(const PricedSubject& subject) {
+  const CostSubject& s = subject.subject;
+  std::string out = !subject.chip ? s.product : subject.chip->name.empty() ? subject.chip->id : subject.chip->name;
+  if (!s.model.empty()) out += ", " + s.model + " " + s.dtype;
+  return out;
+}
+
+std::string cost_basis_text(const Cost& cost) {
+  return cost.basis + (cost.price_basis.empty() ? "" : "; prices " + cost.price_basis);
+}
+
+Sheet cost_sheet(const std::vector<CostRow>& rows) {
+  Sheet sheet;
+  sheet.tables.push_back(cost_table(rows, &sheet.notes));
+  sheet.tables.push_back(hour_table(rows));
+  sheet.tables.push_back(inputs_table(rows));
+  sheet.tables.push_back(tornado_table(rows));
+  sheet.tables.push_back(break_even_table(rows));
+  for (const CostRow& r : rows) {
+    for (const std::string& note : r.priced.subject.notes) add_note(&sheet.notes, subject_text(r.priced) + ": " + note);
+    for (const std::string& note : r.priced.notes) add_note(&sheet.notes, subject_text(r.priced) + ": " + note);
+    const TokenMix& mix = r.cost.mix;
+    if (r.cost.of(TokenClass::kBlended).value) {
+      std::string text = "blended: ";
+      text += mix.cached + mix.input + mix.output > 0
+                  ? percent_text(mix.cached) + " cached input, " + percent_text(mix.input) + " input, " +
+                        percent_text(mix.output) + " output (" + mix.source + ")"
+                  : mix.source;
+      add_note(&sheet.notes, text);
+    }
+    if (!r.priced.inputs.at(CostInput::kCachedCostShare) && r.cost.of(TokenClass::kCached).value) {
+      add_note(&sheet.notes,
+               "cached input is charged as a miss: no record measures a hit; --set cached_cost_share=SHARE "
+               "says what a hit costs of a miss");
+    }
+  }
+  if (!rows.empty()) {
+    const CostOptions& o = rows.front().cost.options;
+    add_note(&sheet.notes, "95 %: Monte Carlo over the inputs, " + std::to_string(o.draws) + " draws, seed " +
+                               std::to_string(o.seed) +
+                               "; a range is drawn as a triangle, a measured rate by its interval");
+    add_note(&sheet.notes,
+             "power alone: what electricity costs whatever the chip's price; grades: V vendor, M measured and "
+             "published, C community, R press, A assumption, ? conflicting");
+  }
+  return sheet;
+}
+
+}  // namespace assay

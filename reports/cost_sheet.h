@@ -1,0 +1,37 @@
+// What `assay cost` and `assay verdict` say, as sheets.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "reports/sheet.h"
+#include "results/metrics/target.h"
+#include "results/prices/cost_inputs.h"
+
+namespace assay {
+
+// One chip with its cost.
+struct CostRow {
+  PricedSubject priced;
+  Cost cost;
+};
+
+// Per class of token and per subject: yuan per 100K and 1M tokens with intervals, what electricity alone costs; the
+// inputs with source and grade; what moves the result; break-even chip prices between each two.
+Sheet cost_sheet(const std::vector<CostRow>& rows);
+
+// The target in both units of the press (per 100K and per 1M tokens); the waterfall and the levers are of the unit that
+// the target names. `cny`: one unit of the target's currency in CNY.
+Sheet verdict_sheet(const std::vector<CostRow>& rows, const Target& target, const Estimate& cny,
+                    double reference_tariff);
+
+// "0.08056", four digits: how an amount of money stands in a table.
+std::string money_text(double value);
+// "0.0701–0.0912"
+std::string money_interval_text(const Interval& interval, double scale);
+// "H100 SXM, llama-3.1-8b bf16"
+std::string subject_text(const PricedSubject& subject);
+// "measured; prices assumed and reported"
+std::string cost_basis_text(const Cost& cost);
+
+}  // namespace assay

@@ -1,0 +1,166 @@
+#include "results/prices/claims.h"
+
+#include <set>
+
+#include "suites/base/json_input.h"
+
+namespace assay {
+namespace {
+
+constexpr size_t kMaxClaims = 1000, kMaxText = 2048;
+
+ClaimKind kind_at(const JsonNode& node) {
+  const std::string kind = node.at("kind").text_of({"token_price", "clip_price", "clip_time", "task_price"});
+  if (kind == "clip_price") return ClaimKind::kClipPrice;
+  if (kind == "clip_time") return ClaimKind::kClipTime;
+  return kind == "task_price" ? ClaimKind::kTaskPrice : ClaimKind::kTokenPrice;
+}
+
+void read_price(const JsonNode& node, Claim* claim) {
+  const JsonNode price = node.at("price");
+  const std::string text = price.text(256);
+  if (!price.present()) return;
+  const Result<Target> target = parse_target(text, price.where());
+  if (!target.ok()) {
+    price.fail("expected a price such as \"0.01 CNY/100k tokens\" or \"2.10 USD/clip\", found \"" + text + "\"");
+    return;
+  }
+  claim->target = *target;
+  if (target->clips != (claim->kind == ClaimKind::kClipPrice)) {
+    price.fail(std::string("expected a price of ") + (target->clips ? "tokens" : "a clip") + ", as the kind says");
+  }
+}
+
+Claim claim_at(const JsonNode& node) {
+  node.fields({"id", "text", "kind", "price", "seconds", "amount", "currency", "source", "date", "grade", "note"});
+  Claim claim;
+  claim.id = node.at("id").text(64);
+  if (claim.id.empty()) node.at("id").fail("expected a name, found nothing");
+  claim.text = node.at("text").text(kMaxText);
+  claim.kind = kind_at(node);
+  switch (claim.kind) {
+    case ClaimKind::kTokenPrice:
+    case ClaimKind::kClipPrice:
+      read_price(node, &claim);
+      break;
+    case ClaimKind::kClipTime:
+      claim.limit = node.at("seconds").number(1e-3, 1e6);
+      break;
+    case ClaimKind::kTaskPrice:
+      claim.limit = node.at("amount").number(1e-9, 1e9);
+      claim.currency = node.at("currency").text_of({"CNY", "USD", "EUR", "HKD", "JPY", "KRW", "TWD"});
+      break;
+  }
+  claim.source = node.at("source").text(kMaxText);
+  if (claim.source.empty()) node.at("source").fail("expected who says so, found nothing");
+  if (node.has("date")) claim.date = node.at("date").text(16);
+  claim.grade = node.at("grade").text_of({"V", "M", "C", "R", "A", "?"});
+  if (node.has("note")) claim.note = node.at("note").text(kMaxText);
+  return claim;
+}
+
+Amount scaled(Amount amount, double factor) {
+  if (amount.value) *amount.value *= factor;
+  amount.interval = {amount.interval.low * factor, amount.interval.high * factor};
+  return amount;
+}
+
+// A sum of amounts that rise and fall together (one chip, one hour's price): the bounds add.
+void add(const Amount& part, double count, Amount* sum) {
+  if (count == 0 || !sum->reason.empty()) return;
+  if (!part.value) {
+    sum->value.reset();
+    sum->reason = part.reason;
+    return;
+  }
+  sum->value = sum->value.value_or(0) + *part.value * count;
+  sum->interval.low += part.interval.low * count;
+  sum->interval.high += part.interval.high * count;
+}
+
+Amount seconds_amount(const Estimate& seconds) {
+  Amount out;
+  out.value = seconds.typical;
+  out.interval = {seconds.low, seconds.high};
+  return out;
+}
+
+// The hour's price and the seconds each at their own end: the widest that the two intervals allow.
+Amount clip_amount(const Amount& hour, const ClaimEvidence& e) {
+  if (!hour.value) return hour;
+  Amount out = clip_cost(hour, e.accelerators, e.clip_seconds->typical);
+  out.interval.low = hour.interval.low * e.accelerators * e.clip_seconds->low / 3600;
+  out.interval.high = hour.interval.high * e.accelerators * e.clip_seconds->high / 3600;
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<Claim>> parse_claims(const std::string& text, const std::string& where) {
+  JsonInput input(text, where, {size_t{4} << 20, 8});
+  const JsonNode root = input.root();
+  root.fields({"schema_version", "claims"});
+  (void)root.at("schema_version").integer(1, 1);
+  std::vector<Claim> claims;
+  std::set<std::string> ids;
+  for (const JsonNode& node : root.at("claims").items(0, kMaxClaims)) {
+    claims.push_back(claim_at(node));
+    if (!ids.insert(claims.back().id).second) node.fail("\"" + claims.back().id + "\" stands here twice");
+  }
+  if (!input.ok()) return input.error();
+  return claims;
+}
+
+Result<std::vector<Claim>> read_claims(const std::string& path) {
+  Result<std::string> text = read_text_file(path, size_t{4} << 20);
+  if (!text.ok()) return text.error();
+  return parse_claims(*text, path);
+}
+
+Result<ClaimVerdict> judge_claim(const Claim& claim, const Cost& cost, const ClaimEvidence& evidence,
+                                 const PriceBook& book) {
+  ClaimVerdict out;
+  const std::string currency = claim.kind == ClaimKind::kTaskPrice ? claim.currency : claim.target.currency;
+  double cny = 1;
+  if (claim.kind != ClaimKind::kClipTime) {
+    const Result<Estimate> one = in_yuan(1, currency, book);
+    if (!one.ok()) return one.error();
+    cny = one->typical;
+  }
+  switch (claim.kind) {
+    case ClaimKind::kTokenPrice:
+      out.unit = "CNY/1M tokens";
+      out.limit = claim.target.value * cny / claim.target.per * 1e6;
+      out.actual = scaled(cost.of(claim.target.token_class.value_or(TokenClass::kBlended)), 1e6);
+      break;
+    case ClaimKind::kClipPrice:
+      out.unit = "CNY/clip";
+      out.limit = claim.target.value * cny;
+      if (evidence.clip_seconds) out.actual = clip_amount(cost.per_hour, evidence);
+      break;
+    case ClaimKind::kClipTime:
+      out.unit = "s/clip";
+      out.limit = claim.limit;
+      if (evidence.clip_seconds) out.actual = seconds_amount(*evidence.clip_seconds);
+      break;
+    case ClaimKind::kTaskPrice:
+      out.unit = "CNY/task";
+      out.limit = claim.limit * cny;
+      if (evidence.task) {
+        add(cost.of(TokenClass::kCached), evidence.task->cached, &out.actual);
+        add(cost.of(TokenClass::kInput), evidence.task->input, &out.actual);
+        add(cost.of(TokenClass::kOutput), evidence.task->output, &out.actual);
+      }
+      break;
+  }
+  out.reason = out.actual.reason;
+  const bool of_clips = claim.kind == ClaimKind::kClipPrice || claim.kind == ClaimKind::kClipTime;
+  if (of_clips && !evidence.clip_seconds)
+    out.reason = "no record times a whole clip; --clip gives a time that someone reports";
+  if (claim.kind == ClaimKind::kTaskPrice && !evidence.task)
+    out.reason = "what a task is: --task CACHED:INPUT:OUTPUT tokens";
+  if (out.actual.value) out.reached = reached(out.actual, out.limit);
+  return out;
+}
+
+}  // namespace assay

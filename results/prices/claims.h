@@ -1,0 +1,44 @@
+// Claims in print: what someone says that tokens, clips or tasks cost, with the source. Schema:
+// results/prices/claims.schema.json.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "results/metrics/target.h"
+#include "results/prices/price_book.h"
+
+namespace assay {
+
+enum class ClaimKind { kTokenPrice, kClipPrice, kClipTime, kTaskPrice };
+struct Claim {
+  std::string id, text;  // text: as printed
+  ClaimKind kind = ClaimKind::kTokenPrice;
+  Target target;         // token price and clip price
+  double limit = 0;      // clip time: seconds; task price: in `currency`
+  std::string currency;  // task price
+  std::string source, date, grade, note;
+};
+Result<std::vector<Claim>> parse_claims(const std::string& text, const std::string& where);
+Result<std::vector<Claim>> read_claims(const std::string& path);
+
+// What the claims are held against, beside the cost of tokens.
+struct ClaimEvidence {
+  std::optional<Estimate> clip_seconds;  // on `accelerators`
+  double accelerators = 1;
+  std::optional<TokenMix> task;  // tokens of a task by class: counts, not shares
+};
+
+struct ClaimVerdict {
+  Reached reached = Reached::kCannotTell;
+  Amount actual;       // in the claim's unit of money or seconds
+  double limit = 0;    // in the same unit
+  std::string unit;    // "CNY/1M tokens", "CNY/clip", "s", "CNY/task"
+  std::string reason;  // why nothing can be said
+};
+// The claim against one chip's cost.
+Result<ClaimVerdict> judge_claim(const Claim& claim, const Cost& cost, const ClaimEvidence& evidence,
+                                 const PriceBook& book);
+
+}  // namespace assay

@@ -1,0 +1,216 @@
+// The commands about money as a user meets them: what they say, how they refuse, their forms.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* kPublished = ASSAY_SOURCE_DIR "/results/published";
+
+struct Outcome {
+  int code = -1;
+  std::string text;  // stdout and stderr
+};
+
+class Money : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    dir_ = fs::temp_directory_path() / ("assay-money-" + std::to_string(::getpid()) + "-" + info->name());
+    fs::create_directories(dir_);
+  }
+  void TearDown() override { fs::remove_all(dir_); }
+
+  Outcome assay(const std::string& arguments) const {
+    Outcome out;
+    const std::string line = "cd '" + dir_.string() + "' && { " ASSAY_BINARY_DIR "/bin/assay " + arguments + "; } 2>&1";
+    FILE* pipe = ::popen(line.c_str(), "r");
+    if (pipe == nullptr) return out;
+    char buffer[4096];
+    for (size_t n = 0; (n = std::fread(buffer, 1, sizeof(buffer), pipe)) > 0;) out.text.append(buffer, n);
+    const int status = ::pclose(pipe);
+    out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return out;
+  }
+  json answer(const std::string& arguments) const {
+    const Outcome out = assay(arguments + " --json");
+    EXPECT_EQ(out.code, 0) << out.text;
+    return json::parse(out.text, nullptr, false);
+  }
+  void refused(const std::string& arguments, const std::vector<std::string>& words) const {
+    const Outcome out = assay(arguments);
+    EXPECT_EQ(out.code, 2) << arguments << "\n" << out.text;
+    for (const std::string& word : words) EXPECT_THAT(out.text, HasSubstr(word)) << arguments;
+    EXPECT_EQ(std::count(out.text.begin(), out.text.end(), '\n'), 1) << "one message: " << out.text;
+  }
+  void file(const std::string& name, const std::string& text) const { std::ofstream(dir_ / name) << text; }
+
+  fs::path dir_;
+};
+
+// 776 G tokens in a day on 226.75 nodes of 8 are 4951.17 tokens/s each; at 2 USD an hour 8.0 and 80 times the target.
+TEST_F(Money, DeepSeekDaySix) {
+  const json out = answer("verdict --rate blended=4951.17 --rent '2 USD/h' --target '0.01 CNY/100k tokens'");
+  ASSERT_EQ(out["verdict"].size(), 2U);
+  EXPECT_NEAR(out["verdict"][0]["gap"].get<double>(), 8.0, 0.08);
+  EXPECT_NEAR(out["verdict"][1]["gap"].get<double>(), 80, 0.8);
+  EXPECT_NEAR(out["verdict"][0]["actual_cny_per_1m"].get<double>(), 0.80, 0.008);
+  EXPECT_EQ(out["verdict"][0]["verdict"], "not reached");
+  EXPECT_THAT(out["verdict"][0]["basis"].get<std::string>(), HasSubstr("reported"));
+  double product = 1;
+  for (const json& factor : out["waterfall"]) product *= factor["times"].get<double>();
+  EXPECT_NEAR(product / out["verdict"][0]["gap"].get<double>(), 1, 1e-9);
+}
+
+TEST_F(Money, TheRateThatReachesTheTarget) {
+  const json out = answer("cost --rate output=36667 --rent '13.2 CNY/h'");
+  EXPECT_NEAR(out["cost"][0]["yuan_per_100k_tokens"].get<double>(), 0.01, 1e-6);
+  EXPECT_EQ(
+      answer("verdict --rate output=36700 --rent '13.2 CNY/h' --target '0.01 CNY/100k output tokens'")["verdict"][0]
+                                                                                                      ["verdict"],
+      "reached");
+}
+
+TEST_F(Money, PublishedRecordsAtAChipsPrices) {
+  const json out = answer(std::string("cost ") + kPublished + " --chip h100-sxm");
+  bool blended = false;
+  for (const json& row : out["cost"]) {
+    EXPECT_THAT(row["basis"].get<std::string>(), HasSubstr("measured"));
+    if (row["yuan_per_1m_tokens"].is_null()) continue;
+    EXPECT_LT(row["yuan_per_1m_tokens_low"].get<double>(), row["yuan_per_1m_tokens"].get<double>());
+    EXPECT_GT(row["yuan_per_1m_tokens_high"].get<double>(), row["yuan_per_1m_tokens"].get<double>());
+    EXPECT_LT(row["electricity_per_1m_tokens"].get<double>(), row["yuan_per_1m_tokens"].get<double>());
+    blended = blended || row["class"] == "blended";
+  }
+  EXPECT_TRUE(blended);
+  EXPECT_THAT(out["notes"].dump(), HasSubstr("at the prices of h100-sxm"));
+  EXPECT_THAT(out["notes"].dump(), HasSubstr("seed 1"));
+  EXPECT_FALSE(out["sensitivity"].empty());
+}
+
+TEST_F(Money, ElectricityAloneRulesATargetOut) {
+  const Outcome out = assay(std::string("verdict ") + kPublished + " --chip h100-sxm --target '0.01 CNY/1M tokens'");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("not possible at any price of the chip: electricity alone costs more"));
+}
+
+TEST_F(Money, ConfidentialPricesAreUsedAndNotPrinted) {
+  file("mine.json", R"({"schema_version": 1, "name": "offers", "date": "2026-11-20", "confidential": true,
+    "chips": [{"id": "h100-sxm", "price": [{"value": 123457, "currency": "CNY", "date": "2026-11", "source": "secret offer 7",
+    "grade": "V"}]}]})");
+  const std::string records = std::string(kPublished) + " --chip h100-sxm --owned";
+  for (const char* form : {"text", "md", "csv", "json"}) {
+    for (const std::string& command : {"cost " + records, "verdict " + records + " --target '9 CNY/1M tokens'"}) {
+      const Outcome out = assay(command + " --prices mine.json --format " + form);
+      EXPECT_EQ(out.code, 0) << out.text;
+      EXPECT_THAT(out.text, Not(HasSubstr("123457"))) << command << form;
+      EXPECT_THAT(out.text, Not(HasSubstr("secret"))) << command << form;
+    }
+  }
+  const double mine = answer("cost " + records + " --prices mine.json")["hour"][0]["yuan_per_hour"];
+  EXPECT_LT(mine, answer("cost " + records)["hour"][0]["yuan_per_hour"].get<double>());
+}
+
+TEST_F(Money, WhatIsWrongIsRefused) {
+  const std::string rate = " --rate blended=4951 --rent '2 USD/h'";
+  refused("verdict" + rate + " --target 0.01", {"--target", "0.01 CNY/100k tokens"});
+  refused("verdict" + rate, {"--target"});
+  refused("verdict" + rate + " --target '2 USD/clip'", {"claims"});
+  refused("verdict" + rate + " --target '1 EUR/1M tokens'", {"EUR"});
+  refused("cost", {"RECORD"});
+  refused("cost nowhere", {"nowhere"});
+  refused("cost --rate blended=0 --rent '2 USD/h'", {"--rate blended", "\"0\""});
+  refused("cost --rate blnded=5 --rent '2 USD/h'", {"did you mean 'blended'"});
+  refused("cost --rate blended=5 --rent 2", {"--rent", "13.2 CNY/h"});
+  refused("cost --rate blended=5 --chip h100-sxmm", {"--chip", "did you mean 'h100-sxm'"});
+  refused("cost --rate blended=5 --chip h100-sxm --tariff mars", {"--tariff", "mars"});
+  refused("cost --rate blended=5 --chip h100-sxm --set puee=1.2", {"did you mean 'pue'"});
+  refused("cost --rate blended=5 --chip h100-sxm --set pue=0.5", {"--set pue", "0.5"});
+  refused("cost --rate blended=5 --chip h100-sxm --set pue=1.2:1.3:1.4", {"LOW <= VALUE <= HIGH"});
+  refused("cost --rate blended=5 --chip h100-sxm --owned --rented", {"--owned", "--rented"});
+  refused("cost --rate blended=5 --chip h100-sxm --seed -1", {"--seed"});
+  refused("cost --rate blended=5 --chip h100-sxm --draws 3", {"--draws"});
+  refused("cost --rate blended=5 --chip h100-sxm --mix 1:2", {"--mix", "CACHED:INPUT:OUTPUT"});
+  refused("cost --rate blended=5 --chip enflame-l600", {"rent"});
+  refused("cost --rate blended=5 --chip h100-sxm --prices nowhere.json", {"nowhere.json"});
+  file("bad.json", R"({"schema_version": 1, "name": "x", "date": "2026-11", "chips": [{"id": "a", "prize": []}]})");
+  refused("cost --rate blended=5 --chip h100-sxm --prices bad.json", {"bad.json", "chips[0]", "prize"});
+  file("claims.json", R"({"schema_version": 1, "claims": [{"id": "a"}]})");
+  refused("claims" + rate + " --claims claims.json", {"claims.json", "claims[0]"});
+  refused("claims" + rate + " --clip soon", {"--clip", "soon"});
+  refused("claims" + rate + " --task 5", {"--task"});
+  refused("claims" + rate + " --accelerators 0", {"--accelerators"});
+  refused("plan", {"REQUEST.json"});
+  refused("plan nowhere.json", {"nowhere.json"});
+  file("plan.json", R"({"schema_version": 1, "name": "x", "traffic": {}, "units": []})");
+  refused("plan plan.json", {"plan.json", "requests_per_s"});
+  EXPECT_EQ(assay("cost --rate blended=5 --rent '2 USD/h' --bogus").code, 2);
+}
+
+TEST_F(Money, ClaimsSayWhatTheRatesSupport) {
+  const json out = answer(
+      "claims --rate input=10000 --rate output=2000 --rent '13.2 CNY/h' --task 0:5000:2000 --clip 29:28:31 "
+      "--accelerators 137");
+  ASSERT_EQ(out["claims"].size(), 9U);
+  for (const json& row : out["claims"]) {
+    EXPECT_FALSE(row["actual"].is_null()) << row.dump();
+    EXPECT_FALSE(row["basis"].is_null()) << row.dump();
+  }
+  EXPECT_EQ(out["claims"][0]["verdict"], "contradicted");
+  EXPECT_EQ(out["claims"][7]["verdict"], "can't tell") << "28 to 31 s against 30 s";
+}
+
+TEST_F(Money, PlanFindsTheCheapestAndSaysWhenNothingServes) {
+  const auto request = [](const std::string& limits) {
+    return R"({"schema_version": 1, "name": "day 6", )" + limits + R"("traffic": {"requests_per_s": 1759.2593,
+      "prompt_tokens": 4000, "output_tokens": 1105.2632}, "units": [{"name": "node of 8", "basis": "reported",
+      "cost_per_hour": {"value": 16, "currency": "USD", "date": "2025-03", "source": "disclosure", "grade": "M"},
+      "prefill": [{"prompt_tokens": 4000, "tokens_per_s": 73700}],
+      "decode": [{"batch": 1000, "context": 5000, "step_ms": 67.5676}]}]})";
+  };
+  file("day6.json", request(""));
+  const json out = answer("plan day6.json");
+  for (const json& row : out["plans"]) {
+    EXPECT_NEAR(row["prefill_flow"].get<double>() + row["decode_flow"].get<double>(), 226.86, 0.01);
+    EXPECT_NEAR(row["flow_yuan_per_hour"].get<double>() * 24 / 7.18, 87116, 2);
+    EXPECT_EQ(row["basis"], "reported");
+  }
+  file("fast.json", request("\"limits\": {\"tpot_ms\": 20}, "));
+  const Outcome none = assay("plan fast.json");
+  EXPECT_EQ(none.code, 1) << none.text;
+  EXPECT_THAT(none.text, HasSubstr("within 20 ms"));
+}
+
+TEST_F(Money, EveryCommandTeachesAndHasFourForms) {
+  const std::string rate = " --rate blended=4951 --rent '2 USD/h'";
+  for (const char* command : {"cost", "verdict", "claims", "plan"}) {
+    const Outcome help = assay(std::string(command) + " --help");
+    EXPECT_EQ(help.code, 0);
+    EXPECT_THAT(help.text, HasSubstr("examples:"));
+  }
+  for (const std::string& command :
+       {"cost" + rate, "verdict" + rate + " --target '1 CNY/1M tokens'", "claims" + rate}) {
+    EXPECT_THAT(assay(command + " --format md").text, HasSubstr("|---"));
+    const std::string csv = assay(command + " --format csv").text;
+    const auto columns = [](const std::string& line) { return std::count(line.begin(), line.end(), ','); };
+    ASSERT_NE(csv.find("\r\n"), std::string::npos) << csv;
+    EXPECT_GT(columns(csv.substr(0, csv.find("\r\n"))), 5);
+    EXPECT_FALSE(json::parse(assay(command + " --format json").text, nullptr, false).is_discarded());
+    EXPECT_THAT(assay(command).text, HasSubstr("4951"));
+  }
+}
+
+}  // namespace
+}  // namespace assay

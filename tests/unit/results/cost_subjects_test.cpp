@@ -1,0 +1,133 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "results/prices/cost_inputs.h"
+
+namespace assay {
+namespace {
+
+using testing::HasSubstr;
+
+PriceBook shipped() { return *read_price_book(ASSAY_SOURCE_DIR "/results/prices/shipped.json"); }
+
+// 1000 steps of step_ms and 1.2 x step_ms by turns: the p99 is the longer.
+Record run(const std::string& kind, int64_t batch, int64_t tokens, double step_ms) {
+  Record r;
+  r.id = kind + std::to_string(batch);
+  r.created = "2026-11-20T00:00:00Z";
+  r.basis = "measured";
+  r.status = "ok";
+  r.step_kind = kind;
+  r.token_class = kind == "prefill" ? "input" : "output";
+  r.case_id = kind + "/m/bf16/b" + std::to_string(batch);
+  r.model = "m";
+  r.dtype = "bf16";
+  r.device = "gpu:0";
+  r.device_product = "NVIDIA H100 80GB HBM3";
+  r.batch = batch;
+  r.tokens_per_step = batch * tokens;
+  r.step_flops = 1e12;
+  r.step_weight_bytes = 3.35e9;
+  uint64_t now = 0;
+  for (int i = 0; i < 1000; ++i) {
+    r.samples.start_ns.push_back(now);
+    r.samples.host_ns.push_back(static_cast<uint64_t>((i % 2 == 0 ? 1 : 1.2) * step_ms * 1e6));
+    now += r.samples.host_ns.back();
+  }
+  return r;
+}
+
+// Mean steps of 11, 22 and 44 ms: 90.9, 727 (16 in 22) and 1455 tokens/s.
+TEST(CostSubjects, BestRateWithinTheLimitAndTheOneAtSaturation) {
+  const std::vector<Record> records{run("decode", 1, 1, 10), run("decode", 16, 1, 20), run("decode", 64, 1, 40),
+                                    run("prefill", 1, 4096, 100)};
+  const std::vector<CostSubject> all = cost_subjects(records, {}, shipped());
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_NEAR(all[0].output_rate->typical, 64 / 0.044, 1e-6);
+  EXPECT_NEAR(all[0].input_rate->typical, 4096 / 0.110, 1e-6);
+  LatencyLimits limits;
+  limits.tpot_ms = 25;
+  const std::vector<CostSubject> fast = cost_subjects(records, limits, shipped());
+  EXPECT_NEAR(fast[0].output_rate->typical, 16 / 0.022, 1e-6);
+  EXPECT_NEAR(fast[0].ladder.saturation.at(CostInput::kOutputRate), 64 / 0.044, 1e-6);
+  EXPECT_EQ(fast[0].output_case, "decode/m/bf16/b16");
+  limits.tpot_ms = 5;
+  const std::vector<CostSubject> none = cost_subjects(records, limits, shipped());
+  EXPECT_FALSE(none[0].output_rate);
+  EXPECT_THAT(none[0].notes[0], HasSubstr("no case keeps TPOT <= 5 ms"));
+}
+
+// H100 of the book: 1e12 FLOP at 989 TFLOPS are 1.011 ms, 3.35 GB at 3.35 TB/s 1 ms; 64 tokens at the roof take 1.011.
+TEST(CostSubjects, PeakIsTheRoofOfTheDatasheet) {
+  const std::vector<CostSubject> s = cost_subjects({run("decode", 64, 1, 40)}, {}, shipped());
+  EXPECT_NEAR(s[0].ladder.peak.at(CostInput::kOutputRate), 64 / (1e12 / 989e12), 1e-3);
+}
+
+TEST(CostSubjects, BasesAreNeverMixed) {
+  Record simulated = run("prefill", 1, 4096, 100);
+  simulated.basis = "simulated";
+  const std::vector<CostSubject> s = cost_subjects({run("decode", 1, 1, 10), simulated}, {}, shipped());
+  ASSERT_EQ(s.size(), 2U);
+  EXPECT_FALSE(s[0].input_rate);
+  EXPECT_EQ(s[1].basis, "simulated");
+  Record failed = run("decode", 1, 1, 10);
+  failed.status = "failed";
+  EXPECT_TRUE(cost_subjects({failed}, {}, shipped()).empty());
+}
+
+CostChoices at_cn_west() {
+  CostChoices c;
+  c.tariff = "cn-west";
+  return c;
+}
+
+// The book's all-in 1.73 kW has the facility's overhead in it, so that no PUE comes on top.
+TEST(PriceSubject, TakesTheBookAndSaysWhatItDid) {
+  const PriceBook book = shipped();
+  const CostSubject subject = cost_subjects({run("decode", 64, 1, 40)}, {}, book)[0];
+  const Result<PricedSubject> p = price_subject(subject, at_cn_west(), book);
+  ASSERT_TRUE(p.ok()) << p.error().message;
+  EXPECT_EQ(p->chip->id, "h100-sxm");
+  EXPECT_FALSE(p->inputs.rented);
+  EXPECT_DOUBLE_EQ(p->inputs.at(CostInput::kWallKw)->typical, 1.73);
+  EXPECT_DOUBLE_EQ(p->inputs.at(CostInput::kPue)->typical, 1);
+  EXPECT_FALSE(p->inputs.at(CostInput::kRent)) << "what is not used is not listed";
+  CostChoices gansu = at_cn_west();
+  gansu.tariff = "cn-gansu";
+  EXPECT_THAT(price_subject(subject, gansu, book)->notes[0], HasSubstr("domestic"));
+  CostChoices other = at_cn_west();
+  other.chip = "ascend-910b";
+  EXPECT_THAT(price_subject(subject, other, book)->notes[0], HasSubstr("rates of NVIDIA H100"));
+}
+
+TEST(PriceSubject, MeasuredPowerAtTheWallComesBeforeTheBook) {
+  const PriceBook book = shipped();
+  Record r = run("decode", 64, 1, 40);
+  r.energy.joules = 1000;
+  r.energy.watts_mean = 900;
+  r.energy.source = "adapter telemetry (node), integrated power";
+  const Result<PricedSubject> p = price_subject(cost_subjects({r}, {}, book)[0], at_cn_west(), book);
+  EXPECT_DOUBLE_EQ(p->inputs.at(CostInput::kWallKw)->typical, 0.9);
+  EXPECT_EQ(p->inputs.at(CostInput::kWallKw)->basis, "measured");
+  EXPECT_DOUBLE_EQ(p->inputs.at(CostInput::kPue)->typical, 1.2);
+  r.energy.source = "adapter telemetry (chip), integrated power";
+  EXPECT_DOUBLE_EQ(
+      price_subject(cost_subjects({r}, {}, book)[0], at_cn_west(), book)->inputs.at(CostInput::kWallKw)->typical, 1.73);
+}
+
+TEST(PriceSubject, WhatIsMissingIsNamed) {
+  const PriceBook book = shipped();
+  Record r = run("decode", 64, 1, 40);
+  r.device_product = "AMD EPYC";
+  const Result<PricedSubject> p = price_subject(cost_subjects({r}, {}, book)[0], at_cn_west(), book);
+  ASSERT_FALSE(p.ok());
+  EXPECT_THAT(p.error().message, HasSubstr("chip_price"));
+  EXPECT_THAT(p.error().message, HasSubstr("--chip"));
+  CostChoices wrong = at_cn_west();
+  wrong.tariff = "cn-gansoo";
+  EXPECT_THAT(price_subject(cost_subjects({run("decode", 1, 1, 9)}, {}, book)[0], wrong, book).error().message,
+              HasSubstr("--tariff"));
+}
+
+}  // namespace
+}  // namespace assay

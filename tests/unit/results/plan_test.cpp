@@ -1,0 +1,240 @@
+#include "results/plan/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+
+#include "results/plan/queueing.h"
+
+namespace assay {
+namespace {
+
+using testing::HasSubstr;
+
+PlanUnit unit(const std::string& name, double cost) {
+  PlanUnit u;
+  u.name = name;
+  u.basis = "measured";
+  u.cost_per_hour = exact_estimate(cost, "reported", "test");
+  u.kv_bytes_per_token = 1e5;
+  return u;
+}
+void prefill(PlanUnit* u, double tokens, double rate) { u->prefill.push_back({tokens, rate, rate, rate}); }
+void decode(PlanUnit* u, double batch, double context, double ms) { u->decode.push_back({batch, context, ms, ms, ms}); }
+
+// M/M/1 at load 0.8, service 1 s: the mean wait is 0.8/0.2 = 4 s; P(W > t) = 0.8 e^(-0.2 t), so 99 % wait at most
+// ln(80)/0.2 = 21.91 s. M/D/1 waits half as long: rho s/(2 (1 - rho)) = 2 s.
+TEST(Queueing, ClosedForms) {
+  EXPECT_NEAR(mg1_mean_wait(0.8, 1, 1), 4, 1e-12);
+  EXPECT_NEAR(mg1_mean_wait(0.8, 1, 0), 2, 1e-12);
+  EXPECT_NEAR(mg1_wait_quantile(0.8, 1, 1, 0.99), std::log(80) / 0.2, 1e-9);
+  EXPECT_EQ(mg1_wait_quantile(0.005, 1, 1, 0.99), 0) << "more than 99 % don't wait";
+  // Poisson of mean 100: P(N <= 124) = 0.9907, P(N <= 123) = 0.9878 (tables).
+  EXPECT_NEAR(slots_for_poisson(100, 0.99), 124, 0.5);
+}
+
+// DeepSeek's day 6: 608 G tokens in at 73.7k a node and second, 168 G out at 14.8k: 95.5 + 131.4 = 226.86 nodes; at 8 x
+// 2 USD an hour 87,116 USD a day, 226.75 and 87,072 published.
+TEST(Plan, DeepSeekDaySix) {
+  PlanRequest r;
+  PlanUnit node = unit("node", 16);
+  prefill(&node, 4000, 73700);
+  decode(&node, 1000, 8000, 1000 / 14.8);
+  r.units = {node};
+  r.traffic.prompt_tokens = 4000;
+  r.traffic.requests_per_s = 608e9 / 86400 / 4000;
+  r.traffic.output_tokens = 168.0 / 608 * 4000;
+  for (const Plan& p : plans(r)) {
+    ASSERT_EQ(p.problem, "");
+    EXPECT_NEAR(p.prefill_flow, 95.5, 0.05);
+    EXPECT_NEAR(p.decode_flow, 131.4, 0.05);
+    EXPECT_NEAR(p.prefill_flow + p.decode_flow, 226.86, 0.005);
+    EXPECT_NEAR(p.flow_cost_per_hour * 24, 87116, 1);
+    EXPECT_NEAR(p.flow_cost_per_hour * 24 / 87072, 1, 0.001);
+    EXPECT_EQ(p.prefill_units + p.decode_units, p.split ? 96 + 132 : 227);
+  }
+}
+
+TEST(Plan, CurvesAreLinearAndNeverBeyondTheLastPoint) {
+  PlanUnit u = unit("u", 1);
+  prefill(&u, 1000, 8000);
+  prefill(&u, 3000, 6000);
+  EXPECT_DOUBLE_EQ(*prefill_rate(u, 2000), 7000);
+  EXPECT_DOUBLE_EQ(*prefill_rate(u, 10), 8000);
+  EXPECT_FALSE(prefill_rate(u, 3001));
+  decode(&u, 1, 1000, 10);
+  decode(&u, 9, 1000, 50);
+  decode(&u, 1, 3000, 20);
+  decode(&u, 9, 3000, 100);
+  EXPECT_DOUBLE_EQ(*decode_step_ms(u, 1, 2000), 15);
+  EXPECT_DOUBLE_EQ(*decode_step_ms(u, 5, 1000), 30);
+  EXPECT_DOUBLE_EQ(*decode_batch(u, 1000, 30), 5);
+  EXPECT_DOUBLE_EQ(*decode_batch(u, 1000, std::nullopt), 9);
+  EXPECT_FALSE(decode_batch(u, 1000, 9));
+  EXPECT_FALSE(decode_batch(u, 3001, 1000));
+}
+
+// A fast prefill at a high price and a cheap decoder: prefill 10 requests/s x 0.1 s = 1 unit of A or 4 of B; decode
+// 10 x 100 x 20 ms / 10 = 2 units of B, or 10 x 100 x 10 ms / 10 = 1 of A at ten times the price.
+PlanRequest mixed() {
+  PlanRequest r;
+  PlanUnit a = unit("A", 10), b = unit("B", 1);
+  prefill(&a, 1000, 10000);
+  prefill(&b, 1000, 2500);
+  decode(&a, 10, 2000, 10);
+  decode(&b, 10, 2000, 20);
+  r.units = {a, b};
+  r.traffic = {10, 1000, 100, 0, false, 0};
+  return r;
+}
+
+TEST(Plan, CheapestFirst) {
+  const std::vector<Plan> found = plans(mixed());
+  ASSERT_EQ(found.size(), 6U) << "four pairs and two kinds alone";
+  EXPECT_EQ(found[0].prefill, "B");
+  EXPECT_DOUBLE_EQ(found[0].cost_per_hour, 6) << "4 + 2 units of B";
+  EXPECT_DOUBLE_EQ(found[0].per_1m_tokens, 6 / (3600.0 * 10 * 1100) * 1e6);
+  for (size_t i = 1; i < found.size(); ++i) EXPECT_GE(found[i].cost_per_hour, found[i - 1].cost_per_hour);
+}
+
+// TTFT of 300 ms: B's prefill alone takes 400 ms, so A must prefill. 1000 tokens out are 10 units of A or 20 of B, a
+// tenth of the price each: the mixed pair is the cheapest.
+TEST(Plan, AMixedPairWhereTheLimitsAskForIt) {
+  PlanRequest r = mixed();
+  r.traffic.output_tokens = 1000;
+  r.limits.ttft_ms = 300;
+  const std::vector<Plan> found = plans(r);
+  EXPECT_EQ(found[0].prefill, "A");
+  EXPECT_EQ(found[0].decode, "B");
+  EXPECT_TRUE(found[0].split);
+  EXPECT_LE(found[0].ttft_ms, 300);
+  EXPECT_GT(found[0].prefill_units, 1) << "at a load of 1 the queue would grow without end";
+  EXPECT_THAT(found.back().problem, HasSubstr("300 ms"));
+  // One unit less would not keep it: M/D/1 wait at 99 %, by hand for n units.
+  const double n = found[0].prefill_units - 1;
+  EXPECT_TRUE(n <= 1 || 1000 * (mg1_wait_quantile(1 / n, 0.1, 0, 0.99) + 0.1) > 300);
+}
+
+// 1000 tokens x 100 kB over 1 GB/s: 100 ms, half of it hidden at an overlap of 0.5; the flow of 10 x 100 MB fills a
+// link of 1 GB/s, so that prefill and decode need a unit each for it.
+TEST(Plan, KvTransferTakesTimeAndLinks) {
+  PlanRequest r = mixed();
+  for (PlanUnit& u : r.units) u.link_bytes_per_s = 1e9;
+  r.limits.ttft_ms = 1000;
+  const auto of = [&](const PlanRequest& request) {
+    for (const Plan& p : plans(request)) {
+      if (p.split && p.prefill == "A" && p.decode == "B") return p;
+    }
+    return Plan{};
+  };
+  const Plan whole = of(r);
+  EXPECT_DOUBLE_EQ(whole.transfer_ms, 100);
+  r.kv_overlap = 0.5;
+  EXPECT_NEAR(whole.ttft_ms - of(r).ttft_ms, 50, 1e-9);
+  r.kv_overlap = 0;
+  r.units[0].link_bytes_per_s = 1e8;
+  const Plan slow = of(r);
+  EXPECT_DOUBLE_EQ(slow.transfer_ms, 1000);
+  EXPECT_NE(slow.problem, "") << "transfer and prefill together are over 1000 ms";
+  r.limits.ttft_ms = 3000;
+  EXPECT_GE(of(r).prefill_units, 10) << "1 GB/s leaves over links of 0.1";
+  r.traffic.cache_hit = 0.9;
+  EXPECT_LT(of(r).prefill_units, 10) << "hits are not moved";
+  r.traffic.hits_are_moved = true;
+  EXPECT_GE(of(r).prefill_units, 10);
+}
+
+// 1.05 GB less 1 GB of weights hold 500 tokens of 100 kB: no sequence of 1050.
+TEST(Plan, MemoryBoundsTheBatch) {
+  PlanRequest r = mixed();
+  r.units[1].memory_bytes = 1.05e9;
+  r.units[1].weight_bytes = 1e9;
+  for (const Plan& p : plans(r)) {
+    EXPECT_TRUE(p.decode != "B" || p.problem.find("memory") != std::string::npos) << p.prefill;
+  }
+  r.units[1].memory_bytes = 1e9 + 5 * 1050 * 1e5;
+  for (const Plan& p : plans(r)) {
+    EXPECT_TRUE(!p.split || p.decode != "B" || std::abs(p.batch - 5) < 1e-9) << p.batch;
+  }
+}
+
+TEST(Plan, IntervalComesFromRatesAndPrices) {
+  PlanRequest r = mixed();
+  r.units[1].cost_per_hour.low = 0.5;
+  r.units[1].cost_per_hour.high = 2;
+  r.units[1].prefill[0].low = 1250;  // twice the units of prefill
+  const Plan best = plans(r)[0];
+  EXPECT_DOUBLE_EQ(best.cost_interval.low, 3);
+  EXPECT_DOUBLE_EQ(best.cost_interval.high, 2 * (8 + 2));
+}
+
+const char* kRequest = R"({"schema_version": 1, "name": "x",
+  "traffic": {"requests_per_s": 1, "prompt_tokens": 1000, "output_tokens": 100},
+  "units": [{"name": "A", "basis": "measured",
+    "cost_per_hour": {"value": 2, "currency": "USD", "date": "2026-11", "source": "offer", "grade": "V"},
+    "prefill": [{"prompt_tokens": 1000, "tokens_per_s": 5000, "low": 4900, "high": 5100}],
+    "decode": [{"batch": 8, "context": 2000, "step_ms": 20}]}]})";
+
+PriceBook dollars() {
+  PriceBook book;
+  book.name = "test";
+  PriceCell rate;
+  rate.value = rate.low = rate.high = 7;
+  book.fx = {{"USD", rate}};
+  return book;
+}
+
+std::string with(const std::string& from, const std::string& to) {
+  std::string text = kRequest;
+  const size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+TEST(PlanRequest, IsReadWithMoneyInYuan) {
+  const Result<PlanRequest> r = parse_plan(kRequest, "p.json", dollars());
+  ASSERT_TRUE(r.ok()) << r.error().message;
+  EXPECT_DOUBLE_EQ(r->units[0].cost_per_hour.typical, 14);
+  EXPECT_DOUBLE_EQ(r->units[0].prefill[0].low, 4900);
+  EXPECT_DOUBLE_EQ(r->units[0].decode[0].high, 20);
+}
+
+TEST(PlanRequest, WhatIsWrongIsNamed) {
+  const std::vector<std::array<std::string, 3>> faults{
+      {"\"requests_per_s\": 1", "\"requests_per_s\": 0", "requests_per_s"},
+      {"\"requests_per_s\": 1", "\"request_per_s\": 1", "did you mean 'requests_per_s'"},
+      {"\"low\": 4900", "\"low\": 5050", "low <= value <= high"},
+      {"\"currency\": \"USD\"", "\"currency\": \"EUR\"", "EUR"},
+      {"\"step_ms\": 20", "\"step_ms\": -1", "step_ms"},
+      {"\"basis\": \"measured\"", "\"basis\": \"guessed\"", "guessed"},
+      {"\"schema_version\": 1", "\"schema_version\": 9", "schema_version"},
+      {"\"decode\":", "\"records\": {\"path\": \"x\", \"model\": \"m\", \"dtype\": \"f32\"}, \"decode\":", "records"}};
+  for (const auto& [from, to, word] : faults) {
+    const Result<PlanRequest> r = parse_plan(with(from, to), "p.json", dollars());
+    ASSERT_FALSE(r.ok()) << to;
+    EXPECT_EQ(r.error().kind, ErrorKind::kBadInput);
+    EXPECT_THAT(r.error().message, HasSubstr("p.json"));
+    EXPECT_THAT(r.error().message, HasSubstr(word));
+  }
+  EXPECT_FALSE(read_plan("/nowhere.json", dollars()).ok());
+}
+
+// Curves from the published records of this project: one prefill point, two decode batches.
+TEST(PlanRequest, CurvesComeFromRecords) {
+  const std::string text = R"({"schema_version": 1, "name": "x",
+    "traffic": {"requests_per_s": 0.1, "prompt_tokens": 128, "output_tokens": 64},
+    "units": [{"name": "host", "cost_per_hour": {"value": 1, "currency": "CNY", "date": "2026", "source": "s", "grade": "A"},
+      "records": {"path": ")" ASSAY_SOURCE_DIR R"(/results/published", "model": "smollm2-135m", "dtype": "f32"}}]})";
+  const Result<PlanRequest> r = parse_plan(text, "p.json", dollars());
+  ASSERT_TRUE(r.ok()) << r.error().message;
+  EXPECT_EQ(r->units[0].basis, "measured");
+  EXPECT_EQ(r->units[0].prefill.size(), 2U);
+  EXPECT_EQ(r->units[0].decode.size(), 2U);
+  EXPECT_NEAR(*prefill_rate(r->units[0], 128), 650, 1) << "the README's figure";
+  EXPECT_EQ(plans(*r)[0].problem, "");
+}
+
+}  // namespace
+}  // namespace assay
