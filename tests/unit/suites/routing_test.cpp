@@ -207,5 +207,59 @@ TEST(RoutingTrace, FaultsAreNamed) {
   EXPECT_NE(fault("\"top_k\": 2", "\"top_k\": 5").find("top_k: expected at most experts, found 5"), std::string::npos);
 }
 
+// A suite whose block has the axis `routing`.
+std::string routed_suite(const std::string& model, const std::string& routing) {
+  const std::string cases = R"({"cases": [{"kind": "decode", "models": [")" + model +
+                            R"("], "dtypes": ["bf16"], "batch": [4], "context": [16], "routing_seed": 3, "routing": )" +
+                            routing + "}]}";
+  return R"({"name": "mine", "version": 1, "title": "t", "question": "q", "quick": )" + cases + R"(, "full": )" +
+         cases + "}";
+}
+
+Result<Suite> parsed(const std::string& model, const std::string& routing) {
+  const Catalogue catalogue = Catalogue::load(std::string(ASSAY_SOURCE_DIR) + "/suites").value();
+  return parse_suite(routed_suite(model, routing), std::string(ASSAY_SOURCE_DIR) + "/suites/defs/mine.json",
+                     catalogue.models());
+}
+
+TEST(RoutingAxis, EachRoutingIsACase) {
+  const Result<Suite> suite =
+      parsed("qwen3-30b-a3b", R"(["uniform", "zipf:1.2", "trace:../traces/qwen3-30b-a3b-zipf-1.2.json"])");
+  ASSERT_TRUE(suite.ok()) << suite.error().message;
+  ASSERT_EQ(suite->quick_cases.size(), 3u);
+  EXPECT_EQ(suite->quick_cases[1].id(), "mine/decode/qwen3-30b-a3b/bf16/b4/c16/zipf-1.2-seed3");
+  const Case& replayed = suite->quick_cases[2];
+  EXPECT_EQ(replayed.id(), "mine/decode/qwen3-30b-a3b/bf16/b4/c16/trace-" + replayed.routing.hash.substr(0, 8));
+  // What the worker gets names the file; lowering reads it again and holds it against the hash.
+  Result<Case> sent = case_from_json(replayed.to_json(), "job");
+  ASSERT_TRUE(sent.ok()) << sent.error().message;
+  EXPECT_EQ(sent->hash(), replayed.hash());
+  EXPECT_TRUE(lower(*sent, {.layers = 1}).ok());
+  sent->routing.hash = std::string(32, '0');
+  EXPECT_FALSE(lower(*sent, {.layers = 1}).ok());
+  EXPECT_FALSE(lower(replayed, {.layers = 1, .experts = 64}).ok());  // a trace needs every expert
+}
+
+// The shipped example is what the command writes: the same draw, again.
+TEST(RoutingAxis, TheShippedTraceIsTheDrawItNames) {
+  const Catalogue catalogue = Catalogue::load(std::string(ASSAY_SOURCE_DIR) + "/suites").value();
+  std::ifstream file(std::string(ASSAY_SOURCE_DIR) + "/suites/traces/qwen3-30b-a3b-zipf-1.2.json");
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  EXPECT_EQ(text, routing_trace_to_json(
+                      draw_routing_trace(*catalogue.model("qwen3-30b-a3b"), routing("zipf:1.2", 7), 2, 64)));
+}
+
+TEST(RoutingAxis, FaultsAreNamed) {
+  EXPECT_NE(parsed("qwen3-32b", R"(["uniform"])").error().message.find("model 'qwen3-32b' has no experts to route to"),
+            std::string::npos);
+  EXPECT_NE(parsed("qwen3-30b-a3b", R"(["zipf"])").error().message.find("routing[0]: expected uniform, zipf:ALPHA"),
+            std::string::npos);
+  EXPECT_NE(parsed("qwen3-30b-a3b", R"(["trace:none.json"])").error().message.find("none.json"), std::string::npos);
+  EXPECT_NE(parsed("gpt-oss-120b", R"(["trace:../traces/qwen3-30b-a3b-zipf-1.2.json"])")
+                .error()
+                .message.find("expected a trace of 4 of 128 experts, found one of 8 of 128"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace assay
