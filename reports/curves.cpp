@@ -21,11 +21,13 @@ std::string mark_text(const ContextMark& mark) {
   return std::to_string(*mark.context) + " tokens" + (mark.note.empty() ? "" : ", " + mark.note);
 }
 
+std::string signed_time(double ns) { return (ns < 0 ? "-" : "") + time_text(ns < 0 ? -ns : ns); }
+
 std::string slope_text(const Line& line) {
-  std::string text = "slope " + time_text(line.slope * kThousand) + " per 1000 tokens of context";
+  std::string text = "slope " + signed_time(line.slope * kThousand) + " per 1000 tokens of context";
   if (!line.slope_interval) return text + " (two points, no interval)";
-  return text + " (95 %: " + time_text(line.slope_interval->low * kThousand) + " to " +
-         time_text(line.slope_interval->high * kThousand) + ")";
+  return text + " (95 %: " + signed_time(line.slope_interval->low * kThousand) + " to " +
+         signed_time(line.slope_interval->high * kThousand) + ")";
 }
 
 PlainTable context_table(const ContextCurve& c) {
