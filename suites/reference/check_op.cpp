@@ -8,7 +8,6 @@ namespace assay {
 namespace {
 
 using reference::OpContext;
-using reference::place;
 using reference::sample;
 using reference::Verdict;
 

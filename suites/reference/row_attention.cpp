@@ -116,9 +116,10 @@ void rotate_block(const OpContext& c, uint64_t first, uint64_t size, double posi
 void rotate_grid(const OpContext& c, int64_t place, uint64_t first, uint64_t rotary, std::vector<double>* x) {
   const int64_t height = int_attr(c, ASSAY_ROPE_GRID_H), width = int_attr(c, ASSAY_ROPE_GRID_W);
   const uint64_t dim_t = size_attr(c, ASSAY_ROPE_GRID_DIM_T), dim_h = size_attr(c, ASSAY_ROPE_GRID_DIM_H);
-  rotate_block(c, first, dim_t, static_cast<double>(place / (height * width)), x);
-  rotate_block(c, first + dim_t, dim_h, static_cast<double>(place / width % height), x);
-  rotate_block(c, first + dim_t + dim_h, rotary - dim_t - dim_h, static_cast<double>(place % width), x);
+  const int64_t frame = place / (height * width), line = place / width % height, column = place % width;
+  rotate_block(c, first, dim_t, static_cast<double>(frame), x);
+  rotate_block(c, first + dim_t, dim_h, static_cast<double>(line), x);
+  rotate_block(c, first + dim_t + dim_h, rotary - dim_t - dim_h, static_cast<double>(column), x);
 }
 
 }  // namespace

@@ -70,8 +70,8 @@ std::vector<uint64_t> RouterRow::chosen() const {
 }
 
 std::vector<double> RouterRow::weights(const std::vector<uint64_t>& experts) const {
-  std::vector<double> weight;
-  for (const uint64_t e : experts) weight.push_back(score[e]);
+  std::vector<double> weight(experts.size());
+  for (size_t j = 0; j < experts.size(); ++j) weight[j] = score[experts[j]];
   if (int_attr(c, ASSAY_ROUTER_TOPK_FUNCTION) == ASSAY_ROUTER_SOFTMAX_OF_TOPK) weight = softmax(weight);
   double factor = attr(c, ASSAY_ROUTER_TOPK_FACTOR);
   if (int_attr(c, ASSAY_ROUTER_TOPK_NORMALISE) != 0) factor /= std::accumulate(weight.begin(), weight.end(), 0.0);

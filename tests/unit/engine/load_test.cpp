@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "harness/measure/affinity.h"
+#include "harness/run/tensor_source.h"
 #include "suites/base/rng.h"
 #include "tests/unit/engine/fake_adapter.h"
 
@@ -104,6 +105,40 @@ TEST_F(LoadLarge, RepeatedIsOneBlockOverAndOver) {
   const std::vector<uint8_t> once = expected(0);
   const size_t block = size_t{8} << 20;
   for (size_t i = 0; i < once.size(); i += 4096 - 4) ASSERT_EQ(program_.data(0)[i], once[i % block]) << i;
+}
+
+// Weights of two elements a byte, in more than one chunk: 5000 x 4096 elements are 10 MB.
+class LoadPacked : public Load {
+ protected:
+  static Graph product() {
+    Case c;
+    c.kind = StepKind::kGemm;
+    c.dtype = "int4";
+    c.m = 2;
+    c.n = 5000;
+    c.k = 4096;
+    return *lower(c, LowerOptions{});
+  }
+  LoadPacked() : Load(product()) {}
+};
+
+TEST_F(LoadPacked, EveryNibbleIsWritten) {
+  ASSERT_TRUE(load_tensors(graph_, program_, kSeed, threads_, pulse_).ok());
+  for (const uint32_t t : {0u, 1u, 2u}) EXPECT_TRUE(program_.data(t) == expected(t)) << graph_.tensors[t].name;
+}
+
+// Made again from the seed, from odd elements on and over several pieces, with the scale of each block.
+TEST_F(LoadPacked, AnySliceCanBeMadeAgain) {
+  ASSERT_EQ(graph_.tensors[1].scale, 2);
+  const std::vector<uint8_t> raw = expected(1), scales = expected(2);
+  const Values whole = dequantise(graph_.tensors[1], raw.data(), reinterpret_cast<const float*>(scales.data()));
+  TensorSource source(graph_, kSeed, nullptr, nullptr);
+  for (const auto& [first, count] : {std::pair<uint64_t, uint64_t>{1, 1}, {4095, 3}, {777, 9001}, {20'479'999, 1}}) {
+    Values slice(count);
+    source.get(1, first, count, slice.data());
+    const auto begin = whole.begin() + static_cast<std::ptrdiff_t>(first);
+    EXPECT_TRUE(std::equal(slice.begin(), slice.end(), begin)) << first;
+  }
 }
 
 // Adapters pin the thread that opens them; helpers must not inherit that.

@@ -62,6 +62,45 @@ TEST(HiddenPrefix, DecodeTakesTheFirstSequences) {
   expect_prefix_equals_graph(tiny("f32", StepKind::kDecode, 1, 1, 9), 1);
 }
 
+// DeepSeek's layer in small: latent attention, a dense layer, then experts in two groups with a shared one.
+Case tiny_deepseek(StepKind kind, int64_t batch, int64_t tokens, int64_t context) {
+  Case c = tiny("f32", kind, batch, tokens, context);
+  c.model.qkv_bias = c.model.qk_norm = false;
+  c.model.kv_heads = c.model.head_dim = 0;
+  c.model.mla = {10, 6, 4, 2, 3};
+  c.model.moe.experts = 6;
+  c.model.moe.top_k = 2;
+  c.model.moe.shared_experts = 1;
+  c.model.moe.ffn = 14;
+  c.model.moe.dense_layers = 1;
+  c.model.moe.router = "sigmoid";
+  c.model.moe.groups = 2;
+  c.model.moe.top_groups = 1;
+  c.routing = *parse_routing("zipf:1.2");
+  return c;
+}
+
+TEST(HiddenPrefix, ExpertsAndLatentAttention) {
+  expect_prefix_equals_graph(tiny_deepseek(StepKind::kPrefill, 2, 5, 3), 3);  // expanded
+  expect_prefix_equals_graph(tiny_deepseek(StepKind::kDecode, 3, 1, 9), 2);   // absorbed
+}
+
+// Eight heads: with few, several keys score nothing with any of them, and a choice among equals is refused.
+TEST(HiddenPrefix, KeysChosenByIndex) {
+  for (const StepKind kind : {StepKind::kDecode, StepKind::kPrefill}) {
+    Case c = tiny_deepseek(kind, 2, kind == StepKind::kDecode ? 1 : 4, 11);
+    c.model.indexer = {8, 4, 5, false};
+    expect_prefix_equals_graph(c, 2);
+  }
+}
+
+TEST(HiddenPrefix, SlidingWindowInEveryOtherLayer) {
+  Case c = tiny("f32", StepKind::kPrefill, 2, 6, 4);
+  c.model.window = 3;
+  c.model.window_period = 2;
+  expect_prefix_equals_graph(c, 4);
+}
+
 TEST(HiddenPrefix, RowsBeyondTheFirstSequenceAreRefused) {
   const Case c = tiny("f32", StepKind::kPrefill, 2, 6, 0);
   const Result<Graph> g = lower(c, {});
