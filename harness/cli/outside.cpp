@@ -73,6 +73,7 @@ Status run_program(const std::vector<std::string>& command, double timeout_s) {
   if (scratch.path().empty()) return Error{ErrorKind::kIo, "can't create a temporary folder"};
   const std::string log = (scratch.path() / "log").string();
   std::vector<char*> words;
+  words.reserve(command.size() + 1);
   for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   posix_spawn_file_actions_t files;
