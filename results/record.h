@@ -81,10 +81,22 @@ struct RoutingReport {       // of a model with experts: which got how many rows
   std::vector<uint64_t> expert_rows;           // [layer][expert], layers that ran
 };
 
+// What one look at a power sensor gave. Absent: not valid in that reading.
+struct PowerSample {
+  uint64_t t_ns = 0;  // half way through the reading
+  std::optional<double> energy_j, power_w;
+};
+
 struct Energy {
   std::optional<double> joules, idle_watts, watts_mean;
+  std::optional<double>
+      uncertainty_j;  // standard uncertainty of joules, terms in quadrature (results/metrics/energy.h)
   std::string source = "none";
-  std::string reason;  // why absent or untrusted
+  std::string code;           // trusted, or why not: no-source, empty-window, too-few, edge, gap, stuck, averaging, ...
+  std::string reason;         // the same in words: why absent or untrusted
+  uint64_t averaging_ns = 0;  // window over which the source itself averages
+  uint64_t window_start_ns = 0, window_end_ns = 0;  // the timed part, on the samples' clock
+  std::vector<PowerSample> samples;                 // what the source said, from which the above can be redone
 };
 
 struct StopReport {

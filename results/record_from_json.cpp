@@ -176,10 +176,47 @@ RoutingReport routing(const JsonNode& node) {
   return out;
 }
 
+// One series of readings into the samples, by time; readings of one time are one sample.
+void power_series(const JsonNode& node, const char* times, const char* values, double unit,
+                  std::optional<double> PowerSample::*field, std::map<uint64_t, PowerSample>* samples) {
+  const std::vector<uint64_t> t = unpacked(node.at(times)), v = unpacked(node.at(values));
+  if (t.size() != v.size()) {
+    node.at(values).fail(std::string("expected as many values as ") + times);
+    return;
+  }
+  for (size_t i = 0; i < t.size(); ++i) {
+    PowerSample& sample = (*samples)[t[i]];
+    sample.t_ns = t[i];
+    sample.*field = static_cast<double>(v[i]) * unit;
+  }
+}
+
+// A record of before the samples were kept has none of the later fields.
 Energy energy(const JsonNode& node) {
-  node.fields({"joules", "idle_watts", "watts_mean", "source", "reason"});
-  return {maybe_number(node, "joules"), maybe_number(node, "idle_watts"), maybe_number(node, "watts_mean"),
-          text_at(node, "source"), text_at(node, "reason")};
+  node.fields({"joules", "idle_watts", "watts_mean", "uncertainty_j", "source", "code", "reason", "averaging_ns",
+               "window_start_ns", "window_end_ns", "samples"});
+  Energy out;
+  out.joules = maybe_number(node, "joules");
+  out.idle_watts = maybe_number(node, "idle_watts");
+  out.watts_mean = maybe_number(node, "watts_mean");
+  out.source = text_at(node, "source");
+  out.reason = text_at(node, "reason");
+  if (node.has("uncertainty_j")) out.uncertainty_j = amount(node, "uncertainty_j");
+  if (node.has("code")) {
+    out.code = node.at("code").text_of({"trusted", "no-source", "empty-window", "too-few", "edge", "gap", "stuck",
+                                        "averaging", "went-back", "disagrees"});
+  }
+  if (!node.has("samples")) return out;
+  out.averaging_ns = size_at(node, "averaging_ns");
+  out.window_start_ns = size_at(node, "window_start_ns");
+  out.window_end_ns = size_at(node, "window_end_ns");
+  const JsonNode samples = node.at("samples");
+  samples.fields({"power_t_ns", "power_mw", "energy_t_ns", "energy_uj"});
+  std::map<uint64_t, PowerSample> by_time;
+  power_series(samples, "power_t_ns", "power_mw", 1e-3, &PowerSample::power_w, &by_time);
+  power_series(samples, "energy_t_ns", "energy_uj", 1e-6, &PowerSample::energy_j, &by_time);
+  for (const auto& [time, sample] : by_time) out.samples.push_back(sample);
+  return out;
 }
 
 StopReport stop(const JsonNode& node) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "results/packed.h"
@@ -101,12 +103,39 @@ json routing_json(const RoutingReport& r) {
           {"expert_rows", packed_json(r.expert_rows)}};
 }
 
+// Readings as two series of whole numbers, each with its times.
+json power_samples_json(const std::vector<PowerSample>& samples) {
+  std::vector<uint64_t> power_t, power_mw, energy_t, energy_uj;
+  for (const PowerSample& s : samples) {
+    if (s.power_w) {
+      power_t.push_back(s.t_ns);
+      power_mw.push_back(static_cast<uint64_t>(std::llround(std::max(*s.power_w, 0.0) * 1e3)));
+    }
+    if (s.energy_j) {
+      energy_t.push_back(s.t_ns);
+      energy_uj.push_back(static_cast<uint64_t>(std::llround(std::max(*s.energy_j, 0.0) * 1e6)));
+    }
+  }
+  return {{"power_t_ns", packed_json(power_t)},
+          {"power_mw", packed_json(power_mw)},
+          {"energy_t_ns", packed_json(energy_t)},
+          {"energy_uj", packed_json(energy_uj)}};
+}
+
 json energy_json(const Energy& e) {
-  return {{"joules", maybe(e.joules)},
-          {"idle_watts", maybe(e.idle_watts)},
-          {"watts_mean", maybe(e.watts_mean)},
-          {"source", e.source},
-          {"reason", e.reason}};
+  json out{{"joules", maybe(e.joules)},
+           {"idle_watts", maybe(e.idle_watts)},
+           {"watts_mean", maybe(e.watts_mean)},
+           {"source", e.source},
+           {"reason", e.reason}};
+  if (!e.code.empty()) out["code"] = e.code;
+  if (e.uncertainty_j) out["uncertainty_j"] = *e.uncertainty_j;
+  if (e.samples.empty()) return out;
+  out["averaging_ns"] = e.averaging_ns;
+  out["window_start_ns"] = e.window_start_ns;
+  out["window_end_ns"] = e.window_end_ns;
+  out["samples"] = power_samples_json(e.samples);
+  return out;
 }
 
 json stop_json(const StopReport& s) {

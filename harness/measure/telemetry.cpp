@@ -6,9 +6,9 @@
 
 #include "harness/measure/affinity.h"
 #include "harness/measure/clock.h"
-#include "harness/measure/energy.h"
 #include "harness/measure/periodic.h"
 #include "harness/measure/powercap.h"
+#include "results/metrics/energy.h"
 
 namespace assay {
 namespace {
@@ -91,6 +91,17 @@ class PackageSource : public Source {
  private:
   PackageEnergy energy_;
 };
+
+// The samples with their window on a clock that begins at the first of them, and what follows from both.
+void keep_samples(const std::vector<PowerSample>& samples, uint64_t t0_ns, uint64_t t1_ns, Energy* energy) {
+  if (samples.empty()) return;
+  const uint64_t origin = std::min(samples.front().t_ns, t0_ns);
+  energy->samples = samples;
+  for (PowerSample& s : energy->samples) s.t_ns -= origin;
+  energy->window_start_ns = t0_ns - origin;
+  energy->window_end_ns = t1_ns - origin;
+  energy->uncertainty_j = energy_again(*energy).uncertainty_j;
+}
 
 }  // namespace
 
@@ -192,12 +203,14 @@ Energy TelemetrySampler::energy(uint64_t t0_ns, uint64_t t1_ns) const {
     std::string names;
     for (const std::string& name : state_->looked_for) names += (names.empty() ? "" : ", ") + name;
     energy.reason = "no energy source; looked for " + names;
+    energy.code = energy_code_name(EnergyCode::kNoSource);
     return energy;
   }
   const std::lock_guard lock(state_->mutex);
   const Source& source = *state_->source;
   energy = energy_of_source(source.name(), source.samples, t0_ns, t1_ns, source.averaging_ns());
   energy.idle_watts = state_->idle_w;
+  keep_samples(source.samples, t0_ns, t1_ns, &energy);
   if (energy.joules && !state_->idle_w && !state_->idle_reason.empty()) {
     energy.reason = "idle watts absent: " + state_->idle_reason;
   }

@@ -20,12 +20,6 @@ struct TelemetryOptions {
 };
 inline constexpr uint64_t kMinTelemetryPeriodNs = 10'000'000;
 
-// What one look gave. Absent: not valid in that reading.
-struct PowerSample {
-  uint64_t t_ns = 0;  // now_ns() half way through the reading
-  std::optional<double> energy_j, power_w;
-};
-
 // Samples in its own thread from start() to stop(); the adapter's telemetry read is marked "any thread" in the ABI.
 class TelemetrySampler {
  public:

@@ -1,9 +1,11 @@
 #include "results/metrics/latency.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/math/special_functions/beta.hpp>
 #include <cmath>
 #include <numeric>
+#include <random>
 
 #include "results/metrics/student.h"
 #include "results/metrics/throughput.h"
@@ -13,6 +15,7 @@ namespace {
 
 constexpr size_t kMaxSeriesForPeriod = 1 << 16;  // more says nothing new of a period and costs n x lags
 constexpr size_t kMaxLag = 1000;
+constexpr size_t kMaxSeriesForShape = 1 << 18;  // for two groups: more shows the same two
 
 // P(Bin(n, p) <= k), exact.
 double binomial_cdf(uint64_t k, uint64_t n, double p) {
@@ -42,19 +45,33 @@ uint64_t nearest_rank(uint64_t n, double p) {
 
 bool enough_for_value(uint64_t n, double p) { return static_cast<double>(n) * (1 - p) >= 1 - 1e-9; }
 
-Quantile quantile(const std::vector<double>& sorted, double p, double confidence) {
-  Quantile q;
-  q.p = p;
-  const uint64_t n = sorted.size();
-  const RankBounds ranks = quantile_rank_bounds(n, p, confidence);
-  if (ranks.lower) q.low = sorted[*ranks.lower - 1];
-  if (ranks.upper) q.high = sorted[*ranks.upper - 1];
-  if (enough_for_value(n, p)) q.value = sorted[nearest_rank(n, p) - 1];
-  if (!q.high) {
-    const uint64_t needed = early_stopping_n(p, 1 - (1 - confidence) / 2, 0);
-    q.note = "n = " + std::to_string(n) + " < " + std::to_string(needed) + " needed for an upper bound";
+// Ranks of a quantile and its bounds in n steps that are worth n / tau independent ones.
+struct QuantileRanks {
+  std::optional<uint64_t> value, low, high;
+};
+
+QuantileRanks quantile_ranks(uint64_t n, double tau, double p, double confidence) {
+  QuantileRanks out;
+  if (enough_for_value(n, p)) out.value = nearest_rank(n, p);
+  const auto independent = static_cast<uint64_t>(static_cast<double>(n) / tau);
+  const RankBounds bounds = quantile_rank_bounds(independent, p, confidence);
+  // Rank r of m independent values stands for the r n/m smallest of n: rounded outwards.
+  const double scale = independent > 0 ? static_cast<double>(n) / static_cast<double>(independent) : 1;
+  if (bounds.lower) out.low = std::max<uint64_t>(1, static_cast<uint64_t>(static_cast<double>(*bounds.lower) * scale));
+  if (bounds.upper) {
+    out.high = std::min(n, static_cast<uint64_t>(std::ceil(static_cast<double>(*bounds.upper) * scale)));
   }
-  return q;
+  return out;
+}
+
+std::string too_few(uint64_t n, double tau, double p, double confidence) {
+  const uint64_t needed = early_stopping_n(p, 1 - (1 - confidence) / 2, 0);
+  std::string out = "n = " + std::to_string(n);
+  if (tau > 1) {
+    const auto independent = static_cast<uint64_t>(static_cast<double>(n) / tau);
+    out += ", worth " + std::to_string(independent) + " independent steps,";
+  }
+  return out + " < " + std::to_string(needed) + " needed for an upper bound";
 }
 
 double percentile(std::vector<double> values, double p) {
@@ -121,7 +138,8 @@ std::optional<double> period(const std::vector<double>& x) {
 // Two groups by the split that separates best (Otsu), between the 1st and 99th percentile: bimodal when their means are
 // over 5 pooled spreads apart (Ashman's D; one normal split at its middle gives 2.65, a uniform 3.46) and each holds 5
 // %.
-bool is_bimodal(const std::vector<double>& sorted) {
+bool is_bimodal(std::vector<double> sorted) {
+  std::sort(sorted.begin(), sorted.end());
   const size_t skip = sorted.size() / 100;
   const std::vector<double> x(sorted.begin() + static_cast<std::ptrdiff_t>(skip),
                               sorted.end() - static_cast<std::ptrdiff_t>(skip));
@@ -149,6 +167,53 @@ bool is_bimodal(const std::vector<double>& sorted) {
     best_d = spread > 0 ? (mean_b - mean_a) / spread : (mean_b > mean_a ? 1e9 : 0);
   }
   return best_d > 5;
+}
+
+// All values, or of very many a random part that shows the same shape.
+std::vector<double> shape_sample(const std::vector<double>& x) {
+  if (x.size() <= kMaxSeriesForShape) return x;
+  std::mt19937_64 random(1);
+  std::vector<double> out(kMaxSeriesForShape);
+  for (double& v : out) v = x[static_cast<size_t>(random() % x.size())];
+  return out;
+}
+
+// Puts the values of the ranks order[first, last) where they would stand if x[begin, end) were sorted.
+void place_ranks(std::vector<double>& x, size_t begin, size_t end, const std::vector<uint64_t>& order, size_t first,
+                 size_t last) {
+  if (first >= last || end - begin < 2) return;
+  const size_t middle = first + (last - first) / 2;
+  const size_t at = order[middle] - 1;
+  const auto place = [&](size_t i) { return x.begin() + static_cast<std::ptrdiff_t>(i); };
+  std::nth_element(place(begin), place(at), place(end));
+  place_ranks(x, begin, at, order, first, middle);
+  place_ranks(x, at + 1, end, order, middle + 1, last);
+}
+
+void add_order_statistics(const std::vector<double>& x, double confidence, Latency* out) {
+  constexpr std::array<double, 4> kQuantiles{0.5, 0.9, 0.99, 0.999};
+  const uint64_t n = x.size();
+  std::vector<uint64_t> ranks{1, (n + 1) / 2, n / 2 + 1, n, nearest_rank(n, 0.25), nearest_rank(n, 0.75)};
+  std::vector<QuantileRanks> of;
+  for (const double p : kQuantiles) {
+    of.push_back(quantile_ranks(n, out->tau, p, confidence));
+    for (const auto& rank : {of.back().value, of.back().low, of.back().high}) ranks.push_back(rank.value_or(1));
+  }
+  std::vector<double> values = x;
+  const std::vector<double> at = values_at_ranks(values, ranks);
+  out->min = at[0];
+  out->median = n % 2 == 1 ? at[1] : (at[1] + at[2]) / 2;
+  out->max = at[3];
+  if (at[4] + at[5] > 0) out->qcd = (at[5] - at[4]) / (at[5] + at[4]);
+  for (size_t i = 0; i < kQuantiles.size(); ++i) {
+    Quantile q;
+    q.p = kQuantiles[i];
+    if (of[i].value) q.value = at[6 + 3 * i];
+    if (of[i].low) q.low = at[7 + 3 * i];
+    if (of[i].high) q.high = at[8 + 3 * i];
+    if (!q.high) q.note = too_few(n, out->tau, q.p, confidence);
+    out->quantiles.push_back(std::move(q));
+  }
 }
 
 }  // namespace
@@ -183,25 +248,28 @@ uint64_t early_stopping_n(double p, double confidence, uint64_t failures) {
   return low;
 }
 
+std::vector<double> values_at_ranks(std::vector<double>& x, const std::vector<uint64_t>& ranks) {
+  std::vector<uint64_t> order = ranks;
+  std::sort(order.begin(), order.end());
+  order.erase(std::unique(order.begin(), order.end()), order.end());
+  place_ranks(x, 0, x.size(), order, 0, order.size());
+  std::vector<double> out;
+  for (const uint64_t rank : ranks) out.push_back(x[rank - 1]);
+  return out;
+}
+
 Latency latency(const std::vector<double>& x, const std::vector<double>& start_ns, double confidence) {
   Latency out;
   out.n = x.size();
   if (x.empty()) return out;
-  std::vector<double> sorted = x;
-  std::sort(sorted.begin(), sorted.end());
   const auto n = static_cast<double>(x.size());
-  out.min = sorted.front();
-  out.max = sorted.back();
-  const size_t half = sorted.size() / 2;
-  out.median = sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+  out.tau = significant_autocorrelation_time(x);
   out.mean = std::accumulate(x.begin(), x.end(), 0.0) / n;
-  for (const double p : {0.5, 0.9, 0.99, 0.999}) out.quantiles.push_back(quantile(sorted, p, confidence));
+  add_order_statistics(x, confidence, &out);
   double squares = 0;
   for (const double v : x) squares += (v - out.mean) * (v - out.mean);
   if (x.size() > 1 && out.mean > 0) out.cov = std::sqrt(squares / (n - 1)) / out.mean;
-  const double q1 = sorted[nearest_rank(out.n, 0.25) - 1], q3 = sorted[nearest_rank(out.n, 0.75) - 1];
-  if (q1 + q3 > 0) out.qcd = (q3 - q1) / (q3 + q1);
-  const auto stalls = sorted.end() - std::upper_bound(sorted.begin(), sorted.end(), 2 * out.median);
+  const auto stalls = std::count_if(x.begin(), x.end(), [&](double v) { return v > 2 * out.median; });
   out.stall_rate = static_cast<double>(stalls) / n;
   if (enough_for_value(out.n - 1, 0.99)) {
     std::vector<double> changes(x.size() - 1);
@@ -212,7 +280,7 @@ Latency latency(const std::vector<double>& x, const std::vector<double>& start_n
     out.tail_ratio = *tail.value / out.median;
   add_drift(x, start_ns, &out);
   out.period_steps = period(x);
-  out.bimodal = is_bimodal(sorted);
+  out.bimodal = is_bimodal(shape_sample(x));
   return out;
 }
 

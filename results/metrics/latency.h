@@ -30,6 +30,7 @@ struct Quantile {
 
 struct Latency {
   uint64_t n = 0;
+  double tau = 1;  // autocorrelation time in steps; bounds are those of n / tau independent steps
   double min = 0, median = 0, mean = 0, max = 0;
   std::vector<Quantile> quantiles;  // p50, p90, p99, p99.9
   double cov = 0, qcd = 0, stall_rate = 0;
@@ -38,6 +39,9 @@ struct Latency {
   std::optional<double> period_steps;                     // autocorrelation peak, where one stands out
   bool bimodal = false;
 };
+// The values that would stand at these ranks (1-based, any order) if x were sorted; reorders x.
+std::vector<double> values_at_ranks(std::vector<double>& x, const std::vector<uint64_t>& ranks);
+
 // x: step times in ns in order; start_ns beside them (same length).
 Latency latency(const std::vector<double>& x, const std::vector<double>& start_ns, double confidence);
 

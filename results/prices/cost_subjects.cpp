@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "results/metrics/energy.h"
 #include "results/metrics/metrics.h"
 #include "results/prices/cost_inputs.h"
 
@@ -86,10 +87,6 @@ bool same_subject(const CostSubject& s, const Record& r, const std::string& basi
   return s.product == product_of(r) && s.model == r.model && s.dtype == r.dtype && s.basis == basis;
 }
 
-bool sees_whole_machine(const std::string& source) {
-  return source.find("(node") != std::string::npos || source.rfind("wall", 0) == 0 || source.rfind("BMC", 0) == 0;
-}
-
 std::string ms_text(double ms) {
   char text[32];
   std::snprintf(text, sizeof text, "%.4g ms", ms);
@@ -131,9 +128,9 @@ class Best {
     if (energy.watts_mean && sees_whole_machine(energy.source)) {
       subject->wall_kw = exact_estimate(*energy.watts_mean / 1000, counted_->record->basis, energy.source);
     }
-    const auto tokens = static_cast<double>(counted_->record->tokens_per_step) *
-                        static_cast<double>(counted_->record->samples.host_ns.size());
-    if (energy.joules && tokens > 0) subject->joules_per_token = *energy.joules / tokens;
+    if (const EnergyFigures figures = energy_figures(*counted_->record); figures.joules_per_token) {
+      subject->joules_per_token = figures.joules_per_token;
+    }
   }
 
  private:

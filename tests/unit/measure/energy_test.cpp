@@ -1,5 +1,5 @@
 // Joules over a window from what a sensor said; every expected value by hand.
-#include "harness/measure/energy.h"
+#include "results/metrics/energy.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

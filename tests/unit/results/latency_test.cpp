@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <random>
 
 #include "results/metrics/throughput.h"
@@ -26,6 +26,52 @@ TEST(Latency, RankBoundsOfTheMedianOfTen) {
   EXPECT_EQ(bounds.upper, 9U);
 }
 
+// Published ranks at 95 %: n = 1000: p50 [469, 532], p99 [983, 997], p99.9 without an upper bound; n = 10^4: p99
+// [9880, 9920], p99.9 [9983, 9997].
+TEST(Latency, RankBoundsAreThePublishedOnes) {
+  const auto ranks = [](uint64_t n, double p) {
+    const RankBounds b = quantile_rank_bounds(n, p, 0.95);
+    return std::pair(b.lower.value_or(0), b.upper.value_or(0));
+  };
+  EXPECT_EQ(ranks(1000, 0.5), std::pair(uint64_t{469}, uint64_t{532}));
+  EXPECT_EQ(ranks(1000, 0.99), std::pair(uint64_t{983}, uint64_t{997}));
+  EXPECT_FALSE(quantile_rank_bounds(1000, 0.999, 0.95).upper);
+  EXPECT_EQ(ranks(10000, 0.99), std::pair(uint64_t{9880}, uint64_t{9920}));
+  EXPECT_EQ(ranks(10000, 0.999), std::pair(uint64_t{9983}, uint64_t{9997}));
+}
+
+// Each of 600 independent values ten times in a row: 6000 steps are worth at most 1000 or so, and p99.9 has no bound,
+// though 4603 independent steps would have one.
+TEST(Latency, CorrelatedStepsAreWorthFewer) {
+  std::mt19937_64 random(5);
+  std::exponential_distribution<double> time(1e-6);
+  std::vector<double> repeated, start, independent;
+  for (int i = 0; i < 600; ++i) repeated.insert(repeated.end(), 10, 1e6 + time(random));
+  for (size_t i = 0; i < repeated.size(); ++i) {
+    start.push_back(static_cast<double>(i) * 2e6);
+    independent.push_back(1e6 + time(random));
+  }
+  const Latency l = latency(repeated, start, 0.98), free = latency(independent, start, 0.98);
+  EXPECT_GT(l.tau, 6);
+  EXPECT_LT(l.tau, 15);
+  EXPECT_FALSE(l.quantiles[3].high);
+  EXPECT_NE(l.quantiles[3].note.find("independent"), std::string::npos);
+  EXPECT_EQ(free.tau, 1);
+  EXPECT_TRUE(free.quantiles[3].high);
+  EXPECT_GT(*l.quantiles[0].high - *l.quantiles[0].low, 2 * (*free.quantiles[0].high - *free.quantiles[0].low));
+}
+
+TEST(Latency, ValuesAtRanksAreThoseOfASortedCopy) {
+  std::mt19937_64 random(2);
+  std::vector<double> x(1000);
+  for (double& v : x) v = static_cast<double>(random() % 300);
+  std::vector<double> sorted = x;
+  std::sort(sorted.begin(), sorted.end());
+  const std::vector<uint64_t> ranks{1000, 1, 500, 501, 990, 500, 2, 250};
+  const std::vector<double> found = values_at_ranks(x, ranks);
+  for (size_t i = 0; i < ranks.size(); ++i) EXPECT_EQ(found[i], sorted[ranks[i] - 1]);
+}
+
 // n = 5: P(Bin <= 0) = 1/32 = 0.031 > 0.025, so no bound at 95 %.
 TEST(Latency, TooFewSamplesHaveNoBounds) {
   const RankBounds bounds = quantile_rank_bounds(5, 0.5, 0.95);
@@ -35,10 +81,10 @@ TEST(Latency, TooFewSamplesHaveNoBounds) {
   EXPECT_EQ(quantile_rank_bounds(459, 0.99, 0.98).upper, 459U);
 }
 
-// 1..100: nearest ranks 50, 90 and 99; p99.9 would be past the sample.
+// 1..100 in an order without a trend (37 i mod 101): nearest ranks 50, 90 and 99; p99.9 would be past the sample.
 TEST(Latency, QuantilesAreSamplesAndNeverPastThem) {
   std::vector<double> x(100), start(100);
-  std::iota(x.begin(), x.end(), 1);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<double>((i + 1) * 37 % 101);
   for (size_t i = 1; i < x.size(); ++i) start[i] = start[i - 1] + x[i - 1];
   const Latency l = latency(x, start, 0.98);
   EXPECT_EQ(l.n, 100U);

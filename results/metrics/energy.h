@@ -1,0 +1,78 @@
+// Energy: joules over the timed part of a run from what a sensor said (metrics.md Energy, facts C3). No clocks, no
+// threads, so that each rule can be tested exactly.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "results/record.h"
+
+namespace assay {
+
+// Why energy is not trusted; the name stands in the record.
+enum class EnergyCode {
+  kTrusted,
+  kNoSource,     // nothing gave a valid reading
+  kEmptyWindow,  // the window has no length
+  kTooFew,       // fewer than kMinEnergyReadings inside the window
+  kEdge,         // the readings don't reach an end of the window
+  kGap,          // a long time without a reading
+  kStuck,        // the sensor says the same all the time
+  kAveraging,    // the source averages over more than half the window
+  kWentBack,     // the counter fell
+  kDisagrees     // counter against integrated power: over kMaxAuditDifference
+};
+const char* energy_code_name(EnergyCode code);  // "trusted", "too-few", ...
+
+struct WindowEnergy {
+  std::optional<double> joules;
+  EnergyCode code = EnergyCode::kNoSource;
+  std::string reason;  // why absent or untrusted
+};
+inline constexpr uint64_t kMinEnergyReadings = 5;    // different counter values, or power samples, inside the window
+inline constexpr double kMaxEnergyEdgeShare = 0.05;  // of the window, beyond the first or last reading
+inline constexpr double kMaxEnergyGapShare = 0.10;   // of the window, without a power sample ...
+inline constexpr double kMaxEnergyGapFactor = 3;     // ... and of the distance that even samples would have
+inline constexpr double kMaxAuditDifference = 0.05;  // counter against integrated power, metrics.md
+inline constexpr uint64_t kStuckPowerNs = 2'000'000'000;  // the same watts to the last digit for this long: stuck
+
+// From a counter (energy_j, cumulative): readings at which it moved, with straight lines between and at the edges.
+WindowEnergy energy_by_counter(const std::vector<PowerSample>& samples, uint64_t t0_ns, uint64_t t1_ns);
+// From power: trapezoids, with interpolation at the edges. averaging_ns: window over which the source itself averages.
+WindowEnergy energy_by_power(const std::vector<PowerSample>& samples, uint64_t t0_ns, uint64_t t1_ns,
+                             uint64_t averaging_ns = 0);
+
+// One source that may give a counter, power, or both; then the two are compared. `name` becomes the source.
+Energy energy_of_source(const std::string& name, const std::vector<PowerSample>& samples, uint64_t t0_ns,
+                        uint64_t t1_ns, uint64_t averaging_ns);
+// The same figures again from the samples that the record carries.
+Energy energy_again(const Energy& recorded);
+
+// Standard uncertainty of an energy, relative, and its terms (facts C3): u^2 = meter^2 + sampling^2 + alignment^2.
+struct EnergyUncertainty {
+  double meter = 0;     // what the meter's maker states; 0: not stated
+  double sampling = 0;  // all samples against every second one, a third of it (trapezoids err with the square)
+  double alignment =
+      0;  // 2 dt/T (P_load - P_idle)/P_mean, dt: half the longer of the sample distance and the averaging
+  [[nodiscard]] double total() const;
+};
+EnergyUncertainty energy_uncertainty(const std::vector<PowerSample>& samples, uint64_t t0_ns, uint64_t t1_ns,
+                                     uint64_t averaging_ns, double watts_mean, std::optional<double> idle_watts,
+                                     double meter_share = 0);
+
+// What sees the power, in order of trust.
+enum class EnergySource { kWall, kBmc, kCounter, kPower, kNone };
+// Of a record's energy.source.
+EnergySource energy_source(const std::string& source);
+// True where the source sees the whole machine, not the card alone.
+bool sees_whole_machine(const std::string& source);
+
+struct EnergyFigures {
+  std::optional<double> joules_per_token, net_joules_per_token, tokens_per_joule;  // net: without the idle power
+  std::optional<double> relative_uncertainty;                                      // of joules_per_token
+  std::string code, reason;
+};
+EnergyFigures energy_figures(const Record& record);
+
+}  // namespace assay
