@@ -76,12 +76,14 @@ std::string text_table(const SheetTable& table, const TableOptions& options) {
   };
   std::string out;
   std::vector<std::string> titles;
+  titles.reserve(columns.size());
   for (const size_t c : columns) titles.push_back(table.columns[c].title);
   if (options.color) out += "\033[1m";
   add(titles, &out);
   if (options.color) out += "\033[0m";
   for (const auto& row : table.rows) {
     std::vector<std::string> cells;
+    cells.reserve(columns.size());
     for (const size_t c : columns) cells.push_back(shown(row[c]));
     add(cells, &out);
   }

@@ -254,6 +254,7 @@ std::vector<double> values_at_ranks(std::vector<double>& x, const std::vector<ui
   order.erase(std::unique(order.begin(), order.end()), order.end());
   place_ranks(x, 0, x.size(), order, 0, order.size());
   std::vector<double> out;
+  out.reserve(ranks.size());
   for (const uint64_t rank : ranks) out.push_back(x[rank - 1]);
   return out;
 }

@@ -72,7 +72,7 @@ class Assembly {
     for (const CostInput i : all_cost_inputs()) {
       const auto found = book_.economics.find(cost_input_name(i));
       if (found == book_.economics.end()) continue;
-      const Status s = take(found->second, "economics." + found->first, book_, &at(i));
+      Status s = take(found->second, "economics." + found->first, book_, &at(i));
       if (!s.ok()) return s;
     }
     return ok_status();
@@ -80,7 +80,7 @@ class Assembly {
 
   Status chip_money() {
     if (!out_.chip) return ok_status();
-    const Status s = take(out_.chip->price, out_.chip->id + ".price", book_, &at(CostInput::kChipPrice));
+    Status s = take(out_.chip->price, out_.chip->id + ".price", book_, &at(CostInput::kChipPrice));
     if (!s.ok()) return s;
     return take(out_.chip->rent_per_hour, out_.chip->id + ".rent_per_hour", book_, &at(CostInput::kRent));
   }
