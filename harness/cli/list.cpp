@@ -148,9 +148,8 @@ CommandSpec list_command() {
                   {"full", "", "cases of the full form", Complete::kNothing, {}, false},
                   {"names", "", "names only, one a line", Complete::kNothing, {}, false},
                   json_option()};
-  spec.examples = {
-      {"assay list models", "shapes with their parameters, active parameters, KV bytes per token and source"},
-      {"assay list cases --suite decode --full", "every case of the full decode suite"}};
+  spec.examples = {{"assay list models", "shapes with parameters (all and active), KV bytes and source"},
+                   {"assay list cases --suite decode --full", "every case of the full decode suite"}};
   spec.run = list;
   return spec;
 }

@@ -87,7 +87,7 @@ Result<int> report(const Arguments& arguments) {
 CommandSpec report_command() {
   CommandSpec spec;
   spec.name = "report";
-  spec.summary = "the report people look at: one offline page, in Chinese and English";
+  spec.summary = "the report people look at: one offline page, zh and en";
   spec.operands = "RECORD|FOLDER|STORE...";
   spec.min_operands = 1;
   spec.max_operands = 1 << 16;

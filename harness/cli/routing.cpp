@@ -67,7 +67,7 @@ CommandSpec routing_command() {
                   {"rows", "N", "tokens of each; default 256", Complete::kNothing, {}, false},
                   {"seed", "N", "of the draw; default 1", Complete::kNothing, {}, false},
                   {"out", "FILE", "default: standard output", Complete::kFile, {}, false}};
-  spec.examples = {{"assay routing qwen3-30b-a3b --distribution zipf:1.2 --layers 2 --rows 64 --out trace.json",
+  spec.examples = {{"assay routing qwen3-30b-a3b --distribution zipf:1.2 --out trace.json",
                     "choices of 64 tokens in two layers, drawn"}};
   spec.run = routing;
   return spec;

@@ -46,7 +46,7 @@ CommandSpec verdict_command() {
       spec.options.begin(),
       {"target", "PRICE", "\"0.01 CNY/100k tokens\", \"0.65 USD/1M output tokens\"", Complete::kNothing, {}, false});
   spec.examples = {{"assay verdict assay-out/run --chip h100-sxm --target \"0.01 CNY/100k tokens\"", "of your records"},
-                   {"assay verdict --rate blended=4951 --rent \"2 USD/h\" --target \"0.01 CNY/100k tokens\"",
+                   {"assay verdict --rate blended=4951 --rent \"2 USD/h\" --target \"1 CNY/1M tokens\"",
                     "of a disclosure: 8 x over, and 80 x per 1M"}};
   spec.run = run_verdict;
   return spec;

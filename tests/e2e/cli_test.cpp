@@ -259,7 +259,8 @@ TEST_F(Cli, ABadRecordingIsRefused) {
 }
 
 TEST_F(Cli, ListsAndHelpAreForPeopleAndScripts) {
-  EXPECT_EQ(assay("list suites --names").text, "ceilings\ndecode\nprefill\n");
+  EXPECT_EQ(assay("list suites --names").text,
+            "ceilings\ndecode\nlong-context\nmoe-routing\nprefill\nvideo-diffusion\n");
   EXPECT_THAT(assay("list models").text, HasSubstr("qwen2.5-72b"));
   EXPECT_THAT(assay("list cases --suite decode --json").text, HasSubstr("\"decode/smollm2-135m/f32/b1/c512\""));
   EXPECT_THAT(assay("run --help").text, HasSubstr("--resume"));
@@ -305,7 +306,8 @@ TEST_F(Cli, ValidateNamesEveryFaultWithItsLine) {
 }
 
 TEST_F(Cli, VideoPassesOnTheNullAdapterBecomeClips) {
-  const Outcome run = assay("run video-diffusion --device null:0 --case 9f128x256 --time-limit 0.2 --out made");
+  const Outcome run =
+      assay("run video-diffusion --device null:0 --no-check --case 9f128x256 --time-limit 0.2 --out made");
   EXPECT_EQ(run.code, 0) << run.text;
   const Outcome shown = assay("show made --format md");
   EXPECT_THAT(shown.text, HasSubstr("chips for <30 s"));

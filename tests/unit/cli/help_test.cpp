@@ -105,7 +105,7 @@ TEST_F(Completion, OffersCommandsOptionsAndWords) {
   EXPECT_THAT(offers({"assay", ""}), AllOf(Contains("run"), Not(Contains("worker"))));
   EXPECT_THAT(offers({"assay", "run", "--re"}), ElementsAre("--resume"));
   EXPECT_THAT(offers({"assay", "show", "--format", "m"}), ElementsAre("md"));
-  EXPECT_THAT(offers({"assay", "run", "--dtype", "int"}), ElementsAre("int8", "int8_w8a8"));
+  EXPECT_THAT(offers({"assay", "run", "--dtype", "int"}), ElementsAre("int8", "int8_w8a8", "int4", "int4_g32"));
 }
 
 TEST_F(Completion, OffersTheSuitesAndModelsThatThereAre) {
