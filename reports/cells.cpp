@@ -57,7 +57,9 @@ std::string basis_cell(const Record& r, const Metrics& m, std::vector<std::strin
   }
   if (layers.empty()) return r.basis;
   std::string note = r.case_id + ": " + r.basis + " on " + layers;
-  note += m.projected_rate ? ", whole model projected: " + rate_text(*m.projected_rate, 0, m.unit) + " " + m.unit
+  // The rate's text carries every unit but the usual one.
+  const std::string unit = m.unit == "tokens/s" ? " tokens/s" : "";
+  note += m.projected_rate ? ", whole model projected: " + rate_text(*m.projected_rate, 0, m.unit) + unit
                            : ", no projection: " + r.extrapolation->reason;
   add_note(notes, note);
   return r.basis + ", " + layers;
