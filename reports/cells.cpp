@@ -104,6 +104,7 @@ std::vector<std::string> row_of(const Record& r, const Metrics& m, std::vector<s
   row[3] = quantile_cell(q[0]);
   row[4] = quantile_cell(q[2]);
   row[5] = quantile_cell(q[3]);
+  note_quantile(q[0], "p50", notes);
   note_quantile(q[2], "p99", notes);
   note_quantile(q[3], "p99.9", notes);
   if (m.mfu_attainable) row[6] = percent_text(*m.mfu_attainable);

@@ -127,8 +127,9 @@ void add_steps(const Record& r, const Metrics& m, Page* page) {
   if (s.jitter_p99) page->line("jitter p99", time_text(*s.jitter_p99));
   if (s.tail_ratio) page->line("tail ratio", number_text(*s.tail_ratio, 4));
   page->line("cov, qcd", percent_text(s.cov) + ", " + percent_text(s.qcd));
-  page->line("drift", percent_text(s.drift_per_s) + " a second (" + percent_text(s.drift_low) + " to " +
-                          percent_text(s.drift_high) + ")");
+  page->line("drift", s.n < 8 ? std::string("– fewer than 8 steps")
+                              : percent_text(s.drift_per_s) + " a second (" + percent_text(s.drift_low) + " to " +
+                                    percent_text(s.drift_high) + ")");
   page->line("stalls", std::to_string(m.stalls) + " over 2 x median, " + std::to_string(m.stalls_from_host) +
                            " of them beside a gap of the host");
   if (s.period_steps) page->line("period", number_text(*s.period_steps, 4) + " steps");

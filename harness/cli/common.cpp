@@ -59,6 +59,17 @@ Result<ChosenDevice> choose_device(const std::string& name, const std::vector<Ma
   return bad_input("--device: unknown device \"" + name + "\"" + suggestion(adapter, names));
 }
 
+Result<ChosenDevice> device_of(const Arguments& arguments) {
+  std::string wanted = "cpu:0";
+  for (const std::string& file : arguments.texts("adapter")) {
+    const Result<Manifest> named = read_manifest(file);
+    if (!named.ok()) return bad_input("--adapter: " + named.error().message);
+    if (!named->problem.empty()) return bad_input("--adapter: " + file + ": can't be used: " + named->problem);
+    wanted = named->name + ":0";
+  }
+  return choose_device(arguments.has("device") ? arguments.text("device") : wanted, known_adapters(arguments));
+}
+
 TableFormat table_format(const Arguments& arguments) {
   const std::string format = arguments.text("format");
   if (arguments.has("json") || format == "json") return TableFormat::kJson;

@@ -32,6 +32,10 @@ struct ChosenDevice {
 // kBadInput when the name is malformed, no adapter has it (suggests the nearest), or its adapter can't be used here.
 Result<ChosenDevice> choose_device(const std::string& name, const std::vector<Manifest>& adapters);
 
+// --device; without it the first device of the adapter that --adapter names, or cpu:0. An adapter that is named and
+// can't be used is kBadInput, whatever the device.
+Result<ChosenDevice> device_of(const Arguments& arguments);
+
 // --format, or json with --json.
 TableFormat table_format(const Arguments& arguments);
 

@@ -119,7 +119,7 @@ Result<std::optional<Peaks>> peaks_of(const Arguments& a, const std::string& dty
     return std::optional<Peaks>(*peaks);
   }
   if (!a.has("device")) return std::optional<Peaks>();
-  const Result<ChosenDevice> device = choose_device(a.text("device"), known_adapters(a));
+  const Result<ChosenDevice> device = device_of(a);
   if (!device.ok()) return device.error();
   Result<Peaks> peaks = device_peaks(*device, dtype);
   if (!peaks.ok()) return peaks.error();

@@ -1,5 +1,7 @@
 // assay: the command.
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <vector>
@@ -73,7 +75,11 @@ int run_command_line(std::vector<std::string> words) {
 
 int main(int argc, char** argv) {
   try {
-    return assay::run_command_line({argv + 1, argv + argc});
+    const int code = assay::run_command_line({argv + 1, argv + argc});
+    // A script that reads an empty file must not see success.
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+    std::fprintf(stderr, "assay: can't write to standard output: %s\n", std::strerror(errno));
+    return assay::kExitFailed;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "assay: %s\n", e.what());
     return assay::kExitFailed;

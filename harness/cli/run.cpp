@@ -119,7 +119,7 @@ Result<Request> request_of(const Arguments& a) {
   if (request.campaign.time_limit_s > 0) {
     for (PlannedCase& c : request.cases) c.policy.time_limit_s = request.campaign.time_limit_s;
   }
-  Result<ChosenDevice> device = choose_device(a.has("device") ? a.text("device") : "cpu:0", known_adapters(a));
+  Result<ChosenDevice> device = device_of(a);
   if (!device.ok()) return device.error();
   request.device = std::move(device).value();
   request.campaign.device = request.device.name;
@@ -139,8 +139,8 @@ Status check_device(const Request& request, WorkerProcess& worker) {
   const Result<std::vector<DeviceInfo>> devices = worker.devices(job);
   if (!devices.ok()) return devices.error();
   if (request.device.index >= devices->size()) {
-    return bad_input("--device: " + request.device.name + ": the adapter has " + std::to_string(devices->size()) +
-                     " devices");
+    return bad_input("--device: " + request.device.name + ": the adapter has no such device; it has " +
+                     std::to_string(devices->size()) + ", counted from 0");
   }
   return check_memory(request.cases, (*devices)[request.device.index]);
 }

@@ -10,9 +10,10 @@
 namespace assay {
 namespace {
 
-constexpr double kWindow = 5;     // Sokal: stop at the first lag M >= 5 tau(M)
-constexpr double kMinBlocks = 8;  // blocks never grow beyond n / 8: fewer would not show their own spread
-constexpr double kBlockTaus = 2;  // block length in autocorrelation times
+constexpr double kWindow = 5;        // Sokal: stop at the first lag M >= 5 tau(M)
+constexpr double kMinBlocks = 8;     // blocks never grow beyond n / 8: fewer would not show their own spread
+constexpr double kMaxBlocks = 1024;  // more show the spread no better, and a resample costs a draw for each
+constexpr double kBlockTaus = 2;     // block length in autocorrelation times
 
 double mean_of(const std::vector<double>& x) {
   return x.empty() ? 0 : std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
@@ -28,7 +29,7 @@ Blocks blocks_of(const std::vector<double>& x) {
   const double tau = autocorrelation_time(x);
   Blocks out;
   // Blocks of about n^(1/3) tau^(2/3) minimise the error of a block bootstrap's variance; two tau at the least.
-  const double wanted = tau <= 1 ? 1 : std::max(kBlockTaus * tau, std::cbrt(n * tau * tau));
+  const double wanted = std::max(tau <= 1 ? 1 : std::max(kBlockTaus * tau, std::cbrt(n * tau * tau)), n / kMaxBlocks);
   out.length = static_cast<size_t>(std::clamp(std::ceil(wanted), 1.0, std::max(1.0, std::floor(n / kMinBlocks))));
   out.independent = n / std::max(tau, static_cast<double>(out.length));
   return out;

@@ -79,7 +79,7 @@ TEST_F(Cli, UnknownNamesSuggestTheNearest) {
   refused("run prefil", {"prefil", "did you mean 'prefill'"});
   refused("run decode --model smolm2-135m", {"smolm2-135m", "smollm2-135m"});
   refused("run decode --device cpuu:0", {"cpuu:0", "did you mean 'cpu'"});
-  refused("run decode --device cpu:7", {"cpu:7", "1 devices"});
+  refused("run decode --device cpu:7", {"cpu:7", "no such device; it has 1"});
   refused("run decode --dtype f23", {"f23", "f32"});
   refused("run decode --bacth 1", {"--bacth", "--batch"});
   EXPECT_EQ(assay("rum decode").code, 2);
@@ -120,6 +120,25 @@ TEST_F(Cli, OutputThatCannotBeWrittenEndsBeforeAnythingRuns) {
 }
 
 // A limit on file sizes stands for the full disk: the write fails half way.
+TEST_F(Cli, AFullDiskBehindStandardOutputIsNoSuccess) {
+  for (const char* command : {"list models", "list models --json", "doctor --json"}) {
+    const Outcome out = shell(std::string(kAssay) + " " + command + " >/dev/full");
+    EXPECT_EQ(out.code, 1) << command;
+    EXPECT_THAT(out.text, HasSubstr("standard output")) << command;
+  }
+}
+
+// The adapter that is named is the one that is measured, or nothing is.
+TEST_F(Cli, ANamedAdapterIsNeverReplacedByAnother) {
+  refused("run prefill --adapter nosuch.adapter.json", {"nosuch.adapter.json"});
+  refused("run prefill --adapter " ASSAY_BINARY_DIR "/tests/adapters/future.adapter.json", {"ABI major 2"});
+  const Outcome out =
+      assay("run decode --case smollm2-135m/f32/b1 --time-limit 0.2 --no-check --out made --adapter " ASSAY_BINARY_DIR
+            "/tests/adapters/faulty.adapter.json");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_EQ(read_records(dir_ / "made")->front().device, "faulty:0");
+}
+
 TEST_F(Cli, AFullDiskLeavesNothingHalfWritten) {
   const Outcome out = shell(std::string("trap '' XFSZ; ulimit -f 8; ") + kAssay +
                             " run decode prefill ceilings --full --no-check --device null --out made");
@@ -248,6 +267,16 @@ TEST_F(Cli, ReplayedTimesGiveTheSameRunEveryTime) {
   const std::string table = assay("show one --format md").text;
   EXPECT_EQ(table, assay("show two --format md").text);
   EXPECT_THAT(table, HasSubstr("simulated"));
+}
+
+// Played steps are those of the whole model, however long they are.
+TEST_F(Cli, LongReplayedStepsAreNotTakenForALayers) {
+  file("times.json", "{\"host_ns\":[500000000,510000000,505000000]}");
+  const Outcome out = assay(
+      "run prefill --case smollm2-135m/f32/b1/t128 --no-check --device replay --adapter-option samples=times.json "
+      "--out made");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_FALSE(read_records(dir_ / "made")->front().extrapolation);
 }
 
 TEST_F(Cli, ABadRecordingIsRefused) {
