@@ -5,7 +5,7 @@
 #   harness/dependencies.sh report  that, and what `assay report` needs for pages, PDF and plots
 #   harness/dependencies.sh test    all that, and what the tests need
 #
-# Debian 12, Ubuntu 24.04 and later. Does nothing where nothing is missing.
+# Debian 12. Does nothing where nothing is missing.
 set -euo pipefail
 
 run_packages=(
