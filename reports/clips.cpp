@@ -101,6 +101,7 @@ std::vector<std::string> notes_of(const std::vector<ClipEstimate>& clips) {
 std::string render_clips(const std::vector<ClipEstimate>& clips, TableFormat format) {
   if (clips.empty()) return "";
   std::vector<Row> rows;
+  rows.reserve(clips.size());
   for (const ClipEstimate& e : clips) rows.push_back(row_of(e));
   const bool markdown = format == TableFormat::kMarkdown;
   std::string out = markdown ? markdown_rows(rows) : text_rows(rows);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <tuple>
 
 #include "results/import/definitions.h"
 #include "results/metrics/metrics.h"
@@ -16,12 +17,16 @@ constexpr uint64_t kBootstrapSeed = 1;
 // program, which computes both from samples; reported figures carry theirs and are paired by them.
 struct Key {
   std::string case_hash, dtype, tier, basis;
-  int64_t layers_run = 0;
-  auto operator<=>(const Key&) const = default;
+  int64_t layers_run = 0, experts_run = 0;
+  bool operator<(const Key& other) const {
+    return std::tie(case_hash, dtype, tier, basis, layers_run, experts_run) <
+           std::tie(other.case_hash, other.dtype, other.tier, other.basis, other.layers_run, other.experts_run);
+  }
 };
 
 Key key_of(const Record& r) {
-  return {r.case_hash, r.dtype, r.tier, r.basis, r.extrapolation ? r.extrapolation->layers_run : 0};
+  const Extrapolation run = r.extrapolation.value_or(Extrapolation{});
+  return {r.case_hash, r.dtype, r.tier, r.basis, run.layers_run, run.experts_run};
 }
 
 bool usable(const Record& r) {
@@ -59,6 +64,9 @@ std::string miss_reason(const Key& key, const Record& r, const std::map<Key, Gro
     if (other.basis != key.basis) return "basis " + key.basis + " against " + other.basis;
     if (other.tier != key.tier) return "tier " + key.tier + " against " + other.tier;
     if (other.dtype != key.dtype) return "dtype " + key.dtype + " against " + other.dtype;
+    if (other.experts_run != key.experts_run) {
+      return "experts run: " + std::to_string(key.experts_run) + " against " + std::to_string(other.experts_run);
+    }
     return "layers run: " + std::to_string(key.layers_run) + " against " + std::to_string(other.layers_run);
   }
   return reason;

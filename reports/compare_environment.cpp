@@ -54,6 +54,7 @@ std::vector<EnvironmentDifference> environment_differences(
     }
   }
   std::vector<EnvironmentDifference> out;
+  out.reserve(found.size());
   for (const auto& [name, values] : found) out.push_back({name, joined(values.first), joined(values.second)});
   return out;
 }

@@ -54,7 +54,7 @@ LoadComparison compare_curves(const std::string& work, const Curve& a, const Cur
     before = load;
     EqualLoad equal{load, *ra, *rb, ratio_of(ra->rate, rb->rate), Difference::kAmbiguous};
     equal.verdict = decide(equal.ratio, options.margin);
-    out.at.push_back(std::move(equal));
+    out.at.push_back(equal);
   }
   if (out.at.empty()) {
     out.note = "no load that both reach: the ranges of tokens/s per user do not meet";

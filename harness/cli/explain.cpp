@@ -13,7 +13,6 @@
 namespace assay {
 namespace {
 
-namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr int64_t kGemmSide = 2048, kReadBytes = int64_t{512} << 20;
