@@ -3,6 +3,8 @@
 // beside "output_throughput"). Power and cost fields of the source are kept as stated: their domain is not said.
 #include "results/import/serving.h"
 
+#include <cmath>
+
 namespace assay::import {
 namespace {
 
@@ -96,7 +98,7 @@ void summary(const JsonNode& row, Record* r) {
   if (completed == 0 || seconds == 0) row.at("completed").fail_expected("a run with completed requests and a duration");
   const auto mean = [&](const char* name) {
     const auto total = static_cast<double>(row.at(name).unsigned_integer());
-    return std::to_string(static_cast<uint64_t>(total / static_cast<double>(completed) + 0.5));
+    return std::to_string(std::llround(total / static_cast<double>(completed)));
   };
   name_case({{"model", r->model},
              {"isl", completed == 0 ? "" : mean("total_input_tokens")},

@@ -26,7 +26,7 @@ Record begin_record(const Source& source, const char* format, const std::string&
 }
 
 void set_case(Record* record, const std::string& suite, const std::string& name,
-              std::map<std::string, std::string> facts) {
+              const std::map<std::string, std::string>& facts) {
   nlohmann::json out = {{"suite", suite}};
   for (const auto& [key, value] : facts) {
     if (!value.empty()) out[key] = value;
@@ -50,7 +50,7 @@ void state(Record* record, const std::string& name, const std::string& value) {
 std::string text_or_empty(const JsonNode& object, const char* name) {
   const JsonNode node = object.find(name);
   if (!node.present()) return "";
-  const std::string json = node.canonical();
+  std::string json = node.canonical();
   if (json.empty() || json.front() != '"') return json;
   return node.text(1 << 14);
 }

@@ -46,7 +46,7 @@ Record begin_record(const Source& source, const char* format, const std::string&
 // What makes two sources' figures comparable: the facts of the work. Gives case, case_hash and case_id
 // (suite/name); `facts` that are empty are left out.
 void set_case(Record* record, const std::string& suite, const std::string& name,
-              std::map<std::string, std::string> facts);
+              const std::map<std::string, std::string>& facts);
 void add_figure(Record* record, const std::string& name, const std::string& unit, const std::string& statistic,
                 const std::string& definition, const std::string& source_field, double value,
                 std::optional<uint64_t> n = std::nullopt);

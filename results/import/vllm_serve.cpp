@@ -2,6 +2,8 @@
 // of the tool; fields that later versions add are kept as stated.
 #include "results/import/serving.h"
 
+#include <cmath>
+
 namespace assay::import {
 namespace {
 
@@ -14,7 +16,7 @@ bool claims(const Source& /*source*/, const JsonNode& root) {
 
 // "inf" or a number, as a text that is equal for equal rates.
 std::string rate_text(const JsonNode& root) {
-  const std::string text = text_or_empty(root, "request_rate");
+  std::string text = text_or_empty(root, "request_rate");
   if (text.empty() || text == "inf" || parse_number(text)) return text;
   root.at("request_rate").fail_expected("a number or \"inf\"");
   return "";
@@ -29,8 +31,8 @@ void add_case(const JsonNode& root, Record* r) {
   const auto input = static_cast<double>(root.at("total_input_tokens").unsigned_integer());
   const auto output = static_cast<double>(root.at("total_output_tokens").unsigned_integer());
   if (completed > 0) {
-    name += "/in" + std::to_string(static_cast<uint64_t>(input / static_cast<double>(completed) + 0.5));
-    name += "-out" + std::to_string(static_cast<uint64_t>(output / static_cast<double>(completed) + 0.5));
+    name += "/in" + std::to_string(std::llround(input / static_cast<double>(completed)));
+    name += "-out" + std::to_string(std::llround(output / static_cast<double>(completed)));
   }
   if (!concurrency.empty()) name += "/conc" + concurrency;
   if (!rate.empty() && rate != "inf") name += "/rate" + rate;

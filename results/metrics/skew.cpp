@@ -116,7 +116,7 @@ RankImbalance rank_imbalance(const std::vector<std::vector<double>>& loads, int6
   }
   if (gammas.empty()) return {};
   std::sort(gammas.begin(), gammas.end());
-  const auto at = static_cast<size_t>(0.95 * static_cast<double>(gammas.size() - 1) + 0.5);
+  const auto at = static_cast<size_t>(std::lround(0.95 * static_cast<double>(gammas.size() - 1)));
   return {std::accumulate(gammas.begin(), gammas.end(), 0.0) / static_cast<double>(gammas.size()), gammas[at]};
 }
 
