@@ -1,6 +1,7 @@
 #include "results/metrics/skew.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <random>
