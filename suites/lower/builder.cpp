@@ -23,7 +23,7 @@ uint32_t GraphBuilder::scalar(const std::string& name) {
 
 uint32_t GraphBuilder::tensor(const std::string& name, uint32_t dtype, uint32_t role, std::vector<int64_t> dims,
                               Fill fill) {
-  graph_.tensors.push_back({name, dtype, role, std::move(dims), -1, 0, fill});
+  graph_.tensors.push_back({name, dtype, role, std::move(dims), -1, 0, std::move(fill)});
   return static_cast<uint32_t>(graph_.tensors.size() - 1);
 }
 
