@@ -32,6 +32,13 @@ std::vector<Life> lives_of(const Model& model) {
       }
     }
   }
+  // Who reads a quantised tensor reads its scales, too, though the op does not list them.
+  for (size_t t = 0; t < lives.size(); ++t) {
+    if (model.slots[t].scale < 0) continue;
+    Life& scales = lives[static_cast<size_t>(model.slots[t].scale)];
+    scales.first = std::min(scales.first, lives[t].first);
+    scales.last = std::max(scales.last, lives[t].last);
+  }
   for (size_t t = 0; t < lives.size(); ++t) {
     lives[t].bytes = (model.slots[t].bytes() + kAlign - 1) / kAlign * kAlign;
     lives[t].root = t;

@@ -136,6 +136,7 @@ Status check_device(const Request& request, WorkerProcess& worker) {
   job.kind = Job::Kind::kDevices;
   job.adapter_library = request.device.adapter.library.string();
   job.options = request.campaign.options;
+  job.threads = request.campaign.threads;
   const Result<std::vector<DeviceInfo>> devices = worker.devices(job);
   if (!devices.ok()) return devices.error();
   if (request.device.index >= devices->size()) {

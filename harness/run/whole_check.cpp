@@ -83,12 +83,21 @@ double reference_seconds(const Graph& graph, const std::vector<int64_t>& scalars
   return (work.elements * make_ns + work.macs * kReferenceMacNs) / threads / 1e9;
 }
 
+// Where activations are quantised, a value near a tie is rounded one way here and the other way there, and from then
+// on the two runs round independently. A step is 1/127 of a row's largest value, its rounding error uniform, so
+// 1/127/sqrt(12) of it; the largest of a normal row is under 5 standard deviations; two roundings: sqrt(2). Each part
+// that is added to the residual stream has passed two quantisations, and all parts together weigh as the stream.
+constexpr double kQuantisedWhole = 5.0 / 127 / 3.4641 * 1.4142 * 1.4142;
+
 // Errors of the ops on the way add up in quadrature.
 double whole_limit(const Graph& graph) {
   double squares = 0;
+  bool quantised = false;
   for (const Op& op : graph.ops) {
+    quantised = quantised || op.kind == ASSAY_OP_QUANTIZE;
     if (op.kind != ASSAY_OP_ARGMAX) squares += std::pow(numerics_limit(graph, op), 2);
   }
+  if (quantised) squares += kQuantisedWhole * kQuantisedWhole;
   return std::sqrt(squares);
 }
 

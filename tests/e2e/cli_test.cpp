@@ -279,6 +279,18 @@ TEST_F(Cli, LongReplayedStepsAreNotTakenForALayers) {
   EXPECT_FALSE(read_records(dir_ / "made")->front().extrapolation);
 }
 
+// Scales of quantised activations must outlive the op that wrote them: only the whole program shows it.
+TEST_F(Cli, AQuantisedStepIsRightAtFullDepthOnOneThread) {
+  const Outcome out =
+      assay("run prefill --model smollm2-135m --dtype int8_w8a8 --tokens 64 --threads 1 --time-limit 0.2 --out made");
+  EXPECT_EQ(out.code, 0) << out.text;
+  const Record record = read_records(dir_ / "made")->front();
+  EXPECT_EQ(record.threads, 1);
+  // Where the reference would take too long (a sanitized build), the record says so and nothing is compared.
+  if (!record.numerics.whole) GTEST_SKIP() << record.numerics.reason;
+  EXPECT_TRUE(record.numerics.whole->pass) << record.numerics.whole->error;
+}
+
 TEST_F(Cli, ABadRecordingIsRefused) {
   file("bad.json", "{\"host_ns\":[10, -1]}");
   const Outcome out = assay(
