@@ -39,6 +39,7 @@ VideoClip clip_of(const Case& c) { return {c.frames, c.height, c.width, 1}; }
 
 std::vector<const VideoShape*> read_models(const JsonNode& block, const std::vector<VideoShape>& videos) {
   std::vector<std::string> names;
+  names.reserve(videos.size());
   for (const VideoShape& v : videos) names.push_back(v.name);
   std::vector<const VideoShape*> out;
   for (const JsonNode& item : block.at("video_models").items(1, 1000)) {
@@ -199,14 +200,16 @@ bool shrink_video_case(Case* c) {
   const int64_t unit_h = s[1] * patch[1], unit_w = s[2] * patch[2];
   if (patches_t > 1) {
     c->frames = (patches_t / 2 * patch[0] - 1) * s[0] + 1;
-  } else if (c->height >= 2 * unit_h && c->height >= c->width) {
-    c->height = c->height / 2 / unit_h * unit_h;
-  } else if (c->width >= 2 * unit_w) {
-    c->width = c->width / 2 / unit_w * unit_w;
-  } else if (c->height >= 2 * unit_h) {
+    complete_video_case(c);
+    return true;
+  }
+  // Then the longer side of the frame, or the one that still has two patches.
+  const bool tall = c->height >= 2 * unit_h, wide = c->width >= 2 * unit_w;
+  if (!tall && !wide) return false;
+  if (tall && (c->height >= c->width || !wide)) {
     c->height = c->height / 2 / unit_h * unit_h;
   } else {
-    return false;
+    c->width = c->width / 2 / unit_w * unit_w;
   }
   complete_video_case(c);
   return true;

@@ -66,7 +66,6 @@ double row_cost(const OpContext& c, uint64_t columns) {
     case ASSAY_OP_HEAD_MATMUL:
     case ASSAY_OP_KV_EXPAND:
     case ASSAY_OP_CONV3D:
-      return n * static_cast<double>(last_dim(input(c, 1)));
     case ASSAY_OP_MOE_COMBINE:
       return n * static_cast<double>(last_dim(input(c, 1)));
     case ASSAY_OP_ATTENTION:
