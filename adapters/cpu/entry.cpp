@@ -148,7 +148,7 @@ assay_status device_info(assay_ctx* ctx, uint32_t device, assay_device_info* out
 assay_status supports(assay_ctx* ctx, const assay_program_desc* desc, char* why, size_t why_cap) {
   const assay_status status = guarded([&] {
     required(ctx, "ctx");
-    assay::cpu::read_model(required(desc, "desc"));
+    assay::cpu::read_program(required(desc, "desc"));
   });
   if (why != nullptr && why_cap > 0)
     std::snprintf(why, why_cap, "%s", status == ASSAY_OK ? "" : last_error_text.c_str());

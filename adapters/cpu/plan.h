@@ -10,42 +10,17 @@
 #include "adapters/abi/assay_adapter.h"
 #include "adapters/cpu/isa.h"
 #include "adapters/cpu/memory.h"
+#include "adapters/sdk/graph/graph.h"
 
 namespace assay::cpu {
 
-// A tensor as it is kept. Floating-point activations and vectors (biases, gammas) are kept in f32.
-struct Slot {
-  uint32_t host_dtype = 0, dtype = 0, role = 0;
-  int64_t rows = 0, cols = 0;  // cols: the last axis
-  std::vector<int64_t> dims;
-  int32_t scale = -1;
-  int64_t scale_block = 0;  // elements per scale along the last axis; 0 without scales
-  char* data = nullptr;
-
-  [[nodiscard]] uint64_t elements() const { return static_cast<uint64_t>(rows) * static_cast<uint64_t>(cols); }
-  [[nodiscard]] uint64_t bytes() const;
-  float* f32() { return reinterpret_cast<float*>(data); }
-  [[nodiscard]] const float* f32() const { return reinterpret_cast<const float*>(data); }
-};
-
-uint64_t element_bytes(uint32_t dtype);  // 0: a dtype that this adapter does not know
-const char* dtype_text(uint32_t dtype);
-bool is_float(uint32_t dtype);         // f32, f16, bf16
-const char* kind_text(uint32_t kind);  // "matmul", ...
-
-// Stands in Op::in where an optional input before a present one is absent.
-inline constexpr uint32_t kAbsent = 0xffffffffu;
-
-// An op of the graph, owning what the description only lends.
-struct Op {
-  uint32_t kind = 0, index = 0;
-  std::vector<uint32_t> in, out;
-  std::vector<double> attr;  // optional ones that the program leaves out are 0
-  uint32_t scalar_slot = ASSAY_NO_SCALAR;
-
-  [[nodiscard]] bool has_in(size_t i) const { return i < in.size() && in[i] != kAbsent; }
-  [[nodiscard]] int64_t integer(uint32_t i) const { return static_cast<int64_t>(attr[i]); }
-};
+using sdk::dtype_text;
+using sdk::element_bytes;
+using sdk::is_float;
+using sdk::kAbsent;
+using sdk::kind_text;
+using sdk::Op;
+using sdk::Slot;
 
 // The first index that pointed outside what it counts during a run.
 struct BadIndex {
@@ -121,22 +96,5 @@ void add_group_norm(Plan& plan, const Op& op);
 void add_head_matmul(Plan& plan, const Op& op);
 void add_kv_expand(Plan& plan, const Op& op);
 void add_index_topk(Plan& plan, const Op& op);
-
-// The description as slots and ops, checked whole: shapes, dtypes, attributes, order.
-// Throws Failure: INVALID_ARGUMENT for a malformed program, UNSUPPORTED for one that this adapter cannot run.
-struct Model {
-  std::vector<Slot> slots;
-  std::vector<Op> ops;
-  uint32_t n_scalars = 0;
-};
-Model read_model(const assay_program_desc& desc);
-
-// Memory of the slots: scratch that is not alive at the same time shares it.
-struct Layout {
-  std::vector<uint64_t> scratch_offset;  // per slot, kOwn: a buffer of its own
-  uint64_t scratch_bytes = 0, own_bytes = 0;
-  static constexpr uint64_t kOwn = ~0ull;
-};
-Layout lay_out(const Model& model);
 
 }  // namespace assay::cpu

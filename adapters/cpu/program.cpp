@@ -15,8 +15,15 @@ size_t rounded(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
 }  // namespace
 
+sdk::Model read_program(const assay_program_desc& desc) {
+  if (desc.struct_size >= sizeof(assay_program_desc) && desc.device != 0) {
+    throw Failure(ASSAY_INVALID_ARGUMENT, "no device " + std::to_string(desc.device) + ": the CPU is device 0");
+  }
+  return sdk::read_model(desc);
+}
+
 Program::Program(Pool& pool, Isa isa, const assay_program_desc& desc) : pool_(pool) {
-  Model model = read_model(desc);
+  const sdk::Model model = read_program(desc);
   plan_.kernels = &kernels_of(isa);
   plan_.isa = isa;
   plan_.threads = pool.size();
@@ -38,14 +45,21 @@ Program::Program(Pool& pool, Isa isa, const assay_program_desc& desc) : pool_(po
   for (const std::string& note : plan_.notes) executed_ += "; " + note;
 }
 
-void Program::allocate(const Model& model) {
-  const Layout layout = lay_out(model);
+void Plan::note(const std::string& text) {
+  for (const std::string& known : notes) {
+    if (known == text) return;
+  }
+  notes.push_back(text);
+}
+
+void Program::allocate(const sdk::Model& model) {
+  const sdk::Layout layout = sdk::lay_out(model, true);
   require_memory(layout.own_bytes + layout.scratch_bytes);
   buffers_.emplace_back(layout.scratch_bytes);
   char* scratch = buffers_.back().data();
   for (size_t t = 0; t < plan_.slots.size(); ++t) {
     Slot& slot = plan_.slots[t];
-    if (layout.scratch_offset[t] != Layout::kOwn) {
+    if (layout.scratch_offset[t] != sdk::Layout::kOwn) {
       slot.data = scratch + layout.scratch_offset[t];
     } else {
       buffers_.emplace_back(slot.bytes());
@@ -54,7 +68,7 @@ void Program::allocate(const Model& model) {
   }
 }
 
-void Program::add_stages(const Model& model) {
+void Program::add_stages(const sdk::Model& model) {
   const OnednnAlone alone;
   size_t narrow = 0;
   size_t packed = 0;
@@ -76,27 +90,8 @@ void Program::add_stages(const Model& model) {
   for (const Op& op : model.ops) kAdd[op.kind](plan_, op);
 }
 
-const Slot& Program::checked(uint32_t tensor, uint64_t offset, uint64_t bytes, const char* verb) const {
-  const std::string where = std::string(verb) + " of tensor " + std::to_string(tensor) + ": ";
-  if (tensor >= plan_.slots.size()) {
-    throw Failure(ASSAY_INVALID_ARGUMENT, where + "the program has " + std::to_string(plan_.slots.size()) + " tensors");
-  }
-  const Slot& slot = plan_.slots[tensor];
-  if (slot.role == ASSAY_ROLE_SCRATCH) throw Failure(ASSAY_INVALID_ARGUMENT, where + "its role is SCRATCH");
-  const uint64_t size = element_bytes(slot.host_dtype);
-  const uint64_t total = slot.elements() * size;
-  if (offset > total || bytes > total - offset) {
-    throw Failure(ASSAY_INVALID_ARGUMENT, where + "bytes " + std::to_string(offset) + " + " + std::to_string(bytes) +
-                                              " lie outside its " + std::to_string(total));
-  }
-  if (slot.dtype != slot.host_dtype && (offset % size != 0 || bytes % size != 0)) {
-    throw Failure(ASSAY_INVALID_ARGUMENT, where + "the range cuts an element of " + std::to_string(size) + " bytes");
-  }
-  return slot;
-}
-
 void Program::write(uint32_t tensor, uint64_t offset, const void* src, uint64_t bytes) {
-  const Slot& slot = checked(tensor, offset, bytes, "write");
+  const Slot& slot = sdk::check_range(plan_.slots, tensor, offset, bytes, "write");
   if (slot.role == ASSAY_ROLE_OUTPUT) {
     throw Failure(ASSAY_INVALID_ARGUMENT, "write of tensor " + std::to_string(tensor) + ": its role is OUTPUT");
   }
@@ -112,7 +107,7 @@ void Program::write(uint32_t tensor, uint64_t offset, const void* src, uint64_t 
 }
 
 void Program::read(uint32_t tensor, uint64_t offset, void* dst, uint64_t bytes) const {
-  const Slot& slot = checked(tensor, offset, bytes, "read");
+  const Slot& slot = sdk::check_range(plan_.slots, tensor, offset, bytes, "read");
   if (bytes == 0) return;
   if (dst == nullptr) throw Failure(ASSAY_INVALID_ARGUMENT, "read: null destination");
   if (slot.dtype == slot.host_dtype) {
@@ -121,39 +116,6 @@ void Program::read(uint32_t tensor, uint64_t offset, void* dst, uint64_t bytes) 
   }
   const uint64_t size = element_bytes(slot.host_dtype);
   plan_.kernels->from_f32(slot.host_dtype, slot.f32() + offset / size, dst, bytes / size);
-}
-
-// The cache that an op's pos must lie in; nullptr: none.
-const Slot* Program::cache_of(const Op& op) const {
-  switch (op.kind) {
-    case ASSAY_OP_ATTENTION:
-      return op.integer(ASSAY_ATTENTION_MASK) == ASSAY_MASK_CROSS ? nullptr : &plan_.slots[op.in[1]];
-    case ASSAY_OP_KV_APPEND:
-    case ASSAY_OP_INDEX_TOPK:
-      return &plan_.slots[op.in[1]];
-    case ASSAY_OP_KV_EXPAND:
-      return &plan_.slots[op.in[0]];
-    default:
-      return nullptr;
-  }
-}
-
-void Program::check_scalars(const int64_t* scalars) const {
-  if (n_scalars_ > 0 && scalars == nullptr) throw Failure(ASSAY_INVALID_ARGUMENT, "submit: the scalars are missing");
-  for (const Op& op : ops_) {
-    if (op.scalar_slot == ASSAY_NO_SCALAR) continue;
-    const int64_t pos = scalars[op.scalar_slot];
-    const std::string where = "submit: op " + std::to_string(op.index) + ": pos " + std::to_string(pos);
-    if (pos < 0 || pos > int64_t{1} << 40) throw Failure(ASSAY_INVALID_ARGUMENT, where + " is out of range");
-    const Slot* cache = cache_of(op);
-    if (cache == nullptr) continue;
-    const int64_t tokens = op.kind == ASSAY_OP_KV_EXPAND ? op.integer(ASSAY_KV_EXPAND_TOKENS)
-                                                         : plan_.slots[op.in[0]].rows / cache->dims[0];
-    if (pos + tokens > cache->dims[1]) {
-      throw Failure(ASSAY_INVALID_ARGUMENT, where + " and " + std::to_string(tokens) +
-                                                " tokens do not fit a KV cache of " + std::to_string(cache->dims[1]));
-    }
-  }
 }
 
 void Program::work(unsigned id, const Step& step, uint32_t repeat) {
@@ -188,7 +150,7 @@ void Program::work(unsigned id, const Step& step, uint32_t repeat) {
 }
 
 void Program::run(const int64_t* scalars, uint32_t repeat) {
-  check_scalars(scalars);
+  sdk::check_scalars(plan_.slots, ops_, n_scalars_, scalars);
   BadIndex bad_index;
   const Step step{scalars, &bad_index};
   pool_.run([&](unsigned id) { work(id, step, repeat); });

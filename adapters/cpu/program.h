@@ -12,6 +12,9 @@
 
 namespace assay::cpu {
 
+// The checked graph of a program for this device. Throws Failure.
+sdk::Model read_program(const assay_program_desc& desc);
+
 class Program {
  public:
   // Throws Failure. The pool outlives the program.
@@ -30,12 +33,9 @@ class Program {
   [[nodiscard]] const std::string& executed() const { return executed_; }
 
  private:
-  void allocate(const Model& model);
-  void add_stages(const Model& model);
-  const Slot* cache_of(const Op& op) const;
-  void check_scalars(const int64_t* scalars) const;
+  void allocate(const sdk::Model& model);
+  void add_stages(const sdk::Model& model);
   void work(unsigned id, const Step& step, uint32_t repeat);
-  const Slot& checked(uint32_t tensor, uint64_t offset, uint64_t bytes, const char* verb) const;
 
   Pool& pool_;
   Plan plan_;

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <limits>
 
-#include "adapters/cpu/plan.h"
+#include "adapters/sdk/graph/graph.h"
 
-namespace assay::cpu {
+namespace assay::sdk {
 
 namespace {
 
@@ -63,9 +63,9 @@ void share_in_place(const Model& model, std::vector<Life>& lives) {
 
 }  // namespace
 
-Layout lay_out(const Model& model) {
+Layout lay_out(const Model& model, bool in_place) {
   std::vector<Life> lives = lives_of(model);
-  share_in_place(model, lives);
+  if (in_place) share_in_place(model, lives);
   Layout layout;
   layout.scratch_offset.assign(model.slots.size(), Layout::kOwn);
   std::vector<size_t> order;
@@ -101,4 +101,4 @@ Layout lay_out(const Model& model) {
   return layout;
 }
 
-}  // namespace assay::cpu
+}  // namespace assay::sdk

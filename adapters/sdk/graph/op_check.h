@@ -4,9 +4,9 @@
 #include <initializer_list>
 #include <string>
 
-#include "adapters/cpu/plan.h"
+#include "adapters/sdk/graph/graph.h"
 
-namespace assay::cpu {
+namespace assay::sdk {
 
 class OpCheck {
  public:
@@ -59,4 +59,4 @@ class OpCheck {
   std::string where_;
 };
 
-}  // namespace assay::cpu
+}  // namespace assay::sdk

@@ -1,6 +1,6 @@
-#include "adapters/cpu/op_check.h"
+#include "adapters/sdk/graph/op_check.h"
 
-namespace assay::cpu {
+namespace assay::sdk {
 
 void OpCheck::attention() const {
   const int64_t b = op_.integer(ASSAY_ATTENTION_BATCH);
@@ -136,4 +136,4 @@ void OpCheck::index_topk() const {
   activation(in(2), "weight must be f32, bf16 or f16");
 }
 
-}  // namespace assay::cpu
+}  // namespace assay::sdk

@@ -1,8 +1,8 @@
 #include <algorithm>
 
-#include "adapters/cpu/op_check.h"
+#include "adapters/sdk/graph/op_check.h"
 
-namespace assay::cpu {
+namespace assay::sdk {
 
 void OpCheck::grouped_matmul() const {
   const Slot& x = in(0);
@@ -114,4 +114,4 @@ void OpCheck::group_norm() const {
   }
 }
 
-}  // namespace assay::cpu
+}  // namespace assay::sdk

@@ -2,11 +2,11 @@
 #include <cmath>
 #include <string>
 
-#include "adapters/cpu/failure.h"
-#include "adapters/cpu/op_check.h"
-#include "adapters/cpu/plan.h"
+#include "adapters/sdk/graph/graph.h"
 
-namespace assay::cpu {
+#include "adapters/sdk/graph/op_check.h"
+
+namespace assay::sdk {
 
 namespace {
 
@@ -206,16 +206,8 @@ const char* dtype_text(uint32_t dtype) {
 
 uint64_t Slot::bytes() const { return elements() * element_bytes(dtype); }
 
-void Plan::note(const std::string& text) {
-  for (const std::string& known : notes) {
-    if (known == text) return;
-  }
-  notes.push_back(text);
-}
-
 Model read_model(const assay_program_desc& desc) {
   if (desc.struct_size < sizeof(assay_program_desc)) invalid("the program description is too short");
-  if (desc.device != 0) invalid("no device " + std::to_string(desc.device) + ": the CPU is device 0");
   if (desc.n_ops == 0 || desc.ops == nullptr || desc.tensors == nullptr) invalid("a program without ops");
   if (desc.accumulate != nullptr && std::string(desc.accumulate) != "f32" && *desc.accumulate != '\0') {
     unsupported("accumulation in " + std::string(desc.accumulate) + ": this adapter accumulates in f32");
@@ -233,4 +225,4 @@ Model read_model(const assay_program_desc& desc) {
   return model;
 }
 
-}  // namespace assay::cpu
+}  // namespace assay::sdk

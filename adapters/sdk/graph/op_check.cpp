@@ -1,8 +1,6 @@
-#include "adapters/cpu/op_check.h"
+#include "adapters/sdk/graph/op_check.h"
 
-#include "adapters/cpu/failure.h"
-
-namespace assay::cpu {
+namespace assay::sdk {
 
 namespace {
 
@@ -179,4 +177,4 @@ void OpCheck::activation_op() const {
   function(op_.integer(ASSAY_ACTIVATION_FUNCTION));
 }
 
-}  // namespace assay::cpu
+}  // namespace assay::sdk

@@ -1,0 +1,73 @@
+// The description of a program as checked slots and ops: what every adapter that runs the graph op by op needs before
+// it makes anything of it. For adapters that keep floating-point activations in f32 and weights and caches as given.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "adapters/abi/assay_adapter.h"
+#include "adapters/sdk/adapter.h"
+
+namespace assay::sdk {
+
+// A tensor as it is kept. Floating-point activations and vectors (biases, gammas) are kept in f32.
+struct Slot {
+  uint32_t host_dtype = 0, dtype = 0, role = 0;
+  int64_t rows = 0, cols = 0;  // cols: the last axis
+  std::vector<int64_t> dims;
+  int32_t scale = -1;
+  int64_t scale_block = 0;  // elements per scale along the last axis; 0 without scales
+  char* data = nullptr;     // where an adapter that works in host memory keeps it
+
+  [[nodiscard]] uint64_t elements() const { return static_cast<uint64_t>(rows) * static_cast<uint64_t>(cols); }
+  [[nodiscard]] uint64_t bytes() const;
+  float* f32() { return reinterpret_cast<float*>(data); }
+  [[nodiscard]] const float* f32() const { return reinterpret_cast<const float*>(data); }
+};
+
+uint64_t element_bytes(uint32_t dtype);  // 0: a dtype that this adapter does not know
+const char* dtype_text(uint32_t dtype);
+bool is_float(uint32_t dtype);         // f32, f16, bf16
+const char* kind_text(uint32_t kind);  // "matmul", ...
+
+// Stands in Op::in where an optional input before a present one is absent.
+inline constexpr uint32_t kAbsent = 0xffffffffu;
+
+// An op of the graph, owning what the description only lends.
+struct Op {
+  uint32_t kind = 0, index = 0;
+  std::vector<uint32_t> in, out;
+  std::vector<double> attr;  // optional ones that the program leaves out are 0
+  uint32_t scalar_slot = ASSAY_NO_SCALAR;
+
+  [[nodiscard]] bool has_in(size_t i) const { return i < in.size() && in[i] != kAbsent; }
+  [[nodiscard]] int64_t integer(uint32_t i) const { return static_cast<int64_t>(attr[i]); }
+};
+
+// The description as slots and ops, checked whole: shapes, dtypes, attributes, order.
+// Throws Failure: INVALID_ARGUMENT for a malformed program, UNSUPPORTED for one that this adapter cannot run.
+struct Model {
+  std::vector<Slot> slots;
+  std::vector<Op> ops;
+  uint32_t n_scalars = 0;
+};
+Model read_model(const assay_program_desc& desc);
+
+// Refuse what lies outside; throw Failure (INVALID_ARGUMENT). `verb` stands in the message.
+const Slot& check_range(const std::vector<Slot>& slots, uint32_t tensor, uint64_t offset, uint64_t bytes,
+                        const char* verb);
+// Whether every op's pos lies in its KV cache.
+void check_scalars(const std::vector<Slot>& slots, const std::vector<Op>& ops, uint32_t n_scalars,
+                   const int64_t* scalars);
+
+// Memory of the slots: scratch that is not alive at the same time shares it.
+struct Layout {
+  std::vector<uint64_t> scratch_offset;  // per slot, kOwn: a buffer of its own
+  uint64_t scratch_bytes = 0, own_bytes = 0;
+  static constexpr uint64_t kOwn = ~0ull;
+};
+// `in_place`: ops whose elements depend on their own row alone may write where they read.
+Layout lay_out(const Model& model, bool in_place);
+
+}  // namespace assay::sdk
