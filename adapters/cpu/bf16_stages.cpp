@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <oneapi/dnnl/dnnl.hpp>
 
+#include "adapters/cpu/onednn.h"
 #include "adapters/cpu/plan.h"
 
 namespace assay::cpu {
@@ -45,7 +45,7 @@ class Bf16GemmStage : public Stage {
       const memory::desc dst({x.rows, n}, memory::data_type::f32, memory::dims{y.cols, 1});
       dnnl::primitive_attr attr;
       attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-      const dnnl::matmul::primitive_desc desc(dnnl::matmul::desc(src, weights, dst), attr, engine_);
+      const dnnl::matmul::primitive_desc desc = matmul_on(engine_, src, weights, dst, attr);
       tiles_.push_back({dnnl::matmul(desc), memory(src, engine_, plan.narrow.data()),
                         memory(weights, engine_, w.data + j * at(k) * 2), memory(dst, engine_, y.f32() + j),
                         memory(desc.scratchpad_desc(), engine_, nullptr), j, at(n)});
@@ -56,7 +56,7 @@ class Bf16GemmStage : public Stage {
   [[nodiscard]] size_t scratch_bytes() const override { return scratch_bytes_; }
   void run(const Step&, uint32_t task, char* scratch) const override {
     const Tile& tile = tiles_[task];
-    dnnl_memory_set_data_handle_v2(tile.scratchpad.get(), scratch, stream_.get());
+    point_to(tile.scratchpad, scratch, stream_);
     const dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, tile.x.get()},
                                     {DNNL_ARG_WEIGHTS, tile.w.get()},
                                     {DNNL_ARG_DST, tile.y.get()},

@@ -3,26 +3,13 @@
 #include <cpuid.h>
 
 #include <omp.h>
-#include <oneapi/dnnl/dnnl.h>
 
 #include "adapters/cpu/failure.h"
+#include "adapters/cpu/onednn.h"
 
 namespace assay::cpu {
 
 namespace {
-
-struct OnednnIsa {
-  dnnl_cpu_isa_t isa;
-  const char* name;
-};
-constexpr OnednnIsa kOnednnIsas[] = {{dnnl_cpu_isa_sse41, "sse41"},
-                                     {dnnl_cpu_isa_avx, "avx"},
-                                     {dnnl_cpu_isa_avx2, "avx2"},
-                                     {dnnl_cpu_isa_avx512_core, "avx512_core"},
-                                     {dnnl_cpu_isa_avx512_core_vnni, "avx512_core_vnni"},
-                                     {dnnl_cpu_isa_avx512_core_bf16, "avx512_core_bf16"},
-                                     {dnnl_cpu_isa_avx512_core_amx, "avx512_core_amx"},
-                                     {dnnl_cpu_isa_avx2_vnni, "avx2_vnni"}};
 
 // Clang 14 does not know "f16c" as a feature to ask for.
 bool has_f16c() {
@@ -67,7 +54,7 @@ const Kernels& kernels_of(Isa isa) {
 }
 
 bool limit_onednn(Isa isa) {
-  const dnnl_cpu_isa_t limit = isa == Isa::kAvx512 ? dnnl_cpu_isa_all
+  const dnnl_cpu_isa_t limit = isa == Isa::kAvx512 ? kAnyOnednnIsa
                                : isa == Isa::kAvx2 ? dnnl_cpu_isa_avx2
                                                    : dnnl_cpu_isa_sse41;
   return dnnl_set_max_cpu_isa(limit) == dnnl_success;
