@@ -5,11 +5,13 @@
 #   harness/dependencies.sh report  that, and what `assay report` needs for pages, PDF and plots
 #   harness/dependencies.sh test    all that, and what the tests need
 #
-# Debian 12. Does nothing where nothing is missing.
+# Debian 12 and 13, Ubuntu 24.04. Does nothing where nothing is missing. Of "a,b|c" either a and b or c: what is there,
+# else the first that apt offers. What can be done without and is not offered is left out, and what is lost is said.
 set -euo pipefail
+export LC_ALL=C
 
 run_packages=(
-  g++ cmake ninja-build pkg-config
+  g++ cmake ninja-build "pkg-config|pkgconf"
   libboost-program-options-dev # command line
   libboost-dev                 # Boost.Math headers: exact binomial and beta
   nlohmann-json3-dev           # every JSON file
@@ -20,16 +22,28 @@ run_packages=(
   libxlsxwriter-dev            # reports as workbooks
 )
 report_packages=(
-  nodejs npm             # bundling the page of the report
+  nodejs npm # bundling the page of the report
   chromium fonts-noto-cjk # reports as PDF, plots as PNG
 )
 test_packages=(
   libgtest-dev libgmock-dev
-  libbenchmark-dev       # micro-benchmarks
-  libvalijson-dev        # records and suites against their published schemas
-  clang-14 libclang-rt-14-dev # fuzzing of the JSON entry points
-  clang-format-14 clang-tidy-14
+  libbenchmark-dev # micro-benchmarks
+  libvalijson-dev  # records and suites against their published schemas
+  "clang-14,libclang-rt-14-dev|clang,libclang-rt-dev" # fuzzing of the JSON entry points
+  clang-format-14 clang-tidy-14 # these versions: others write and find other things
 )
+
+# What is lost without a package; one that is not named here can't be done without.
+lost_without() {
+  case "$1" in
+    chromium) echo "no PDF, no PNG, no browser tests until a Chromium other than a snap is in the PATH" ;;
+    fonts-noto-cjk) echo "Chinese in PDF and PNG needs another font that has it" ;;
+    clang-14*) echo "no fuzzing of the JSON entry points" ;;
+    clang-format-14) echo "no check of the format" ;;
+    clang-tidy-14) echo "no static checks" ;;
+    *) return 1 ;;
+  esac
+}
 
 wanted=${1:-run}
 case "$wanted" in
@@ -44,15 +58,42 @@ if ! command -v apt-get >/dev/null; then
   exit 2
 fi
 
+installed() { # a,b
+  local name
+  for name in ${1//,/ }; do
+    # Node.js and Chromium may come from elsewhere; another Node.js brings its own npm, which the system's would fight.
+    case "$name" in
+      nodejs) command -v node >/dev/null && continue ;;
+      npm) command -v npm >/dev/null && continue ;;
+      chromium) command -v google-chrome google-chrome-stable >/dev/null && continue ;;
+    esac
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null || true)" = installed ] || return 1
+  done
+}
+
+# A virtual package, such as Ubuntu's chromium, has no candidate.
+offered() { # a,b
+  local name
+  for name in ${1//,/ }; do
+    [[ $(apt-cache policy "$name" 2>/dev/null) =~ Candidate:\ [^\(] ]] || return 1
+  done
+}
+
+# Prints the first of the alternatives for which the test holds.
+first() { # installed|offered "a,b|c"
+  local names
+  for names in ${2//|/ }; do
+    if "$1" "$names"; then
+      echo "$names"
+      return
+    fi
+  done
+  return 1
+}
+
 missing=()
 for package in "${packages[@]}"; do
-  # Node.js of another source brings its own npm, which Debian's package would fight.
-  case "$package" in
-    nodejs) command -v node >/dev/null && continue ;;
-    npm) command -v npm >/dev/null && continue ;;
-  esac
-  state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
-  [ "$state" = installed ] || missing+=("$package")
+  first installed "$package" >/dev/null || missing+=("$package")
 done
 if [ ${#missing[@]} -eq 0 ]; then
   exit 0
@@ -61,18 +102,38 @@ fi
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
   if ! command -v sudo >/dev/null; then
-    echo "dependencies.sh: not root and no sudo; as root, run: apt-get install ${missing[*]}" >&2
+    names=${missing[*]%%|*}
+    echo "dependencies.sh: not root and no sudo; as root, run: apt-get install ${names//,/ }" >&2
     exit 2
   fi
   as_root=(sudo)
 fi
 
-echo "Installing ${#missing[@]} packages: ${missing[*]}"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-install() {
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >"$log" 2>&1
-}
-# A fresh machine has no package lists and an old one stale ones: update, then try.
+# A fresh machine has no package lists and an old one stale ones: update, then see what there is.
 "${as_root[@]}" apt-get update -q >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
-install || { cat "$log" >&2; exit 1; }
+
+install=()
+refused=()
+for package in "${missing[@]}"; do
+  if names=$(first offered "$package"); then
+    IFS=, read -r -a chosen <<<"$names"
+    install+=("${chosen[@]}")
+  elif lost=$(lost_without "$package"); then
+    echo "Not offered here: $package ($lost)"
+  else
+    refused+=("$package")
+  fi
+done
+if [ ${#refused[@]} -gt 0 ]; then
+  echo "dependencies.sh: apt offers no ${refused[*]}; on Ubuntu they are in 'universe' (add-apt-repository universe)" >&2
+  exit 1
+fi
+if [ ${#install[@]} -eq 0 ]; then
+  exit 0
+fi
+
+echo "Installing ${#install[@]} packages: ${install[*]}"
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+  apt-get install -y -q --no-install-recommends "${install[@]}" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
