@@ -1,7 +1,8 @@
 # assay_add_adapter(NAME n VENDOR v DESCRIPTION d TABLES program/1 ... SOURCES a.cpp ... [VERSION 1.2.3] [LICENCE l]
-#                   [NEEDS lib.so.1 ...] [LIBS x ...])
+#                   [NEEDS lib.so.1 ...] [OPTIONS [key ...]] [LIBS x ...])
 # Makes the module target assay_adapter_<n> and its manifest <n>.adapter.json, in lib/assay/adapters of the build folder
-# and of the installation. VERSION is the project's unless given. For this tree and, by find_package(Assay), for others.
+# and of the installation. VERSION is the project's unless given. OPTIONS: the keys of --adapter-option that it takes (with no
+# key behind it: none); any other is then refused. For this tree and, by find_package(Assay), for others.
 set(ASSAY_MANIFEST_TEMPLATE ${CMAKE_CURRENT_LIST_DIR}/manifest.json.in)
 
 # ["a", "b"] of a list
@@ -12,7 +13,7 @@ function(assay_json_texts out)
 endfunction()
 
 function(assay_add_adapter)
-  cmake_parse_arguments(A "" "NAME;VENDOR;DESCRIPTION;VERSION;LICENCE" "TABLES;SOURCES;NEEDS;LIBS" ${ARGN})
+  cmake_parse_arguments(A "" "NAME;VENDOR;DESCRIPTION;VERSION;LICENCE" "TABLES;SOURCES;NEEDS;OPTIONS;LIBS" ${ARGN})
   foreach(required NAME VENDOR DESCRIPTION TABLES SOURCES)
     if(NOT A_${required})
       message(FATAL_ERROR "assay_add_adapter: ${required} is missing")
@@ -36,6 +37,11 @@ function(assay_add_adapter)
   string(REGEX REPLACE ".*ABI_MINOR ([0-9]+)u.*" "\\1" ABI_MINOR "${numbers}")
   assay_json_texts(TABLES ${A_TABLES})
   assay_json_texts(NEEDS ${A_NEEDS})
+  set(OPTIONS_FIELD "")
+  if(A_OPTIONS OR "OPTIONS" IN_LIST A_KEYWORDS_MISSING_VALUES)
+    assay_json_texts(options ${A_OPTIONS})
+    set(OPTIONS_FIELD ",\n  \"options\": [${options}]")
+  endif()
   configure_file(${ASSAY_MANIFEST_TEMPLATE} ${folder}/${A_NAME}.adapter.json @ONLY)
   install(TARGETS ${target} LIBRARY DESTINATION lib/assay/adapters)
   install(FILES ${folder}/${A_NAME}.adapter.json DESTINATION lib/assay/adapters)

@@ -2,60 +2,13 @@
 // deterministic. Option "samples": a JSON file {"host_ns": [...], "device_ns": [...]}, as `assay show RECORD
 // --samples` prints it; device_ns may be absent. Played round and round, one step straight after the other.
 #include <cstring>
-#include <fstream>
-#include <nlohmann/json.hpp>
 
+#include "adapters/replay/recording.h"
 #include "adapters/sdk/adapter.h"
 
 namespace {
 
-using assay::sdk::Failure;
-
-constexpr size_t kMostSamples = size_t{1} << 24;
-constexpr uint64_t kLongestNs = 3'600'000'000'000;
-
-struct Recording {
-  std::vector<uint64_t> host_ns, device_ns;
-};
-
-[[noreturn]] void refuse(const std::string& message) { throw Failure(ASSAY_INVALID_ARGUMENT, message); }
-
-std::vector<uint64_t> times(const nlohmann::json& file, const char* name, const std::string& where) {
-  const auto found = file.find(name);
-  if (found == file.end()) return {};
-  const std::string field = where + ": " + name;
-  if (!found->is_array() || found->size() > kMostSamples) refuse(field + ": expected a list of at most 2^24 times");
-  std::vector<uint64_t> out;
-  for (const nlohmann::json& item : *found) {
-    if (!item.is_number_unsigned()) {
-      refuse(field + "[" + std::to_string(out.size()) + "]: expected nanoseconds, found " + item.dump());
-    }
-    out.push_back(item.get<uint64_t>());
-  }
-  return out;
-}
-
-Recording read_recording(const std::string& where) {
-  if (where.empty()) refuse("set the recording: --adapter-option samples=FILE");
-  std::ifstream in(where);
-  if (!in) refuse(where + ": can't be read");
-  const nlohmann::json file = nlohmann::json::parse(in, nullptr, false);
-  if (!file.is_object()) refuse(where + ": expected a JSON object with host_ns");
-  Recording out;
-  out.host_ns = times(file, "host_ns", where);
-  out.device_ns = times(file, "device_ns", where);
-  if (out.host_ns.empty()) refuse(where + ": host_ns: expected at least one time, found none");
-  for (size_t i = 0; i < out.host_ns.size(); ++i) {
-    if (out.host_ns[i] >= 1 && out.host_ns[i] <= kLongestNs) continue;
-    refuse(where + ": host_ns[" + std::to_string(i) + "]: expected 1 ns to an hour, found " +
-           std::to_string(out.host_ns[i]));
-  }
-  if (!out.device_ns.empty() && out.device_ns.size() != out.host_ns.size()) {
-    refuse(where + ": device_ns: expected as many times as host_ns, " + std::to_string(out.host_ns.size()) +
-           ", found " + std::to_string(out.device_ns.size()));
-  }
-  return out;
-}
+using assay::replay::Recording;
 
 class Player {
  public:
@@ -97,7 +50,8 @@ class ReplayProgram : public assay::sdk::Program {
 
 class ReplayAdapter : public assay::sdk::Adapter {
  public:
-  explicit ReplayAdapter(const assay::sdk::Host& host) : samples_(host.option("samples")) {}
+  // Read here: a bad recording is refused before anything is planned or written.
+  explicit ReplayAdapter(const assay::sdk::Host& host) : player_(assay::replay::read(host.option("samples"))) {}
   std::vector<assay::sdk::Device> devices() override {
     assay::sdk::Device device;
     device.product = "recorded times";
@@ -111,15 +65,13 @@ class ReplayAdapter : public assay::sdk::Adapter {
     return graph.n_ops == 1 ? "plays recorded steps and has no peaks of its own" : "";
   }
   std::unique_ptr<assay::sdk::Program> prepare(const assay_program_desc&) override {
-    if (!player_) player_ = std::make_unique<Player>(read_recording(samples_));
-    return std::make_unique<ReplayProgram>(*player_);
+    return std::make_unique<ReplayProgram>(player_);
   }
   [[nodiscard]] bool keeps_time() const override { return true; }
-  [[nodiscard]] uint64_t now_ns() const override { return player_ ? player_->now_ns() : 0; }
+  [[nodiscard]] uint64_t now_ns() const override { return player_.now_ns(); }
 
  private:
-  std::string samples_;
-  std::unique_ptr<Player> player_;
+  Player player_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "harness/cli/common.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <ctime>
@@ -26,14 +27,29 @@ std::vector<Manifest> known_adapters(const Arguments& arguments) {
   return find_adapters(extra);
 }
 
-Result<std::vector<std::pair<std::string, std::string>>> adapter_settings(const Arguments& arguments) {
-  std::vector<std::pair<std::string, std::string>> settings;
+Result<AdapterSettings> adapter_settings(const Arguments& arguments) {
+  AdapterSettings settings;
   for (const std::string& text : arguments.texts("adapter-option")) {
     Result<std::pair<std::string, std::string>> pair = key_value("--adapter-option", text);
     if (!pair.ok()) return pair.error();
     settings.push_back(std::move(pair).value());
   }
   return settings;
+}
+
+bool takes_setting(const Manifest& adapter, const std::string& key) {
+  return !adapter.options || std::find(adapter.options->begin(), adapter.options->end(), key) != adapter.options->end();
+}
+
+Status check_settings(const Manifest& adapter, const AdapterSettings& settings) {
+  for (const auto& [key, value] : settings) {
+    if (takes_setting(adapter, key)) continue;
+    const std::string known = adapter.options->empty() ? "; it takes none" : suggestion(key, *adapter.options);
+    std::string message = "--adapter-option: adapter ";
+    message.append(adapter.name).append(" takes no option '").append(key).append("'").append(known);
+    return bad_input(std::move(message));
+  }
+  return ok_status();
 }
 
 Result<ChosenDevice> choose_device(const std::string& name, const std::vector<Manifest>& adapters) {

@@ -21,7 +21,12 @@ Result<Catalogue> load_catalogue();
 // Adapters by --adapter and the search path.
 std::vector<Manifest> known_adapters(const Arguments& arguments);
 // --adapter-option KEY=VALUE, in order.
-Result<std::vector<std::pair<std::string, std::string>>> adapter_settings(const Arguments& arguments);
+using AdapterSettings = std::vector<std::pair<std::string, std::string>>;
+Result<AdapterSettings> adapter_settings(const Arguments& arguments);
+// Whether the adapter takes the key, by its manifest; one whose manifest doesn't say takes any.
+bool takes_setting(const Manifest& adapter, const std::string& key);
+// kBadInput naming the first key that the adapter doesn't take.
+Status check_settings(const Manifest& adapter, const AdapterSettings& settings);
 
 // A device as the user names it ("cpu:0"; "cpu" means "cpu:0") with the adapter that serves it.
 struct ChosenDevice {

@@ -1,21 +1,16 @@
 #include <cstdio>
 
 #include "harness/cli/arguments.h"
+#include "suites/base/words.h"
 
 namespace assay {
 namespace {
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& word : words) out.append(out.empty() ? "" : " ").append(word);
-  return out;
-}
 
 // A shell expression that gives the words.
 std::string candidates(Complete kind, const std::vector<std::string>& words) {
   switch (kind) {
     case Complete::kWords:
-      return joined(words);
+      return joined(words, " ");
     case Complete::kSuite:
       return "$(assay list suites --names 2>/dev/null)";
     case Complete::kModel:
@@ -23,7 +18,7 @@ std::string candidates(Complete kind, const std::vector<std::string>& words) {
     case Complete::kDtype:
       return "f32 bf16 f16 int8 int8_w8a8 fp8 int4 int4_g32 fp4 fp4_g16";
     case Complete::kDevice:
-      return "cpu:0";
+      return "$(assay list adapters --names 2>/dev/null)";
     case Complete::kNothing:
     case Complete::kFile:
     case Complete::kFolder:
@@ -35,7 +30,10 @@ std::string candidates(Complete kind, const std::vector<std::string>& words) {
 std::string reply(Complete kind, const std::vector<std::string>& words) {
   if (kind == Complete::kFile) return "compgen -f -- \"$word\"";
   if (kind == Complete::kFolder) return "compgen -d -- \"$word\"";
-  return "compgen -W \"" + candidates(kind, words) + "\" -- \"$word\"";
+  // A suite may be a file of the user's own, below any folder.
+  const std::string files =
+      kind == Complete::kSuite ? "; compgen -f -X '!*.json' -- \"$word\"; compgen -d -- \"$word\"" : "";
+  return "compgen -W \"" + candidates(kind, words) + "\" -- \"$word\"" + files;
 }
 
 std::string bash_script() {
@@ -52,13 +50,13 @@ std::string bash_script() {
       values += "        --" + o.name + ") COMPREPLY=($(" + reply(o.complete, o.words) + ")); return ;;\n";
     }
     cases += "    " + spec.name + ")\n      case $before in\n" + values +
-             "      esac\n      if [[ $word == -* ]]; then\n" + "        COMPREPLY=($(compgen -W \"" + joined(options) +
-             "\" -- \"$word\"))\n      else\n        COMPREPLY=($(" + reply(spec.complete, spec.words) +
-             "))\n      fi ;;\n";
+             "      esac\n      if [[ $word == -* ]]; then\n" + "        COMPREPLY=($(compgen -W \"" +
+             joined(options, " ") + "\" -- \"$word\"))\n      else\n        COMPREPLY=($(" +
+             reply(spec.complete, spec.words) + "))\n      fi ;;\n";
   }
   return "_assay() {\n  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
          "  if [ \"$COMP_CWORD\" -eq 1 ]; then COMPREPLY=($(compgen -W \"" +
-         joined(names) + "\" -- \"$word\")); return; fi\n  case ${COMP_WORDS[1]} in\n" + cases +
+         joined(names, " ") + "\" -- \"$word\")); return; fi\n  case ${COMP_WORDS[1]} in\n" + cases +
          "  esac\n}\ncomplete -o filenames -F _assay assay\n";
 }
 

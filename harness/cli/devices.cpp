@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -10,24 +11,37 @@ namespace {
 using nlohmann::json;
 
 // One worker for one adapter: a vendor library that crashes or hangs takes nothing with it.
-Result<std::vector<DeviceInfo>> devices_of(const Manifest& adapter,
-                                           const std::vector<std::pair<std::string, std::string>>& settings) {
+Result<std::vector<DeviceInfo>> devices_of(const Manifest& adapter, const AdapterSettings& settings) {
   if (!adapter.problem.empty()) return Error{ErrorKind::kUnsupported, adapter.problem};
   Result<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::start(SupervisorOptions{});
   if (!worker.ok()) return worker.error();
   Job job;
   job.kind = Job::Kind::kDevices;
   job.adapter_library = adapter.library.string();
-  job.options = settings;
+  for (const auto& setting : settings) {
+    if (takes_setting(adapter, setting.first)) job.options.push_back(setting);
+  }
   return (*worker)->devices(job);
 }
 
+// Each adapter is given what it takes; what none of them takes is a mistake.
+Status check_some_take(const std::vector<Manifest>& adapters, const AdapterSettings& settings) {
+  for (const auto& [key, value] : settings) {
+    const auto takes = [&name = key](const Manifest& m) { return m.problem.empty() && takes_setting(m, name); };
+    if (std::any_of(adapters.begin(), adapters.end(), takes)) continue;
+    return bad_input("--adapter-option: no adapter here takes an option '" + key + "'");
+  }
+  return ok_status();
+}
+
 Result<int> devices(const Arguments& arguments) {
-  const Result<std::vector<std::pair<std::string, std::string>>> settings = adapter_settings(arguments);
+  const Result<AdapterSettings> settings = adapter_settings(arguments);
   if (!settings.ok()) return settings.error();
+  const std::vector<Manifest> adapters = known_adapters(arguments);
+  if (const Status some = check_some_take(adapters, *settings); !some.ok()) return some.error();
   json list = json::array();
   TextTable table({"device", "product", "memory", "free", "basis", "support", "note"});
-  for (const Manifest& adapter : known_adapters(arguments)) {
+  for (const Manifest& adapter : adapters) {
     const Result<std::vector<DeviceInfo>> found = devices_of(adapter, *settings);
     json one = {{"adapter", adapter.name},
                 {"vendor", adapter.vendor},

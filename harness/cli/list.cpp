@@ -4,6 +4,7 @@
 #include "harness/cli/common.h"
 #include "harness/cli/terminal.h"
 #include "harness/plan/selection.h"
+#include "suites/base/words.h"
 
 namespace assay {
 namespace {
@@ -109,8 +110,29 @@ Result<Listing> list_cases(const Catalogue& catalogue, const Arguments& argument
   return out;
 }
 
+// By their manifests alone: nothing of a vendor's runs. Each name chooses the adapter's first device.
+Listing list_adapters(const Arguments& arguments) {
+  Listing out{TextTable({"adapter", "vendor", "version", "tables", "options", "note"}), json::array(), {}};
+  for (const Manifest& m : known_adapters(arguments)) {
+    if (m.problem.empty()) out.names.push_back(m.name);
+    out.table.row({m.name, m.vendor, m.version, joined(m.tables, " "), m.options ? joined(*m.options, " ") : "not said",
+                   m.problem.empty() ? m.description : "can't be used: " + m.problem},
+                  m.problem.empty() ? Mark::kNone : Mark::kWarning);
+    out.items.push_back({{"name", m.name},
+                         {"vendor", m.vendor},
+                         {"version", m.version},
+                         {"tables", m.tables},
+                         {"options", m.options ? json(*m.options) : json(nullptr)},
+                         {"manifest", m.file.string()},
+                         {"description", m.description},
+                         {"problem", m.problem}});
+  }
+  return out;
+}
+
 Result<Listing> listing(const std::string& what, const Catalogue& catalogue, const Arguments& arguments) {
   if (what == "models") return list_models(catalogue);
+  if (what == "adapters") return list_adapters(arguments);
   if (what == "cases") return list_cases(catalogue, arguments);
   return list_suites(catalogue);
 }
@@ -138,15 +160,16 @@ Result<int> list(const Arguments& arguments) {
 CommandSpec list_command() {
   CommandSpec spec;
   spec.name = "list";
-  spec.summary = "suites, models and cases";
-  spec.operands = "[suites|models|cases]";
+  spec.summary = "suites, models, cases and adapters";
+  spec.operands = "[suites|models|cases|adapters]";
   spec.max_operands = 1;
   spec.complete = Complete::kWords;
-  spec.words = {"suites", "models", "cases"};
+  spec.words = {"suites", "models", "cases", "adapters"};
   spec.about = "Without an operand: the suites.";
   spec.options = {{"suite", "SUITE", "cases of this suite or suite file only", Complete::kSuite, {}, true},
                   {"full", "", "cases of the full form", Complete::kNothing, {}, false},
                   {"names", "", "names only, one a line", Complete::kNothing, {}, false},
+                  adapter_option(),
                   json_option()};
   spec.examples = {{"assay list models", "shapes with parameters (all and active), KV bytes and source"},
                    {"assay list cases --suite decode --full", "every case of the full decode suite"}};

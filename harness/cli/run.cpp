@@ -92,7 +92,7 @@ Status take_settings(const Arguments& a, Request* request) {
     if (!timeout.ok()) return timeout.error();
     request->supervisor.hang_timeout_s = *timeout;
   }
-  Result<std::vector<std::pair<std::string, std::string>>> settings = adapter_settings(a);
+  Result<AdapterSettings> settings = adapter_settings(a);
   if (!settings.ok()) return settings.error();
   c.options = std::move(settings).value();
   return ok_status();
@@ -122,12 +122,20 @@ Result<Request> request_of(const Arguments& a) {
   Result<ChosenDevice> device = device_of(a);
   if (!device.ok()) return device.error();
   request.device = std::move(device).value();
+  if (const Status s = check_settings(request.device.adapter, request.campaign.options); !s.ok()) return s.error();
   request.campaign.device = request.device.name;
   request.campaign.cases = campaign_cases(request.cases);
   request.out = a.has("out") ? fs::path(a.text("out")) : fs::path("assay-out") / (utc_now() + "-" + suites[0].name);
   request.resume = a.has("resume");
   request.check_numerics = !a.has("no-check");
   return request;
+}
+
+// "it has 1 (cpu:0)", "it has 8 (acme:0 to acme:7)", "it has none".
+std::string found_devices(const std::string& adapter, size_t count) {
+  if (count == 0) return "it has none";
+  const std::string last = count == 1 ? "" : " to " + adapter + ":" + std::to_string(count - 1);
+  return "it has " + std::to_string(count) + " (" + adapter + ":0" + last + ")";
 }
 
 // Nothing is written before the device is there and the cases fit.
@@ -138,12 +146,20 @@ Status check_device(const Request& request, WorkerProcess& worker) {
   job.options = request.campaign.options;
   job.threads = request.campaign.threads;
   const Result<std::vector<DeviceInfo>> devices = worker.devices(job);
-  if (!devices.ok()) return devices.error();
+  if (!devices.ok()) return Error{devices.error().kind, request.device.name + ": " + devices.error().message};
   if (request.device.index >= devices->size()) {
-    return bad_input("--device: " + request.device.name + ": the adapter has no such device; it has " +
-                     std::to_string(devices->size()) + ", counted from 0");
+    return bad_input("--device: " + request.device.name + ": adapter " + request.device.adapter.name +
+                     " has no such device; " + found_devices(request.device.adapter.name, devices->size()));
   }
   return check_memory(request.cases, (*devices)[request.device.index]);
+}
+
+// The folders of this path that are not there yet, innermost first.
+std::vector<fs::path> missing_folders(fs::path folder) {
+  std::vector<fs::path> missing;
+  std::error_code code;
+  for (; !folder.empty() && !fs::exists(folder, code); folder = folder.parent_path()) missing.push_back(folder);
+  return missing;
 }
 
 // Opens the folder of the run: a new campaign, or the one to go on with. Gives what is finished already.
@@ -151,7 +167,7 @@ Result<std::vector<bool>> open_campaign(Request* request) {
   const fs::path file = request->out / kCampaignFile;
   if (request->resume) {
     Result<Campaign> before = read_campaign(request->out);
-    if (!before.ok()) return before.error();
+    if (!before.ok()) return bad_input("--resume: --out " + before.error().message);
     const std::string difference = campaign_difference(*before, request->campaign);
     if (!difference.empty()) return bad_input("--resume: " + file.string() + " is another run: " + difference);
     const Result<std::vector<Record>> records = read_records(request->out);
@@ -162,10 +178,18 @@ Result<std::vector<bool>> open_campaign(Request* request) {
   if (fs::exists(file, code)) {
     return bad_input("--out: " + request->out.string() + " holds a run already; go on with it by --resume");
   }
+  const std::vector<fs::path> made = missing_folders(request->out);
   fs::create_directories(request->out, code);
-  if (code) return bad_input("--out: can't create " + request->out.string() + ": " + code.message());
-  const Status written = write_file_atomic(file, campaign_to_json(request->campaign));
-  if (!written.ok()) return bad_input("--out: " + written.error().message);
+  Status written = ok_status();
+  if (code) {
+    written = bad_input("can't create " + request->out.string() + ": " + code.message());
+  } else {
+    written = write_file_atomic(file, campaign_to_json(request->campaign));
+  }
+  if (!written.ok()) {
+    for (const fs::path& folder : made) fs::remove(folder, code);  // never more than what is empty
+    return bad_input("--out: " + written.error().message);
+  }
   return std::vector<bool>(request->cases.size(), false);
 }
 

@@ -33,6 +33,12 @@ Error call_error(const assay_adapter* core, assay_ctx* ctx, const char* call, as
   return {error_kind(status), message};
 }
 
+// All that open is given are the user's options: what it refuses is the user's to mend, in the adapter's own words.
+Error options_error(const assay_adapter* core) {
+  const char* text = ASSAY_HAS(core, assay_adapter, last_error) ? core->last_error(nullptr) : nullptr;
+  return bad_input(text != nullptr && *text != '\0' ? text : "the adapter refuses its options and says nothing more");
+}
+
 std::string text_of(const char* s) { return s == nullptr ? "" : s; }
 
 std::string basis_name(uint32_t basis) {
@@ -249,6 +255,7 @@ Result<std::unique_ptr<Adapter>> Adapter::open(const std::string& library, Optio
   auto host = std::make_unique<Host>(std::move(options));
   assay_ctx* ctx = nullptr;
   const assay_status status = core->open(host->table(), &ctx);
+  if (status == ASSAY_INVALID_ARGUMENT) return options_error(core);
   if (status != ASSAY_OK) return call_error(core, nullptr, "open", status);
   return std::unique_ptr<Adapter>(std::make_unique<LoadedAdapter>(std::move(host), core, ctx));
 }

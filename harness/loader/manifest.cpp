@@ -119,8 +119,8 @@ Result<Manifest> read_manifest(const fs::path& file) {
   if (!text) return text.error();
   JsonInput input(*text, file.string());
   const JsonNode root = input.root();
-  root.fields(
-      {"name", "vendor", "version", "description", "licence", "library", "abi_major", "abi_minor", "tables", "needs"});
+  root.fields({"name", "vendor", "version", "description", "licence", "library", "abi_major", "abi_minor", "tables",
+               "needs", "options"});
   Manifest m;
   m.file = fs::absolute(file);
   m.name = root.at("name").text(64);
@@ -133,6 +133,7 @@ Result<Manifest> read_manifest(const fs::path& file) {
   m.abi_minor = static_cast<uint32_t>(root.at("abi_minor").integer(0, UINT16_MAX));
   m.tables = texts(root.at("tables"));
   m.needs = texts(root.at("needs"));
+  if (root.has("options")) m.options = texts(root.at("options"));
   if (input.ok() && (m.name.empty() || m.name.find_first_of(":/ ") != std::string::npos)) {
     root.at("name").fail_expected("a name without ':', '/' and blanks");
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct Manifest {
   uint32_t abi_major = 0, abi_minor = 0;
   std::vector<std::string> tables;  // "program/1", ...
   std::vector<std::string> needs;   // sonames the library loads, reported by name when missing
+  std::optional<std::vector<std::string>> options;  // the keys it takes; absent: it doesn't say
   std::string problem;  // "" or why it can't be used: "libcuda.so.1 not found", "ABI major 2, this host serves 1"
 };
 Result<Manifest> read_manifest(const std::filesystem::path& file);

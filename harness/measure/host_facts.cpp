@@ -176,6 +176,13 @@ Result<std::string> container(const SystemRoot& root) {
   return std::string("none");
 }
 
+// CPUID fills its twelve characters by repeating a short name: "KVMKVMKVM" is KVM, "VMwareVMware" VMware.
+std::string said_once(const std::string& name) {
+  size_t period = 1;
+  while (period < name.size() && name.compare(period, std::string::npos, name, 0, name.size() - period) != 0) ++period;
+  return period * 2 <= name.size() ? name.substr(0, name.find_last_not_of(' ', period - 1) + 1) : name;
+}
+
 Result<std::string> virtualisation(const SystemRoot& root, const Result<std::string>& cpuinfo, const LiveFacts& live) {
   std::string product;
   if (const Result<std::string> vendor = read_text(root, "sys/class/dmi/id/sys_vendor")) product = *vendor;
@@ -183,7 +190,7 @@ Result<std::string> virtualisation(const SystemRoot& root, const Result<std::str
                                    "Amazon", "Google", "Alibaba", "Tencent", "OpenStack", "Bochs"};
   const bool flagged = cpuinfo && cpuinfo->find(" hypervisor") != std::string::npos;
   if (flagged || !live.hypervisor.empty()) {
-    const std::string name = live.hypervisor.empty() ? product : live.hypervisor;
+    const std::string name = live.hypervisor.empty() ? product : said_once(live.hypervisor);
     return name.empty() ? std::string("virtual machine") : "virtual machine (" + name + ")";
   }
   if (cpuinfo && cpuinfo->find("flags") != std::string::npos) return std::string("none");  // x86 would have said so

@@ -161,13 +161,17 @@ Finding siblings(const HostFacts& f) {
 }
 
 Finding counters(const HostFacts& f) {
-  const std::string meaning = "cycles, instructions and cache misses are left out of the records";
+  const std::string meaning = "records lack cycles, instructions and cache misses; the times are not affected";
   if (!f.live.looked) return {"counters", State::kUnknown, "not tried", meaning, ""};
   if (f.live.perf_error == 0) return {"counters", State::kGood, "hardware counters count", "", ""};
-  const std::string paranoid = f.perf_paranoid ? ", perf_event_paranoid " + *f.perf_paranoid : "";
-  const bool refused = f.live.perf_error == EACCES || f.live.perf_error == EPERM;
-  return {"counters", State::kWarning, std::string(std::strerror(f.live.perf_error)) + paranoid, meaning,
-          refused ? "sysctl kernel.perf_event_paranoid=1" : "this machine (often a VM) has no counters to give"};
+  const std::string why = std::string(" (") + std::strerror(f.live.perf_error) + ")";
+  if (f.live.perf_error == EACCES || f.live.perf_error == EPERM) {
+    const std::string paranoid = f.perf_paranoid ? "; perf_event_paranoid is " + *f.perf_paranoid : "";
+    return {"counters", State::kWarning, "hardware counters not permitted" + why + paranoid, meaning,
+            "sysctl kernel.perf_event_paranoid=1; in a container also --cap-add PERFMON"};
+  }
+  return {"counters", State::kWarning, "no hardware counters here, as in most virtual machines" + why, meaning,
+          "measure on the bare machine, or let its host pass the counters on"};
 }
 
 Finding energy(const HostFacts& f) {

@@ -88,6 +88,13 @@ Result<Campaign> campaign_from_json(const std::string& text, const std::string& 
 
 Result<Campaign> read_campaign(const std::filesystem::path& folder) {
   const std::string file = (folder / kCampaignFile).string();
+  if (std::error_code code; !std::filesystem::is_directory(folder, code)) {
+    return bad_input(folder.string() + ": expected the folder of a run, found " +
+                     (std::filesystem::exists(folder, code) ? "a file" : "no such folder"));
+  }
+  if (std::error_code code; !std::filesystem::exists(file, code)) {
+    return bad_input(folder.string() + ": expected the folder of a run, found one without " + kCampaignFile);
+  }
   Result<std::string> text = read_text_file(file, kMaxBytes);
   if (!text.ok()) return text.error();
   return campaign_from_json(*text, file);

@@ -212,6 +212,11 @@ Result<Store> Store::create_or_open(const fs::path& file) {
 }
 
 Result<Store> Store::open_read_only(const fs::path& file) {
+  if (std::error_code code; !fs::is_regular_file(file, code)) {
+    return bad_input(file.string() + ": expected a store, found " +
+                     (fs::exists(file, code) ? "no regular file" : "no such file") +
+                     "; to make one, name the records that go in");
+  }
   Result<Database> database = Database::open(file, Database::Mode::kReadOnly);
   if (!database.ok()) return database.error();
   const Status known = check_version(*database);

@@ -1,18 +1,15 @@
 // The command as a user meets it: what it says, its exit code, and what it leaves on disk.
-#include <fcntl.h>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include "results/record.h"
+#include "tests/support/command_line.h"
 
 namespace assay {
 namespace {
@@ -23,37 +20,11 @@ using testing::HasSubstr;
 constexpr const char* kAssay = ASSAY_BINARY_DIR "/bin/assay";
 constexpr const char* kFaulty = " --adapter " ASSAY_BINARY_DIR "/tests/adapters/faulty.adapter.json --device faulty:0";
 
-struct Outcome {
-  int code = -1;
-  std::string text;  // stdout and stderr
-};
-
-class Cli : public testing::Test {
+class Cli : public CommandLine {
  protected:
-  void SetUp() override {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    dir_ = fs::temp_directory_path() / ("assay-e2e-" + std::to_string(::getpid()) + "-" + info->name());
-    fs::create_directories(dir_);
-  }
-  void TearDown() override { fs::remove_all(dir_); }
-
-  Outcome shell(const std::string& command) const {
-    Outcome out;
-    const std::string line = "cd '" + dir_.string() + "' && { " + command + "; } 2>&1";
-    FILE* pipe = ::popen(line.c_str(), "r");
-    if (pipe == nullptr) return out;
-    char buffer[4096];
-    for (size_t n = 0; (n = std::fread(buffer, 1, sizeof(buffer), pipe)) > 0;) out.text.append(buffer, n);
-    const int status = ::pclose(pipe);
-    out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    return out;
-  }
-  Outcome assay(const std::string& arguments) const { return shell(std::string(kAssay) + " " + arguments); }
   // Bad input: exit code 2, a message with these words, nothing written.
   void refused(const std::string& arguments, const std::vector<std::string>& words) const {
-    const Outcome out = assay(arguments + " --out made");
-    EXPECT_EQ(out.code, 2) << out.text;
-    for (const std::string& word : words) EXPECT_THAT(out.text, HasSubstr(word));
+    (void)refuses(arguments + " --out made", words);
     EXPECT_FALSE(fs::exists(dir_ / "made")) << arguments;
   }
   // Two cases on the faulty adapter; both end as records with this status and reason.
@@ -70,16 +41,13 @@ class Cli : public testing::Test {
       EXPECT_EQ(r.seed, 1U);
     }
   }
-  void file(const std::string& name, const std::string& text) const { std::ofstream(dir_ / name) << text; }
-
-  fs::path dir_;
 };
 
 TEST_F(Cli, UnknownNamesSuggestTheNearest) {
   refused("run prefil", {"prefil", "did you mean 'prefill'"});
   refused("run decode --model smolm2-135m", {"smolm2-135m", "smollm2-135m"});
   refused("run decode --device cpuu:0", {"cpuu:0", "did you mean 'cpu'"});
-  refused("run decode --device cpu:7", {"cpu:7", "no such device; it has 1"});
+  refused("run decode --device cpu:7", {"cpu:7: adapter cpu has no such device; it has 1 (cpu:0)"});
   refused("run decode --dtype f23", {"f23", "f32"});
   refused("run decode --bacth 1", {"--bacth", "--batch"});
   EXPECT_EQ(assay("rum decode").code, 2);
@@ -140,11 +108,15 @@ TEST_F(Cli, ANamedAdapterIsNeverReplacedByAnother) {
 }
 
 TEST_F(Cli, AFullDiskLeavesNothingHalfWritten) {
-  const Outcome out = shell(std::string("trap '' XFSZ; ulimit -f 8; ") + kAssay +
-                            " run decode prefill ceilings --full --no-check --device null --out made");
-  EXPECT_EQ(out.code, 2) << out.text;
-  EXPECT_THAT(out.text, HasSubstr("campaign.json"));
-  EXPECT_TRUE(fs::is_empty(dir_ / "made"));
+  fs::create_directories(dir_ / "old");
+  for (const char* folder : {"made/inside", "old"}) {
+    const Outcome out = shell(std::string("trap '' XFSZ; ulimit -f 8; ") + kAssay +
+                              " run decode prefill ceilings --full --no-check --device null --out " + folder);
+    EXPECT_EQ(out.code, 2) << out.text;
+    EXPECT_THAT(out.text, HasSubstr("campaign.json"));
+  }
+  EXPECT_FALSE(fs::exists(dir_ / "made"));
+  EXPECT_TRUE(fs::is_empty(dir_ / "old")) << "what was there before stays";
 }
 
 TEST_F(Cli, ATamperedRecordIsRefused) {
@@ -292,11 +264,40 @@ TEST_F(Cli, AQuantisedStepIsRightAtFullDepthOnOneThread) {
 }
 
 TEST_F(Cli, ABadRecordingIsRefused) {
-  file("bad.json", "{\"host_ns\":[10, -1]}");
-  const Outcome out = assay(
-      "run decode --case smollm2-135m/f32/b1 --no-check --device replay --adapter-option samples=bad.json --out made");
-  EXPECT_EQ(out.code, 1) << out.text;
-  EXPECT_THAT(read_records(dir_ / "made")->front().reason, HasSubstr("bad.json: host_ns[1]: expected nanoseconds"));
+  const std::string run = "run decode --case smollm2-135m/f32/b1 --no-check --device replay";
+  refused(run, {"replay:0: needs a recording: --adapter-option samples=FILE"});
+  refused(run + " --adapter-option samples=none.json", {"none.json: can't be read: No such file"});
+  const std::string given = run + " --adapter-option samples=bad.json";
+  for (const auto& [text, complaint] :
+       {std::pair{"[10]", "expected a JSON object with host_ns"},
+        {"{}", "host_ns: expected at least one time, found none"},
+        {"{\"host_ns\":[]}", "host_ns: expected at least one time, found none"},
+        {"{\"host_ns\":[10, -1]}", "host_ns[1]: expected nanoseconds, 1 to an hour, found -1"},
+        {"{\"host_ns\":[10], \"device_ns\":[9, 9]}", "device_ns: expected as many times as host_ns, 1, found 2"}}) {
+    file("bad.json", text);
+    refused(given, {"replay:0: bad.json: ", complaint});
+  }
+}
+
+TEST_F(Cli, OptionsThatTheAdapterDoesNotTakeAreRefused) {
+  refused("run decode --device null --adapter-option speed=9", {"adapter null takes no option 'speed'; it takes none"});
+  refused("run decode --device replay --adapter-option sample=x",
+          {"takes no option 'sample'; did you mean 'samples'?"});
+  const Outcome devices = assay("devices --adapter-option speed=9");
+  EXPECT_EQ(devices.code, 2) << devices.text;
+  EXPECT_THAT(devices.text, HasSubstr("no adapter here takes an option 'speed'"));
+}
+
+TEST_F(Cli, WhatIsNotThereIsNamedWithWhatWasExpected) {
+  refused("run decode --resume", {"--resume: --out made: expected the folder of a run, found no such folder"});
+  fs::create_directories(dir_ / "empty");
+  const Outcome resumed = assay("run decode --resume --out empty");
+  EXPECT_EQ(resumed.code, 2);
+  EXPECT_THAT(resumed.text, HasSubstr("empty: expected the folder of a run, found one without campaign.json"));
+  const Outcome store = assay("store nosuch.db");
+  EXPECT_EQ(store.code, 2);
+  EXPECT_THAT(store.text, HasSubstr("nosuch.db: expected a store, found no such file"));
+  EXPECT_FALSE(fs::exists(dir_ / "nosuch.db"));
 }
 
 TEST_F(Cli, ListsAndHelpAreForPeopleAndScripts) {

@@ -1,14 +1,8 @@
 // Import, comparison and tender as scripts meet them: exit codes, messages, and what is left on disk.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cstdio>
 #include <filesystem>
-#include <fstream>
 
 #include "results/record.h"
+#include "tests/support/command_line.h"
 
 namespace assay {
 namespace {
@@ -18,31 +12,8 @@ using testing::HasSubstr;
 
 constexpr const char* kSamples = ASSAY_SOURCE_DIR "/tests/golden/import/";
 
-struct Outcome {
-  int code = -1;
-  std::string text;  // stdout and stderr
-};
-
-class CliDecide : public testing::Test {
+class CliDecide : public CommandLine {
  protected:
-  void SetUp() override {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    dir_ = fs::temp_directory_path() / ("assay-decide-" + std::to_string(::getpid()) + "-" + info->name());
-    fs::create_directories(dir_);
-  }
-  void TearDown() override { fs::remove_all(dir_); }
-
-  Outcome assay(const std::string& arguments) const {
-    Outcome out;
-    const std::string line = "cd '" + dir_.string() + "' && " ASSAY_BINARY_DIR "/bin/assay " + arguments + " 2>&1";
-    FILE* pipe = ::popen(line.c_str(), "r");
-    if (pipe == nullptr) return out;
-    char buffer[4096];
-    for (size_t n = 0; (n = std::fread(buffer, 1, sizeof(buffer), pipe)) > 0;) out.text.append(buffer, n);
-    const int status = ::pclose(pipe);
-    out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    return out;
-  }
   // A record of 600 steps of about `ms` in the folder.
   void record(const std::string& folder, uint64_t ms) const {
     Record r;
@@ -60,9 +31,6 @@ class CliDecide : public testing::Test {
     }
     ASSERT_TRUE(write_record(r, dir_ / folder).ok());
   }
-  void file(const std::string& name, const std::string& text) const { std::ofstream(dir_ / name) << text; }
-
-  fs::path dir_;
 };
 
 TEST_F(CliDecide, ImportMarksWhatItBringsIn) {

@@ -90,7 +90,7 @@ class Completion : public Scratch {
     for (const std::string& word : words) line += "'" + word + "' ";
     line += ")\nCOMP_CWORD=" + std::to_string(words.size() - 1) + "\n_assay\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n";
     const std::string path = file("complete.sh", line).string();
-    FILE* pipe = ::popen(("bash " + path).c_str(), "r");
+    FILE* pipe = ::popen(("cd '" + dir_.string() + "' && bash " + path).c_str(), "r");
     EXPECT_NE(pipe, nullptr);
     std::string text;
     char buffer[4096];
@@ -111,6 +111,25 @@ TEST_F(Completion, OffersCommandsOptionsAndWords) {
 TEST_F(Completion, OffersTheSuitesAndModelsThatThereAre) {
   EXPECT_THAT(offers({"assay", "run", "pre"}), ElementsAre("prefill"));
   EXPECT_THAT(offers({"assay", "run", "--model", "smol"}), ElementsAre("smollm2-135m"));
+}
+
+TEST_F(Completion, OffersTheAdaptersThatAreFound) {
+  EXPECT_THAT(offers({"assay", "run", "--device", ""}), AllOf(Contains("cpu"), Contains("null"), Contains("replay")));
+  file("adapters/acme.adapter.json", R"({"name": "acme", "vendor": "Acme", "version": "1", "description": "",
+      "library": "complete.sh", "abi_major": 1, "abi_minor": 0, "tables": [], "needs": []})");
+  file("adapters/complete.sh", "");
+  const ScopedVariable path("ASSAY_ADAPTER_PATH", (dir_ / "adapters").string());
+  EXPECT_THAT(offers({"assay", "run", "--device", "a"}), ElementsAre("acme"));
+}
+
+TEST_F(Completion, OffersSuiteFilesBesideTheShippedNames) {
+  file("mine.json", "{}");
+  file("notes.txt", "");
+  file("folder/other.json", "{}");
+  const auto offered = offers({"assay", "run", ""});
+  EXPECT_THAT(offered,
+              AllOf(Contains("prefill"), Contains("mine.json"), Contains("folder"), Not(Contains("notes.txt"))));
+  EXPECT_THAT(offers({"assay", "run", "folder/"}), ElementsAre("folder/other.json"));
 }
 
 }  // namespace

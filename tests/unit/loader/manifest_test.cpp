@@ -61,6 +61,18 @@ TEST_F(ManifestFile, TheLicenceMayBeLeftOut) {
   EXPECT_TRUE(read(replaced(kGood, "\"licence\": \"MIT\",", "")).ok());
 }
 
+TEST_F(ManifestFile, TheOptionsMayBeLeftOutOrNone) {
+  const auto options = [&](const std::string& field) {
+    const Result<Manifest> m = read(replaced(kGood, "\"needs\"", field + "\"needs\""));
+    EXPECT_TRUE(m.ok()) << m.error().message;
+    return m->options;
+  };
+  EXPECT_EQ(options(""), std::nullopt) << "then any option is passed on";
+  EXPECT_EQ(options("\"options\": [],"), std::vector<std::string>{});
+  EXPECT_EQ(options("\"options\": [\"isa\", \"threads\"],"), (std::vector<std::string>{"isa", "threads"}));
+  refused("\"needs\"", "\"options\": [7], \"needs\"", {"options[0]", "a text"});
+}
+
 TEST_F(ManifestFile, EveryOtherFieldIsDemanded) {
   const std::pair<const char*, const char*> fields[] = {{"\"name\": \"acme\",", "name"},
                                                         {"\"vendor\": \"Acme\",", "vendor"},
