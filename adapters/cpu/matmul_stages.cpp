@@ -175,10 +175,9 @@ void add_matmul(Plan& plan, const Op& op) {
   const Product p{*plan.kernels, x, w, plan.slots[op.out[0]], bias, w_scale, x_scale};
   if (x.rows <= kMaxSkinnyRows) {
     plan.stages.push_back(std::make_unique<SkinnyStage>(p));
-    if (w.dtype != ASSAY_F32 && x_scale == nullptr) {
-      plan.note(std::string("matmul up to 8 rows: own kernels, ") + dtype_text(w.dtype) +
-                " weights converted to f32 in registers");
-    }
+    const bool converted = w.dtype != ASSAY_F32 && x_scale == nullptr;
+    plan.note(std::string("matmul up to 8 rows: own kernels, ") + dtype_text(w.dtype) + " weights" +
+              (converted ? " converted to f32 in registers" : ""));
   } else if (x_scale != nullptr) {
     const bool by_onednn = plan.isa == Isa::kAvx512 && onednn_has_vnni();
     plan.stages.push_back(std::make_unique<IntGemmStage>(p, plan.threads, by_onednn));

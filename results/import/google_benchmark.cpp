@@ -48,7 +48,7 @@ void describe(const JsonNode& context, const std::string& name, Record* r) {
     r->warnings.emplace_back("the tool saw CPU frequency scaling: its times vary with the clock");
   }
   if (text_or_empty(context, "library_build_type") == "debug") {
-    r->warnings.emplace_back("the benchmark library was built for debugging");
+    r->warnings.emplace_back("the tool says that its library was built for debugging; Debian's always says so");
   }
 }
 
