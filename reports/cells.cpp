@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "reports/format.h"
+#include "suites/base/words.h"
 
 namespace assay {
 namespace {
@@ -15,12 +16,6 @@ constexpr size_t kNotedFigures = 6;  // of a reported record below the table; it
 // Keeps each note once, in the order of its first use.
 void add_note(std::vector<std::string>* notes, const std::string& note) {
   if (std::find(notes->begin(), notes->end(), note) == notes->end()) notes->push_back(note);
-}
-
-std::string joined(const std::vector<std::string>& parts) {
-  std::string out;
-  for (const std::string& part : parts) out.append(out.empty() ? "" : "; ").append(part);
-  return out;
 }
 
 std::string quantile_cell(const Quantile& q) {
@@ -39,7 +34,7 @@ std::string case_cell(const Record& r, std::vector<std::string>* notes) {
   std::string cell = r.case_id;
   if (r.noise.disturbed) {
     cell += " *";
-    add_note(notes, "* disturbed: " + r.case_id + ": " + joined(r.noise.causes));
+    add_note(notes, "* disturbed: " + r.case_id + ": " + joined(r.noise.causes, "; "));
   }
   return cell;
 }
@@ -195,7 +190,7 @@ std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
           raw("mbu_attainable", m.mbu_attainable),
           raw("joules_per_token", m.joules_per_token),
           raw_text("energy_note", m.energy_note),
-          raw_text("disturbed_by", joined(r.noise.causes)),
+          raw_text("disturbed_by", joined(r.noise.causes, "; ")),
           raw_text("stop", r.stop.reason),
           raw_text("numerics", r.numerics.verdict),
           raw_text("created", r.created),

@@ -1,18 +1,21 @@
 #include "reports/clips.h"
 
-#include <algorithm>
-#include <array>
-
 #include "reports/format.h"
+#include "reports/text.h"
 
 namespace assay {
 namespace {
 
 constexpr double kLimitS = 30;  // the time for a clip that the press asks about
-constexpr size_t kColumns = 9;
-constexpr std::array<const char*, kColumns> kTitles{"clip",  "steps x passes", "denoising",       "text encoder", "VAE",
-                                                    "total", "clips/h",        "chips for <30 s", "basis"};
-using Row = std::array<std::string, kColumns>;
+using Row = std::vector<std::string>;
+
+const std::vector<GridColumn>& clip_columns() {
+  static const std::vector<GridColumn> kColumns{
+      {"clip"},      {"steps x passes", true}, {"denoising", true}, {"text encoder", true},
+      {"VAE", true}, {"total", true},          {"clips/h", true},   {"chips for <30 s", true},
+      {"basis"}};
+  return kColumns;
+}
 
 std::string seconds_text(double s) { return time_text(s * 1e9); }
 
@@ -38,47 +41,6 @@ Row row_of(const ClipEstimate& e) {
           e.basis};
 }
 
-size_t width_of(const std::string& text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
-}
-
-std::string text_rows(const std::vector<Row>& rows) {
-  std::array<size_t, kColumns> widths{};
-  for (size_t c = 0; c < kColumns; ++c) {
-    widths[c] = width_of(kTitles[c]);
-    for (const Row& row : rows) widths[c] = std::max(widths[c], width_of(row[c]));
-  }
-  std::string out;
-  const auto line = [&](const auto& cell) {
-    for (size_t c = 0; c < kColumns; ++c) {
-      const std::string text = cell(c);
-      const std::string blanks(widths[c] - width_of(text), ' ');
-      const bool left = c == 0 || c + 1 == kColumns;
-      out += (c == 0 ? "" : "  ") + (left ? text + (c + 1 == kColumns ? "" : blanks) : blanks + text);
-    }
-    out += "\n";
-  };
-  line([](size_t c) { return std::string(kTitles[c]); });
-  for (const Row& row : rows) line([&](size_t c) { return row[c]; });
-  return out;
-}
-
-std::string markdown_rows(const std::vector<Row>& rows) {
-  std::string out = "|", rule = "|";
-  for (size_t c = 0; c < kColumns; ++c) {
-    out += std::string(" ") + kTitles[c] + " |";
-    rule += c == 0 || c + 1 == kColumns ? "---|" : "---:|";
-  }
-  out += "\n" + rule + "\n";
-  for (const Row& row : rows) {
-    out += "|";
-    for (const std::string& cell : row) out += " " + cell + " |";
-    out += "\n";
-  }
-  return out;
-}
-
 std::vector<std::string> notes_of(const std::vector<ClipEstimate>& clips) {
   std::vector<std::string> notes{
       "a clip: steps x passes x the transformer's step, the text encoder once a pass, VAE tiles that overlap by a "
@@ -100,11 +62,11 @@ std::vector<std::string> notes_of(const std::vector<ClipEstimate>& clips) {
 
 std::string render_clips(const std::vector<ClipEstimate>& clips, TableFormat format) {
   if (clips.empty()) return "";
-  std::vector<Row> rows;
+  GridRows rows;
   rows.reserve(clips.size());
   for (const ClipEstimate& e : clips) rows.push_back(row_of(e));
   const bool markdown = format == TableFormat::kMarkdown;
-  std::string out = markdown ? markdown_rows(rows) : text_rows(rows);
+  std::string out = markdown ? markdown_grid(clip_columns(), rows) : text_grid(clip_columns(), rows, false);
   out += "\n";
   for (const std::string& note : notes_of(clips)) out += (markdown ? "- " : "") + note + "\n";
   return out;

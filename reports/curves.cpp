@@ -1,7 +1,7 @@
 #include "reports/curves.h"
 
 #include "reports/format.h"
-#include "reports/plain_table.h"
+#include "reports/sheet.h"
 #include "results/metrics/context_curve.h"
 #include "results/metrics/skew.h"
 
@@ -30,19 +30,24 @@ std::string slope_text(const Line& line) {
          signed_time(line.slope_interval->high * kThousand) + ")";
 }
 
-PlainTable context_table(const ContextCurve& c) {
-  PlainTable t;
+SheetTable context_table(const ContextCurve& c) {
+  SheetTable t;
   t.title = "context: " + c.model + " " + c.dtype + ", " + shape_text(c.step_kind, c.batch, c.tokens) + ", " + c.device;
-  t.columns = {{"case", "case", false},       {"context", "context", true}, {"step", "step_ns", true},
-               {"95 %", "step_low_ns", true}, {"", "step_high_ns", true},   {"by the line", "line_ns", true},
-               {"basis", "basis", false},     {"of", "form", false}};
+  t.columns = {
+      {"case", "case"},     {"context", "context", true},     {"step_ns", "step", true}, {"step_low_ns", "95 %", true},
+      {"step_high_ns", ""}, {"line_ns", "by the line", true}, {"basis", "basis"},        {"form", "of"}};
   for (const ContextPoint& p : c.points) {
     const double line = c.time->intercept + c.time->slope * static_cast<double>(p.context);
-    const auto bound = [&](double ns) { return number_cell(time_text(ns), ns); };
-    t.rows.push_back({text_cell(p.case_id), number_cell(std::to_string(p.context), static_cast<double>(p.context)),
-                      bound(p.step_ns), p.step_interval_ns ? bound(p.step_interval_ns->low) : absent_cell(),
-                      p.step_interval_ns ? bound(p.step_interval_ns->high) : absent_cell(), bound(line),
-                      text_cell(c.basis), text_cell(c.form)});
+    const auto& interval = p.step_interval_ns;
+    t.rows.push_back(
+        {p.case_id,
+         {std::to_string(p.context), static_cast<double>(p.context)},
+         {time_text(p.step_ns), p.step_ns},
+         interval ? SheetCell(time_text(interval->low) + "–" + time_text(interval->high), interval->low) : SheetCell(),
+         interval ? SheetCell("", interval->high) : SheetCell(),
+         {time_text(line), line},
+         c.basis,
+         c.form});
   }
   t.notes = {slope_text(*c.time),
              "KV cache: " + number_text(c.kv_bytes_per_token, 7) + " bytes per token and sequence, whole model",
@@ -53,35 +58,40 @@ PlainTable context_table(const ContextCurve& c) {
   return t;
 }
 
-PlainTable skew_table(const SkewCurve& c) {
-  PlainTable t;
+SheetTable skew_table(const SkewCurve& c) {
+  SheetTable t;
   const std::string ranks = std::to_string(c.ranks);
   t.title = "skew: " + c.model + " " + c.dtype + ", " + shape_text(c.step_kind, c.batch, c.tokens) + ", " +
             std::to_string(c.top_k) + " of " + std::to_string(c.experts) + " experts, " + c.device;
-  t.columns = {{"routing", "routing", false},
-               {"rate /s", "rate_per_s", true},
-               {"95 %", "rate_low_per_s", true},
-               {"", "rate_high_per_s", true},
-               {"active", "active_experts", true},
-               {"expected", "expected_active_experts", true},
-               {"expert bytes", "expert_bytes", true},
-               {"gamma " + ranks + " ranks", "gamma_mean", true},
-               {"p95", "gamma_p95", true},
-               {"basis", "basis", false},
-               {"of", "form", false},
-               {"case", "case", false}};
+  t.columns = {{"routing", "routing"},
+               {"rate_per_s", "rate /s", true},
+               {"rate_low_per_s", "95 %", true},
+               {"rate_high_per_s", ""},
+               {"active_experts", "active", true},
+               {"expected_active_experts", "expected", true},
+               {"expert_bytes", "expert bytes", true},
+               {"gamma_mean", "gamma " + ranks + " ranks", true},
+               {"gamma_p95", "p95", true},
+               {"basis", "basis"},
+               {"form", "of"},
+               {"case", "case"}};
   for (const SkewPoint& p : c.points) {
-    const auto rate = [&](double per_s) {
-      return number_cell(rate_text(per_s, p.interval ? (p.interval->high - p.interval->low) / 2 : 0, c.unit), per_s);
-    };
-    t.rows.push_back({text_cell(p.routing), rate(p.per_s), p.interval ? rate(p.interval->low) : absent_cell(),
-                      p.interval ? rate(p.interval->high) : absent_cell(),
-                      number_cell(number_text(p.active, 4), p.active),
-                      p.expected ? number_cell(number_text(*p.expected, 4), *p.expected) : absent_cell(),
-                      number_cell(number_text(p.expert_bytes, 4), p.expert_bytes),
-                      number_cell(number_text(p.imbalance.mean, 3), p.imbalance.mean),
-                      number_cell(number_text(p.imbalance.p95, 3), p.imbalance.p95), text_cell(c.basis),
-                      text_cell(c.form), text_cell(p.case_id)});
+    const double half = p.interval ? (p.interval->high - p.interval->low) / 2 : 0;
+    const auto rate = [&](double per_s) { return rate_text(per_s, half, c.unit); };
+    const auto figure = [](double value, int digits) { return SheetCell(number_text(value, digits), value); };
+    t.rows.push_back(
+        {p.routing,
+         {rate(p.per_s), p.per_s},
+         p.interval ? SheetCell(rate(p.interval->low) + "–" + rate(p.interval->high), p.interval->low) : SheetCell(),
+         p.interval ? SheetCell("", p.interval->high) : SheetCell(),
+         figure(p.active, 4),
+         p.expected ? figure(*p.expected, 4) : SheetCell(),
+         figure(p.expert_bytes, 4),
+         figure(p.imbalance.mean, 3),
+         figure(p.imbalance.p95, 3),
+         c.basis,
+         c.form,
+         p.case_id});
   }
   t.notes = {"active, expected: experts with a token, mean of the " + std::to_string(c.layers_run) +
                  " layers that ran; expert bytes: of their weights in those layers",
@@ -98,16 +108,16 @@ PlainTable skew_table(const SkewCurve& c) {
 }  // namespace
 
 std::string render_context_curves(const std::vector<Record>& records, TableFormat format, const TableOptions& options) {
-  std::vector<PlainTable> tables;
+  std::vector<SheetTable> tables;
   for (const ContextCurve& c : context_curves(records)) tables.push_back(context_table(c));
-  return render_plain(tables, format, options);
+  return render_like_tables(tables, format, options);
 }
 
 std::string render_skew_curves(const std::vector<Record>& records, int64_t ranks, TableFormat format,
                                const TableOptions& options) {
-  std::vector<PlainTable> tables;
+  std::vector<SheetTable> tables;
   for (const SkewCurve& c : skew_curves(records, ranks)) tables.push_back(skew_table(c));
-  return render_plain(tables, format, options);
+  return render_like_tables(tables, format, options);
 }
 
 }  // namespace assay

@@ -4,20 +4,15 @@
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "reports/csv.h"
+#include "reports/text.h"
 
 namespace assay {
 namespace {
 
 constexpr const char* kAbsent = "–";
 constexpr size_t kLeastLastColumn = 24;
-
-size_t width_of(const std::string& text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
-}
 
 std::string shown(const SheetCell& cell) { return cell.text.empty() ? kAbsent : cell.text; }
 
@@ -30,35 +25,13 @@ std::vector<size_t> titled(const SheetTable& table) {
   return out;
 }
 
-// Lines of at most `width` columns, broken at blanks; a longer word stays whole.
-std::vector<std::string> wrapped(const std::string& text, size_t width) {
-  std::vector<std::string> lines(1);
-  std::istringstream words(text);
-  for (std::string word; words >> word;) {
-    std::string& line = lines.back();
-    if (!line.empty() && width_of(line) + 1 + width_of(word) > width) {
-      lines.push_back(word);
-    } else {
-      line += (line.empty() ? "" : " ") + word;
-    }
-  }
-  return lines;
-}
-
-std::string padded(const std::string& text, size_t width, bool right) {
-  const std::string blanks(width - std::min(width, width_of(text)), ' ');
-  return right ? blanks + text : text + blanks;
-}
-
-std::string trimmed(const std::string& line) { return line.substr(0, line.find_last_not_of(' ') + 1) + "\n"; }
-
 std::string text_table(const SheetTable& table, const TableOptions& options) {
   const std::vector<size_t> columns = titled(table);
   std::vector<size_t> widths;
   size_t before_last = 0;
   for (const size_t c : columns) {
-    size_t width = width_of(table.columns[c].title);
-    for (const auto& row : table.rows) width = std::max(width, width_of(shown(row[c])));
+    size_t width = display_width(table.columns[c].title);
+    for (const auto& row : table.rows) width = std::max(width, display_width(shown(row[c])));
     widths.push_back(width);
     if (c != columns.back()) before_last += width + 2;
   }
@@ -70,8 +43,8 @@ std::string text_table(const SheetTable& table, const TableOptions& options) {
     for (size_t i = 0; i + 1 < columns.size(); ++i) {
       line += padded(cells[i], widths[i], table.columns[columns[i]].right) + "  ";
     }
-    const std::vector<std::string> parts = wraps ? wrapped(cells.back(), last) : std::vector<std::string>{cells.back()};
-    *out += trimmed(line + padded(parts[0], wraps ? 0 : last, table.columns[columns.back()].right));
+    const std::vector<std::string> parts = wraps ? wrap(cells.back(), last) : std::vector<std::string>{cells.back()};
+    *out += line_of(line + padded(parts[0], wraps ? 0 : last, table.columns[columns.back()].right));
     for (size_t p = 1; p < parts.size(); ++p) *out += std::string(before_last, ' ') + parts[p] + "\n";
   };
   std::string out;
@@ -90,19 +63,12 @@ std::string text_table(const SheetTable& table, const TableOptions& options) {
   return out;
 }
 
-std::string text_sheet(const Sheet& sheet, const TableOptions& options) {
-  std::string out;
-  for (const SheetTable& table : sheet.tables) {
-    if (table.rows.empty()) continue;
-    if (!out.empty()) out += "\n";
-    if (!table.title.empty()) out += table.title + "\n";
-    out += text_table(table, options);
-  }
-  if (!sheet.notes.empty()) out += "\n";
+std::string text_notes(const std::vector<std::string>& notes, const TableOptions& options) {
   const size_t width = options.width > 0 ? static_cast<size_t>(options.width) : SIZE_MAX;
-  for (const std::string& note : sheet.notes) {
+  std::string out;
+  for (const std::string& note : notes) {
     bool first = true;
-    for (const std::string& line : wrapped(note, width - 2)) {
+    for (const std::string& line : wrap(note, width - 2)) {
       out.append(first ? "- " : "  ").append(line).append("\n");
       first = false;
     }
@@ -110,38 +76,44 @@ std::string text_sheet(const Sheet& sheet, const TableOptions& options) {
   return out;
 }
 
-std::string escaped(const std::string& text) {
+std::string text_sheet(const Sheet& sheet, const TableOptions& options) {
   std::string out;
-  for (const char c : text) {
-    if (c == '|' || c == '\\' || c == '*') out += '\\';
-    out += c == '\n' || c == '\r' ? ' ' : c;
+  for (const SheetTable& table : sheet.tables) {
+    if (table.rows.empty()) continue;
+    if (!out.empty()) out += "\n";
+    if (!table.title.empty()) out += table.title + "\n";
+    out += text_table(table, options) + text_notes(table.notes, options);
   }
-  return out;
+  if (!sheet.notes.empty()) out += "\n";
+  return out + text_notes(sheet.notes, options);
 }
 
 std::string markdown_table(const SheetTable& table) {
-  std::string head = "|", rule = "|", body;
-  for (const size_t c : titled(table)) {
-    head += " " + escaped(table.columns[c].title) + " |";
-    rule += table.columns[c].right ? "---:|" : "---|";
-  }
+  std::vector<GridColumn> columns;
+  for (const size_t c : titled(table)) columns.push_back({table.columns[c].title, table.columns[c].right});
+  GridRows rows;
   for (const auto& row : table.rows) {
-    body += "|";
-    for (const size_t c : titled(table)) body += " " + escaped(shown(row[c])) + " |";
-    body += "\n";
+    rows.emplace_back();
+    for (const size_t c : titled(table)) rows.back().push_back(shown(row[c]));
   }
-  return head + "\n" + rule + "\n" + body;
+  return markdown_grid(columns, rows);
+}
+
+std::string markdown_notes(const std::vector<std::string>& notes) {
+  std::string out;
+  for (const std::string& note : notes) out += "- " + markdown_escaped(note) + "\n";
+  return out;
 }
 
 std::string markdown_sheet(const Sheet& sheet) {
   std::string out;
   for (const SheetTable& table : sheet.tables) {
     if (table.rows.empty()) continue;
-    if (!table.title.empty()) out += "**" + escaped(table.title) + "**\n\n";
-    out += markdown_table(table) + "\n";
+    if (!table.title.empty()) out += "**" + markdown_escaped(table.title) + "**\n\n";
+    out += markdown_table(table) + "\n" + markdown_notes(table.notes);
+    if (!table.notes.empty()) out += "\n";
   }
-  for (const std::string& note : sheet.notes) out += "- " + escaped(note) + "\n";
-  return out;
+  return out + markdown_notes(sheet.notes);
 }
 
 std::string number_of(double value) {
@@ -155,12 +127,8 @@ std::string raw_field(const SheetCell& cell) {
   return std::isfinite(*cell.number) ? number_of(*cell.number) : "";
 }
 
-std::string csv_sheet(const Sheet& sheet) {
-  if (sheet.tables.empty()) return "";
-  const SheetTable& table = sheet.tables.front();
+std::string csv_rows(const SheetTable& table) {
   std::string out;
-  for (size_t c = 0; c < table.columns.size(); ++c) out += (c == 0 ? "" : ",") + table.columns[c].name;
-  out += "\r\n";
   for (const auto& row : table.rows) {
     for (size_t c = 0; c < row.size(); ++c) out += (c == 0 ? "" : ",") + raw_field(row[c]);
     out += "\r\n";
@@ -168,24 +136,38 @@ std::string csv_sheet(const Sheet& sheet) {
   return out;
 }
 
+std::string csv_head(const SheetTable& table) {
+  std::string out;
+  for (size_t c = 0; c < table.columns.size(); ++c) out += (c == 0 ? "" : ",") + table.columns[c].name;
+  return out + "\r\n";
+}
+
 nlohmann::ordered_json raw_of(const SheetCell& cell) {
   if (cell.number) return std::isfinite(*cell.number) ? nlohmann::ordered_json(*cell.number) : nlohmann::ordered_json();
   return cell.text.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(cell.text);
+}
+
+void append_rows(const SheetTable& table, nlohmann::ordered_json* list) {
+  for (const auto& row : table.rows) {
+    nlohmann::ordered_json item;
+    for (size_t c = 0; c < row.size(); ++c) item[table.columns[c].name] = raw_of(row[c]);
+    list->push_back(std::move(item));
+  }
+}
+
+std::string json_text(const nlohmann::ordered_json& value) {
+  return value.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 std::string json_sheet(const Sheet& sheet) {
   nlohmann::ordered_json out;
   for (const SheetTable& table : sheet.tables) {
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
-    for (const auto& row : table.rows) {
-      nlohmann::ordered_json item;
-      for (size_t c = 0; c < row.size(); ++c) item[table.columns[c].name] = raw_of(row[c]);
-      list.push_back(std::move(item));
-    }
+    append_rows(table, &list);
     out[table.name] = std::move(list);
   }
   out["notes"] = sheet.notes;
-  return out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json_text(out);
 }
 
 }  // namespace
@@ -195,13 +177,27 @@ std::string render_sheet(const Sheet& sheet, TableFormat format, const TableOpti
     case TableFormat::kMarkdown:
       return markdown_sheet(sheet);
     case TableFormat::kCsv:
-      return csv_sheet(sheet);
+      return sheet.tables.empty() ? "" : csv_head(sheet.tables.front()) + csv_rows(sheet.tables.front());
     case TableFormat::kJson:
       return json_sheet(sheet);
     case TableFormat::kText:
       break;
   }
   return text_sheet(sheet, options);
+}
+
+std::string render_like_tables(const std::vector<SheetTable>& tables, TableFormat format, const TableOptions& options) {
+  if (format == TableFormat::kCsv) {
+    std::string out = tables.empty() ? "" : csv_head(tables.front());
+    for (const SheetTable& table : tables) out += csv_rows(table);
+    return out;
+  }
+  if (format == TableFormat::kJson) {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (const SheetTable& table : tables) append_rows(table, &list);
+    return json_text(list);
+  }
+  return render_sheet({tables, {}}, format, options);
 }
 
 }  // namespace assay

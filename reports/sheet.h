@@ -28,6 +28,7 @@ struct SheetTable {
   std::string name, title;
   std::vector<SheetColumn> columns;
   std::vector<std::vector<SheetCell>> rows;
+  std::vector<std::string> notes = {};  // for people, right below it
 };
 
 struct Sheet {
@@ -38,5 +39,7 @@ struct Sheet {
 // kText: aligned, the last column wrapped to the width. kMarkdown: the same. kCsv (RFC 4180): the first table, raw.
 // kJson: {"<table>": [rows by column name], ..., "notes": [...]}, raw; an absent value is null.
 std::string render_sheet(const Sheet& sheet, TableFormat format, const TableOptions& options);
+// Tables with the same columns. CSV and JSON: the rows of all as one list.
+std::string render_like_tables(const std::vector<SheetTable>& tables, TableFormat format, const TableOptions& options);
 
 }  // namespace assay

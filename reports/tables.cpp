@@ -5,23 +5,16 @@
 
 #include "reports/cells.h"
 #include "reports/csv.h"
+#include "reports/text.h"
 
 namespace assay {
 namespace {
 
-constexpr const char* kBold = "\033[1m";
-constexpr const char* kPlain = "\033[0m";
-
-size_t width_of(const std::string& text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
-}
-
 std::vector<size_t> widths_of(const TableCells& cells) {
   std::vector<size_t> widths;
   for (size_t c = 0; c < table_columns().size(); ++c) {
-    size_t width = width_of(table_columns()[c].title);
-    for (const auto& row : cells.rows) width = std::max(width, width_of(row[c]));
+    size_t width = display_width(table_columns()[c].title);
+    for (const auto& row : cells.rows) width = std::max(width, display_width(row[c]));
     widths.push_back(width);
   }
   return widths;
@@ -54,49 +47,28 @@ std::string text_table(const std::vector<Record>& records, const std::vector<Met
   const std::vector<size_t> widths = widths_of(cells);
   std::string left_out;
   const std::vector<size_t> shown = fitting(widths, options.width, &left_out);
-  const auto line = [&](const auto& cell) {
-    std::string out;
-    for (const size_t c : shown) {
-      const std::string text = cell(c);
-      const std::string blanks(widths[c] - std::min(widths[c], width_of(text)), ' ');
-      out += out.empty() ? "" : "  ";
-      out += table_columns()[c].right ? blanks + text : text + blanks;
-    }
-    return out.substr(0, out.find_last_not_of(' ') + 1) + "\n";
-  };
-  std::string out = options.color ? kBold : "";
-  out += line([](size_t c) { return std::string(table_columns()[c].title); });
-  if (options.color) out += kPlain;
-  for (const auto& row : cells.rows) out += line([&](size_t c) { return row[c]; });
-  out += "\n";
+  std::vector<GridColumn> columns;
+  columns.reserve(shown.size());
+  for (const size_t c : shown) columns.push_back({table_columns()[c].title, table_columns()[c].right});
+  GridRows rows;
+  rows.reserve(cells.rows.size());
+  for (const auto& row : cells.rows) {
+    rows.emplace_back();
+    for (const size_t c : shown) rows.back().push_back(row[c]);
+  }
+  std::string out = text_grid(columns, rows, options.color) + "\n";
   for (const std::string& note : cells.notes) out += note + "\n";
   if (!left_out.empty()) out += "left out, the terminal is narrow: " + left_out + "\n";
   return out;
 }
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '|' || c == '\\' || c == '*') out += '\\';
-    out += c == '\n' || c == '\r' ? ' ' : c;
-  }
-  return out;
-}
-
 std::string markdown_table(const std::vector<Record>& records, const std::vector<Metrics>& all) {
   const TableCells cells = table_cells(records, all);
-  std::string head = "|", rule = "|", body;
-  for (const Column& c : table_columns()) {
-    head += std::string(" ") + c.title + " |";
-    rule += c.right ? "---:|" : "---|";
-  }
-  for (const auto& row : cells.rows) {
-    body += "|";
-    for (const std::string& cell : row) body += " " + escaped(cell) + " |";
-    body += "\n";
-  }
-  std::string out = head + "\n" + rule + "\n" + body + "\n";
-  for (const std::string& note : cells.notes) out += "- " + escaped(note) + "\n";
+  std::vector<GridColumn> columns;
+  columns.reserve(table_columns().size());
+  for (const Column& c : table_columns()) columns.push_back({c.title, c.right});
+  std::string out = markdown_grid(columns, cells.rows) + "\n";
+  for (const std::string& note : cells.notes) out += "- " + markdown_escaped(note) + "\n";
   return out;
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "adapters/cpu/panels.h"
 #include "adapters/cpu/plan.h"
 
 namespace assay::cpu {
@@ -8,10 +9,6 @@ namespace assay::cpu {
 namespace {
 
 size_t at(int64_t value) { return static_cast<size_t>(value); }
-int64_t whole_panels(int64_t n) {
-  constexpr int64_t kPanel = kMaxPanelCols;
-  return (n + kPanel - 1) / kPanel * kPanel;
-}
 
 struct Conv {
   Conv(const Plan& plan, const Op& op, Slot& out)

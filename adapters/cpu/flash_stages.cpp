@@ -1,16 +1,13 @@
 #include <cstring>
 
 #include "adapters/cpu/attention.h"
+#include "adapters/cpu/panels.h"
 
 namespace assay::cpu {
 
 namespace {
 
 size_t at(int64_t value) { return static_cast<size_t>(value); }
-int64_t whole_panels(int64_t n) {
-  constexpr int64_t kPanel = kMaxPanelCols;
-  return (n + kPanel - 1) / kPanel * kPanel;
-}
 
 // Many queries per KV head: blocks of queries against tiles of keys, packed once per block, so that no score outlives
 // its tile. The heads of a group share the tile, and rows of a block are (token, head). With an index list a block is

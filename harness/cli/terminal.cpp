@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <sstream>
 
 namespace assay {
 namespace {
@@ -29,12 +28,6 @@ const char* colour_of(Mark mark) {
   return "";
 }
 
-std::string padded(const std::string& text, size_t width, bool right) {
-  const size_t taken = display_width(text);
-  const std::string blanks(width > taken ? width - taken : 0, ' ');
-  return right ? blanks + text : text + blanks;
-}
-
 }  // namespace
 
 bool is_terminal(int fd) { return ::isatty(fd) == 1; }
@@ -55,10 +48,6 @@ TableOptions stdout_options() {
   return options;
 }
 
-size_t display_width(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), starts_character));
-}
-
 std::string cut_to(const std::string& text, size_t columns) {
   if (display_width(text) <= columns) return text;
   if (columns == 0) return "";
@@ -67,22 +56,6 @@ std::string cut_to(const std::string& text, size_t columns) {
     if (starts_character(text[end]) && ++seen == columns) break;
   }
   return text.substr(0, end) + "…";
-}
-
-std::vector<std::string> wrap(const std::string& text, size_t columns) {
-  std::vector<std::string> lines{""};
-  std::istringstream words(text);
-  for (std::string word; words >> word;) {
-    std::string& line = lines.back();
-    if (line.empty()) {
-      line = word;
-    } else if (display_width(line) + 1 + display_width(word) <= columns) {
-      line += " " + word;
-    } else {
-      lines.push_back(word);
-    }
-  }
-  return lines;
 }
 
 void TextTable::row(std::vector<std::string> cells, Mark mark) { rows_.push_back({std::move(cells), mark}); }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "reports/tables.h"
+#include "reports/text.h"
 
 namespace assay {
 
@@ -33,11 +34,7 @@ class TextTable {
   std::vector<size_t> right_;
 };
 
-// Columns a UTF-8 text takes, one per code point.
-size_t display_width(const std::string& text);
 // At most `columns` of them, the last an ellipsis where some were cut.
 std::string cut_to(const std::string& text, size_t columns);
-// Lines of at most `columns` columns, broken at blanks.
-std::vector<std::string> wrap(const std::string& text, size_t columns);
 
 }  // namespace assay

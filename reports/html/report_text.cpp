@@ -5,15 +5,10 @@
 #include "reports/format.h"
 #include "reports/html/report_fields.h"
 #include "reports/html/report_forms.h"
+#include "suites/base/words.h"
 
 namespace assay {
 namespace {
-
-std::string joined(const std::vector<std::string>& parts) {
-  std::string out;
-  for (const std::string& part : parts) out.append(out.empty() ? "" : "; ").append(part);
-  return out;
-}
 
 std::string shortest(double value) {
   char text[40];
@@ -24,7 +19,7 @@ std::string csv_value(const FieldValue& value) {
   if (const auto* number = std::get_if<double>(&value)) return csv_field(shortest(*number), true);
   if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
   if (const auto* text = std::get_if<std::string>(&value)) return csv_field(*text, false);
-  if (const auto* list = std::get_if<std::vector<std::string>>(&value)) return csv_field(joined(*list), false);
+  if (const auto* list = std::get_if<std::vector<std::string>>(&value)) return csv_field(joined(*list, "; "), false);
   return "";
 }
 

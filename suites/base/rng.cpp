@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "suites/base/low_precision.h"
+#include "suites/base/mix64.h"
 #include "suites/base/routing.h"
 #include "suites/graph.h"
 
@@ -35,12 +36,6 @@ inline uint32_t mix32(uint32_t h) {
 struct Key {
   uint32_t a, b;
 };
-
-inline uint64_t mix64(uint64_t z) {
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-  return z ^ (z >> 31);
-}
 
 // Two words per (seed, stream, upper half of the index): the inner loops are then 32 bits wide.
 Key key_of(uint64_t seed, uint64_t stream, uint32_t upper) {

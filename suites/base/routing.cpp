@@ -6,6 +6,8 @@
 #include <limits>
 #include <numeric>
 
+#include "suites/base/mix64.h"
+
 namespace assay {
 namespace {
 
@@ -13,12 +15,6 @@ constexpr double kMaxParameter = 1e6;
 constexpr size_t kKeptPlans = 4096;
 constexpr int64_t kSampledRows = 16384;  // for inclusion probabilities where groups bind
 constexpr double kCold = 1e-300;         // weight of an expert outside the hot ones: only where these don't suffice
-
-uint64_t mix64(uint64_t z) {
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-  return z ^ (z >> 31);
-}
 
 uint64_t stream_key(uint64_t key, uint64_t stream) { return mix64(key ^ mix64(stream + 0x9e3779b97f4a7c15ull)); }
 

@@ -32,6 +32,9 @@ for adapter in adapters/*/; do
 done
 check results 'results/|suites/|adapters/abi/'
 check reports 'reports/|results/|suites/base/'
+shopt -s nullglob
+top=(harness/*.h harness/*.cpp) # the protocol that both sides of a worker speak
+[ ${#top[@]} -eq 0 ] || check "${top[*]}" 'harness/|suites/|results/|adapters/abi/'
 for part in harness/*/; do
   case "$part" in
     harness/cli/) check "$part" 'harness/|suites/|results/|reports/|adapters/abi/' ;;

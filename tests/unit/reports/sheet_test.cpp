@@ -57,6 +57,25 @@ TEST(Sheet, CsvIsRawAndSafeInASpreadsheet) {
             "'=B,,,x | y\r\n");
 }
 
+// Curves are such tables: people read each with its notes, programs read one list.
+TEST(Sheet, TablesOfTheSameColumnsAreOneListForPrograms) {
+  const std::vector<SheetColumn> columns{
+      {"context", "context", true}, {"step_low_ns", "95 %", true}, {"step_high_ns", ""}};
+  const std::vector<SheetTable> tables{
+      {"", "one", columns, {{{"512", 512}, {"1 ns–3 ns", 1}, {"", 3}}}, {"first note"}},
+      {"", "two", columns, {{{"1024", 1024}, {"2 ns–4 ns", 2}, {"", 4}}}, {"second note"}}};
+  EXPECT_EQ(render_like_tables(tables, TableFormat::kText, {}),
+            "one\ncontext       95 %\n    512  1 ns–3 ns\n- first note\n"
+            "\ntwo\ncontext       95 %\n   1024  2 ns–4 ns\n- second note\n");
+  EXPECT_EQ(render_like_tables(tables, TableFormat::kCsv, {}),
+            "context,step_low_ns,step_high_ns\r\n512,1,3\r\n1024,2,4\r\n");
+  const auto list = nlohmann::json::parse(render_like_tables(tables, TableFormat::kJson, {}));
+  EXPECT_EQ(list, nlohmann::json::parse(R"([{"context": 512.0, "step_low_ns": 1.0, "step_high_ns": 3.0},
+                                            {"context": 1024.0, "step_low_ns": 2.0, "step_high_ns": 4.0}])"));
+  EXPECT_THAT(render_like_tables(tables, TableFormat::kMarkdown, {}),
+              testing::HasSubstr("| 512 | 1 ns–3 ns |\n\n- first note\n\n**two**"));
+}
+
 TEST(Sheet, JsonIsRawWithNullForAbsent) {
   const auto out = nlohmann::json::parse(render_sheet(sample(), TableFormat::kJson, {}));
   EXPECT_EQ(out["first"][0]["value"], 1.5);

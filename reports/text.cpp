@@ -1,0 +1,86 @@
+#include "reports/text.h"
+
+#include <algorithm>
+#include <sstream>
+
+namespace assay {
+namespace {
+
+constexpr const char* kBold = "\033[1m";
+constexpr const char* kPlain = "\033[0m";
+
+bool starts_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }
+
+}  // namespace
+
+size_t display_width(const std::string& text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), starts_character));
+}
+
+std::string padded(const std::string& text, size_t width, bool right) {
+  const std::string blanks(width - std::min(width, display_width(text)), ' ');
+  return right ? blanks + text : text + blanks;
+}
+
+std::string line_of(const std::string& text) { return text.substr(0, text.find_last_not_of(' ') + 1) + "\n"; }
+
+std::vector<std::string> wrap(const std::string& text, size_t width) {
+  std::vector<std::string> lines(1);
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    std::string& line = lines.back();
+    if (line.empty()) {
+      line = word;
+    } else if (display_width(line) + 1 + display_width(word) <= width) {
+      line += " " + word;
+    } else {
+      lines.push_back(word);
+    }
+  }
+  return lines;
+}
+
+std::string markdown_escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '|' || c == '\\' || c == '*') out += '\\';
+    out += c == '\n' || c == '\r' ? ' ' : c;
+  }
+  return out;
+}
+
+std::string text_grid(const std::vector<GridColumn>& columns, const GridRows& rows, bool color) {
+  std::vector<std::string> titles;
+  std::vector<size_t> widths;
+  for (const GridColumn& column : columns) {
+    titles.push_back(column.title);
+    widths.push_back(display_width(column.title));
+    for (const auto& row : rows) widths.back() = std::max(widths.back(), display_width(row[widths.size() - 1]));
+  }
+  const auto line = [&](const std::vector<std::string>& cells) {
+    std::string out;
+    for (size_t c = 0; c < columns.size(); ++c) {
+      out += (c == 0 ? "" : "  ") + padded(cells[c], widths[c], columns[c].right);
+    }
+    return line_of(out);
+  };
+  std::string out = (color ? kBold : "") + line(titles) + (color ? kPlain : "");
+  for (const auto& row : rows) out += line(row);
+  return out;
+}
+
+std::string markdown_grid(const std::vector<GridColumn>& columns, const GridRows& rows) {
+  std::string head = "|", rule = "|", body;
+  for (const GridColumn& column : columns) {
+    head += " " + markdown_escaped(column.title) + " |";
+    rule += column.right ? "---:|" : "---|";
+  }
+  for (const auto& row : rows) {
+    body += "|";
+    for (const std::string& cell : row) body += " " + markdown_escaped(cell) + " |";
+    body += "\n";
+  }
+  return head + "\n" + rule + "\n" + body;
+}
+
+}  // namespace assay

@@ -1,0 +1,30 @@
+// Text in columns, for terminals and Markdown.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace assay {
+
+// Columns that the text takes: its UTF-8 characters, each taken as one wide.
+size_t display_width(const std::string& text);
+// With blanks to `width`, before it where `right`.
+std::string padded(const std::string& text, size_t width, bool right);
+// Without trailing blanks, and ended.
+std::string line_of(const std::string& text);
+// Lines of at most `width` columns, broken at blanks; a longer word stays whole. At least one line.
+std::vector<std::string> wrap(const std::string& text, size_t width);
+// What Markdown would take for markup escaped, on one line.
+std::string markdown_escaped(const std::string& text);
+
+struct GridColumn {
+  std::string title;
+  bool right = false;
+};
+using GridRows = std::vector<std::vector<std::string>>;  // as many cells each as there are columns
+// Titles and rows, aligned, two blanks between columns; with color the titles stand out.
+std::string text_grid(const std::vector<GridColumn>& columns, const GridRows& rows, bool color);
+// A Markdown table; cells are escaped here.
+std::string markdown_grid(const std::vector<GridColumn>& columns, const GridRows& rows);
+
+}  // namespace assay
