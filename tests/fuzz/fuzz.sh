@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # One fuzz target over copies of its seeds, for a bounded number of runs and seconds; what breaks it is kept and named.
-#   fuzz.sh PROGRAM SEED...    folders are taken with all *.json below them
+#   fuzz.sh PROGRAM SEED...    folders are taken with all files below them but *.md
 set -euo pipefail
 program=$1
 shift
-seconds=${ASSAY_FUZZ_SECONDS:-5}
+seconds=${ASSAY_FUZZ_SECONDS:-2}
 runs=20000
 seed=1
 if [ -n "${ASSAY_FUZZ_SECONDS:-}" ]; then # a longer look: new ground each time
@@ -16,8 +16,8 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/corpus"
 count=0
 while IFS= read -r file; do
-  cp "$file" "$work/corpus/$((count += 1)).json"
-done < <(find "$@" -type f -name '*.json' | sort)
+  cp "$file" "$work/corpus/$((count += 1))"
+done < <(find "$@" -type f ! -name '*.md' | sort)
 [ $count -gt 0 ] || { echo "no seed below $*"; exit 1; }
 
 # Findings lie beside the program, to be looked at.
