@@ -26,7 +26,7 @@ struct CompareSide {
 struct MetricDifference {
   std::string metric, unit;  // "rate" in tokens/s, "step p99" in ns, ...
   bool higher_is_better = false;
-  Bounded a, b;
+  BoundedValue a, b;
   Ratio ratio;                   // b / a of the metric itself
   double margin = 0;             // that decided, after the A/A control
   std::optional<double> effect;  // of step times: P(a step of B is faster than a step of A)

@@ -7,7 +7,7 @@
 namespace assay {
 namespace {
 
-std::string value_text(const Bounded& x, const std::string& unit) {
+std::string value_text(const BoundedValue& x, const std::string& unit) {
   if (unit == "ns") return time_text(x.value);
   if (unit == "s") return time_text(x.value * 1e9);
   if (unit == "J/token") return number_text(x.value, 3) + " J";

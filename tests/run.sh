@@ -36,9 +36,11 @@ for part in "${parts[@]}"; do
     sanitize) build_and_test asan-ubsan ;;
     lint)
       cmake --preset release -DASSAY_BUILD_TESTS=ON >/dev/null
-      if has clang-format-14; then bash tests/lint/format.sh; fi
+      cmake --preset asan-ubsan -DASSAY_BUILD_TESTS=ON >/dev/null
+      bash tests/lint/format.sh
       cmake --build --preset release --target lint_headers
-      if has clang-tidy-14; then bash tests/lint/tidy.sh build/release; fi
+      cmake --build --preset asan-ubsan --target assay_commit # a header that is written, not kept
+      bash tests/lint/tidy.sh build/asan-ubsan
       ;;
   esac
 done

@@ -58,7 +58,7 @@ SubjectValue percentile_value(const Record& r, double p, double confidence) {
   const std::vector<double> x = step_times(r);
   std::vector<double> sorted = x;
   std::sort(sorted.begin(), sorted.end());
-  const std::optional<Bounded> found = correlated_quantile(x, sorted, p, 2 * confidence - 1);
+  const std::optional<BoundedValue> found = correlated_quantile(x, sorted, p, 2 * confidence - 1);
   if (!found) return {{}, {}, {}, "too few steps for a value"};
   return {found->value, found->low, found->high, ""};
 }

@@ -12,7 +12,7 @@ namespace assay {
 
 struct LoadPoint {
   double per_user = 0;  // tokens/s per user
-  Bounded rate;         // tokens/s of all users together
+  BoundedValue rate;         // tokens/s of all users together
   std::string label;    // case id
 };
 
@@ -23,7 +23,7 @@ std::vector<LoadPoint> pareto_front(std::vector<LoadPoint> points);
 // monotone cubic (Astronomy and Astrophysics 239, 1990), which has no extremum that the points don't have. The bounds
 // are interpolated as the values are. None outside the front's range.
 struct RateAt {
-  Bounded rate;
+  BoundedValue rate;
   bool interpolated = false;
 };
 std::optional<RateAt> rate_at(const std::vector<LoadPoint>& front, double per_user);

@@ -9,16 +9,16 @@
 namespace assay {
 namespace {
 
-bool has_log_interval(const Bounded& x) { return x.value > 0 && x.low && x.high && *x.low > 0 && *x.high > 0; }
+bool has_log_interval(const BoundedValue& x) { return x.value > 0 && x.low && x.high && *x.low > 0 && *x.high > 0; }
 
 }  // namespace
 
-Ratio ratio_of(const Bounded& a, const Bounded& b) {
+Ratio ratio_of(const BoundedValue& a, const BoundedValue& b) {
   Ratio out;
   out.value = b.value / a.value;
   if (!has_log_interval(a) || !has_log_interval(b)) return out;
-  const auto below = [](const Bounded& x) { return std::log(x.value / *x.low); };
-  const auto above = [](const Bounded& x) { return std::log(*x.high / x.value); };
+  const auto below = [](const BoundedValue& x) { return std::log(x.value / *x.low); };
+  const auto above = [](const BoundedValue& x) { return std::log(*x.high / x.value); };
   out.low = out.value * std::exp(-std::hypot(below(b), above(a)));
   out.high = out.value * std::exp(std::hypot(above(b), below(a)));
   return out;
@@ -53,12 +53,12 @@ double margin_of_repeats(double margin, const std::vector<double>& repeats) {
   return *least > 0 ? std::max(margin, *most / *least - 1) : margin;
 }
 
-std::optional<Bounded> correlated_quantile(const std::vector<double>& x, const std::vector<double>& sorted, double p,
+std::optional<BoundedValue> correlated_quantile(const std::vector<double>& x, const std::vector<double>& sorted, double p,
                                            double confidence) {
   const auto n = static_cast<double>(sorted.size());
   if (n * (1 - p) < 1 - 1e-9) return std::nullopt;
   const auto rank = static_cast<size_t>(std::max(1.0, std::ceil(p * n - 1e-9)));
-  Bounded out;
+  BoundedValue out;
   out.value = sorted[rank - 1];
   std::vector<double> indicator(x.size());
   std::transform(x.begin(), x.end(), indicator.begin(), [&](double v) { return v <= out.value ? 1.0 : 0.0; });

@@ -21,7 +21,7 @@ namespace assay {
 
 inline constexpr double kDefaultMargin = 0.02;
 
-struct Bounded {
+struct BoundedValue {
   double value = 0;
   std::optional<double> low, high;
 };
@@ -32,7 +32,7 @@ struct Ratio {
 };
 
 // b / a, both over 0. No interval where a bound is absent or not over 0.
-Ratio ratio_of(const Bounded& a, const Bounded& b);
+Ratio ratio_of(const BoundedValue& a, const BoundedValue& b);
 
 enum class Difference { kSame, kFaster, kSlower, kAmbiguous };
 const char* difference_name(Difference d);  // "SAME", ...
@@ -46,7 +46,7 @@ double margin_of_repeats(double margin, const std::vector<double>& repeats);
 // The p-quantile (nearest rank) of correlated x, with bounds that hold at `confidence` together: order statistics at
 // the n / tau that n correlated values are worth, tau being that of the indicator x <= quantile. No value where
 // n < 1/(1-p). `sorted` is x sorted.
-std::optional<Bounded> correlated_quantile(const std::vector<double>& x, const std::vector<double>& sorted, double p,
+std::optional<BoundedValue> correlated_quantile(const std::vector<double>& x, const std::vector<double>& sorted, double p,
                                            double confidence);
 
 // P(a value of b < a value of a) + P(equal) / 2, of sorted lists: 0.5 where neither tends to be smaller. An effect

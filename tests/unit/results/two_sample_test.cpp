@@ -82,7 +82,7 @@ Trial compare_trials(int trials, size_t n, double spread, double rho, double shi
     const std::vector<double> a = steps(random, n, 1e7, spread, rho), b = steps(random, n, 1e7 * shift, spread, rho);
     const auto rate = [&](const std::vector<double>& x) {
       const Throughput r = throughput(x, 1, 0.95, 1);
-      return Bounded{r.per_s, r.interval.low, r.interval.high};
+      return BoundedValue{r.per_s, r.interval.low, r.interval.high};
     };
     count(decide(ratio_of(rate(a), rate(b)), kDefaultMargin), &out.rate);
     const auto median = [&](const std::vector<double>& x) {
