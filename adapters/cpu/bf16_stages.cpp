@@ -11,26 +11,6 @@ using dnnl::memory;
 
 size_t at(int64_t value) { return static_cast<size_t>(value); }
 
-// The rows of x rounded to bf16, into the plan's buffer.
-class NarrowStage : public Stage {
- public:
-  NarrowStage(const Plan& plan, const Slot& x) : kernels_(*plan.kernels), x_(x), to_(plan.narrow.data()) {}
-  [[nodiscard]] uint32_t tasks(const Step&) const override {
-    return static_cast<uint32_t>((x_.elements() + kElements - 1) / kElements);
-  }
-  void run(const Step&, uint32_t task, char*) const override {
-    const size_t begin = task * kElements;
-    const size_t n = std::min(kElements, static_cast<size_t>(x_.elements()) - begin);
-    kernels_.from_f32(ASSAY_BF16, x_.f32() + begin, to_ + begin * 2, n);
-  }
-
- private:
-  static constexpr size_t kElements = 1u << 16;
-  const Kernels& kernels_;
-  const Slot& x_;
-  char* to_;
-};
-
 // y = x w^T by oneDNN, bf16 by bf16 summed in f32; one tile of the weights' rows per task.
 class Bf16GemmStage : public Stage {
  public:
@@ -87,17 +67,10 @@ class Bf16GemmStage : public Stage {
 
 }  // namespace
 
-bool multiplies_bf16(const Plan& plan, const Op& op) {
-  if (op.kind != ASSAY_OP_MATMUL || plan.isa != Isa::kAvx512 || !onednn_has_bf16()) return false;
-  const Slot& x = plan.slots[op.in[0]];
-  const Slot& w = plan.slots[op.in[1]];
-  return x.rows > kMaxSkinnyRows && x.host_dtype == ASSAY_BF16 && w.dtype == ASSAY_BF16;
-}
-
 void add_bf16_matmul(Plan& plan, const Op& op) {
   const Slot& x = plan.slots[op.in[0]];
   const float* bias = op.in.size() == 3 ? plan.slots[op.in[2]].f32() : nullptr;
-  plan.stages.push_back(std::make_unique<NarrowStage>(plan, x));
+  add_narrow_rows(plan, op);
   plan.stages.push_back(std::make_unique<Bf16GemmStage>(plan, x, plan.slots[op.in[1]], plan.slots[op.out[0]], bias));
   plan.note("matmul: " + onednn_text() + " in bf16 summed in f32");
 }

@@ -103,8 +103,11 @@ class GroupedStage : public Stage {
         x_(plan.slots[op.in[0]]),
         weights_(plan, plan.slots[op.in[1]]),
         y_(y),
-        groups_(groups) {
+        groups_(groups),
+        form_(row_form(plan, op)),
+        narrow_(plan.narrow.data()) {
     const Slot& w = weights_.w;
+    if (form_ == RowForm::kFixed) fixed_ = fixed_rows(plan, x_);
     const size_t experts = at(w.dims[0]);
     n_ = at(w.dims[1]);
     most_ = std::min(experts, at(x_.rows));
@@ -115,16 +118,27 @@ class GroupedStage : public Stage {
   }
   [[nodiscard]] uint32_t tasks(const Step&) const override { return static_cast<uint32_t>(most_ * tiles_); }
   [[nodiscard]] size_t scratch_bytes() const override {
-    return weights_.w.dtype == ASSAY_F32 ? 0 : tile_ * at(weights_.w.cols) * sizeof(float);
+    const bool widens = form_ == RowForm::kF32 && weights_.w.dtype != ASSAY_F32;
+    return widens ? tile_ * at(weights_.w.cols) * sizeof(float) : 0;
   }
   void run(const Step&, uint32_t task, char* scratch) const override {
     if (task / tiles_ >= groups_.groups().size()) return;
     const GroupsStage::Group& group = groups_.groups()[task / tiles_];
     const size_t j = task % tiles_ * tile_;
     const size_t k = at(x_.cols);
+    const size_t row = group.expert * n_ + j;
+    const size_t n = std::min(tile_, n_ - j);
     const Rows rows{x_.f32() + group.first * k, k, group.rows, y_.f32() + group.first * n_ + j, n_};
-    multiply(kernels_, weights_, group.expert * n_ + j, std::min(tile_, n_ - j), rows,
-             reinterpret_cast<float*>(scratch));
+    if (form_ == RowForm::kBf16) {
+      const auto* x = reinterpret_cast<const uint16_t*>(narrow_) + group.first * k;
+      bf16_gemm({reinterpret_cast<const uint16_t*>(weights_.row(row)), k, n, k, x, k, rows.m, rows.y, rows.ldy});
+    } else if (form_ == RowForm::kFixed) {
+      kernels_.fixed_gemm({reinterpret_cast<const int8_t*>(weights_.row(row)), k, n, k,
+                           fixed_.bytes + group.first * 3 * fixed_.ld, fixed_.ld, rows.m, fixed_.scale + group.first,
+                           fixed_.sum + group.first, rows.y, rows.ldy, nullptr, weights_.row_scale(row)});
+    } else {
+      multiply(kernels_, weights_, row, n, rows, reinterpret_cast<float*>(scratch));
+    }
   }
 
  private:
@@ -136,6 +150,9 @@ class GroupedStage : public Stage {
   Weights weights_;
   Slot& y_;
   const GroupsStage& groups_;
+  RowForm form_;
+  const char* narrow_;
+  FixedRows fixed_;
   size_t n_ = 0, most_ = 0, tile_ = 0, tiles_ = 0;
 };
 
@@ -245,9 +262,17 @@ void note_products(Plan& plan, const Op& op, const Slot& w) {
 void add_grouped_matmul(Plan& plan, const Op& op) {
   auto groups = std::make_unique<GroupsStage>(op, plan.slots[op.in[2]], plan.slots[op.in[0]].rows);
   const GroupsStage& found = *groups;
+  const RowForm form = row_form(plan, op);
   plan.stages.push_back(std::move(groups));
+  if (form != RowForm::kF32) add_narrow_rows(plan, op);
   plan.stages.push_back(std::make_unique<GroupedStage>(plan, op, plan.slots[op.out[0]], found));
-  note_products(plan, op, plan.slots[op.in[1]]);
+  if (form == RowForm::kBf16) {
+    plan.note("grouped_matmul: own kernel in bf16 summed in f32");
+  } else if (form == RowForm::kFixed) {
+    plan.note(std::string("grouped_matmul: own kernel, i8 weights by ") + kFixedText);
+  } else {
+    note_products(plan, op, plan.slots[op.in[1]]);
+  }
 }
 
 void add_head_matmul(Plan& plan, const Op& op) {

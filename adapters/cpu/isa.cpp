@@ -68,6 +68,11 @@ bool onednn_has_bf16() {
   return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
 }
 
+bool cpu_has_bf16() {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512bf16");
+}
+
 OnednnAlone::OnednnAlone() : threads_(omp_get_max_threads()) { omp_set_num_threads(1); }
 
 OnednnAlone::~OnednnAlone() { omp_set_num_threads(threads_); }

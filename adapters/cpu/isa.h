@@ -20,6 +20,7 @@ bool limit_onednn(Isa isa);
 // Whether oneDNN multiplies bytes with VNNI (exact), or bf16 with AVX512_BF16, under its present limit.
 bool onednn_has_vnni();
 bool onednn_has_bf16();
+bool cpu_has_bf16();        // products of bf16, AVX512_BF16
 std::string onednn_text();  // "oneDNN 2.6.3 (avx512_core_bf16)"
 
 // Within its scope oneDNN works on the calling thread alone, and makes products that do.

@@ -52,6 +52,32 @@ struct IntGemmArgs {
   int16_t* scratch;
 };
 
+// y[r*ldy + j] = x_scale[r] * w_scale[j] * sum_k v[r][k] * w[j*ldw + k] + bias[j], exact in integers before the scales.
+// v = 65536 high + 256 middle + low, of which x holds the signed bytes: high at [r*3*ld], then middle, then low, each
+// ld long, a multiple of 64, with zeros from k on. k <= kMaxFixedDepth.
+inline constexpr size_t kMaxFixedDepth = 1u << 19;
+struct FixedArgs {
+  const int8_t* w;
+  size_t ldw, n, k;
+  const int8_t* x;
+  size_t ld, m;
+  const float* x_scale;
+  const double* x_sum;  // sum_k v[r][k]
+  float* y;
+  size_t ldy;
+  const float *bias, *w_scale;  // bias: nullptr = none
+};
+
+// y[r*ldy + j] = sum_k x[r*ldx + k] * w[j*ldw + k], of bf16 summed in f32.
+struct Bf16Args {
+  const uint16_t* w;
+  size_t ldw, n, k;
+  const uint16_t* x;
+  size_t ldx, m;
+  float* y;
+  size_t ldy;
+};
+
 // y[r*ldy + d] = y[r*ldy + d] * keep[r] + sum_j p[r*ldp + j] * v[j*ldv + d], for d < dim, r < m <= kMaxSkinnyRows.
 struct WeightedSumArgs {
   const void* v;
@@ -110,6 +136,9 @@ struct Kernels {
   void (*matvec)(const MatvecArgs&);
   void (*int_matvec)(const IntMatvecArgs&);
   void (*int_gemm)(const IntGemmArgs&);
+  // One row as FixedArgs wants it, its scale and sum; nullptr, both, where the set has no products of bytes.
+  void (*to_fixed)(const float* x, size_t n, int8_t* bytes, size_t ld, float* scale, double* sum);
+  void (*fixed_gemm)(const FixedArgs&);
   size_t panel_cols;
   void (*pack_rows)(const PackArgs&);     // n rows of k elements each become columns
   void (*pack_columns)(const PackArgs&);  // k rows of n elements each
@@ -141,7 +170,8 @@ struct Kernels {
 };
 
 const Kernels& generic_kernels();
-const Kernels& avx2_kernels();    // needs AVX2, FMA and F16C
-const Kernels& avx512_kernels();  // needs AVX-512 F, BW, DQ, VL and VNNI, too
+const Kernels& avx2_kernels();         // needs AVX2, FMA and F16C
+const Kernels& avx512_kernels();       // needs AVX-512 F, BW, DQ, VL and VNNI, too
+void bf16_gemm(const Bf16Args& args);  // needs AVX-512 BF16 beside those
 
 }  // namespace assay::cpu

@@ -104,6 +104,34 @@ class GemmStage : public Stage {
   size_t tile_;
 };
 
+// int8 weights by rows in fixed point: exact in integers, at the speed of bytes.
+class FixedStage : public Stage {
+ public:
+  FixedStage(const Product& p, const FixedRows& rows, unsigned threads) : p_(p), rows_(rows) {
+    const size_t row_bytes = at(p.w.cols);
+    const bool few = p.x.rows <= kMaxSkinnyRows;
+    tile_ = few ? std::max<size_t>(8, kStreamBytes / row_bytes / 8 * 8)
+                : even_tile(at(p.w.rows), threads, kTileBytes / row_bytes);
+  }
+  [[nodiscard]] uint32_t tasks(const Step&) const override {
+    return static_cast<uint32_t>((at(p_.w.rows) + tile_ - 1) / tile_);
+  }
+  void run(const Step&, uint32_t task, char*) const override {
+    const size_t j = task * tile_;
+    const size_t k = at(p_.w.cols);
+    p_.kernels.fixed_gemm({reinterpret_cast<const int8_t*>(p_.w.data) + j * k, k, std::min(tile_, at(p_.w.rows) - j), k,
+                           rows_.bytes, rows_.ld, at(p_.x.rows), rows_.scale, rows_.sum, p_.y.f32() + j, at(p_.y.cols),
+                           p_.bias == nullptr ? nullptr : p_.bias + j, p_.w_scale + j});
+  }
+
+ private:
+  static constexpr size_t kStreamBytes = 128u << 10;
+  static constexpr size_t kTileBytes = 512u << 10;
+  Product p_;
+  FixedRows rows_;
+  size_t tile_;
+};
+
 // Integer products of many rows, exact in int32: by oneDNN where the CPU has VNNI, else by our own kernel, because
 // oneDNN's older ones clip sums of two products to 16 bits.
 class IntGemmStage : public Stage {
@@ -166,14 +194,19 @@ size_t even_tile(size_t rows, unsigned threads, size_t widest) {
 }
 
 void add_matmul(Plan& plan, const Op& op) {
-  if (multiplies_bf16(plan, op)) return add_bf16_matmul(plan, op);
+  const RowForm form = row_form(plan, op);
+  if (form == RowForm::kBf16) return add_bf16_matmul(plan, op);
   Slot& x = plan.slots[op.in[0]];
   Slot& w = plan.slots[op.in[1]];
   const float* bias = op.in.size() == 3 ? plan.slots[op.in[2]].f32() : nullptr;
   const float* w_scale = w.dtype == ASSAY_I8 ? plan.slots[at(w.scale)].f32() : nullptr;
   const float* x_scale = x.dtype == ASSAY_I8 ? plan.slots[at(x.scale)].f32() : nullptr;
   const Product p{*plan.kernels, x, w, plan.slots[op.out[0]], bias, w_scale, x_scale};
-  if (x.rows <= kMaxSkinnyRows) {
+  if (form == RowForm::kFixed) {
+    add_narrow_rows(plan, op);
+    plan.stages.push_back(std::make_unique<FixedStage>(p, fixed_rows(plan, x), plan.threads));
+    plan.note(std::string("matmul: own kernel, i8 weights by ") + kFixedText);
+  } else if (x.rows <= kMaxSkinnyRows) {
     plan.stages.push_back(std::make_unique<SkinnyStage>(p));
     const bool converted = w.dtype != ASSAY_F32 && x_scale == nullptr;
     plan.note(std::string("matmul up to 8 rows: own kernels, ") + dtype_text(w.dtype) + " weights" +

@@ -63,15 +63,30 @@ struct Plan {
   unsigned threads = 1;
   std::vector<Slot> slots;
   std::vector<std::unique_ptr<Stage>> stages;
-  Buffer narrow;                   // the rows of one product in bf16, where oneDNN multiplies those
+  Buffer narrow;                   // the rows of one product, where its kernel does not read them in f32
   Buffer packed;                   // the weights of one convolution as its kernel reads them
   std::vector<std::string> notes;  // what ran other than asked, without repeats
 
   void note(const std::string& text);
 };
 
-// Whether a product runs in bf16 on oneDNN: many rows, and both sides asked for in bf16.
-bool multiplies_bf16(const Plan& plan, const Op& op);
+// How the rows of a product stand when its kernel reads them. kBf16: both sides were asked for in bf16. kFixed: fixed
+// point of three bytes (FixedArgs), as exact as f32 is, beside int8 weights with a scale per row.
+enum class RowForm { kF32, kBf16, kFixed };
+RowForm row_form(const Plan& plan, const Op& op);     // kF32 for what is no product
+size_t narrow_bytes(const Plan& plan, const Op& op);  // of Plan::narrow that the op needs
+void add_narrow_rows(Plan& plan, const Op& op);       // the stage that makes them; not for kF32
+
+// Where they stand in Plan::narrow, for the rows of `x`.
+struct FixedRows {
+  double* sum = nullptr;
+  float* scale = nullptr;
+  int8_t* bytes = nullptr;
+  size_t ld = 0;
+};
+FixedRows fixed_rows(const Plan& plan, const Slot& x);
+inline constexpr const char* kFixedText = "rows in 24-bit fixed point, exact in integers";
+
 void add_bf16_matmul(Plan& plan, const Op& op);
 void add_matmul(Plan& plan, const Op& op);
 void add_attention(Plan& plan, const Op& op);

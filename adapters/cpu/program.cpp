@@ -73,7 +73,7 @@ void Program::add_stages(const sdk::Model& model) {
   size_t narrow = 0;
   size_t packed = 0;
   for (const Op& op : model.ops) {
-    if (multiplies_bf16(plan_, op)) narrow = std::max<size_t>(narrow, plan_.slots[op.in[0]].elements() * 2);
+    narrow = std::max(narrow, narrow_bytes(plan_, op));
     packed = std::max(packed, conv_packed_bytes(plan_, op));
   }
   require_memory(narrow + packed);

@@ -105,6 +105,39 @@ TEST_P(Matmul, WeightOnlyInt8WithScalePerRowAndPerBlock) {
   }
 }
 
+// A row's scale must not be lost to one large element, nor to none, and what is no number stays in its row.
+TEST_P(Matmul, WeightOnlyInt8KeepsRowsApart) {
+  constexpr int64_t kRows = 5, kDepth = 70;
+  Program p;
+  const uint32_t x = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {kRows, kDepth});
+  const uint32_t s = p.tensor(ASSAY_F32, ASSAY_ROLE_WEIGHT, {6, 1});
+  const uint32_t w = p.tensor(ASSAY_I8, ASSAY_ROLE_WEIGHT, {6, kDepth}, static_cast<int32_t>(s), kDepth);
+  const uint32_t y = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {kRows, 6});
+  p.op(ASSAY_OP_MATMUL, {x, w}, {y});
+  p.prepare(adapter_);
+  Doubles rows(kRows * kDepth, 1e-3);
+  rows[7] = 1e6;
+  for (size_t i = 0; i < kDepth; ++i) {
+    rows[kDepth + i] = 0;
+    rows[4 * kDepth + i] = -1e-20 * static_cast<double>(i);
+  }
+  rows[2 * kDepth + 69] = std::nan("");
+  rows[3 * kDepth] = std::numeric_limits<double>::infinity();
+  const Doubles xv = p.write(x, rows);
+  p.write(s, Doubles(6, 1.0));
+  const Doubles wv = p.write_codes(w, 3, -128, 127);
+  ASSERT_EQ(p.step(), ASSAY_OK) << Adapter::error();
+  const Doubles found = p.read(y);
+  const Doubles right = expected(xv, wv, {}, kRows, 6, kDepth);
+  for (size_t j = 0; j < 6; ++j) {
+    EXPECT_NEAR(found[j], right[j], 1e-6 * 1e6 * 128);
+    EXPECT_EQ(found[6 + j], 0);
+    EXPECT_FALSE(std::isfinite(found[12 + j]));
+    EXPECT_FALSE(std::isfinite(found[18 + j]));
+    EXPECT_NEAR(found[24 + j], right[24 + j], 1e-5 * std::abs(right[24 + j]));
+  }
+}
+
 TEST_P(Matmul, IntegerProductsAreExactBeforeScaling) {
   for (const int64_t m : kRowCounts) {
     for (const auto& [n, k] : {std::pair<int64_t, int64_t>{37, 83}, {64, 128}, {1, 5}, {129, 310}}) {

@@ -6,10 +6,11 @@ namespace {
 
 class Moe : public EveryLevel {
  protected:
-  double grouped(const Doubles& offsets, int64_t rows, int64_t n, int64_t k, uint32_t dtype, int32_t block = 0) {
+  double grouped(const Doubles& offsets, int64_t rows, int64_t n, int64_t k, uint32_t dtype, int32_t block = 0,
+                 uint32_t rows_dtype = ASSAY_F32) {
     OneOp op(adapter_);
     const auto experts = static_cast<int64_t>(offsets.size()) - 1;
-    const uint32_t x = op.input({rows, k});
+    const uint32_t x = op.input_of(rows_dtype, {rows, k});
     const uint32_t w = op.weight(dtype, {experts, n, k}, block);
     const uint32_t o = op.integers({experts + 1}, offsets);
     return op.error(ASSAY_OP_GROUPED_MATMUL, {x, w, o}, {op.output({rows, n})});
@@ -41,6 +42,21 @@ TEST_P(Moe, GroupsOfEverySizeAndDtype) {
   EXPECT_LT(grouped({0, 2, 2, 15}, 15, 21, 48, ASSAY_I8, 16), 1e-5);
   EXPECT_LT(grouped({0, 2, 2, 15}, 15, 21, 48, ASSAY_I8, 48), 1e-5);
   EXPECT_LT(grouped({0, 8, 8, 148}, 148, 100, 96, ASSAY_I8, 32), 1e-5);
+}
+
+// Products of two bf16 are exact in f32, so that only the order of the sums is the kernel's own.
+TEST_P(Moe, GroupsOfBf16Rows) {
+  EXPECT_LT(grouped({0, 1}, 1, 1, 1, ASSAY_BF16, 0, ASSAY_BF16), 1e-5);
+  EXPECT_LT(grouped({0, 0, 3, 3, 20, 20}, 20, 19, 37, ASSAY_BF16, 0, ASSAY_BF16), 1e-5);
+  EXPECT_LT(grouped({0, 1, 9, 40, 40, 171}, 171, 131, 70, ASSAY_BF16, 0, ASSAY_BF16), 1e-5);
+  EXPECT_LT(grouped({0, 0, 0, 100, 100}, 100, 6, 64, ASSAY_BF16, 0, ASSAY_BF16), 1e-5);
+}
+
+TEST_P(Moe, GroupsOfInt8WithAScalePerRow) {
+  EXPECT_LT(grouped({0, 1}, 1, 1, 1, ASSAY_I8, 1), 1e-5);
+  EXPECT_LT(grouped({0, 0, 3, 3, 20, 20}, 20, 19, 37, ASSAY_I8, 37), 1e-5);
+  EXPECT_LT(grouped({0, 1, 9, 40, 40, 171}, 171, 131, 130, ASSAY_I8, 130), 1e-5);
+  EXPECT_LT(grouped({0, 0, 0, 100, 100}, 100, 6, 64, ASSAY_I8, 64), 1e-5);
 }
 
 TEST_P(Moe, DepthBeyondOnePassAndGroupsAcrossPasses) {

@@ -18,6 +18,9 @@ class OneOp {
   uint32_t input(std::vector<int64_t> dims, double stddev = 1, double mean = 0) {
     return add(ASSAY_F32, ASSAY_ROLE_INPUT, std::move(dims), stddev, mean);
   }
+  uint32_t input_of(uint32_t dtype, std::vector<int64_t> dims) {
+    return add(dtype, ASSAY_ROLE_INPUT, std::move(dims), 1, 0);
+  }
   uint32_t integers(std::vector<int64_t> dims, Doubles values) {
     const uint32_t t = add(ASSAY_I32, ASSAY_ROLE_INPUT, std::move(dims), 0, 0);
     fixed_[t] = std::move(values);

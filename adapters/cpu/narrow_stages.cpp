@@ -1,0 +1,104 @@
+// The rows of a product as its kernel reads them, made by a stage before it.
+#include <algorithm>
+
+#include "adapters/cpu/plan.h"
+
+namespace assay::cpu {
+
+namespace {
+
+size_t at(int64_t value) { return static_cast<size_t>(value); }
+
+constexpr size_t kLine = 64;
+size_t lines(size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
+
+class Bf16RowsStage : public Stage {
+ public:
+  Bf16RowsStage(const Plan& plan, const Slot& x) : kernels_(*plan.kernels), x_(x), to_(plan.narrow.data()) {}
+  [[nodiscard]] uint32_t tasks(const Step&) const override {
+    return static_cast<uint32_t>((x_.elements() + kElements - 1) / kElements);
+  }
+  void run(const Step&, uint32_t task, char*) const override {
+    const size_t begin = task * kElements;
+    const size_t n = std::min(kElements, static_cast<size_t>(x_.elements()) - begin);
+    kernels_.from_f32(ASSAY_BF16, x_.f32() + begin, to_ + begin * 2, n);
+  }
+
+ private:
+  static constexpr size_t kElements = 1u << 16;
+  const Kernels& kernels_;
+  const Slot& x_;
+  char* to_;
+};
+
+class FixedRowsStage : public Stage {
+ public:
+  FixedRowsStage(const Plan& plan, const Slot& x) : kernels_(*plan.kernels), x_(x), to_(fixed_rows(plan, x)) {
+    rows_ = std::max<size_t>(1, kElements / at(x.cols));
+  }
+  [[nodiscard]] uint32_t tasks(const Step&) const override {
+    return static_cast<uint32_t>((at(x_.rows) + rows_ - 1) / rows_);
+  }
+  void run(const Step&, uint32_t task, char*) const override {
+    const size_t end = std::min(at(x_.rows), (task + 1) * rows_);
+    for (size_t r = task * rows_; r < end; ++r) {
+      kernels_.to_fixed(x_.f32() + r * at(x_.cols), at(x_.cols), to_.bytes + r * 3 * to_.ld, to_.ld, to_.scale + r,
+                        to_.sum + r);
+    }
+  }
+
+ private:
+  static constexpr size_t kElements = 1u << 15;
+  const Kernels& kernels_;
+  const Slot& x_;
+  FixedRows to_;
+  size_t rows_;
+};
+
+}  // namespace
+
+RowForm row_form(const Plan& plan, const Op& op) {
+  if (op.kind != ASSAY_OP_MATMUL && op.kind != ASSAY_OP_GROUPED_MATMUL) return RowForm::kF32;
+  const Slot& x = plan.slots[op.in[0]];
+  const Slot& w = plan.slots[op.in[1]];
+  if (x.host_dtype == ASSAY_BF16 && w.dtype == ASSAY_BF16 && plan.isa == Isa::kAvx512) {
+    // Few rows of a plain product are read at memory's speed as they are.
+    const bool many = op.kind == ASSAY_OP_MATMUL && x.rows > kMaxSkinnyRows && onednn_has_bf16();
+    const bool grouped = op.kind == ASSAY_OP_GROUPED_MATMUL && cpu_has_bf16();
+    return many || grouped ? RowForm::kBf16 : RowForm::kF32;
+  }
+  const bool whole_row_scales = w.dtype == ASSAY_I8 && x.dtype == ASSAY_F32 && w.scale_block == w.cols;
+  const bool fixed = whole_row_scales && plan.kernels->fixed_gemm != nullptr && at(w.cols) <= kMaxFixedDepth;
+  return fixed ? RowForm::kFixed : RowForm::kF32;
+}
+
+size_t narrow_bytes(const Plan& plan, const Op& op) {
+  const RowForm form = row_form(plan, op);
+  if (form == RowForm::kF32) return 0;
+  const Slot& x = plan.slots[op.in[0]];
+  if (form == RowForm::kBf16) return x.elements() * 2;
+  return lines(at(x.rows) * sizeof(double)) + lines(at(x.rows) * sizeof(float)) + at(x.rows) * 3 * lines(at(x.cols));
+}
+
+FixedRows fixed_rows(const Plan& plan, const Slot& x) {
+  char* from = plan.narrow.data();
+  FixedRows rows;
+  rows.sum = reinterpret_cast<double*>(from);
+  from += lines(at(x.rows) * sizeof(double));
+  rows.scale = reinterpret_cast<float*>(from);
+  from += lines(at(x.rows) * sizeof(float));
+  rows.bytes = reinterpret_cast<int8_t*>(from);
+  rows.ld = lines(at(x.cols));
+  return rows;
+}
+
+void add_narrow_rows(Plan& plan, const Op& op) {
+  const Slot& x = plan.slots[op.in[0]];
+  if (row_form(plan, op) == RowForm::kBf16) {
+    plan.stages.push_back(std::make_unique<Bf16RowsStage>(plan, x));
+  } else {
+    plan.stages.push_back(std::make_unique<FixedRowsStage>(plan, x));
+  }
+}
+
+}  // namespace assay::cpu
