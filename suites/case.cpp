@@ -7,6 +7,7 @@
 #include "suites/base/hash.h"
 #include "suites/base/json_input.h"
 #include "suites/base/nearest.h"
+#include "suites/lower/llm.h"
 #include "suites/video_case.h"
 
 namespace assay {
@@ -237,7 +238,13 @@ int64_t Case::check_layers() const {
 
 std::vector<int64_t> step_scalars(const Case& c, const Graph& graph) {
   std::vector<int64_t> values;
-  for (const std::string& name : graph.scalars) values.push_back(name == kTextPosition ? c.tokens : c.context);
+  for (const std::string& name : graph.scalars) {
+    if (name == kTextPosition) {
+      values.push_back(c.tokens);
+    } else {
+      values.push_back(name == kWindowPosition ? std::min(c.context, c.model.window - 1) : c.context);
+    }
+  }
   return values;
 }
 

@@ -58,7 +58,7 @@ struct Op {
 struct Graph {
   std::vector<Tensor> tensors;
   std::vector<Op> ops;
-  std::vector<std::string> scalars;  // names; slot i is scalars[i]; the only one so far is "pos"
+  std::vector<std::string> scalars;  // names; slot i is scalars[i]: "pos" and what suite.h names
 
   [[nodiscard]] int64_t elements(uint32_t tensor) const;
   // Bytes of the dense image the host writes or reads.

@@ -163,8 +163,8 @@ struct LowerOptions {
   int64_t experts = 0;                // 0: all; fewer routed experts in each layer, at least those a row chooses
   bool expose_intermediates = false;  // every op output gets role OUTPUT, for the numerics check
 };
-// The graph's scalars are {"pos"}; pos = case.context. Tensor order, names and fills do not depend on
-// expose_intermediates. Weights and biases come in layer order after the embedding table.
+// Scalars: {"pos"}, with sliding windows {"pos", "window_pos"} (lower/llm.h); pos = case.context. Tensor order, names
+// and fills do not depend on expose_intermediates. Weights and biases come in layer order after the embedding table.
 // Outputs of the video steps: "denoised", "hidden", "pixels". Outputs of prefill and decode: "hidden" [B*T, hidden]
 // (residual stream after the last layer), "logits" [B, vocab] (last token of each sequence), "next_token" I32 [B].
 Result<Graph> lower(const Case& c, const LowerOptions& options);

@@ -39,9 +39,10 @@ std::optional<Shares> shares_at(Case c, int64_t context) {
   c.context = context;
   const Result<Graph> graph = lower(c, {});
   if (!graph.ok()) return std::nullopt;
+  const std::vector<int64_t> scalars = step_scalars(c, *graph);
   Shares out;
   for (const Op& op : graph->ops) {
-    const OpCost cost = op_cost(*graph, op, std::vector<int64_t>(graph->scalars.size(), context));
+    const OpCost cost = op_cost(*graph, op, scalars);
     (reads_cache(op) ? out.cache_flops : out.other_flops) += cost.flops;
     out.cache_bytes += cost.kv_bytes;
     out.weight_bytes += cost.weight_bytes;

@@ -1,4 +1,5 @@
 // Attention of a decoder's layer: grouped queries, latent (MLA), and chosen tokens only (DSA).
+#include <algorithm>
 #include <cmath>
 
 #include "suites/lower/llm_parts.h"
@@ -8,9 +9,13 @@ namespace {
 
 constexpr double kIndexNormEps = 1e-6;
 
-uint32_t cache(const LlmContext& x, const std::string& name, int64_t heads, int64_t dim) {
-  return x.g.tensor(name, x.g.plan().kv, ASSAY_ROLE_STATE, {x.c.batch, x.c.context + x.c.tokens, heads, dim},
+// `before`: tokens that it holds before the step.
+uint32_t cache(const LlmContext& x, const std::string& name, int64_t heads, int64_t dim, int64_t before) {
+  return x.g.tensor(name, x.g.plan().kv, ASSAY_ROLE_STATE, {x.c.batch, before + x.c.tokens, heads, dim},
                     {Fill::Kind::kNormal, 0, 1, 0});
+}
+uint32_t cache(const LlmContext& x, const std::string& name, int64_t heads, int64_t dim) {
+  return cache(x, name, heads, dim, x.c.context);
 }
 
 // Rows of `in` go to one cache of `dim` columns from `col` on.
@@ -168,20 +173,24 @@ uint32_t gqa_attention(const LlmContext& x, int64_t layer, uint32_t normed, cons
   const int64_t rotary = x.m.rotary_dim > 0 ? x.m.rotary_dim : d;
   if (!x.m.no_rope) qkv = rope(x, qkv, p + "rope", {d, rotary, 0, 0, q_cols + k_cols, x.m.rope_interleaved});
 
-  const uint32_t k = cache(x, p + "k_cache", x.m.kv_heads, d);
-  const uint32_t v = cache(x, p + "v_cache", x.m.kv_heads, d);
+  // What has left the window is no longer kept. Keys are cached turned, so that their slots may move.
+  const bool windowed = x.m.windowed_layer(layer);
+  const int64_t before = windowed ? std::min(x.c.context, x.m.window - 1) : x.c.context;
+  const uint32_t pos = windowed ? x.window_pos : x.pos;
+  const uint32_t k = cache(x, p + "k_cache", x.m.kv_heads, d, before);
+  const uint32_t v = cache(x, p + "v_cache", x.m.kv_heads, d, before);
   const auto dim = static_cast<double>(d);
   x.g.op(ASSAY_OP_KV_APPEND, p + "kv_append", {qkv, k, v}, {k, v},
          {x.batch(), static_cast<double>(x.m.kv_heads), dim, dim, static_cast<double>(q_cols),
           static_cast<double>(q_cols + k_cols)},
-         x.pos);
+         pos);
   std::vector<double> attributes = attention_attributes(x, x.m.kv_heads, d, d, 1 / std::sqrt(dim));
-  if (x.m.windowed_layer(layer)) {
+  if (windowed) {
     attributes[ASSAY_ATTENTION_MASK] = ASSAY_MASK_WINDOW;
     attributes[ASSAY_ATTENTION_WINDOW] = static_cast<double>(x.m.window);
   }
   const uint32_t y = x.g.activation(p + "attention", {x.rows, q_cols});
-  x.g.op(ASSAY_OP_ATTENTION, p + "attention", {qkv, k, v}, {y}, attributes, x.pos);
+  x.g.op(ASSAY_OP_ATTENTION, p + "attention", {qkv, k, v}, {y}, attributes, pos);
   return project_out(x, y, q_cols, p);
 }
 

@@ -55,10 +55,15 @@ namespace {
 class LlmStep {
  public:
   LlmStep(const Case& c, DtypePlan plan, int64_t layers, bool expose)
-      : c_(c), m_(c.model), layers_(layers), g_(std::move(plan), expose), x_{c, c.model, g_, 0, c.batch * c.tokens} {}
+      : c_(c),
+        m_(c.model),
+        layers_(layers),
+        g_(std::move(plan), expose),
+        x_{c, c.model, g_, 0, 0, c.batch * c.tokens} {}
 
   Graph lower() {
     x_.pos = g_.scalar("pos");
+    if (m_.window > 0) x_.window_pos = g_.scalar(kWindowPosition);
     const uint32_t ids =
         g_.tensor("token_ids", ASSAY_I32, ASSAY_ROLE_INPUT, {x_.rows}, {Fill::Kind::kUniformInt, 0, 1, m_.vocab});
     table_ = g_.weight("embedding", m_.vocab, m_.hidden, 1);

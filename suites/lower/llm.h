@@ -5,6 +5,10 @@
 
 namespace assay {
 
+// Scalar of the layers with a sliding window, whose cache holds no more than the window and the step's tokens:
+// min(context, window - 1). Only where the model has such layers.
+inline constexpr const char* kWindowPosition = "window_pos";
+
 // The first layer of those that run: the first of all, but with experts the first of those that have some, as long as
 // enough of them are left.
 int64_t first_layer(const ModelShape& m, int64_t layers);

@@ -11,8 +11,8 @@ struct LlmContext {
   const Case& c;
   const ModelShape& m;
   GraphBuilder& g;
-  uint32_t pos = 0;  // scalar
-  int64_t rows = 0;  // batch * tokens
+  uint32_t pos = 0, window_pos = 0;  // scalars; the second where layers have windows
+  int64_t rows = 0;                  // batch * tokens
   [[nodiscard]] double batch() const { return static_cast<double>(c.batch); }
 };
 

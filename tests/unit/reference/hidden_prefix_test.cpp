@@ -39,9 +39,10 @@ void expect_prefix_equals_graph(const Case& c, int64_t rows) {
   for (uint32_t t = 0; t < values.size(); ++t) {
     if (g->tensors[t].name == "hidden") hidden = t;
   }
-  const auto whole = reference_graph(*g, values, {c.context});
+  const std::vector<int64_t> scalars = step_scalars(c, *g);
+  const auto whole = reference_graph(*g, values, scalars);
   ASSERT_TRUE(whole.ok()) << whole.error().message;
-  const auto prefix = reference_hidden_prefix(*g, {c.context}, c.batch, rows, source_of(values), 2);
+  const auto prefix = reference_hidden_prefix(*g, scalars, c.batch, rows, source_of(values), 2);
   ASSERT_TRUE(prefix.ok()) << prefix.error().message;
   ASSERT_EQ(prefix->size(), static_cast<size_t>(rows * c.model.hidden));
   double size = 0;

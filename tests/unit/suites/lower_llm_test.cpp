@@ -42,7 +42,8 @@ Graph lowered(const Case& c, const LowerOptions& options = {}) {
 }
 
 double flops(const Case& c, const LowerOptions& options = {}) {
-  return graph_cost(lowered(c, options), {c.context}).flops;
+  const Graph g = lowered(c, options);
+  return graph_cost(g, step_scalars(c, g)).flops;
 }
 
 double flops_of(const Graph& g, uint32_t kind, int64_t pos) {
@@ -199,7 +200,27 @@ TEST(LowerWindow, EvenLayersSeeTheWindowOddOnesAll) {
   for (size_t i = 0; i < masks.size(); ++i)
     EXPECT_EQ(masks[i], i % 2 == 0 ? ASSAY_MASK_WINDOW : ASSAY_MASK_CAUSAL) << i;
   // 18 layers with 128 keys, 18 with 1001: 4 H d each.
-  EXPECT_EQ(flops_of(g, ASSAY_OP_ATTENTION, 1000), 4.0 * 64 * 64 * 18 * (128 + 1001));
+  const GraphCost cost = graph_cost(g, step_scalars(decode("gpt-oss-120b", 1, 1000), g));
+  double flops = 0;
+  for (const Op& op : g.ops) {
+    if (op.kind == ASSAY_OP_ATTENTION) flops += op_cost(g, op, {1000, 127}).flops;
+  }
+  EXPECT_EQ(flops, 4.0 * 64 * 64 * 18 * (128 + 1001));
+  // Read by attention 18 x (128 + 1001) keys and values of 8 heads of 64 in bf16, written 36 of one token.
+  EXPECT_EQ(cost.kv_bytes, 2.0 * 8 * 64 * 2 * (18 * (128 + 1001) + 36));
+  // And no more than that is kept.
+  EXPECT_EQ(graph_memory(g).state_bytes, 2u * 8 * 64 * 2 * 18 * (128 + 1001));
+}
+
+TEST(LowerWindow, ShortContextsAndPrefillKeepWhatTheyHave) {
+  Case c = decode("gpt-oss-120b", 1, 100);
+  EXPECT_EQ(step_scalars(c, lowered(c)), (std::vector<int64_t>{100, 100}));
+  EXPECT_EQ(graph_memory(lowered(c)).state_bytes, 2u * 8 * 64 * 2 * 36 * 101);
+  c.kind = StepKind::kPrefill;
+  c.tokens = 512;
+  c.context = 4096;
+  EXPECT_EQ(step_scalars(c, lowered(c)), (std::vector<int64_t>{4096, 127}));
+  EXPECT_EQ(graph_memory(lowered(c)).state_bytes, 2u * 8 * 64 * 2 * 18 * (127 + 512 + 4096 + 512));
 }
 
 TEST(LowerMoe, ShapesOfTheGroupedPart) {
