@@ -40,10 +40,10 @@ struct TraceRun {
 // An Error is the adapter's failure, not a wrong number.
 Result<TraceRun> run_trace(const Bench& bench, const Case& traced, bool check, int64_t experts = 0);
 
-// Compares the timed program's hidden rows with the reference at full depth, after it has run once with `scalars`;
-// where that would take over `budget_s`, checks that they are finite and change when other inputs are written (the
-// inputs of `bench.seed` are there again afterwards). Sets numerics->whole, and verdict and reason on a failure.
-// `steps` counts the steps that it ran. Cases without layers have no hidden rows: nothing is done.
+// Compares hidden rows of the timed program, which has run once with `scalars`, with the reference at full depth (of a
+// video step the whole result, or a smaller step's); where that would take over `budget_s`, checks that they are finite
+// and follow the inputs (those of `bench.seed` are there again afterwards). Sets numerics->whole, and verdict and
+// reason on a failure. `steps` counts the timed program's steps that it ran. Ceilings: nothing is done.
 Status check_whole(const Bench& bench, const Case& c, const Graph& graph, Program& program, double budget_s,
                    Numerics* numerics, uint64_t* steps);
 

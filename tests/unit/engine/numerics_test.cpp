@@ -10,6 +10,7 @@
 #include "harness/run/timed_loop.h"
 #include "suites/base/rng.h"
 #include "tests/unit/engine/fake_adapter.h"
+#include "tests/unit/suites/plain_model.h"
 
 namespace assay {
 namespace {
@@ -111,8 +112,14 @@ TEST(TraceCase, ShrinksToTheMemoryGiven) {
 
 class WholeCheck : public NumericsRun {
  protected:
-  WholeCheck() : case_(tiny_case(StepKind::kPrefill, 2, 6, 0)), graph_(*lower(case_, {})) {
+  WholeCheck() : WholeCheck(tiny_case(StepKind::kPrefill, 2, 6, 0)) {}
+  explicit WholeCheck(const Case& c) { use(c); }
+  void use(const Case& c) {
+    case_ = c;
+    graph_ = *lower(case_, {});
+    numerics_ = {};
     numerics_.verdict = "pass";
+    steps_ = 0;
   }
   // As the engine does it: load, one step, check.
   Status check(double budget_s) {
@@ -194,6 +201,70 @@ TEST_F(WholeCheck, OutputsThatAreNotFiniteAreFound) {
   constant(std::numeric_limits<double>::infinity());
   ASSERT_TRUE(check(0).ok());
   EXPECT_EQ(numerics_.reason, "hidden rows are not finite");
+}
+
+// Video steps: every row of the result depends on all others.
+class WholeVideo : public WholeCheck {
+ protected:
+  static Case dit(TextStream stream) { return plain::small_case(plain::small_shape(stream), StepKind::kDit); }
+  static Case long_clip() {  // 9 x 8 x 8 = 576 tokens: 2 x 2 x 576^2 x 24 multiply-adds in attention alone
+    Case c = dit(TextStream::kCross);
+    c.frames = 33;
+    c.height = c.width = 128;
+    complete_video_case(&c);
+    return c;
+  }
+};
+
+TEST_F(WholeVideo, AllRowsAreComparedWhereThereIsTime) {
+  const VideoShape shape = plain::small_shape(TextStream::kCross);
+  for (const Case& c :
+       {dit(TextStream::kCross), dit(TextStream::kJoint), dit(TextStream::kDual),
+        plain::small_case(shape, StepKind::kTextEncoder), plain::small_case(shape, StepKind::kVaeTile)}) {
+    use(c);
+    ASSERT_TRUE(check(1000).ok()) << c.id();
+    EXPECT_EQ(numerics_.verdict, "pass") << c.id() << ": " << numerics_.reason;
+    ASSERT_TRUE(numerics_.whole) << c.id();
+    EXPECT_LT(numerics_.whole->error, numerics_.whole->limit) << c.id();
+    EXPECT_GT(numerics_.whole->error, 0) << c.id() << ": the program rounds to f32, the reference does not";
+  }
+  use(dit(TextStream::kCross));
+  ASSERT_TRUE(check(1000).ok());
+  EXPECT_EQ(numerics_.whole->op, "denoised");
+  EXPECT_EQ(numerics_.whole->elements, 3u * 3 * 2 * 6) << "the whole latent";
+  EXPECT_EQ(steps_, 1u) << "and one step more, with other inputs";
+}
+
+TEST_F(WholeVideo, AWrongResultIsFound) {
+  use(dit(TextStream::kCross));
+  adapter_.behaviour.spoil = scaled("unpatchify", 1.01);
+  ASSERT_TRUE(check(1000).ok());
+  EXPECT_EQ(numerics_.verdict, "fail");
+  EXPECT_THAT(numerics_.reason, StartsWith("whole step: relative error 0.01"));
+}
+
+TEST_F(WholeVideo, ALongStepIsComparedAsASmallerOne) {
+  use(long_clip());
+  ASSERT_TRUE(check(0.004).ok());
+  EXPECT_EQ(numerics_.verdict, "pass") << numerics_.reason;
+  ASSERT_TRUE(numerics_.whole);
+  EXPECT_LT(numerics_.whole->elements, static_cast<uint64_t>(3 * 9 * 16 * 16));
+  EXPECT_THAT(numerics_.reason, StartsWith("whole step compared with the reference as "));
+  EXPECT_THAT(numerics_.reason, HasSubstr("dit/small/f32/b1/"));
+  EXPECT_THAT(numerics_.reason, HasSubstr(", 1 of 2 layers: at its own size the reference would take about "));
+  use(long_clip());
+  adapter_.behaviour.spoil = scaled("unpatchify", 1.01);
+  ASSERT_TRUE(check(0.004).ok());
+  EXPECT_EQ(numerics_.verdict, "fail");
+  EXPECT_THAT(numerics_.reason, HasSubstr("relative error 0.01"));
+}
+
+TEST_F(WholeVideo, WithoutTimeForTheSmallestItSaysSo) {
+  use(dit(TextStream::kJoint));
+  ASSERT_TRUE(check(0).ok());
+  EXPECT_EQ(numerics_.verdict, "pass");
+  EXPECT_FALSE(numerics_.whole);
+  EXPECT_THAT(numerics_.reason, StartsWith("whole step not compared with the reference: at its own size"));
 }
 
 }  // namespace
