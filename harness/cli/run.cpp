@@ -9,6 +9,7 @@
 #include "harness/plan/campaign.h"
 #include "harness/plan/memory.h"
 #include "harness/run/build_info.h"
+#include "suites/routing_trace.h"
 
 namespace assay {
 namespace {
@@ -47,6 +48,12 @@ Result<Selection> selection_of(const Arguments& a, const Catalogue& catalogue) {
     const Result<DtypePlan> plan = dtype_plan(a.text("dtype"));
     if (!plan.ok()) return plan.error();
     s.dtype = a.text("dtype");
+  }
+  if (a.has("routing")) {
+    Result<Routing> routing = parse_routing(a.text("routing"));
+    if (!routing.ok()) return bad_input("--routing: " + routing.error().message);
+    if (const Status loaded = load_routing_trace(&*routing); !loaded.ok()) return loaded.error();
+    s.routing = std::move(routing).value();
   }
   for (const auto& [option, value, min] :
        {std::tuple{"batch", &s.batch, 1}, std::tuple{"tokens", &s.tokens, 1}, std::tuple{"context", &s.context, 0}}) {
@@ -300,7 +307,8 @@ CommandSpec run_command() {
   spec.about =
       "A suite is a name of 'assay list' or the path of a suite file. Each case is one record: its outputs are first "
       "checked against a double-precision reference, then steps are timed until the interval is narrow enough or the "
-      "time limit is reached. A value on an axis (--model, --dtype, --batch, --tokens, --context) chooses the suite's "
+      "time limit is reached. A value on an axis (--model, --dtype, --batch, --tokens, --context, --routing) chooses "
+      "the suite's "
       "cases that have it, or makes cases with it. Ctrl-C keeps what was measured; --resume goes on.";
   const auto nothing = Complete::kNothing;
   spec.options = {
@@ -318,6 +326,12 @@ CommandSpec run_command() {
       {"batch", "N", "sequences per step", nothing, {}, false},
       {"tokens", "N", "prompt length of prefill", nothing, {}, false},
       {"context", "N", "tokens in the KV cache before the step", nothing, {}, false},
+      {"routing",
+       "ROUTING",
+       "of experts: uniform, zipf:ALPHA, log-normal:SIGMA, k-hot, trace:FILE",
+       nothing,
+       {},
+       false},
       {"threads", "N", "threads of a CPU adapter; default all", nothing, {}, false},
       {"seed", "N", "of weights and inputs; default 1", nothing, {}, false},
       {"time-limit", "SECONDS", "of the timed part of each case", nothing, {}, false},
@@ -331,6 +345,7 @@ CommandSpec run_command() {
       json_option()};
   spec.examples = {{"assay run prefill decode --quick", "a first result for this machine"},
                    {"assay run decode --model qwen2.5-0.5b --dtype int8 --batch 1", "one model, weights in int8"},
+                   {"assay run moe-routing --routing zipf:1.01", "the same cases under one distribution"},
                    {"assay run prefill --full --out nightly --resume", "go on with a run that was cut off"},
                    {"assay run ceilings", "the attainable peaks of the machine"}};
   spec.run = run;

@@ -43,6 +43,18 @@ std::vector<Axis> axes_of(const Selection& s) {
     axes.push_back({"--context", is_model_step, [&](const Case& c) { return c.context == *s.context; },
                     [&](Case* c) { c->context = *s.context; }});
   }
+  if (s.routing) {
+    const auto same = [&](const Routing& r) {
+      return r.kind == s.routing->kind && r.parameter == s.routing->parameter && r.hash == s.routing->hash;
+    };
+    axes.push_back({"--routing", [](const Case& c) { return is_model_step(c) && c.model.has_moe(); },
+                    [same](const Case& c) { return same(c.routing); },
+                    [&](Case* c) {
+                      const uint64_t seed = c->routing.seed;
+                      c->routing = *s.routing;
+                      if (s.routing->kind != Routing::Kind::kTrace) c->routing.seed = seed;
+                    }});
+  }
   return axes;
 }
 

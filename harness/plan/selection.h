@@ -18,6 +18,7 @@ struct Selection {
   std::optional<ModelShape> model;
   std::string dtype;  // "": as in the suite
   std::optional<int64_t> batch, tokens, context;
+  std::optional<Routing> routing;  // of models with experts; a trace is loaded
 };
 
 // One case of a run with the rule by which it stops.

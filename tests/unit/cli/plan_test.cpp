@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "harness/plan/glob.h"
 #include "harness/plan/memory.h"
 #include "harness/plan/selection.h"
@@ -73,6 +75,7 @@ class Plan : public testing::Test {
     EXPECT_TRUE(cases.ok()) << cases.error().message;
     std::vector<std::string> out;
     if (!cases.ok()) return out;
+    out.reserve(cases->size());
     for (const PlannedCase& c : *cases) out.push_back(c.work.id());
     return out;
   }
@@ -104,6 +107,20 @@ TEST_F(Plan, AllCasesOfTheFormWithItsPolicy) {
 TEST_F(Plan, ACaseOfTwoSuitesIsRunOnce) {
   EXPECT_EQ(plan({"decode", "decode"}, {})->size(), plan({"decode"}, {})->size());
   EXPECT_EQ(plan({"decode", "prefill"}, {})->size(), plan({"decode"}, {})->size() + plan({"prefill"}, {})->size());
+}
+
+TEST_F(Plan, RoutingChoosesOrMakesCases) {
+  Selection s;
+  s.routing = parse_routing("zipf:1.2").value();
+  EXPECT_THAT(ids({"moe-routing"}, s),
+              testing::AllOf(testing::SizeIs(testing::Ge(2)), testing::Each(HasSubstr("zipf-1.2"))));
+  s.routing = parse_routing("zipf:0.77").value();  // of no case: each of the suite's is made with it, once
+  const std::vector<std::string> made = ids({"moe-routing"}, s);
+  EXPECT_THAT(made, testing::Each(HasSubstr("zipf-0.77")));
+  EXPECT_EQ(std::set<std::string>(made.begin(), made.end()).size(), made.size());
+  const auto none = plan({"prefill"}, s);
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.error().message, "--routing: no case of suite 'prefill' has such an axis");
 }
 
 TEST_F(Plan, FilterByElementPartOrPattern) {
