@@ -4,10 +4,12 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/cli/common.h"
+#include "harness/cli/money.h"
 #include "harness/cli/terminal.h"
 #include "harness/plan/selection.h"
 #include "reports/format.h"
 #include "results/metrics/metrics.h"
+#include "results/prices/datasheet.h"
 #include "suites/profile.h"
 
 namespace assay {
@@ -25,6 +27,7 @@ struct Explained {
   double flops = 0, bytes = 0;
   double whole_flops = 0, whole_bytes = 0;  // of all layers
   std::optional<Peaks> peaks;
+  std::string run;  // how a record of the case stands to its own peaks and to a datasheet; "": none
 };
 
 std::string scaled(double value, const char* unit) {
@@ -45,6 +48,8 @@ Result<Case> find_case(const Suite& suite, const std::string& pattern) {
     Result<std::vector<PlannedCase>> cases = plan_suites({suite}, form, selection);
     if (!cases.ok()) {
       none = cases.error();
+      const std::string option = "--case: ";  // here it is an operand
+      if (none.message.rfind(option, 0) == 0) none.message.replace(0, option.size(), "case: ");
       continue;
     }
     for (PlannedCase& c : *cases) {
@@ -111,18 +116,49 @@ Result<Peaks> device_peaks(const ChosenDevice& device, const std::string& dtype)
                basis + " on " + device.name + " now: a GEMM of 2048 in " + dtype + ", a read of 512 MiB"};
 }
 
+Result<Peaks> chip_peaks(const std::string& name, const std::string& dtype) {
+  const Result<PriceBook> book = read_price_book((prices_dir() / "shipped.json").string());
+  if (!book.ok()) return book.error();
+  const Result<PricedChip> chip = find_chip(*book, name);
+  if (!chip.ok()) return chip.error();
+  const Result<Roofline> sheet = datasheet_roofline(*chip, dtype);
+  if (!sheet.ok()) return sheet.error();
+  return Peaks{sheet->flops_per_s, sheet->bytes_per_s, "reported, " + sheet->source};
+}
+
 Result<std::optional<Peaks>> peaks_of(const Arguments& a, const std::string& dtype) {
-  if (a.has("record")) {
-    Result<Peaks> peaks = record_peaks(a.text("record"), dtype);
+  const bool chip = a.has("chip"), record = a.has("record"), device = a.has("device");
+  if (!chip && !record && !device) return std::optional<Peaks>();
+  if (device && (chip || record)) return bad_input("--device: expected it without --chip and --record");
+  if (device) {
+    const Result<ChosenDevice> chosen = device_of(a);
+    if (!chosen.ok()) return chosen.error();
+    Result<Peaks> peaks = device_peaks(*chosen, dtype);
     if (!peaks.ok()) return peaks.error();
     return std::optional<Peaks>(*peaks);
   }
-  if (!a.has("device")) return std::optional<Peaks>();
-  const Result<ChosenDevice> device = device_of(a);
-  if (!device.ok()) return device.error();
-  Result<Peaks> peaks = device_peaks(*device, dtype);
+  Result<Peaks> peaks = chip ? chip_peaks(a.text("chip"), dtype) : record_peaks(a.text("record"), dtype);
   if (!peaks.ok()) return peaks.error();
   return std::optional<Peaks>(*peaks);
+}
+
+// MFU and MBU of a record against the datasheet and, apart, against what was attainable beside it.
+Result<std::string> run_text(const std::string& file, const Case& work, const Peaks& sheet) {
+  const Result<Record> record = read_record(file);
+  if (!record.ok()) return record.error();
+  if (record->case_hash != work.hash()) {
+    return bad_input("--record: " + file + ": expected a record of " + work.id() + ", found one of " + record->case_id);
+  }
+  const std::optional<RooflinePoint> point = step_roofline(*record);
+  if (!point || !point->seconds) return bad_input("--record: " + file + ": it has no timed steps with ceilings");
+  const auto shares = [&](double flops_per_s, double bytes_per_s) {
+    return "MFU " + percent_text(point->flops / *point->seconds / flops_per_s) + ", MBU " +
+           percent_text(point->bytes / *point->seconds / bytes_per_s);
+  };
+  return "record " + record->id.substr(0, 8) + " (" + record->basis + " on " + record->device +
+         "): " + time_text(*point->seconds * 1e9) + " a step; of the datasheet " +
+         shares(sheet.flops_per_s, sheet.bytes_per_s) + "; of the attainable peaks " +
+         shares(*record->ceiling.flops_per_s, *record->ceiling.read_bytes_per_s);
 }
 
 Result<Explained> explained(const Case& work, int64_t layers, bool all) {
@@ -183,7 +219,8 @@ std::vector<std::string> footer(const Explained& e) {
   std::vector<std::string> out{"step: " + scaled(e.flops, "FLOP") + ", " + scaled(e.bytes, "B") + ", " +
                                number_text(e.flops / e.bytes, 3) + " FLOP/B; " + share_text(e)};
   if (!e.peaks) {
-    out.emplace_back("no roofline: name a device (--device) or a record with measured ceilings (--record)");
+    out.emplace_back(
+        "no roofline: name a device (--device), a chip (--chip) or a record with measured ceilings (--record)");
     return out;
   }
   double seconds = 0;
@@ -192,6 +229,7 @@ std::vector<std::string> footer(const Explained& e) {
   out.push_back("peaks: " + scaled(e.peaks->flops_per_s, "FLOP/s") + " and " + scaled(e.peaks->bytes_per_s, "B/s") +
                 ", so compute-bound from " + number_text(e.peaks->flops_per_s / e.peaks->bytes_per_s, 3) + " FLOP/B; " +
                 e.peaks->source);
+  if (!e.run.empty()) out.push_back(e.run);
   return out;
 }
 
@@ -227,6 +265,7 @@ std::string as_json(const Explained& e) {
     out["peaks"] = {
         {"flops_per_s", e.peaks->flops_per_s}, {"bytes_per_s", e.peaks->bytes_per_s}, {"source", e.peaks->source}};
   }
+  if (!e.run.empty()) out["run"] = e.run;
   return out.dump(2) + "\n";
 }
 
@@ -275,6 +314,11 @@ Result<int> explain(const Arguments& a) {
   Result<std::optional<Peaks>> peaks = peaks_of(a, work->dtype);
   if (!peaks.ok()) return peaks.error();
   made->peaks = *peaks;
+  if (a.has("chip") && a.has("record")) {
+    Result<std::string> run = run_text(a.text("record"), *work, *made->peaks);
+    if (!run.ok()) return run.error();
+    made->run = std::move(run).value();
+  }
   const TableFormat format = table_format(a);
   const std::string text = format == TableFormat::kJson       ? as_json(*made)
                            : format == TableFormat::kMarkdown ? as_markdown(*made)
@@ -298,11 +342,13 @@ CommandSpec explain_command() {
       "in "
       "one row with their count. FLOPs and bytes are what the work needs at least, whatever the device does. With "
       "--device the peaks are measured (a few seconds), with --record they are the ceilings that were measured beside "
-      "it: each op's least time, and whether arithmetic or memory sets it.";
+      "it, with --chip those of its datasheet: each op's least time, and whether arithmetic or memory sets it. --chip "
+      "and --record together add the record's MFU and MBU against both.";
   OptionSpec format = format_option();
   format.words = {"text", "md", "json"};
   spec.options = {{"device", "DEVICE", "measure this device's peaks", Complete::kDevice, {}, false},
                   {"record", "FILE", "take the peaks from this record", Complete::kFile, {}, false},
+                  {"chip", "NAME", "take the peaks from this chip's datasheet", Complete::kNothing, {}, false},
                   {"layers", "N", "a step of only N of the model's layers", Complete::kNothing, {}, false},
                   {"all", "", "every op by itself", Complete::kNothing, {}, false},
                   format,
@@ -311,7 +357,8 @@ CommandSpec explain_command() {
   spec.examples = {
       {"assay explain decode smollm2-135m/f32/b1/c512", "the ops of a decode step"},
       {"assay explain video-diffusion dit/wan2.1-14b/bf16/b1/81f720x1280 --format md", "one denoising pass"},
-      {"assay explain prefill smollm2-135m/f32/b1/t512 --device cpu:0", "and what bounds each op here"}};
+      {"assay explain prefill smollm2-135m/f32/b1/t512 --device cpu:0", "and what bounds each op here"},
+      {"assay explain prefill qwen3-32b/bf16/b1/t2048 --chip h20", "and by a datasheet"}};
   spec.run = explain;
   return spec;
 }

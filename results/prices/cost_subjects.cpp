@@ -4,6 +4,7 @@
 #include "results/metrics/energy.h"
 #include "results/metrics/metrics.h"
 #include "results/prices/cost_inputs.h"
+#include "results/prices/datasheet.h"
 
 namespace assay {
 namespace {
@@ -19,33 +20,12 @@ struct CaseRate {
 
 std::string product_of(const Record& r) { return r.device_product.empty() ? r.device : r.device_product; }
 
-const char* book_dtype(const std::string& dtype) {
-  if (dtype == "f32") return "fp32";
-  if (dtype == "bf16") return "bf16";
-  if (dtype == "f16") return "fp16";
-  if (dtype.rfind("int8_w8a8", 0) == 0) return "int8";
-  for (const char* weights_only : {"int8", "fp8", "int4", "fp4"}) {
-    if (dtype.rfind(weights_only, 0) == 0) return "bf16";
-  }
-  return "";
-}
-
-// Datasheet's dense peak, FLOP/s; none where the book has none.
-std::optional<double> datasheet_flops(const PricedChip& chip, const std::string& dtype) {
-  const auto found = chip.compute.find(book_dtype(dtype));
-  if (found == chip.compute.end()) return std::nullopt;
-  for (const PriceCell& cell : found->second) {
-    if (cell.basis == "dense") return cell.value * 1e12;
-  }
-  return std::nullopt;
-}
-
 // Tokens/s if the step took no longer than its FLOPs at the peak and its bytes at the bandwidth: of the datasheet where
 // the book has it, else of the peaks that were measured beside the case.
 std::optional<double> roofline_rate(const Record& r, const PriceBook& book) {
   std::optional<double> flops = r.ceiling.flops_per_s, bytes = r.ceiling.read_bytes_per_s;
   if (const std::optional<PricedChip> chip = chip_of_product(book, product_of(r))) {
-    if (const std::optional<double> sheet = datasheet_flops(*chip, r.dtype)) flops = sheet;
+    if (const std::optional<PriceCell> sheet = datasheet_compute(*chip, r.dtype)) flops = sheet->value * 1e12;
     if (!chip->bandwidth_tb_s.empty()) bytes = chip->bandwidth_tb_s.front().value * 1e12;
   }
   if (!flops || !bytes || !(r.step_flops > 0)) return std::nullopt;

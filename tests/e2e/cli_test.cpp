@@ -334,6 +334,18 @@ TEST_F(Cli, ExplainSaysWhatBoundsEachOpOnADevice) {
   }
 }
 
+// H20, datasheet: 148 TFLOP/s dense in bf16 and 4 TB/s, so a ridge of 37 FLOP/B.
+TEST_F(Cli, ExplainTakesPeaksFromADatasheet) {
+  const Outcome out = assay("explain decode decode/qwen3-32b/bf16/b1/c4096 --chip h20 --format json");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("\"bytes_per_s\": 4000000000000.0"));
+  EXPECT_THAT(out.text, HasSubstr("\"flops_per_s\": 148000000000000.0"));
+  EXPECT_THAT(out.text, HasSubstr("reported, datasheet of H20: dense bf16"));
+  const Outcome unknown = assay("explain decode decode/qwen3-32b/bf16/b1/c4096 --chip h2o");
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.text, HasSubstr("did you mean"));
+}
+
 TEST_F(Cli, ValidateNamesEveryFaultWithItsLine) {
   file("good.json", "{\"name\": \"good\", \"extends\": \"decode\"}");
   file("bad.json", "{\n  \"name\": \"bad\",\n  \"extends\": \"decod\",\n  \"quik\": 1\n}");
