@@ -81,6 +81,9 @@ class Adapter {
   virtual std::unique_ptr<Program> prepare(const assay_program_desc& graph) = 0;
   // A device that does not run in real time keeps its own clock (table clock/1); its basis must be simulated.
   [[nodiscard]] virtual bool keeps_time() const { return false; }
+  // Sensors (table telemetry/1); telemetry() is called from any thread, also while a step runs, with t_ns set.
+  [[nodiscard]] virtual bool has_telemetry() const { return false; }
+  virtual void telemetry(uint32_t /*device*/, assay_telemetry& /*out*/) {}
   [[nodiscard]] virtual uint64_t now_ns() const { return 0; }
 };
 
@@ -122,6 +125,7 @@ void copy_out(T* out, T value) {
 }
 
 struct Context {
+  Host host;
   std::unique_ptr<Adapter> adapter;
   std::vector<Device> devices;
 };
@@ -129,8 +133,62 @@ struct Context {
 struct Loaded {
   std::unique_ptr<Program> program;
   ProgramInfo info;
+  uint32_t n_scalars = 0;
   bool in_flight = false;
 };
+
+[[noreturn]] inline void bad_graph(const std::string& what) { throw Failure(ASSAY_INVALID_ARGUMENT, what); }
+
+inline void check_tensor(const assay_program_desc& graph, uint32_t index) {
+  constexpr int64_t kMostElements = int64_t{1} << 56;  // of 8 bytes each: what a 64-bit size holds
+  const assay_tensor& t = graph.tensors[index];
+  const std::string where = "tensor " + std::to_string(index) + ": ";
+  if (t.dtype > ASSAY_I64) bad_graph(where + "unknown dtype " + std::to_string(t.dtype));
+  if (t.role > ASSAY_ROLE_SCRATCH) bad_graph(where + "unknown role " + std::to_string(t.role));
+  if (t.rank < 1 || t.rank > 6) bad_graph(where + "rank " + std::to_string(t.rank) + ", expected 1 to 6");
+  int64_t elements = 1;
+  for (uint32_t i = 0; i < t.rank; ++i) {
+    if (t.dim[i] < 1) bad_graph(where + "dimension " + std::to_string(t.dim[i]) + ", expected at least 1");
+    if (t.dim[i] > kMostElements / elements) bad_graph(where + "more than 2^56 elements");
+    elements *= t.dim[i];
+  }
+  if (t.scale >= 0 && (static_cast<uint32_t>(t.scale) >= graph.n_tensors || t.scale_block < 1)) {
+    bad_graph(where + "its scales are no tensor of the program");
+  }
+}
+
+inline void check_lists(const assay_program_desc& graph, uint32_t index) {
+  const assay_op& op = graph.ops[index];
+  const std::string where = "op " + std::to_string(index) + ": ";
+  if ((op.in == nullptr && op.n_in > 0) || (op.out == nullptr && op.n_out > 0) ||
+      (op.attr == nullptr && op.n_attr > 0)) {
+    bad_graph(where + "a list is null");
+  }
+  if (op.n_in == 0 || op.n_out == 0) bad_graph(where + "no inputs or no outputs");
+  for (uint32_t i = 0; i < op.n_in + op.n_out; ++i) {
+    const bool input = i < op.n_in;
+    const uint32_t t = input ? op.in[i] : op.out[i - op.n_in];
+    if (t >= graph.n_tensors && !(input && i > 0 && t == 0xffffffffu))
+      bad_graph(where + "no tensor " + std::to_string(t));
+  }
+  for (uint32_t i = 0; i < op.n_attr; ++i) {
+    if (!(op.attr[i] > -1e15 && op.attr[i] < 1e15))
+      bad_graph(where + "attribute " + std::to_string(i) + " is no number");
+  }
+  if (op.scalar_slot != ASSAY_NO_SCALAR && op.scalar_slot >= graph.n_scalars)
+    bad_graph(where + "its scalar is missing");
+}
+
+// What no adapter can run, whatever its ops: pointers, indices, ranks, dimensions. An adapter's own code sees only
+// graphs that pass; kinds, dtypes and shapes of ops stay its business (ops.h helps).
+inline void check_graph(const assay_program_desc& graph, size_t n_devices) {
+  if (graph.device >= n_devices) bad_graph("no device " + std::to_string(graph.device));
+  if ((graph.tensors == nullptr && graph.n_tensors > 0) || (graph.ops == nullptr && graph.n_ops > 0)) {
+    bad_graph("tensors or ops are null");
+  }
+  for (uint32_t t = 0; t < graph.n_tensors; ++t) check_tensor(graph, t);
+  for (uint32_t i = 0; i < graph.n_ops; ++i) check_lists(graph, i);
+}
 
 inline Context& context(assay_ctx* ctx) {
   demand(ctx, "ctx");
@@ -165,12 +223,21 @@ inline assay_status device_info(assay_ctx* ctx, uint32_t index, assay_device_inf
 inline assay_status supports(assay_ctx* ctx, const assay_program_desc* graph, char* why, size_t why_cap) {
   return guarded([&] {
     demand(graph, "graph");
-    const std::string reason = context(ctx).adapter->unsupported(*graph);
-    if (why != nullptr && why_cap > 0) {
-      const size_t n = reason.size() < why_cap - 1 ? reason.size() : why_cap - 1;
-      std::memcpy(why, reason.data(), n);
+    const auto answer = [&](const std::string& text) {
+      if (why == nullptr || why_cap == 0) return;
+      const size_t n = text.size() < why_cap - 1 ? text.size() : why_cap - 1;
+      std::memcpy(why, text.data(), n);
       why[n] = '\0';
+    };
+    std::string reason;
+    try {
+      check_graph(*graph, context(ctx).devices.size());
+      reason = context(ctx).adapter->unsupported(*graph);
+    } catch (const Failure& failure) {
+      answer(failure.what());
+      throw;
     }
+    answer(reason);
     if (!reason.empty()) throw Failure(ASSAY_UNSUPPORTED, reason);
   });
 }
@@ -179,18 +246,26 @@ inline assay_status prepare(assay_ctx* ctx, const assay_program_desc* graph, ass
   return guarded([&] {
     demand(graph, "graph");
     demand(out, "out");
+    check_graph(*graph, context(ctx).devices.size());
     auto made = std::make_unique<Loaded>();
+    made->n_scalars = graph->n_scalars;
     made->program = context(ctx).adapter->prepare(*graph);
     *out = reinterpret_cast<assay_program*>(made.release());
   });
 }
 
 inline assay_status write(assay_program* p, uint32_t tensor, uint64_t offset, const void* src, uint64_t bytes) {
-  return guarded([&] { loaded(p).program->write(tensor, offset, src, bytes); });
+  return guarded([&] {
+    if (bytes > 0) demand(src, "src");
+    loaded(p).program->write(tensor, offset, src, bytes);
+  });
 }
 
 inline assay_status read(assay_program* p, uint32_t tensor, uint64_t offset, void* dst, uint64_t bytes) {
-  return guarded([&] { loaded(p).program->read(tensor, offset, dst, bytes); });
+  return guarded([&] {
+    if (bytes > 0) demand(dst, "dst");
+    loaded(p).program->read(tensor, offset, dst, bytes);
+  });
 }
 
 inline assay_status submit(assay_program* p, const assay_run_args* args, assay_run** out) {
@@ -198,6 +273,7 @@ inline assay_status submit(assay_program* p, const assay_run_args* args, assay_r
     demand(args, "args");
     demand(out, "out");
     Loaded& l = loaded(p);
+    if (l.n_scalars > 0) demand(args->scalars, "scalars");
     if (l.in_flight) throw Failure(ASSAY_INVALID_ARGUMENT, "a run is in flight; wait for it first");
     l.program->submit(*args);
     l.in_flight = true;
@@ -228,15 +304,29 @@ inline assay_status info(assay_program* p, assay_program_info* out) {
   });
 }
 
+inline assay_status telemetry(assay_ctx* ctx, uint32_t device, assay_telemetry* out) {
+  return guarded([&] {
+    demand(out, "out");
+    Context& c = context(ctx);
+    if (device >= c.devices.size()) throw Failure(ASSAY_INVALID_ARGUMENT, "no device " + std::to_string(device));
+    assay_telemetry reading{};
+    reading.t_ns = c.host.now_ns();
+    c.adapter->telemetry(device, reading);
+    copy_out(out, reading);
+  });
+}
+
 inline uint64_t clock_now(assay_ctx* ctx) { return context(ctx).adapter->now_ns(); }
 
 inline const void* table(assay_ctx* ctx, const char* id) {
+  static const assay_telemetry_table kTelemetry{sizeof(assay_telemetry_table), 0, telemetry};
   static const assay_clock_table kClock{sizeof(assay_clock_table), 0, clock_now};
   static const assay_program_table kProgram{
       sizeof(assay_program_table), 0, supports, prepare, write, read, submit, wait, destroy, info, nullptr};
   if (id == nullptr || ctx == nullptr) return nullptr;
   if (std::strcmp(id, "program/1") == 0) return &kProgram;
   if (std::strcmp(id, "clock/1") == 0 && context(ctx).adapter->keeps_time()) return &kClock;
+  if (std::strcmp(id, "telemetry/1") == 0 && context(ctx).adapter->has_telemetry()) return &kTelemetry;
   return nullptr;
 }
 
@@ -247,7 +337,7 @@ assay_status open(const assay_host* host, assay_ctx** out) {
   return guarded([&] {
     demand(host, "host");
     demand(out, "out");
-    auto made = std::make_unique<Context>();
+    auto made = std::make_unique<Context>(Context{Host(host), nullptr, {}});
     made->adapter = std::make_unique<T>(Host(host));
     made->devices = made->adapter->devices();
     *out = reinterpret_cast<assay_ctx*>(made.release());
