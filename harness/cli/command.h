@@ -63,6 +63,8 @@ CommandSpec plan_command();
 CommandSpec doctor_command();
 CommandSpec completion_command();
 CommandSpec routing_command();
+CommandSpec conformance_command();
+CommandSpec conformance_worker_command();
 CommandSpec worker_command();
 
 // Options that several commands share.

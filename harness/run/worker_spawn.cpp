@@ -45,7 +45,7 @@ class HighFd {
   int fd_;
 };
 
-int spawn(const char* path, int socket, int page_fd, int output, pid_t* pid) {
+int spawn(const char* path, const char* command, int socket, int page_fd, int output, pid_t* pid) {
   posix_spawn_file_actions_t files;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&files);
@@ -65,7 +65,7 @@ int spawn(const char* path, int socket, int page_fd, int output, pid_t* pid) {
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   std::string socket_text = std::to_string(kWorkerSocket);
   std::string page_text = std::to_string(kWorkerPage);
-  std::array<std::string, 6> words{"assay", "worker", "--fd", socket_text, "--page", page_text};
+  std::array<std::string, 6> words{"assay", command, "--fd", socket_text, "--page", page_text};
   std::array<char*, 7> argv{};
   for (size_t i = 0; i < words.size(); ++i) argv[i] = words[i].data();
   const int error = posix_spawn(pid, path, &files, &attributes, argv.data(), environ);
@@ -76,7 +76,7 @@ int spawn(const char* path, int socket, int page_fd, int output, pid_t* pid) {
 
 }  // namespace
 
-Result<SpawnedWorker> spawn_worker(const std::string& executable) {
+Result<SpawnedWorker> spawn_worker(const std::string& executable, const char* command) {
   std::array<int, 2> ends{-1, -1};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return system_error("socketpair", errno);
   HighFd ours(ends[0]);
@@ -92,7 +92,7 @@ Result<SpawnedWorker> spawn_worker(const std::string& executable) {
   if (memory == MAP_FAILED) return system_error("mmap", errno);
   SpawnedWorker worker;
   const std::string path = executable.empty() ? "/proc/self/exe" : executable;
-  const int error = spawn(path.c_str(), theirs.get(), page_fd.get(), output.get(), &worker.pid);
+  const int error = spawn(path.c_str(), command, theirs.get(), page_fd.get(), output.get(), &worker.pid);
   if (error != 0) {
     munmap(memory, sizeof(SharedPage));
     return system_error("cannot run " + path, error);

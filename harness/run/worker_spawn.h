@@ -18,7 +18,7 @@ struct SpawnedWorker {
   SharedPage* page = nullptr;  // mapped; munmap(page, sizeof(SharedPage))
 };
 
-// Runs `executable worker --fd N --page M`; "" = this program. Signals are reset, stdin is /dev/null.
-Result<SpawnedWorker> spawn_worker(const std::string& executable);
+// Runs `executable COMMAND --fd N --page M`; "" = this program. Signals are reset, stdin is /dev/null.
+Result<SpawnedWorker> spawn_worker(const std::string& executable, const char* command = "worker");
 
 }  // namespace assay
