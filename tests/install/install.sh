@@ -31,6 +31,16 @@ must '"licence": "Apache-2.0"' "$bolt/bolt.adapter.json"
 minor=$(sed -n 's/^#define ASSAY_ABI_MINOR \([0-9]*\)u$/\1/p' "$prefix/include/adapters/abi/assay_adapter.h")
 must "\"abi_minor\": $minor" "$bolt/bolt.adapter.json"
 
+# The template as a vendor copies it, and both adapters under the kit: C++ on the SDK, C on the bare ABI.
+cp -r "$prefix/share/assay/template" "$work/template"
+quiet "$cmake" -S "$work/template" -B "$work/template/build" -DCMAKE_PREFIX_PATH="$prefix"
+quiet "$cmake" --build "$work/template/build"
+conforms() { # manifest, beginning of the checks
+  "$assay" conformance --quick --adapter "$1" --only "$2" >"$work/kit" || { cat "$work/kit"; exit 1; }
+}
+conforms "$work/template/build/lib/assay/adapters/template.adapter.json" ops
+conforms "$acme/acme.adapter.json" ""
+
 # The installed command alone: its own data and adapters.
 "$assay" list suites --names >"$work/suites"
 must decode "$work/suites"

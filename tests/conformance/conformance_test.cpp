@@ -1,0 +1,144 @@
+// Each cheat is caught by the check that is meant for it; honest adapters pass.
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/command_line.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+
+constexpr const char* kFolder = ASSAY_BINARY_DIR "/tests/adapters/";
+
+struct Judged {
+  int code = -1;
+  std::string text;
+  json report;
+};
+
+class Conformance : public CommandLine {
+ protected:
+  Judged kit(const std::string& arguments) const {
+    const Outcome out = assay("conformance --quick --json report.json " + arguments);
+    std::ifstream stream(dir_ / "report.json");
+    return {out.code, out.text, stream ? json::parse(stream, nullptr, false) : json()};
+  }
+
+  // The one finding of `check` called `name` that failed, "" where it did not.
+  static std::string failure(const json& report, const std::string& check, const std::string& name) {
+    for (const json& c : report.value("checks", json::array())) {
+      if (c.at("id") != check) continue;
+      for (const json& f : c.at("findings")) {
+        const std::string found = f.at("name");
+        if (f.at("outcome") == "fail" && found.find(name) != std::string::npos) return f.at("detail");
+      }
+    }
+    return "";
+  }
+
+  // The cheat fails at this finding of this check, with these words. Its honest form is the template, which passes all.
+  void caught(const std::string& mode, const std::string& check, const std::string& name,
+              const std::string& words) const {
+    const std::string adapter =
+        "--hang-timeout 3 --adapter " + std::string(kFolder) + "crooked.adapter.json --only " + check;
+    const Judged crooked = kit(adapter + " --adapter-option crooked=" + mode);
+    EXPECT_EQ(crooked.code, 1) << crooked.text;
+    EXPECT_THAT(failure(crooked.report, check, name), HasSubstr(words)) << crooked.text;
+  }
+};
+
+TEST_F(Conformance, CatchesCachedOutputs) {
+  caught("caches_outputs", "truth.fresh_inputs", "matmul", "did not change with the inputs");
+}
+TEST_F(Conformance, CatchesWorkDoneAfterWait) {
+  caught("returns_early", "timing.return", "reading right after wait()", "the work is done after wait()");
+}
+TEST_F(Conformance, CatchesRepeatsThatAreNotRun) {
+  caught("ignores_repeat", "timing.work", "four steps in one submission", "times one step");
+}
+TEST_F(Conformance, CatchesSilentFallback) {
+  caught("silent_fallback", "truth.dtype", "f32 activations", "7 bits survive, 16 needed: a silent fallback");
+}
+TEST_F(Conformance, CatchesTheWrongKvHead) { caught("gqa_off_by_one", "ops.attention", "GQA 3", "relative error"); }
+TEST_F(Conformance, CatchesLeaks) { caught("leaks", "life.leaks", "prepare and destroy", "leaks"); }
+TEST_F(Conformance, CatchesDeadlocks) { caught("deadlocks", "threads", "eight programs", "hung for 3"); }
+TEST_F(Conformance, CatchesACrashOnTheSecondOpen) {
+  caught("crashes_on_second_open", "life.reopen", "second open", "died with SIGSEGV in open");
+}
+TEST_F(Conformance, CatchesAnExit) {
+  caught("exits", "ops.add", "f32 [1,1]", "adapter ended the process with exit code 3 in program.wait");
+}
+TEST_F(Conformance, CatchesPrinting) { caught("prints", "abi.entry", "prints nothing", "printed 6 bytes"); }
+TEST_F(Conformance, CatchesWhatTakesEveryProgram) {
+  caught("takes_all", "refusals.programs", "op kind 9999", "prepare took it");
+}
+
+// The template has neither clock nor sensors: their honest forms are modes of their own.
+TEST_F(Conformance, CatchesAWrongUnitOfTime) {
+  const std::string adapter =
+      "--adapter " + std::string(kFolder) + "crooked.adapter.json --only timing.device_clock --adapter-option crooked=";
+  const Judged wrong = kit(adapter + "wrong_unit");
+  EXPECT_EQ(wrong.code, 1) << wrong.text;
+  EXPECT_THAT(failure(wrong.report, "timing.device_clock", "grows as the host's"), HasSubstr("another unit than ns"));
+  const Judged right = kit(adapter + "clock");
+  EXPECT_EQ(right.code, 0) << right.text;
+  EXPECT_EQ(right.report["score"]["passed"], 1) << right.text;
+}
+
+TEST_F(Conformance, CatchesStuckSensorsAndLyingCounters) {
+  const std::string adapter =
+      "--adapter " + std::string(kFolder) + "crooked.adapter.json --only telemetry --adapter-option crooked=";
+  const Judged stuck = kit(adapter + "stuck_sensor");
+  EXPECT_EQ(stuck.code, 1) << stuck.text;
+  EXPECT_THAT(failure(stuck.report, "telemetry", "moves with the load"), HasSubstr("stuck"));
+  const Judged lying = kit(adapter + "lying_counter");
+  EXPECT_EQ(lying.code, 1) << lying.text;
+  EXPECT_THAT(failure(lying.report, "telemetry", "energy counter against power"), HasSubstr("power samples"));
+  const Judged right = kit(adapter + "sensors");
+  EXPECT_EQ(right.code, 0) << right.text;
+  EXPECT_EQ(right.report["score"]["passed"], 1) << right.text;
+}
+
+TEST_F(Conformance, TheTemplatePassesAndSaysWhatItLacks) {
+  const fs::path page = dir_ / "report.html";
+  const Judged out = kit("--adapter " + std::string(kFolder) + "template.adapter.json --html '" + page.string() + "'");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_EQ(out.report["schema_version"], 1);
+  EXPECT_EQ(out.report["score"]["failed"], 0) << out.text;
+  for (const json& c : out.report["checks"]) {
+    if (c["id"] == "ops.attention" || c["id"] == "ops.matmul") {
+      EXPECT_EQ(c["verdict"], "pass") << c;
+    }
+    if (c["id"] == "ops.conv3d") {
+      EXPECT_EQ(c["verdict"], "unsupported") << c;
+    }
+  }
+  std::ifstream stream(page);
+  const std::string html{std::istreambuf_iterator<char>(stream), {}};
+  EXPECT_THAT(html, HasSubstr("全部强制检查通过"));
+  EXPECT_THAT(html, testing::Not(HasSubstr("http")));  // asks nothing of a network
+}
+
+TEST_F(Conformance, TheCpuAdapterPasses) {
+  const Judged out = kit("--device cpu:0");
+  EXPECT_EQ(out.code, 0) << out.text;
+}
+
+TEST_F(Conformance, BadInputIsRefused) {
+  const std::string adapter = "--adapter " + std::string(kFolder) + "template.adapter.json ";
+  for (const auto& [arguments, words] : {std::pair{std::string("--adapter nowhere.json"), "nowhere.json"},
+                                         std::pair{adapter + "--device 7", "expected one of"},
+                                         std::pair{adapter + "--only nonsense", "no check begins with"},
+                                         std::pair{std::string(), "expected --adapter FILE"}}) {
+    const Judged out = kit(arguments);
+    EXPECT_EQ(out.code, 2) << out.text;
+    EXPECT_THAT(out.text, HasSubstr(words));
+    EXPECT_FALSE(fs::exists(dir_ / "report.json"));
+  }
+}
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,143 @@
+// Adapters that cheat or break on purpose, each by the option "crooked", around the honest template: what the kit must
+// catch. "clock" and "sensors" are honest: a device clock and sensors that the template lacks.
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <mutex>
+
+#include "adapters/sdk/adapter.h"
+
+// The template without its entry.
+#undef ASSAY_SDK_ADAPTER
+#define ASSAY_SDK_ADAPTER(...)
+#include "adapters/sdk/template/template.cpp"  // NOLINT(bugprone-suspicious-include)
+
+namespace {
+
+std::mutex one_program;  // "deadlocks": whoever prepares a second program waits for ever
+std::atomic<int> opened{0};
+char* volatile leaked = nullptr;
+std::atomic<bool> busy{false};
+
+// As a crash outside any sanitizer: their handlers would turn the signal into an exit.
+void crash() {
+  std::signal(SIGSEGV, SIG_DFL);
+  std::raise(SIGSEGV);
+}
+
+float to_bf16(float x) {
+  uint32_t bits = 0;
+  std::memcpy(&bits, &x, sizeof bits);
+  bits &= 0xffff0000u;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+class CrookedProgram : public TemplateProgram {
+ public:
+  CrookedProgram(const assay_program_desc& graph, const Host& host, std::string mode)
+      : TemplateProgram(graph), host_(host), mode_(std::move(mode)) {
+    if (mode_ == "deadlocks") one_program.lock();
+    if (mode_ == "leaks") leaked = new char[1000];
+  }
+  ~CrookedProgram() override {
+    if (mode_ == "deadlocks") one_program.unlock();
+  }
+  CrookedProgram(const CrookedProgram&) = delete;
+  CrookedProgram& operator=(const CrookedProgram&) = delete;
+
+  void write(uint32_t t, uint64_t offset, const void* src, uint64_t bytes) override {
+    TemplateProgram::write(t, offset, src, bytes);
+    if (mode_ != "silent_fallback" || shapes_[t].dtype != ASSAY_F32) return;
+    for (float& x : memory_[t]) x = to_bf16(x);
+  }
+  void read(uint32_t t, uint64_t offset, void* dst, uint64_t bytes) override {
+    if (std::exchange(owed_, false)) TemplateProgram::wait(unread_);
+    TemplateProgram::read(t, offset, dst, bytes);
+  }
+  void wait(assay_run_result& result) override {
+    const uint64_t begin = host_.now_ns();
+    if (mode_ == "exits") std::_Exit(3);
+    if (mode_ == "returns_early") {
+      owed_ = true;
+      return;
+    }
+    if (mode_ == "caches_outputs" && std::exchange(ran_, true)) return;
+    if (mode_ == "ignores_repeat") repeat_ = 1;
+    turn_caches(1);
+    busy = true;
+    TemplateProgram::wait(result);
+    busy = false;
+    turn_caches(-1);
+    if (mode_ != "clock" && mode_ != "wrong_unit") return;
+    const uint64_t ns = host_.now_ns() - begin;
+    result.device_clock = ASSAY_CLOCK_DEVICE_EVENT;
+    result.device_clock_step_ns = 1;
+    result.device_ns = mode_ == "clock" ? ns : ns / 1000;
+  }
+
+ private:
+  // "gqa_off_by_one": every query head meets the KV head behind its own.
+  void turn_caches(int64_t by) {
+    if (mode_ != "gqa_off_by_one") return;
+    for (const Op& op : ops_) {
+      for (size_t i = 1; op.kind == ASSAY_OP_ATTENTION && i < 3; ++i) {
+        const int64_t heads = op.x(i).dim[2], size = heads * op.x(i).dim[3];
+        const int64_t shift = (by > 0 ? 1 : heads - 1) % heads * op.x(i).dim[3];
+        for (float* slot = data(op.in[i]); slot < data(op.in[i]) + elements(op.x(i)); slot += size) {
+          std::rotate(slot, slot + shift, slot + size);
+        }
+      }
+    }
+  }
+
+  Host host_;
+  std::string mode_;
+  bool owed_ = false, ran_ = false;
+  assay_run_result unread_{};
+};
+
+class Crooked : public Template {
+ public:
+  explicit Crooked(const Host& host) : Template(host), host_(host), mode_(host.option("crooked")) {
+    if (mode_ == "crashes_on_second_open" && ++opened > 1) crash();
+    if (mode_ == "prints") (void)!::write(STDERR_FILENO, "hello\n", 6);
+  }
+  std::string unsupported(const assay_program_desc& graph) override {
+    if (mode_ != "takes_all") return Template::unsupported(graph);
+    return "";
+  }
+  std::unique_ptr<assay::sdk::Program> prepare(const assay_program_desc& graph) override {
+    if (mode_ != "takes_all") (void)Template::prepare(graph);
+    return std::make_unique<CrookedProgram>(graph, host_, mode_);
+  }
+  [[nodiscard]] bool has_telemetry() const override {
+    return mode_ == "sensors" || mode_ == "stuck_sensor" || mode_ == "lying_counter";
+  }
+  // 40 W, and 100 W while a step runs; the counter adds up what was read.
+  void telemetry(uint32_t /*device*/, assay_telemetry& out) override {
+    const std::lock_guard lock(sensor_);
+    const double power = busy && mode_ != "stuck_sensor" ? 100 : 40;
+    if (last_ns_ != 0) energy_ += 0.5 * (power + last_power_) * static_cast<double>(out.t_ns - last_ns_) / 1e9;
+    last_ns_ = out.t_ns;
+    last_power_ = power;
+    out.valid = ASSAY_T_POWER | ASSAY_T_ENERGY;
+    out.power_w = power;
+    out.energy_j = mode_ == "lying_counter" ? energy_ / 2 : energy_;
+  }
+
+ private:
+  Host host_;
+  std::string mode_;
+  std::mutex sensor_;
+  uint64_t last_ns_ = 0;
+  double last_power_ = 0, energy_ = 0;
+};
+
+}  // namespace
+
+extern "C" ASSAY_EXPORT const assay_adapter* assay_adapter_entry(uint32_t host_abi_major) {
+  if (host_abi_major != ASSAY_ABI_MAJOR) return nullptr;
+  return assay::sdk::adapter_table<Crooked>("crooked", "Assay tests", "0.1.0", "{}");
+}
