@@ -24,7 +24,7 @@ summary code{margin:0 .6rem;color:var(--dim);font-size:.85rem}.asks{color:var(--
 .mark{display:inline-block;min-width:5.2rem;font-weight:600;white-space:nowrap}td.mark{display:table-cell}
 .findings{font-size:.88rem;margin:.4rem 0 .6rem 1rem}.findings td{color:var(--ink);overflow-wrap:anywhere}.findings tr.fail td:first-child{color:var(--bad)}
 .findings tr.pass td:first-child{color:var(--good)}.findings tr.advice td:first-child{color:var(--note)}.findings tr.unsupported td{color:var(--dim)}
-@media print{body{max-width:none;padding:0;font-size:10pt}#language{display:none}h2{break-after:avoid}tr{break-inside:avoid}@page{size:A4;margin:14mm}}
+@media print{body{max-width:none;padding:0;font-size:10pt}#language{display:none}h2,summary{break-after:avoid}tr{break-inside:avoid}.scroll{overflow:visible}.matrix{font-size:8pt}.matrix td,.matrix th{padding:.1rem .3rem}@page{size:A4;margin:14mm}}
 )css";
 
 inline constexpr const char* kReportScript = R"js(
@@ -32,7 +32,7 @@ const button=document.getElementById('language'),root=document.documentElement;
 const set=l=>{root.lang=l;button.textContent=l==='zh'?'English':'中文'};
 set(location.hash==='#en'||(location.hash!=='#zh'&&!navigator.language.startsWith('zh'))?'en':'zh');
 button.onclick=()=>set(root.lang==='zh'?'en':'zh');
-addEventListener('beforeprint',()=>document.querySelectorAll('details').forEach(d=>d.open=true));
+addEventListener('beforeprint',()=>document.querySelectorAll('details').forEach(d=>{if(d.querySelectorAll('tr').length<60)d.open=true}));
 )js";
 
 }  // namespace assay::conformance
