@@ -1,0 +1,47 @@
+#include "adapters/spirv/adapter.h"
+
+namespace assay::spirv {
+
+namespace {
+
+std::string one_of(const sdk::Host& host, const char* key, const char* first, const char* second) {
+  std::string value = host.option(key);
+  if (value.empty() || value == first || value == second) return value;
+  throw sdk::Failure(ASSAY_INVALID_ARGUMENT, std::string("option ") + key + ": expected " + first + " or " + second +
+                                                 ", found '" + value + "'");
+}
+
+}  // namespace
+
+Options read_options(const sdk::Host& host) {
+  return {one_of(host, "kernels", "cpu", "gpu"), one_of(host, "program", "source", "spirv")};
+}
+
+Form form_of(const Options& options, bool cpu) {
+  if (!options.kernels.empty()) cpu = options.kernels == "cpu";
+  return cpu ? Form::kCpu : Form::kGpu;
+}
+
+std::vector<sdk::Device> Adapter::devices() {
+  std::vector<sdk::Device> cards;
+  cards.reserve(devices_.size());
+  for (const auto& device : devices_) cards.push_back(device->card());
+  return cards;
+}
+
+Device& Adapter::device(const assay_program_desc& graph) {
+  if (graph.struct_size < sizeof(assay_program_desc) || graph.device >= devices_.size()) {
+    throw sdk::Failure(ASSAY_INVALID_ARGUMENT, "no such device, or a program description that is too short");
+  }
+  return *devices_[graph.device];
+}
+
+std::string Adapter::unsupported(const assay_program_desc& graph) {
+  return spirv::unsupported(device(graph).traits(), graph);
+}
+
+std::unique_ptr<sdk::Program> Adapter::prepare(const assay_program_desc& graph) {
+  return std::make_unique<Program>(device(graph), graph);
+}
+
+}  // namespace assay::spirv

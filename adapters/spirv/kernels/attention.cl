@@ -1,0 +1,209 @@
+// Attention in memory that grows with the keys alone: blocks of keys, a running maximum and sum (online softmax). A
+// work-group works on kRows query rows that share a KV head, over one of `splits` parts of the keys; more than one part
+// leaves sums, maxima and weights in `parts`, [M, heads, splits, dv + 2], for attention_join.
+#define kKeys 64
+
+
+// Keys that token t sees: [x, y). Masks: 0 full, 1 causal, 2 window, 3 cross.
+int2 seen(int mask, int window, int capacity, int tokens, long pos, int t) {
+  if (mask == 3) return (int2)(0, capacity);
+  if (mask == 0) return (int2)(0, (int)pos + tokens);
+  const int end = (int)pos + t + 1;
+  return (int2)(mask == 2 ? max(0, end - window) : 0, end);
+}
+
+#define DOT_STEP(q_, a_) a_ = fma(vload8(0, q_ + d), kv_, a_);
+#define DOT_REST(q_, s_) s_ += q_[d] * k1_;
+
+// Products of n elements of four query rows with one key.
+#define DOTS(T, q_at, kp, n, s0, s1, s2, s3)              \
+  {                                                       \
+    float8 a0_ = 0, a1_ = 0, a2_ = 0, a3_ = 0;            \
+    int d = 0;                                            \
+    for (; d + 8 <= (n); d += 8) {                        \
+      const float8 kv_ = LOAD8_##T((kp), d);              \
+      DOT_STEP((q0 + q_at), a0_)                          \
+      DOT_STEP((q1 + q_at), a1_)                          \
+      DOT_STEP((q2 + q_at), a2_)                          \
+      DOT_STEP((q3 + q_at), a3_)                          \
+    }                                                     \
+    s0 += sum8(a0_); s1 += sum8(a1_); s2 += sum8(a2_); s3 += sum8(a3_); \
+    for (; d < (n); ++d) {                                \
+      const float k1_ = LOAD1_##T((kp), d);               \
+      DOT_REST((q0 + q_at), s0)                           \
+      DOT_REST((q1 + q_at), s1)                           \
+      DOT_REST((q2 + q_at), s2)                           \
+      DOT_REST((q3 + q_at), s3)                           \
+    }                                                     \
+  }
+#define ROW_POINTER(r) (q + (((long)b * tokens + (r) / group) * ldq + q_at + (long)(g * group + (r) % group) * dk))
+#define OUT_POINTER(r) (out + (((long)b * tokens + (r) / group) * heads + g * group + (r) % group) * out_step)
+#define KEY_OF(j) (index != 0 ? index[((long)b * tokens + row0 / group) * n_index + (j)] : (j))
+
+// A work-group takes `high` rows (1 to 4; 1 where keys are chosen by index). Group id 0: rows, 1: KV head, 2: batch and
+// part.
+#define ATTENTION(T)                                                                                                   \
+  kernel void attention_##T(const global float* restrict q, const global T_##T* restrict k,                            \
+                            const global T_##T* restrict v, const global T_##T* restrict k_rope,                       \
+                            const global int* restrict index, const global long* restrict scalars,                     \
+                            global float* restrict y, global float* restrict parts, uint slot, int tokens, int heads,  \
+                            int kv_heads, int dk, int dv, int rope, int mask, int window, float scale, int ldq,        \
+                            int q_at, int capacity, int k_wide, int k_at, int v_wide, int v_at, int n_index,           \
+                            int splits, int high) {                                                                    \
+    local float p[4 * kKeys];                                                                                          \
+    local float tmp[kMaxGroup];                                                                                        \
+    const int lid = (int)get_local_id(0);                                                                              \
+    const int lanes = (int)get_local_size(0);                                                                          \
+    const int group = heads / kv_heads;                                                                                \
+    const int g = (int)get_group_id(1);                                                                                \
+    const int b = (int)get_group_id(2) / splits;                                                                       \
+    const int split = (int)get_group_id(2) % splits;                                                                   \
+    const int row0 = (int)get_group_id(0) * high;                                                                      \
+    const int rows = min(high, group * tokens - row0);                                                                 \
+    const int row1 = row0 + min(1, rows - 1);                                                                          \
+    const int row2 = row0 + min(2, rows - 1);                                                                          \
+    const int row3 = row0 + min(3, rows - 1);                                                                          \
+    const long pos = position(scalars, slot);                                                                          \
+    const int2 see0 = seen(mask, window, capacity, tokens, pos, row0 / group);                                         \
+    const int2 see1 = seen(mask, window, capacity, tokens, pos, row1 / group);                                         \
+    const int2 see2 = seen(mask, window, capacity, tokens, pos, row2 / group);                                         \
+    const int2 see3 = seen(mask, window, capacity, tokens, pos, row3 / group);                                         \
+    int from = index != 0 ? 0 : see0.x; /* rows ascend in their tokens: row 0 sees the first key, row 3 the last */    \
+    int to = index != 0 ? n_index : see3.y;                                                                            \
+    const int part = ((to - from) + splits - 1) / splits;                                                              \
+    from += split * part;                                                                                              \
+    to = min(to, from + part);                                                                                         \
+    const global float* q0 = ROW_POINTER(row0);                                                                        \
+    const global float* q1 = ROW_POINTER(row1);                                                                        \
+    const global float* q2 = ROW_POINTER(row2);                                                                        \
+    const global float* q3 = ROW_POINTER(row3);                                                                        \
+    const int out_step = splits == 1 ? dv : splits * (dv + 2);                                                         \
+    global float* out = splits == 1 ? y : parts + split * (dv + 2);                                                    \
+    global float* o0 = OUT_POINTER(row0);                                                                              \
+    global float* o1 = OUT_POINTER(row1);                                                                              \
+    global float* o2 = OUT_POINTER(row2);                                                                              \
+    global float* o3 = OUT_POINTER(row3);                                                                              \
+    for (int d = lid; d < dv; d += lanes) o0[d] = o1[d] = o2[d] = o3[d] = 0;                                           \
+    float4 most = -INFINITY;                                                                                           \
+    float4 sum = 0;                                                                                                    \
+    for (int j0 = from; j0 < to; j0 += kKeys) {                                                                        \
+      const int n = min(kKeys, to - j0);                                                                               \
+      for (int j = lid; j < kKeys; j += lanes) {                                                                       \
+        const int key = j < n ? KEY_OF(j0 + j) : -1;                                                                   \
+        float4 s = -INFINITY;                                                                                          \
+        if (key >= 0 && key < capacity) {                                                                              \
+          float s0 = 0, s1 = 0, s2 = 0, s3 = 0;                                                                        \
+          const global T_##T* kp = k + (((long)b * capacity + key) * kv_heads + g) * k_wide + k_at;                    \
+          DOTS(T, 0, kp, dk - rope, s0, s1, s2, s3)                                                                    \
+          if (rope > 0) {                                                                                              \
+            const global T_##T* rp = k_rope + ((long)b * capacity + key) * rope;                                       \
+            DOTS(T, (dk - rope), rp, rope, s0, s1, s2, s3)                                                             \
+          }                                                                                                            \
+          s.x = key >= see0.x && key < see0.y ? s0 * scale : -INFINITY;                                                \
+          s.y = key >= see1.x && key < see1.y ? s1 * scale : -INFINITY;                                                \
+          s.z = key >= see2.x && key < see2.y ? s2 * scale : -INFINITY;                                                \
+          s.w = key >= see3.x && key < see3.y ? s3 * scale : -INFINITY;                                                \
+        }                                                                                                              \
+        p[j] = s.x;                                                                                                    \
+        p[kKeys + j] = s.y;                                                                                            \
+        p[2 * kKeys + j] = s.z;                                                                                        \
+        p[3 * kKeys + j] = s.w;                                                                                        \
+      }                                                                                                                \
+      barrier(CLK_LOCAL_MEM_FENCE);                                                                                    \
+      float4 shrink;                                                                                                   \
+      SOFTEN(x, 0)                                                                                                     \
+      SOFTEN(y, 1)                                                                                                     \
+      SOFTEN(z, 2)                                                                                                     \
+      SOFTEN(w, 3)                                                                                                     \
+      barrier(CLK_LOCAL_MEM_FENCE);                                                                                    \
+      const global T_##T* vp = v + (((long)b * capacity) * kv_heads + g) * v_wide + v_at;                              \
+      const long v_step = (long)kv_heads * v_wide;                                                                     \
+      for (int d = lid * 8; d + 8 <= dv; d += lanes * 8) {                                                             \
+        float8 a0 = vload8(0, o0 + d) * shrink.x;                                                                      \
+        float8 a1 = vload8(0, o1 + d) * shrink.y;                                                                      \
+        float8 a2 = vload8(0, o2 + d) * shrink.z;                                                                      \
+        float8 a3 = vload8(0, o3 + d) * shrink.w;                                                                      \
+        for (int j = 0; j < n; ++j) {                                                                                  \
+          const int key = KEY_OF(j0 + j);                                                                              \
+          if (key < 0 || key >= capacity) continue;                                                                    \
+          const float8 e = LOAD8_##T(vp + key * v_step, d);                                                            \
+          a0 = fma((float8)p[j], e, a0);                                                                               \
+          a1 = fma((float8)p[kKeys + j], e, a1);                                                                       \
+          a2 = fma((float8)p[2 * kKeys + j], e, a2);                                                                   \
+          a3 = fma((float8)p[3 * kKeys + j], e, a3);                                                                   \
+        }                                                                                                              \
+        vstore8(a0, 0, o0 + d);                                                                                        \
+        if (rows > 1) vstore8(a1, 0, o1 + d);                                                                          \
+        if (rows > 2) vstore8(a2, 0, o2 + d);                                                                          \
+        if (rows > 3) vstore8(a3, 0, o3 + d);                                                                          \
+      }                                                                                                                \
+      for (int d = dv / 8 * 8 + lid; d < dv; d += lanes) {                                                             \
+        float4 a = (float4)(o0[d], o1[d], o2[d], o3[d]) * shrink;                                                      \
+        for (int j = 0; j < n; ++j) {                                                                                  \
+          const int key = KEY_OF(j0 + j);                                                                              \
+          if (key < 0 || key >= capacity) continue;                                                                    \
+          a += (float4)(p[j], p[kKeys + j], p[2 * kKeys + j], p[3 * kKeys + j]) * LOAD1_##T(vp, key * v_step + d);     \
+        }                                                                                                              \
+        o0[d] = a.x;                                                                                                   \
+        if (rows > 1) o1[d] = a.y;                                                                                     \
+        if (rows > 2) o2[d] = a.z;                                                                                     \
+        if (rows > 3) o3[d] = a.w;                                                                                     \
+      }                                                                                                                \
+      barrier(CLK_LOCAL_MEM_FENCE);                                                                                    \
+    }                                                                                                                  \
+    if (splits > 1) {                                                                                                  \
+      if (lid == 0) {                                                                                                  \
+        o0[dv] = most.x, o0[dv + 1] = sum.x;                                                                           \
+        o1[dv] = rows > 1 ? most.y : most.x, o1[dv + 1] = rows > 1 ? sum.y : sum.x;                                    \
+        o2[dv] = rows > 2 ? most.z : o1[dv], o2[dv + 1] = rows > 2 ? sum.z : o1[dv + 1];                               \
+        o3[dv] = rows > 3 ? most.w : o2[dv], o3[dv + 1] = rows > 3 ? sum.w : o2[dv + 1];                               \
+      }                                                                                                                \
+      return;                                                                                                          \
+    }                                                                                                                  \
+    const float4 share = select((float4)0.0f, 1.0f / sum, sum > 0.0f);                                                 \
+    for (int d = lid; d < dv; d += lanes) {                                                                            \
+      o0[d] *= share.x;                                                                                                \
+      if (rows > 1) o1[d] *= share.y;                                                                                  \
+      if (rows > 2) o2[d] *= share.z;                                                                                  \
+      if (rows > 3) o3[d] *= share.w;                                                                                  \
+    }                                                                                                                  \
+  }
+// Row r's scores become weights; its maximum, sum and the factor of what is summed already follow.
+#define SOFTEN(C, r)                                                                         \
+  {                                                                                          \
+    local float* s_ = p + (r) * kKeys;                                                       \
+    float8 m_ = -INFINITY;                                                                   \
+    for (int j = lid * 8; j < kKeys; j += lanes * 8) m_ = max(m_, vload8(0, s_ + j));        \
+    const float4 h_ = max(m_.lo, m_.hi);                                                     \
+    const float old_ = most.C;                                                               \
+    most.C = max(old_, group_max(max(max(h_.x, h_.y), max(h_.z, h_.w)), tmp));               \
+    const float base_ = most.C == -INFINITY ? 0.0f : most.C;                                 \
+    float8 t_ = 0;                                                                           \
+    for (int j = lid * 8; j < kKeys; j += lanes * 8) {                                       \
+      const float8 e_ = exp(vload8(0, s_ + j) - base_);                                      \
+      t_ += e_;                                                                              \
+      vstore8(e_, 0, s_ + j);                                                                \
+    }                                                                                        \
+    shrink.C = exp(old_ - base_);                                                            \
+    sum.C = sum.C * shrink.C + group_sum(sum8(t_), tmp);                                     \
+  }
+ATTENTION(f32)
+ATTENTION(f16)
+ATTENTION(bf16)
+
+// One row's parts as one. Group id 0: row and head.
+kernel void attention_join(const global float* restrict parts, global float* restrict y, int dv, int splits) {
+  parts += (long)get_group_id(0) * splits * (dv + 2);
+  y += (long)get_group_id(0) * dv;
+  float most = -INFINITY;
+  for (int s = 0; s < splits; ++s) most = max(most, parts[s * (dv + 2) + dv]);
+  const float base = most == -INFINITY ? 0.0f : most;
+  float sum = 0;
+  for (int s = 0; s < splits; ++s) sum += parts[s * (dv + 2) + dv + 1] * exp(parts[s * (dv + 2) + dv] - base);
+  const float share = sum > 0 ? 1.0f / sum : 0.0f;
+  for (int d = (int)get_local_id(0); d < dv; d += (int)get_local_size(0)) {
+    float total = 0;
+    for (int s = 0; s < splits; ++s) total += parts[s * (dv + 2) + d] * exp(parts[s * (dv + 2) + dv] - base);
+    y[d] = total * share;
+  }
+}
