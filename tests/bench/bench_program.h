@@ -45,14 +45,12 @@ inline double median(std::vector<double> values) {
 // A prepared and loaded program of one case.
 class BenchProgram {
  public:
-  BenchProgram(Adapter& adapter, const Case& c) : BenchProgram(adapter, take(lower(c, LowerOptions{})), c.context) {
-    case_ = c;
-  }
-  // Any graph, whose scalars are all `pos`.
-  BenchProgram(Adapter& adapter, Graph graph, int64_t pos) : graph_(std::move(graph)) {
+  BenchProgram(Adapter& adapter, const Case& c) : BenchProgram(adapter, c, take(lower(c, LowerOptions{}))) {}
+  // Any graph and the values of its scalars.
+  BenchProgram(Adapter& adapter, Graph graph, std::vector<int64_t> scalars)
+      : graph_(std::move(graph)), scalars_(std::move(scalars)) {
     program_ = take(adapter.prepare(graph_, 0));
     for (uint32_t t = 0; t < graph_.tensors.size(); ++t) load(t);
-    scalars_.assign(graph_.scalars.size(), pos);
     cost_ = graph_cost(graph_, scalars_);
   }
 
@@ -86,6 +84,10 @@ class BenchProgram {
   [[nodiscard]] const Graph& graph() const { return graph_; }
 
  private:
+  BenchProgram(Adapter& adapter, const Case& c, const Graph& graph)
+      : BenchProgram(adapter, graph, step_scalars(c, graph)) {
+    case_ = c;
+  }
   void load(uint32_t t) {
     const Tensor& tensor = graph_.tensors[t];
     if (tensor.fill.kind == Fill::Kind::kNone) return;
@@ -105,8 +107,8 @@ class BenchProgram {
 
   Case case_;
   Graph graph_;
-  std::unique_ptr<Program> program_;
   std::vector<int64_t> scalars_;
+  std::unique_ptr<Program> program_;
   GraphCost cost_;
 };
 
