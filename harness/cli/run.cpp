@@ -9,6 +9,7 @@
 #include "harness/plan/campaign.h"
 #include "harness/plan/memory.h"
 #include "harness/run/build_info.h"
+#include "harness/run/device_fields.h"
 #include "suites/routing_trace.h"
 
 namespace assay {
@@ -138,13 +139,6 @@ Result<Request> request_of(const Arguments& a) {
   return request;
 }
 
-// "it has 1 (cpu:0)", "it has 8 (acme:0 to acme:7)", "it has none".
-std::string found_devices(const std::string& adapter, size_t count) {
-  if (count == 0) return "it has none";
-  const std::string last = count == 1 ? "" : " to " + adapter + ":" + std::to_string(count - 1);
-  return "it has " + std::to_string(count) + " (" + adapter + ":0" + last + ")";
-}
-
 // Nothing is written before the device is there and the cases fit.
 Status check_device(const Request& request, WorkerProcess& worker) {
   Job job;
@@ -155,8 +149,8 @@ Status check_device(const Request& request, WorkerProcess& worker) {
   const Result<std::vector<DeviceInfo>> devices = worker.devices(job);
   if (!devices.ok()) return Error{devices.error().kind, request.device.name + ": " + devices.error().message};
   if (request.device.index >= devices->size()) {
-    return bad_input("--device: " + request.device.name + ": adapter " + request.device.adapter.name +
-                     " has no such device; " + found_devices(request.device.adapter.name, devices->size()));
+    return bad_input("--device: " + request.device.name + ": " +
+                     no_such_device(request.device.adapter.name, devices->size()));
   }
   return check_memory(request.cases, (*devices)[request.device.index]);
 }

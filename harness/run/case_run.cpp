@@ -90,7 +90,7 @@ Status CaseRun::request() {
     devices = std::move(found).value();
   }
   if (*index >= devices.size()) {
-    return bad_input("device " + job_.device + ": the adapter has " + std::to_string(devices.size()) + " devices");
+    return bad_input("device " + job_.device + ": " + no_such_device(record_.adapter, devices.size()));
   }
   device_ = devices[*index];
   set_device_fields(device_, &record_);

@@ -22,6 +22,12 @@ std::string hash_text(const std::string& s) {
 
 }  // namespace
 
+std::string no_such_device(const std::string& adapter, size_t count) {
+  const std::string range = adapter + ":0" + (count > 1 ? " to " + adapter + ":" + std::to_string(count - 1) : "");
+  const std::string has = count == 0 ? "none" : std::to_string(count) + " (" + range + ")";
+  return "adapter " + adapter + " has no such device; it has " + has;
+}
+
 void set_adapter_fields(const assay_adapter& core, Record* record) {
   record->adapter = text(core.name);
   record->adapter_version = text(core.version);

@@ -10,6 +10,8 @@ namespace assay {
 void set_adapter_fields(const assay_adapter& core, Record* record);
 // The serial is kept as a hash only: records are published.
 void set_device_fields(const DeviceInfo& device, Record* record);
+// Of an index beyond the adapter's devices: "adapter cpu has no such device; it has 1 (cpu:0)".
+std::string no_such_device(const std::string& adapter, size_t count);
 void set_program_fields(const assay_program_info& info, Record* record);
 
 }  // namespace assay

@@ -103,7 +103,7 @@ TEST_F(CaseRun, ColdRunsAreRefusedAndNotFaked) {
 
 TEST_F(CaseRun, ADeviceThatIsNotThereFails) {
   job_.device = "fake:1";
-  ends_as(run(), "failed", "device fake:1: the adapter has 1 devices");
+  ends_as(run(), "failed", "device fake:1: adapter fake has no such device; it has 1 (fake:0)");
   job_.device = "fake";
   ends_as(run(), "failed", "expected NAME:INDEX");
 }
