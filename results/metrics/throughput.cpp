@@ -36,24 +36,37 @@ Blocks blocks_of(const std::vector<double>& x) {
 }
 
 // Uniform in [0, n) up to n / 2^32, n below that: the high half of a product, as a division costs more than the draw.
-size_t below(size_t n, std::mt19937_64& random) { return (random() >> 32) * n >> 32; }
+// A draw of 64 bits serves twice.
+class Below {
+ public:
+  Below(size_t n, uint64_t seed) : n_(n), random_(seed) {}
+  size_t operator()() {
+    bits_ = half_ ? bits_ >> 32 : random_();
+    half_ = !half_;
+    return (bits_ & 0xffffffff) * n_ >> 32;
+  }
+
+ private:
+  size_t n_;
+  std::mt19937_64 random_;
+  uint64_t bits_ = 0;
+  bool half_ = false;
+};
 
 // Means of resamples of x by circular blocks, in no order.
 std::vector<double> resampled_means(const std::vector<double>& x, size_t block, uint64_t seed, int resamples) {
   const size_t n = x.size();
-  std::vector<double> sums(n + 1, 0);  // of the values before i, each less the first value: keeps the digits
-  for (size_t i = 0; i < n; ++i) sums[i + 1] = sums[i] + (x[i] - x[0]);
-  const auto sum_of = [&](size_t start, size_t length) {
-    const size_t end = start + length;
-    return end <= n ? sums[end] - sums[start] : sums[n] - sums[start] + sums[end - n];
-  };
-  std::mt19937_64 random(seed);
+  // Of the values before i on the circle, each less the first value: keeps the digits.
+  std::vector<double> sums(n + block + 1, 0);
+  for (size_t i = 0; i < n + block; ++i) sums[i + 1] = sums[i] + (x[i < n ? i : i - n] - x[0]);
+  const auto sum_of = [&](size_t start, size_t length) { return sums[start + length] - sums[start]; };
+  Below random(n, seed);
   std::vector<double> means(static_cast<size_t>(std::max(resamples, 1)));
   for (double& mean : means) {
     double sum = 0;
     for (size_t left = n; left > 0;) {
       const size_t length = std::min(block, left);
-      sum += sum_of(below(n, random), length);
+      sum += sum_of(random(), length);
       left -= length;
     }
     mean = x[0] + sum / static_cast<double>(n);
@@ -77,6 +90,17 @@ double quantile_of(std::vector<double>& values, double p) {
 double small_sample_factor(double confidence, double independent) {
   const double dof = std::max(independent - 1, 1.0);
   return student_two_sided(confidence, dof) / normal_two_sided(confidence) * std::sqrt((dof + 1) / dof);
+}
+
+Interval bootstrap(const std::vector<double>& x, const Blocks& blocks, double confidence, uint64_t seed,
+                   int resamples) {
+  const double mean = mean_of(x);
+  if (x.size() < 2) return {mean, mean};
+  std::vector<double> means = resampled_means(x, blocks.length, seed, resamples);
+  const double factor = small_sample_factor(confidence, blocks.independent);
+  const double low = quantile_of(means, (1 - confidence) / 2);
+  const double high = quantile_of(means, (1 + confidence) / 2);
+  return {mean - std::max(0.0, mean - low) * factor, mean + std::max(0.0, high - mean) * factor};
 }
 
 }  // namespace
@@ -107,14 +131,7 @@ double significant_autocorrelation_time(const std::vector<double>& x) {
 }
 
 Interval bootstrap_mean(const std::vector<double>& x, double confidence, uint64_t seed, int resamples) {
-  const double mean = mean_of(x);
-  if (x.size() < 2) return {mean, mean};
-  const Blocks blocks = blocks_of(x);
-  std::vector<double> means = resampled_means(x, blocks.length, seed, resamples);
-  const double factor = small_sample_factor(confidence, blocks.independent);
-  const double low = quantile_of(means, (1 - confidence) / 2);
-  const double high = quantile_of(means, (1 + confidence) / 2);
-  return {mean - std::max(0.0, mean - low) * factor, mean + std::max(0.0, high - mean) * factor};
+  return bootstrap(x, blocks_of(x), confidence, seed, resamples);
 }
 
 Throughput throughput(const std::vector<double>& step_ns, double units_per_step, double confidence, uint64_t seed) {
@@ -123,8 +140,9 @@ Throughput throughput(const std::vector<double>& step_ns, double units_per_step,
   const double mean = mean_of(step_ns);
   if (!(mean > 0)) return out;
   out.per_s = units_per_step / mean * 1e9;
-  out.block_length = static_cast<double>(blocks_of(step_ns).length);
-  const Interval step = bootstrap_mean(step_ns, confidence, seed);
+  const Blocks blocks = blocks_of(step_ns);
+  out.block_length = static_cast<double>(blocks.length);
+  const Interval step = bootstrap(step_ns, blocks, confidence, seed, kResamples);
   // A mean's interval that reaches 0 bounds the rate on one side only; the fastest step bounds it then.
   const double least = *std::min_element(step_ns.begin(), step_ns.end());
   const double low_ns = step.low > 0 ? step.low : std::max(least, 1e-3);

@@ -18,9 +18,11 @@ double autocorrelation_time(const std::vector<double>& x);
 // else 1: what a count of samples is divided by.
 double significant_autocorrelation_time(const std::vector<double>& x);
 
+inline constexpr int kResamples = 2000;
+
 // 95 % (or `confidence`) interval of the mean of x by a circular block bootstrap. The block length follows
 // the autocorrelation time. Deterministic for a seed.
-Interval bootstrap_mean(const std::vector<double>& x, double confidence, uint64_t seed, int resamples = 2000);
+Interval bootstrap_mean(const std::vector<double>& x, double confidence, uint64_t seed, int resamples = kResamples);
 
 struct Throughput {
   double per_s = 0;   // units / second

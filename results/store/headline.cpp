@@ -117,7 +117,7 @@ std::string headline_schema() {
   std::string sql;
   for_each_column([&](const char* name, const std::string& type) {
     sql += (sql.empty() ? "" : ", ") + std::string(name) + " " + type;
-    if (name == std::string("id")) sql += " PRIMARY KEY";
+    if (name == std::string("id")) sql += " UNIQUE";
   });
   return sql;
 }

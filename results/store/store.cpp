@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstring>
 #include <fstream>
+#include <future>
 #include <thread>
 #include <utility>
 
@@ -22,9 +23,10 @@ using sqlite::Database;
 using sqlite::Statement;
 
 constexpr int64_t kApplicationId = 0x41534159;  // "ASAY", so that file(1) and we know a store
-constexpr int64_t kStoreVersion = 1;
+constexpr int64_t kStoreVersion = 2;
 constexpr int kZstdLevel = 1;
-constexpr size_t kChunk = 512;  // records parsed between two rounds of inserts
+constexpr int kCacheKib = 65536;  // so that the index of ids stays in memory while many records come in
+constexpr size_t kChunk = 512;    // records parsed between two rounds of inserts
 constexpr uint64_t kMaxRecordBytes = uint64_t{256} << 20;
 
 std::string version_text() { return std::to_string(kStoreVersion) + "." + std::to_string(kMetricsVersion); }
@@ -40,8 +42,8 @@ Result<int64_t> pragma(Database& database, const std::string& name) {
 Status make_schema(Database& database) {
   return database.execute("PRAGMA application_id = " + std::to_string(kApplicationId) +
                           "; CREATE TABLE version(version TEXT NOT NULL); INSERT INTO version VALUES('" +
-                          version_text() + "'); CREATE TABLE record(" + headline_schema() +
-                          "); CREATE TABLE body(id TEXT PRIMARY KEY, json BLOB NOT NULL) WITHOUT ROWID;"
+                          version_text() + "'); CREATE TABLE record(number INTEGER PRIMARY KEY, " + headline_schema() +
+                          "); CREATE TABLE body(record INTEGER PRIMARY KEY, json BLOB NOT NULL);"
                           " CREATE INDEX record_by_case ON record(case_hash, created)");
 }
 
@@ -134,7 +136,7 @@ class Inserter {
   static Result<Inserter> make(Database& database) {
     Result<Statement> record = database.prepare(headline_insert());
     if (!record.ok()) return record.error();
-    Result<Statement> body = database.prepare("INSERT OR IGNORE INTO body VALUES(?, ?)");
+    Result<Statement> body = database.prepare("INSERT OR IGNORE INTO body SELECT number, ?2 FROM record WHERE id = ?1");
     if (!body.ok()) return body.error();
     return Inserter(std::move(record).value(), std::move(body).value(), database);
   }
@@ -202,7 +204,8 @@ Store::~Store() = default;
 Result<Store> Store::create_or_open(const fs::path& file) {
   Result<Database> database = Database::open(file, Database::Mode::kCreate);
   if (!database.ok()) return database.error();
-  Status ready = database->execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+  Status ready = database->execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -" +
+                                   std::to_string(kCacheKib));
   if (!ready.ok()) return ready.error();
   Result<int64_t> tables = pragma(*database, "schema_version");
   if (!tables.ok()) return tables.error();
@@ -239,10 +242,18 @@ Result<AddReport> Store::add(const std::vector<fs::path>& places,
   if (!transaction.ok()) return transaction.error();
   Result<Inserter> inserter = Inserter::make(impl_->database);
   if (!inserter.ok()) return inserter.error();
+  // While one chunk goes in, the next is parsed.
+  const auto parse_from = [&](size_t first) {
+    const size_t last = std::min(first + kChunk, files.size());
+    return std::async(std::launch::async,
+                      [&files, first, last, threads] { return parse(files, first, last, threads); });
+  };
+  std::future<Result<std::vector<Row>>> ahead = parse_from(0);
   for (size_t first = 0; first < files.size(); first += kChunk) {
     const size_t last = std::min(first + kChunk, files.size());
-    const Result<std::vector<Row>> rows = parse(files, first, last, threads);
+    const Result<std::vector<Row>> rows = ahead.get();
     if (!rows.ok()) return rows.error();
+    if (last < files.size()) ahead = parse_from(last);
     for (const Row& row : *rows) {
       if (Status added = inserter->add(row); !added.ok()) return added.error();
     }
@@ -286,7 +297,7 @@ Result<std::vector<Headline>> Store::headlines(const HeadlineFilter& filter) con
 
 Result<std::vector<Record>> Store::records(const HeadlineFilter& filter) const {
   Result<Statement> statement =
-      select(impl_->database, "SELECT record.id, json FROM record JOIN body ON body.id = record.id", filter);
+      select(impl_->database, "SELECT record.id, json FROM record JOIN body ON body.record = record.number", filter);
   if (!statement.ok()) return statement.error();
   std::vector<Record> out;
   for (;;) {
@@ -303,7 +314,8 @@ Result<std::vector<Record>> Store::records(const HeadlineFilter& filter) const {
 }
 
 Result<Record> Store::record(const std::string& id) const {
-  Result<Statement> statement = impl_->database.prepare("SELECT json FROM body WHERE id = ?");
+  Result<Statement> statement =
+      impl_->database.prepare("SELECT json FROM record JOIN body ON body.record = record.number WHERE id = ?");
   if (!statement.ok()) return statement.error();
   statement->bind(0, std::string_view(id));
   const std::string where = impl_->database.where() + ": record " + id;

@@ -102,6 +102,13 @@ bool JsonNode::is_object() const { return present() && value_at(value_).is_objec
 bool JsonNode::is_text() const { return present() && value_at(value_).is_string(); }
 
 void JsonNode::fields(std::initializer_list<const char*> known) const {
+  const auto is_known = [&](const std::string& name) {
+    return std::any_of(known.begin(), known.end(), [&](const char* k) { return name == k; });
+  };
+  if (is_object()) {
+    const auto& members = value_at(value_).get_ref<const json::object_t&>();
+    if (std::all_of(members.begin(), members.end(), [&](const auto& m) { return is_known(m.first); })) return;
+  }
   fields(std::vector<std::string>(known.begin(), known.end()));
 }
 
@@ -115,7 +122,9 @@ void JsonNode::fields(const std::vector<std::string>& known) const {
 }
 
 bool JsonNode::has(const char* name) const {
-  return is_object() && value_at(value_).contains(name) && !value_at(value_)[name].is_null();
+  if (!is_object()) return false;
+  const auto found = value_at(value_).find(name);
+  return found != value_at(value_).end() && !found->is_null();
 }
 
 JsonNode JsonNode::at(const char* name) const {
@@ -230,17 +239,24 @@ std::string JsonNode::text_of(const std::vector<std::string>& allowed) const {
   return "";
 }
 
+std::string JsonNode::text_of(std::initializer_list<const char*> allowed) const {
+  if (is_text()) {
+    const auto& found = value_at(value_).get_ref<const std::string&>();
+    if (std::any_of(allowed.begin(), allowed.end(), [&](const char* a) { return found == a; })) return found;
+  }
+  return text_of(std::vector<std::string>(allowed.begin(), allowed.end()));
+}
+
 std::string JsonNode::canonical() const { return present() ? value_at(value_).dump() : "null"; }
 
 std::string JsonNode::canonical_without(const char* name) const {
-  if (!is_object()) return canonical();
-  std::string out = "{";
-  for (const auto& [key, value] : value_at(value_).items()) {
-    if (key == name) continue;
-    if (out.size() > 1) out += ',';
-    out += json(key).dump() + ":" + value.dump();
-  }
-  return out + "}";
+  if (!has(name)) return canonical();
+  // The document is the input's own and not const: the member leaves it for as long as the rest is written.
+  auto& members = const_cast<json::object_t&>(value_at(value_).get_ref<const json::object_t&>());
+  auto member = members.extract(name);
+  std::string out = canonical();
+  members.insert(std::move(member));
+  return out;
 }
 
 Result<std::string> canonical_json(std::string_view text, const std::string& where) {

@@ -56,6 +56,7 @@ class JsonNode {
   [[nodiscard]] bool boolean() const;
   [[nodiscard]] std::string text(size_t max_length = 4096) const;  // bytes of UTF-8; may be empty
   [[nodiscard]] std::string text_of(const std::vector<std::string>& allowed) const;
+  [[nodiscard]] std::string text_of(std::initializer_list<const char*> allowed) const;
   [[nodiscard]] std::string canonical() const;  // JSON with sorted keys and no spaces
   // The same of an object that has no member `name`.
   [[nodiscard]] std::string canonical_without(const char* name) const;

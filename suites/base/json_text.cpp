@@ -30,8 +30,10 @@ class Builder : public nlohmann::json_sax<json> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
-    key_ = name;
-    if (!stack_.back()->contains(name)) return true;
+    keys_.back() = name;
+    const auto [member, fresh] = stack_.back()->get_ref<json::object_t&>().try_emplace(name);
+    member_ = &member->second;
+    if (fresh) return true;
     fault_path = path();
     fault = "duplicate field " + in_quotes(name);
     return false;
@@ -66,9 +68,8 @@ class Builder : public nlohmann::json_sax<json> {
       parent.push_back(std::move(value));
       return &parent.back();
     }
-    json& member = parent[key_];
-    member = std::move(value);
-    return &member;
+    *member_ = std::move(value);
+    return member_;
   }
   bool add(json value) {
     place(std::move(value));
@@ -79,8 +80,8 @@ class Builder : public nlohmann::json_sax<json> {
       fault = "more than " + std::to_string(max_depth_) + " objects and arrays inside one another";
       return false;
     }
-    keys_.push_back(key_);
     stack_.push_back(place(std::move(value)));
+    keys_.emplace_back();
     return true;
   }
   bool close() {
@@ -98,7 +99,7 @@ class Builder : public nlohmann::json_sax<json> {
         out += std::to_string(parent.size() - 1);
         out += ']';
       } else {
-        out = member_path(out, keys_[i]);
+        out = member_path(out, keys_[i - 1]);
       }
     }
     return out;
@@ -106,9 +107,9 @@ class Builder : public nlohmann::json_sax<json> {
 
   std::string_view text_;
   int max_depth_;
-  std::vector<json*> stack_;  // containers being read; a parent does not grow while its child is open
-  std::vector<std::string> keys_;
-  std::string key_;
+  std::vector<json*> stack_;       // containers being read; a parent does not grow while its child is open
+  std::vector<std::string> keys_;  // the member being read of each of them
+  json* member_ = nullptr;         // its value
 };
 
 // Finds where in a text that is known to be JSON a value begins.

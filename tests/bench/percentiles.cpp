@@ -10,6 +10,8 @@
 
 namespace {
 
+constexpr double kTargetS = 1;  // for 10 million
+
 double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 }  // namespace
@@ -45,7 +47,10 @@ int main(int argc, char** argv) {
   const assay::Latency l = assay::latency(x, start, 0.98);
   const double done = now_s();
   std::printf("%zu samples\n", n);
-  std::printf("p50, p90, p99, p99.9, each with two bounds:  %.3f s (target for 10 million: 1 s)\n", selected - begin);
+  const double per_10m = (selected - begin) * 10 / millions;
+  std::printf(
+      "p50, p90, p99, p99.9, each with two bounds:  %.3f s, %.3f s per 10 million: %.2f of the target of %.0f s\n",
+      selected - begin, per_10m, per_10m / kTargetS, kTargetS);
   std::printf("whole summary with jitter, drift, period:    %.3f s\n", done - selected);
   std::printf("p99.9 %.0f ns (%.0f to %.0f)\n", l.quantiles[3].value.value_or(0), values[6], values[7]);
   return 0;

@@ -15,6 +15,9 @@
 namespace assay {
 namespace {
 
+constexpr double kReportTargetS = 5;  // of 100,000 records, aggregated
+constexpr double kPageTargetMb = 5;   // of 1,000 records
+
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -31,7 +34,8 @@ std::vector<Record> nights_of_records(const ModelShape& model, size_t from, size
   return out;
 }
 
-Status write_page(const ReportModel& model, const std::filesystem::path& file) {
+// `target_mb` of the page; 0: none is set.
+Status write_page(const ReportModel& model, const std::filesystem::path& file, double target_mb) {
   const std::string json = report_json(model);
   std::printf("  JSON %.2f MB", static_cast<double>(json.size()) / 1e6);
   const Result<std::string> page = read_text_file(ASSAY_BINARY_DIR "/share/assay/web/report.html");
@@ -41,7 +45,10 @@ Status write_page(const ReportModel& model, const std::filesystem::path& file) {
   }
   const Result<std::string> whole = report_page(*page, json, "en");
   if (!whole.ok()) return whole.error();
-  std::printf(", page %.2f MB -> %s\n", static_cast<double>(whole->size()) / 1e6, file.c_str());
+  const double mb = static_cast<double>(whole->size()) / 1e6;
+  std::printf(", page %.2f MB", mb);
+  if (target_mb > 0) std::printf(": %.2f of the target of %.0f MB", mb / target_mb, target_mb);
+  std::printf(" -> %s\n", file.c_str());
   return write_file_atomic(file, *whole);
 }
 
@@ -51,7 +58,7 @@ Status thousand(const ModelShape& shape, const std::filesystem::path& folder) {
   const auto start = std::chrono::steady_clock::now();
   const ReportModel model = report_model(records, {});
   std::printf("%zu simulated records of 600 steps: model in %.2f s\n", records.size(), seconds_since(start));
-  return write_page(model, folder / "report-1000.html");
+  return write_page(model, folder / "report-1000.html", kPageTargetMb);
 }
 
 Status from_store(const ModelShape& shape, size_t count, const std::filesystem::path& folder) {
@@ -74,8 +81,10 @@ Status from_store(const ModelShape& shape, size_t count, const std::filesystem::
   if (!model.ok()) return model.error();
   std::printf("aggregated report over the store: model in %.2f s (%zu groups)\n", seconds_since(start),
               model->groups.size());
-  const Status written = write_page(*model, folder / "report-store.html");
-  std::printf("  with its page: %.2f s\n", seconds_since(start));
+  Status written = write_page(*model, folder / "report-store.html", 0);
+  const double whole_s = seconds_since(start);
+  std::printf("  with its page: %.2f s: %.2f of the target of %.0f s for 100,000 records\n", whole_s,
+              whole_s / kReportTargetS, kReportTargetS);
   return written;
 }
 

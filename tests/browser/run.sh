@@ -13,7 +13,7 @@ for name in chromium chromium-browser google-chrome google-chrome-stable; do
 done
 [ -n "${chromium:-}" ] || { echo "run.sh: no Chromium; harness/dependencies.sh test installs it" >&2; exit 1; }
 
-cp "$here"/{package.json,package-lock.json,.npmrc,page.mjs,report.test.mjs} "$work/"
+cp "$here"/{package.json,package-lock.json,.npmrc,page.mjs,report.test.mjs} "$here/../bench/page_open.mjs" "$work/"
 cd "$work"
 if ! cmp -s package-lock.json installed.lock; then
   npm ci --no-progress --loglevel=error
