@@ -178,6 +178,47 @@ SheetTable break_even_table(const std::vector<CostRow>& rows) {
   return table;
 }
 
+// Of each two of the same model and class of token.
+SheetTable probability_table(const std::vector<CostRow>& rows) {
+  SheetTable table{"probability_cheaper",
+                   "How likely it is the cheaper (Monte Carlo over all inputs; shared inputs move together)",
+                   {{"chip", "chip", false},
+                    {"rival", "rival", false},
+                    {"class", "tokens", false},
+                    {"probability", "P(cheaper)", true},
+                    {"basis", "basis", false}},
+                   {}};
+  for (size_t a = 0; a < rows.size(); ++a) {
+    for (size_t b = a + 1; b < rows.size(); ++b) {
+      const TokenClass c = rows[a].cost.headline;
+      if (rows[a].priced.subject.model != rows[b].priced.subject.model || c != rows[b].cost.headline) continue;
+      if (rows[a].cost.basis != rows[b].cost.basis) continue;  // bases are never ranked together
+      const std::optional<double> p =
+          probability_cheaper(rows[a].priced.inputs, rows[b].priced.inputs, c, rows[a].cost.options);
+      if (!p) continue;
+      std::string basis = cost_basis_text(rows[a].cost);
+      if (const std::string rival = cost_basis_text(rows[b].cost); rival != basis) basis.append(" | ").append(rival);
+      table.rows.push_back({subject_text(rows[a].priced), subject_text(rows[b].priced), token_class_name(c),
+                            SheetCell{percent_text(*p), *p}, basis});
+    }
+  }
+  return table;
+}
+
+SheetTable clip_table(const std::vector<CostRow>& clips) {
+  SheetTable table{"clip", "A clip on one accelerator", {{"chip", "chip", false}, {"seconds", "seconds", true}}, {}};
+  for (const SheetColumn& c : amount_columns("yuan_per_clip", "CNY/clip")) table.columns.push_back(c);
+  table.columns.push_back({"basis", "basis", false});
+  for (const CostRow& r : clips) {
+    const Estimate& seconds = *r.priced.subject.clip_seconds;
+    std::vector<SheetCell> row{subject_text(r.priced), SheetCell{money_text(seconds.typical), seconds.typical}};
+    add_amount(clip_cost(r.cost.per_hour, 1, seconds), 1, &row);
+    row.emplace_back(r.priced.subject.basis + "; prices " + r.cost.price_basis);
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
 }  // namespace
 
 std::string money_text(double value) {
@@ -199,21 +240,25 @@ std::string money_interval_text(const Interval& interval, double scale) {
 std::string subject_text(const PricedSubject& subject) {
   const CostSubject& s = subject.subject;
   std::string out = !subject.chip ? s.product : subject.chip->name.empty() ? subject.chip->id : subject.chip->name;
-  if (!s.model.empty()) out += ", " + s.model + " " + s.dtype;
-  return out;
+  if (!s.model.empty()) out += ", " + s.model + (s.dtype.empty() ? "" : " " + s.dtype);
+  return s.clip.empty() ? out : out + ", " + s.clip;
 }
 
 std::string cost_basis_text(const Cost& cost) {
   return cost.basis + (cost.price_basis.empty() ? "" : "; prices " + cost.price_basis);
 }
 
-Sheet cost_sheet(const std::vector<CostRow>& rows) {
+Sheet cost_sheet(const std::vector<CostRow>& tokens, const std::vector<CostRow>& clips) {
   Sheet sheet;
-  sheet.tables.push_back(cost_table(rows, &sheet.notes));
+  std::vector<CostRow> rows = tokens;
+  rows.insert(rows.end(), clips.begin(), clips.end());
+  if (!tokens.empty()) sheet.tables.push_back(cost_table(tokens, &sheet.notes));
+  if (!clips.empty()) sheet.tables.push_back(clip_table(clips));
   sheet.tables.push_back(hour_table(rows));
   sheet.tables.push_back(inputs_table(rows));
-  sheet.tables.push_back(tornado_table(rows));
-  sheet.tables.push_back(break_even_table(rows));
+  sheet.tables.push_back(tornado_table(tokens));
+  sheet.tables.push_back(break_even_table(tokens));
+  sheet.tables.push_back(probability_table(tokens));
   for (const CostRow& r : rows) {
     for (const std::string& note : r.priced.subject.notes) add_note(&sheet.notes, subject_text(r.priced) + ": " + note);
     for (const std::string& note : r.priced.notes) add_note(&sheet.notes, subject_text(r.priced) + ": " + note);

@@ -17,8 +17,9 @@ struct CostRow {
 };
 
 // Per class of token and per subject: yuan per 100K and 1M tokens with intervals, what electricity alone costs; the
-// inputs with source and grade; what moves the result; break-even chip prices between each two.
-Sheet cost_sheet(const std::vector<CostRow>& rows);
+// inputs with source and grade; what moves the result; break-even chip prices between each two, and how likely each is
+// the cheaper. `clips`: yuan per clip of those that records compose.
+Sheet cost_sheet(const std::vector<CostRow>& rows, const std::vector<CostRow>& clips = {});
 
 // The target in both units of the press (per 100K and per 1M tokens); the waterfall and the levers are of the unit that
 // the target names. `cny`: one unit of the target's currency in CNY.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 
 #include "harness/cli/money.h"
@@ -47,10 +48,13 @@ const char* word_of(const ClaimVerdict& v) {
                                              : "can't tell";
 }
 
+bool of_clip(const Claim& claim) { return claim.kind == ClaimKind::kClipPrice || claim.kind == ClaimKind::kClipTime; }
+
 void add_row(const CostRow& row, const Claim& claim, const ClaimVerdict& v, SheetTable* table) {
   const bool known = v.actual.value.has_value();
-  const bool of_clip = claim.kind == ClaimKind::kClipPrice || claim.kind == ClaimKind::kClipTime;
-  const std::string basis = of_clip && known ? "reported; prices " + row.cost.price_basis : cost_basis_text(row.cost);
+  const std::string clip_basis = row.priced.subject.clip_seconds ? row.priced.subject.basis : "reported";
+  const std::string basis =
+      of_clip(claim) && known ? clip_basis + "; prices " + row.cost.price_basis : cost_basis_text(row.cost);
   const auto number = [](double value) { return SheetCell{money_text(value), value}; };
   table->rows.push_back({claim.id, subject_text(row.priced), word_of(v), number(v.limit),
                          known ? number(*v.actual.value) : SheetCell{},
@@ -84,16 +88,23 @@ Result<int> run_claims(const Arguments& arguments) {
                            {"source", "as printed", false}},
                           {}});
   for (const Claim& claim : *claims) {
-    for (const CostRow& row : priced->rows) {
-      const Result<ClaimVerdict> verdict = judge_claim(claim, row.cost, *evidence, priced->book);
+    // A clip that the records compose is judged by its own time; --clip is someone's word for a chip.
+    const bool composed = of_clip(claim) && !evidence->clip_seconds && !priced->clips.empty();
+    for (const CostRow& row : composed ? priced->clips : priced->rows) {
+      ClaimEvidence of_row = *evidence;
+      if (composed) of_row.clip_seconds = row.priced.subject.clip_seconds;
+      const Result<ClaimVerdict> verdict = judge_claim(claim, row.cost, of_row, priced->book);
       if (!verdict.ok()) return bad_input(file + ": " + claim.id + ": " + verdict.error().message);
       add_row(row, claim, *verdict, &sheet.tables.front());
-      if (!verdict->actual.value) sheet.notes.push_back(claim.id + ": " + verdict->reason);
+      const std::string why = claim.id + ": " + verdict->reason;
+      const bool said = std::find(sheet.notes.begin(), sheet.notes.end(), why) != sheet.notes.end();
+      if (!verdict->actual.value && !said) sheet.notes.push_back(why);
     }
     if (!claim.note.empty()) sheet.notes.push_back(claim.id + ": " + claim.note);
   }
-  const Sheet costs = cost_sheet(priced->rows);
+  const Sheet costs = cost_sheet(priced->rows, priced->clips);
   sheet.notes.insert(sheet.notes.end(), costs.notes.begin(), costs.notes.end());
+  sheet.notes.insert(sheet.notes.end(), priced->left_out.begin(), priced->left_out.end());
   for (const SheetTable& table : costs.tables) {
     if (table.name == "inputs") sheet.tables.push_back(table);
   }

@@ -9,7 +9,9 @@ namespace {
 Result<int> run_cost(const Arguments& arguments) {
   const Result<PricedRows> priced = priced_rows(arguments);
   if (!priced.ok()) return priced.error();
-  std::fputs(render_sheet(cost_sheet(priced->rows), table_format(arguments), stdout_options()).c_str(), stdout);
+  Sheet sheet = cost_sheet(priced->rows, priced->clips);
+  sheet.notes.insert(sheet.notes.end(), priced->left_out.begin(), priced->left_out.end());
+  std::fputs(render_sheet(sheet, table_format(arguments), stdout_options()).c_str(), stdout);
   return kExitOk;
 }
 
@@ -29,7 +31,11 @@ CommandSpec cost_command() {
       "\n"
       "Owned, an hour of use costs [CRF x (price with server - salvage discounted) + opex] / (8760 x utilisation) + kW "
       "at "
-      "the wall x PUE x tariff; rented, the rent. A token costs an hour / (3600 x tokens per second).\n"
+      "the wall x PUE x tariff; rented, the rent. A token costs an hour / (3600 x tokens per second); a clip, its "
+      "seconds / 3600 of an hour, where "
+      "the records hold the parts of one. Imported records count where their source says of how many accelerators its "
+      "rate "
+      "is.\n"
       "\n"
       "Every input is listed with its range, source and grade. The 95 % interval comes from drawing all of them at "
       "once. "

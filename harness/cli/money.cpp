@@ -1,5 +1,6 @@
 #include "harness/cli/money.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "suites/base/nearest.h"
@@ -62,6 +63,35 @@ Status add_rates(const Arguments& arguments, CostChoices* choices) {
   return ok_status();
 }
 
+Result<std::vector<CostSubject>> subjects_of(const Arguments& arguments, const CostChoices& choices,
+                                             const PriceBook& book) {
+  const Result<LatencyLimits> limits = limits_of(arguments);
+  if (!limits.ok()) return limits.error();
+  std::vector<Record> records;
+  for (const std::string& place : arguments.operands()) {
+    Result<std::vector<Record>> found = read_records(place);
+    if (!found.ok()) return found.error();
+    if (found->empty()) return bad_input(place + ": expected records (*.record.json), found none");
+    for (Record& r : *found) records.push_back(std::move(r));
+  }
+  if (records.empty()) {
+    if (!arguments.has("rate")) return bad_input("expected RECORD... or --rate CLASS=TOKENS_PER_S; see --help");
+    CostSubject given;
+    given.product = choices.chip.empty() ? "given rate" : choices.chip;
+    given.basis = "reported";
+    return std::vector<CostSubject>{given};
+  }
+  std::vector<CostSubject> subjects = cost_subjects(records, *limits, book);
+  if (subjects.empty())
+    return bad_input(
+        "none of the records has a rate of tokens or composes a clip: expected prefill, decode or video steps that "
+        "ran, "
+        "or imported rates of a stated number of accelerators");
+  return subjects;
+}
+
+}  // namespace
+
 Result<CostChoices> choices_of(const Arguments& arguments, const PriceBook& book) {
   CostChoices choices;
   choices.chip = arguments.text("chip");
@@ -117,32 +147,6 @@ Result<CostOptions> draws_of(const Arguments& arguments) {
   return options;
 }
 
-Result<std::vector<CostSubject>> subjects_of(const Arguments& arguments, const CostChoices& choices,
-                                             const PriceBook& book) {
-  const Result<LatencyLimits> limits = limits_of(arguments);
-  if (!limits.ok()) return limits.error();
-  std::vector<Record> records;
-  for (const std::string& place : arguments.operands()) {
-    Result<std::vector<Record>> found = read_records(place);
-    if (!found.ok()) return found.error();
-    if (found->empty()) return bad_input(place + ": expected records (*.record.json), found none");
-    for (Record& r : *found) records.push_back(std::move(r));
-  }
-  if (records.empty()) {
-    if (!arguments.has("rate")) return bad_input("expected RECORD... or --rate CLASS=TOKENS_PER_S; see --help");
-    CostSubject given;
-    given.product = choices.chip.empty() ? "given rate" : choices.chip;
-    given.basis = "reported";
-    return std::vector<CostSubject>{given};
-  }
-  std::vector<CostSubject> subjects = cost_subjects(records, *limits, book);
-  if (subjects.empty())
-    return bad_input("none of the records has a rate of tokens: expected prefill or decode that ran");
-  return subjects;
-}
-
-}  // namespace
-
 fs::path prices_dir() {
   if (const char* set = std::getenv("ASSAY_PRICES_DIR"); set != nullptr && *set != '\0') return set;
   std::error_code code;
@@ -161,7 +165,7 @@ Result<PriceBook> price_book(const Arguments& arguments) {
   return book;
 }
 
-std::vector<OptionSpec> money_options() {
+std::vector<OptionSpec> price_options() {
   return {
       {"prices", "FILE", "a price book of yours, over the shipped one", Complete::kFile, {}, true},
       {"chip", "NAME", "the chip of the price book that the records are of", Complete::kNothing, {}, false},
@@ -179,14 +183,20 @@ std::vector<OptionSpec> money_options() {
        Complete::kNothing,
        {},
        true},
-      {"rate", "CLASS=VALUE", "tokens/s that someone reports: input, output or blended", Complete::kNothing, {}, true},
       {"mix", "C:I:O", "tokens of cached input, input, output, for the blended cost", Complete::kNothing, {}, false},
       {"tpot", "MS", "only decode steps whose p99 keeps this", Complete::kNothing, {}, false},
       {"ttft", "MS", "only prefill steps whose p99 keeps this", Complete::kNothing, {}, false},
       {"seed", "N", "of the Monte Carlo draws (default 1)", Complete::kNothing, {}, false},
-      {"draws", "N", "how many (default 10000)", Complete::kNothing, {}, false},
-      format_option(),
-      json_option()};
+      {"draws", "N", "how many (default 10000)", Complete::kNothing, {}, false}};
+}
+
+std::vector<OptionSpec> money_options() {
+  std::vector<OptionSpec> options = price_options();
+  options.push_back(
+      {"rate", "CLASS=VALUE", "tokens/s that someone reports: input, output or blended", Complete::kNothing, {}, true});
+  options.push_back(format_option());
+  options.push_back(json_option());
+  return options;
 }
 
 Result<PricedRows> priced_rows(const Arguments& arguments) {
@@ -199,13 +209,20 @@ Result<PricedRows> priced_rows(const Arguments& arguments) {
   const Result<std::vector<CostSubject>> subjects = subjects_of(arguments, *choices, *book);
   if (!subjects.ok()) return subjects.error();
   PricedRows out;
+  std::optional<Error> unpriced;
   for (const CostSubject& subject : *subjects) {
     Result<PricedSubject> priced = price_subject(subject, *choices, *book);
-    if (!priced.ok()) return priced.error();
+    if (!priced.ok()) {
+      unpriced = priced.error();
+      const std::string note = "left out: " + unpriced->message;
+      if (std::find(out.left_out.begin(), out.left_out.end(), note) == out.left_out.end()) out.left_out.push_back(note);
+      continue;
+    }
     CostRow row{std::move(priced).value(), {}};
     row.cost = cost(row.priced.inputs, *options);
-    out.rows.push_back(std::move(row));
+    (subject.clip_seconds ? out.clips : out.rows).push_back(std::move(row));
   }
+  if (out.rows.empty() && out.clips.empty()) return *unpriced;
   out.book = std::move(book).value();
   return out;
 }

@@ -13,12 +13,21 @@ std::filesystem::path prices_dir();
 // The shipped book with each of --prices over it, in order.
 Result<PriceBook> price_book(const Arguments& arguments);
 
-// --prices, --chip, --tariff, ... and the formats.
+// --prices, --chip, --tariff, --rent, --set, ...: what a cost is reckoned with.
+std::vector<OptionSpec> price_options();
+// These, --rate and the formats.
 std::vector<OptionSpec> money_options();
+
+// What price_options() were given; each value is checked.
+Result<CostChoices> choices_of(const Arguments& arguments, const PriceBook& book);
+Result<LatencyLimits> limits_of(const Arguments& arguments);
+Result<CostOptions> draws_of(const Arguments& arguments);
 
 struct PricedRows {
   PriceBook book;
-  std::vector<CostRow> rows;  // one per device product, model, dtype and basis
+  std::vector<CostRow> rows;          // of tokens: one per device product, model, dtype, tier and basis
+  std::vector<CostRow> clips;         // one per clip that the records compose
+  std::vector<std::string> left_out;  // what has no price, and what it needs
 };
 // Prices the operands' records by the options. Without records, --rate makes the one subject.
 Result<PricedRows> priced_rows(const Arguments& arguments);

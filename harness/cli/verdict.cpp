@@ -17,7 +17,10 @@ Result<int> run_verdict(const Arguments& arguments) {
   if (!priced.ok()) return priced.error();
   const Result<Estimate> cny = in_yuan(1, target->currency, priced->book);
   if (!cny.ok()) return bad_input("--target: " + cny.error().message);
-  const Sheet sheet = verdict_sheet(priced->rows, *target, *cny, reference_tariff(priced->book));
+  if (priced->rows.empty())
+    return bad_input("none of the records has a rate of tokens; 'assay claims' judges prices of clips");
+  Sheet sheet = verdict_sheet(priced->rows, *target, *cny, reference_tariff(priced->book));
+  sheet.notes.insert(sheet.notes.end(), priced->left_out.begin(), priced->left_out.end());
   std::fputs(render_sheet(sheet, table_format(arguments), stdout_options()).c_str(), stdout);
   return kExitOk;
 }

@@ -1,5 +1,5 @@
 // Published MLPerf Inference results: summary_results.json of a round's results repository, and the summary.csv of the
-// submission checker. One record per entry. An entry's power result is a figure beside its performance.
+// submission checker. One record per entry.
 #include <algorithm>
 
 #include "results/import/source.h"
@@ -118,9 +118,9 @@ Result<std::vector<Record>> read_json(const Source& source) {
     (void)row.at("Performance_Result").number();
     const std::optional<double> value = positive(row, "Performance_Result", kMaxRate);
     add_result(entry, field(entry, "Performance_Units"), "Performance_Result", value.value_or(0), &r);
-    if (row.has("Power_Result") && row.has("Power_Units")) {
-      const std::optional<double> power = positive(row, "Power_Result", kMaxRate);
-      add_result(entry, field(entry, "Power_Units"), "Power_Result", power.value_or(0), &r);
+    // What the field holds (the whole system's mean power, or an efficiency) no second source says: text, not a figure.
+    if (row.has("Power_Result")) {
+      r.warnings.emplace_back("Power_Result stands as the source states it; it is not taken for a figure of power");
     }
     fill(entry, &r);
     records.push_back(std::move(r));

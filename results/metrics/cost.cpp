@@ -235,7 +235,7 @@ Cost cost(const CostInputs& inputs, const CostOptions& options) {
   return result;
 }
 
-std::string missing_cost_inputs(const CostInputs& inputs) {
+std::string missing_cost_inputs(const CostInputs& inputs, bool of_tokens) {
   static const std::vector<CostInput> kOwned{CostInput::kChipPrice,    CostInput::kServerFactor, CostInput::kLifeYears,
                                              CostInput::kDiscountRate, CostInput::kSalvageShare, CostInput::kOpexShare,
                                              CostInput::kUtilisation,  CostInput::kWallKw,       CostInput::kPue,
@@ -246,18 +246,40 @@ std::string missing_cost_inputs(const CostInputs& inputs) {
   for (const CostInput i : inputs.rented ? kRented : kOwned) {
     if (!inputs.at(i)) add(cost_input_name(i));
   }
-  if (!inputs.at(CostInput::kInputRate) && !inputs.at(CostInput::kOutputRate) && !inputs.at(CostInput::kBlendedRate)) {
+  if (of_tokens && !inputs.at(CostInput::kInputRate) && !inputs.at(CostInput::kOutputRate) &&
+      !inputs.at(CostInput::kBlendedRate)) {
     add("a rate of tokens");
   }
   return out;
 }
 
-Amount clip_cost(const Amount& per_hour, double accelerators, double seconds) {
+Amount clip_cost(const Amount& per_hour, double accelerators, const Estimate& seconds) {
   Amount out = per_hour;
-  const double hours = accelerators * seconds / 3600;
-  if (out.value) *out.value *= hours;
-  out.interval = {per_hour.interval.low * hours, per_hour.interval.high * hours};
+  const double hours = accelerators / 3600;
+  if (out.value) *out.value *= hours * seconds.typical;
+  out.interval = {per_hour.interval.low * hours * seconds.low, per_hour.interval.high * hours * seconds.high};
   return out;
+}
+
+std::optional<double> probability_cheaper(const CostInputs& a, const CostInputs& b, TokenClass c,
+                                          const CostOptions& options) {
+  const auto same = [](const Estimate& x, const Estimate& y) {
+    return x.low == y.low && x.typical == y.typical && x.high == y.high && x.source == y.source && x.note == y.note;
+  };
+  const size_t output = 1 + static_cast<size_t>(c);
+  Draw draw(options.seed);
+  double cheaper = 0;
+  for (int d = 0; d < options.draws; ++d) {
+    CostPoint pa, pb;
+    for (const CostInput i : all_cost_inputs()) {
+      if (a.at(i)) pa.at(i) = draw.value_of(*a.at(i));
+      if (b.at(i)) pb.at(i) = a.at(i) && same(*a.at(i), *b.at(i)) ? pa.at(i) : draw.value_of(*b.at(i));
+    }
+    const double of_a = outputs_at(pa, a)[output], of_b = outputs_at(pb, b)[output];
+    if (std::isnan(of_a) || std::isnan(of_b)) return std::nullopt;
+    cheaper += of_a < of_b ? 1 : of_a == of_b ? 0.5 : 0;
+  }
+  return cheaper / options.draws;
 }
 
 std::optional<double> break_even_chip_price(const CostInputs& inputs, TokenClass c, double rival_per_token) {

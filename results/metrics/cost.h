@@ -125,11 +125,18 @@ struct Cost {
 };
 Cost cost(const CostInputs& inputs, const CostOptions& options = {});
 
-// Names of the inputs that are needed and missing, "" if none: rent, or price and the rest of owning; and a rate.
-std::string missing_cost_inputs(const CostInputs& inputs);
+// Names of the inputs that are needed and missing, "" if none: rent, or price and the rest of owning; and for a cost of
+// tokens a rate.
+std::string missing_cost_inputs(const CostInputs& inputs, bool of_tokens = true);
 
-// CNY of one clip that takes `seconds` on `accelerators`, an hour of each costing per_hour.
-Amount clip_cost(const Amount& per_hour, double accelerators, double seconds);
+// CNY of one clip that takes `seconds` on `accelerators`, an hour of each costing per_hour. The interval has both at
+// the same end: the widest that the two allow.
+Amount clip_cost(const Amount& per_hour, double accelerators, const Estimate& seconds);
+
+// P(a < b), the costs of a token of class c: both drawn together, an input that both share (the same figure of the same
+// source) with one draw, the others apart. None where one has no cost of it.
+std::optional<double> probability_cheaper(const CostInputs& a, const CostInputs& b, TokenClass c,
+                                          const CostOptions& options = {});
 
 // The chip price at which the owned `inputs` cost `rival_per_token` for a token of class c, in closed form; negative
 // where not even a gift would do. None where the inputs are rented or incomplete.

@@ -10,6 +10,9 @@
 namespace assay {
 namespace {
 
+constexpr double kConfidence = 0.95;
+constexpr uint64_t kBootstrapSeed = 1;
+
 struct Part {
   const Record* record;
   Case work;
@@ -23,7 +26,9 @@ ClipPart part_of(const std::string& name, double count, const Part& part, const 
   out.count = count;
   const auto& steps = r.samples.host_ns;
   const double total_ns = std::accumulate(steps.begin(), steps.end(), 0.0);
-  out.seconds_each = total_ns / static_cast<double>(steps.size()) / 1e9;
+  const double mean_ns = total_ns / static_cast<double>(steps.size());
+  const Interval mean = bootstrap_mean({steps.begin(), steps.end()}, kConfidence, kBootstrapSeed);
+  out.seconds_each = mean_ns / 1e9;
   out.basis = r.basis;
   out.record = r.id;
   if (r.dtype != dtype) out.note = r.dtype;
@@ -34,6 +39,8 @@ ClipPart part_of(const std::string& name, double count, const Part& part, const 
     const std::string layers = std::to_string(e.layers_run) + " of " + std::to_string(e.layers_total) + " layers ran";
     out.note += (out.note.empty() ? "" : ", ") + layers;
   }
+  const double scale = out.seconds_each / mean_ns;
+  out.interval = {std::max(mean.low, 0.0) * scale, mean.high * scale};
   return out;
 }
 
@@ -66,6 +73,7 @@ ClipEstimate compose(const Part& dit, const VideoSchedule& schedule, const std::
   ClipEstimate out;
   out.model = v.name;
   out.device = dit.record->device;
+  out.product = dit.record->device_product.empty() ? out.device : dit.record->device_product;
   out.dtype = dit.record->dtype;
   out.assumption = v.assumption;
   out.clip = {dit.work.frames, dit.work.height, dit.work.width, v.clip.fps};
@@ -97,6 +105,15 @@ ClipEstimate compose(const Part& dit, const VideoSchedule& schedule, const std::
 double ClipEstimate::seconds() const {
   return std::accumulate(parts.begin(), parts.end(), 0.0,
                          [](double sum, const ClipPart& p) { return sum + p.seconds(); });
+}
+
+Interval ClipEstimate::seconds_interval() const {
+  Interval out{0, 0};
+  for (const ClipPart& p : parts) {
+    out.low += p.count * p.interval.low;
+    out.high += p.count * p.interval.high;
+  }
+  return out;
 }
 
 int64_t denoising_runs(const VideoSchedule& schedule, int64_t batch) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "results/metrics/throughput.h"
 #include "results/record.h"
 #include "suites/video.h"
 
@@ -15,6 +16,7 @@ struct ClipPart {
   std::string name;  // "denoising", "text encoder", "VAE tiles"
   double count = 0;
   double seconds_each = 0;
+  Interval interval;   // of seconds_each, 95 %
   std::string basis;   // of seconds_each
   std::string record;  // id of the record it comes from
   std::string note;    // "10 of 40 blocks ran", "f32", ...
@@ -22,7 +24,7 @@ struct ClipPart {
 };
 
 struct ClipEstimate {
-  std::string model, device, dtype, schedule_text;
+  std::string model, device, product, dtype, schedule_text;
   bool assumption = false;  // the model stands for one whose architecture is not public
   VideoClip clip;
   VideoSchedule schedule;
@@ -30,6 +32,7 @@ struct ClipEstimate {
   std::vector<std::string> missing;  // parts without a record: the sum is a lower bound
   std::string basis;                 // simulated or reported where a part is, else projected
   [[nodiscard]] double seconds() const;
+  [[nodiscard]] Interval seconds_interval() const;  // every part at the same end: no narrower than the sum's
   [[nodiscard]] double clips_per_hour() const { return 3600 / seconds(); }
 };
 

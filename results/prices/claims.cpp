@@ -85,15 +85,6 @@ Amount seconds_amount(const Estimate& seconds) {
   return out;
 }
 
-// The hour's price and the seconds each at their own end: the widest that the two intervals allow.
-Amount clip_amount(const Amount& hour, const ClaimEvidence& e) {
-  if (!hour.value) return hour;
-  Amount out = clip_cost(hour, e.accelerators, e.clip_seconds->typical);
-  out.interval.low = hour.interval.low * e.accelerators * e.clip_seconds->low / 3600;
-  out.interval.high = hour.interval.high * e.accelerators * e.clip_seconds->high / 3600;
-  return out;
-}
-
 }  // namespace
 
 Result<std::vector<Claim>> parse_claims(const std::string& text, const std::string& where) {
@@ -136,7 +127,7 @@ Result<ClaimVerdict> judge_claim(const Claim& claim, const Cost& cost, const Cla
     case ClaimKind::kClipPrice:
       out.unit = "CNY/clip";
       out.limit = claim.target.value * cny;
-      if (evidence.clip_seconds) out.actual = clip_amount(cost.per_hour, evidence);
+      if (evidence.clip_seconds) out.actual = clip_cost(cost.per_hour, evidence.accelerators, *evidence.clip_seconds);
       break;
     case ClaimKind::kClipTime:
       out.unit = "s/clip";
@@ -156,7 +147,7 @@ Result<ClaimVerdict> judge_claim(const Claim& claim, const Cost& cost, const Cla
   out.reason = out.actual.reason;
   const bool of_clips = claim.kind == ClaimKind::kClipPrice || claim.kind == ClaimKind::kClipTime;
   if (of_clips && !evidence.clip_seconds)
-    out.reason = "no record times a whole clip; --clip gives a time that someone reports";
+    out.reason = "no records compose a clip; --clip gives a time that someone reports";
   if (claim.kind == ClaimKind::kTaskPrice && !evidence.task)
     out.reason = "what a task is: --task CACHED:INPUT:OUTPUT tokens";
   if (out.actual.value) out.reached = reached(out.actual, out.limit);

@@ -32,6 +32,7 @@ class Assembly {
     out_.inputs.mix = choices.mix;
     out_.inputs.at(CostInput::kInputRate) = subject.input_rate;
     out_.inputs.at(CostInput::kOutputRate) = subject.output_rate;
+    out_.inputs.at(CostInput::kBlendedRate) = subject.blended_rate;
   }
 
   Result<PricedSubject> run() {
@@ -41,7 +42,7 @@ class Assembly {
     for (const auto& [input, value] : choices_.overrides) at(input) = value;
     if (at(CostInput::kBlendedRate)) out_.inputs.mix = {0, 0, 0, "all tokens together"};
     choose_side();
-    const std::string missing = missing_cost_inputs(out_.inputs);
+    const std::string missing = missing_cost_inputs(out_.inputs, !out_.subject.clip_seconds);
     if (missing.empty()) return std::move(out_);
     const std::string name = out_.chip ? out_.chip->id : out_.subject.product;
     return bad_input("the cost of " + name + " needs " + missing +

@@ -17,10 +17,13 @@ struct LatencyLimits {
   std::optional<double> tpot_ms, ttft_ms;
 };
 
-// What is priced together: the records of one device product, model, dtype and basis (bases are never mixed).
+// What is priced together: the records of one device product, model, dtype, tier and basis (bases are never mixed).
 struct CostSubject {
-  std::string product, device, model, dtype, basis;
+  std::string product, device, model, dtype, tier, basis;
   std::optional<Estimate> input_rate, output_rate;  // tokens/s of one accelerator, the best within the limits
+  std::optional<Estimate> blended_rate;             // of all tokens, where a source says no more
+  std::optional<Estimate> clip_seconds;             // of a clip composed from its parts' records; then no rates
+  std::string clip;                                 // "81f 480x832, 50 x 2"
   std::string input_case, output_case;
   RateLadder ladder;                       // at saturation and at the roofline's peak
   std::optional<Estimate> wall_kw;         // where the record's energy source sees the whole machine
@@ -28,7 +31,7 @@ struct CostSubject {
   std::vector<std::string> records;        // ids
   std::vector<std::string> notes;          // what was left out and why
 };
-// In order of the records. Records without a rate of tokens are left out with a note.
+// In order of the records, clips last. Records without a rate of tokens are left out with a note.
 std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const LatencyLimits& limits,
                                        const PriceBook& book);
 

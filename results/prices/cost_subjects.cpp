@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "results/metrics/energy.h"
 #include "results/metrics/metrics.h"
+#include "results/metrics/reported_rate.h"
+#include "results/metrics/video_clip.h"
 #include "results/prices/cost_inputs.h"
 #include "results/prices/datasheet.h"
 
@@ -64,7 +67,24 @@ std::optional<CaseRate> case_rate(const Record& r, const Metrics& m, const Price
 }
 
 bool same_subject(const CostSubject& s, const Record& r, const std::string& basis) {
-  return s.product == product_of(r) && s.model == r.model && s.dtype == r.dtype && s.basis == basis;
+  return s.product == product_of(r) && s.model == r.model && s.dtype == r.dtype && s.tier == r.tier && s.basis == basis;
+}
+
+// A figure that a source states, as a rate of one accelerator.
+CaseRate reported_rate(const Record& r, const ReportedRates& rates, const ReportedFigure& figure) {
+  CaseRate out;
+  out.record = &r;
+  out.rate = exact_estimate(figure.value, r.basis, "");
+  out.rate.low = figure.low.value_or(figure.value);
+  out.rate.high = figure.high.value_or(figure.value);
+  out.rate.spread = Spread::kInterval95;
+  out.rate.source = r.reported->producer + ", " + r.reported->source_file + ": " + figure.source_field + ", record " +
+                    r.id.substr(0, 8);
+  out.rate.date = r.reported->source_date;
+  if (rates.accelerators && *rates.accelerators > 1)
+    out.rate.note = "per accelerator, over " + std::to_string(std::lround(*rates.accelerators));
+  out.step_p99_ms = rates.tpot_p99_ms.value_or(std::numeric_limits<double>::infinity());
+  return out;
 }
 
 std::string ms_text(double ms) {
@@ -92,15 +112,16 @@ class Best {
   void write(std::optional<Estimate>* rate, std::string* case_id, CostSubject* subject) const {
     if (!any_) return;
     if (!counted_) {
-      subject->notes.push_back(std::string("no case keeps ") + name_ + " <= " + ms_text(*limit_ms_) +
-                               "; the nearest p99 is " + ms_text(least_ms_));
+      subject->notes.push_back(
+          std::string("no case keeps ") + name_ + " <= " + ms_text(*limit_ms_) +
+          (std::isfinite(least_ms_) ? "; the nearest p99 is " + ms_text(least_ms_) : "; no p99 is stated"));
       return;
     }
     *rate = counted_->rate;
     *case_id = counted_->record->case_id;
     subject->ladder.saturation.at(input_) = saturation_->rate.typical;
     if (saturation_->peak) subject->ladder.peak.at(input_) = *saturation_->peak;
-    if (limit_ms_ && !counted_->p99_is_bounded) {
+    if (limit_ms_ && !counted_->record->reported && !counted_->p99_is_bounded) {
       subject->notes.push_back(counted_->record->case_id +
                                ": too few steps for a bound of p99; its value was held against " + name_);
     }
@@ -118,14 +139,77 @@ class Best {
   std::optional<double> limit_ms_;
   const char* name_;
   bool any_ = false;
-  double least_ms_ = 1e300;
+  double least_ms_ = std::numeric_limits<double>::infinity();
   std::optional<CaseRate> saturation_, counted_;
 };
 
 struct Group {
   CostSubject subject;
-  Best input, output;
+  Best input, output, blended;
 };
+
+Group group_of(const Record& r, const std::string& basis, const LatencyLimits& limits) {
+  CostSubject subject;
+  subject.product = product_of(r);
+  subject.device = r.device;
+  subject.model = r.model;
+  subject.dtype = r.dtype;
+  subject.tier = r.tier;
+  subject.basis = basis;
+  return {std::move(subject), Best(CostInput::kInputRate, limits.ttft_ms, "TTFT"),
+          Best(CostInput::kOutputRate, limits.tpot_ms, "TPOT"), Best(CostInput::kBlendedRate, limits.tpot_ms, "TPOT")};
+}
+
+Group& find_group(std::vector<Group>& groups, const Record& r, const std::string& basis, const LatencyLimits& limits) {
+  const auto found =
+      std::find_if(groups.begin(), groups.end(), [&](const Group& g) { return same_subject(g.subject, r, basis); });
+  return found == groups.end() ? groups.emplace_back(group_of(r, basis, limits)) : *found;
+}
+
+void add_note(CostSubject* subject, const std::string& note) {
+  if (std::find(subject->notes.begin(), subject->notes.end(), note) == subject->notes.end()) {
+    subject->notes.push_back(note);
+  }
+}
+
+void add_reported(const Record& r, const LatencyLimits& limits, std::vector<Group>* groups) {
+  const ReportedRates rates = reported_rates(r);
+  if (!rates.lead()) return;
+  Group& group = find_group(*groups, r, r.basis, limits);
+  group.subject.records.push_back(r.id);
+  if (rates.input) group.input.offer(reported_rate(r, rates, *rates.input));
+  if (rates.output) group.output.offer(reported_rate(r, rates, *rates.output));
+  if (rates.total) group.blended.offer(reported_rate(r, rates, *rates.total));
+  if (rates.serving && rates.output) {
+    add_note(&group.subject, "output tokens bear the whole cost: input was served in the same time");
+  }
+}
+
+CostSubject clip_subject(const ClipEstimate& e) {
+  CostSubject out;
+  out.product = e.product;
+  out.device = e.device;
+  out.model = e.model;
+  out.dtype = e.dtype;
+  out.tier = "program";
+  out.basis = e.basis;
+  out.clip = std::to_string(e.clip.frames) + "f " + std::to_string(e.clip.height) + "x" + std::to_string(e.clip.width) +
+             ", " + e.schedule_text;
+  Estimate seconds = exact_estimate(e.seconds(), e.basis, "composed of records");
+  const Interval interval = e.seconds_interval();
+  seconds.low = interval.low;
+  seconds.high = interval.high;
+  seconds.spread = Spread::kInterval95;
+  for (const ClipPart& p : e.parts) {
+    seconds.source += (p.name == e.parts.front().name ? " " : ", ") + p.record.substr(0, 8);
+    out.records.push_back(p.record);
+  }
+  for (const std::string& part : e.missing)
+    out.notes.push_back("no record of a " + part + ": the cost is a lower bound");
+  if (e.assumption) out.notes.emplace_back("the shape of the model is assumed");
+  out.clip_seconds = std::move(seconds);
+  return out;
+}
 
 }  // namespace
 
@@ -133,31 +217,26 @@ std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const
                                        const PriceBook& book) {
   std::vector<Group> groups;
   for (const Record& r : records) {
+    if (r.reported) {
+      add_reported(r, limits, &groups);
+      continue;
+    }
     const std::optional<CaseRate> rate = case_rate(r, metrics(r), book);
     if (!rate) continue;
-    auto group = std::find_if(groups.begin(), groups.end(),
-                              [&](const Group& g) { return same_subject(g.subject, r, rate->rate.basis); });
-    if (group == groups.end()) {
-      CostSubject subject;
-      subject.product = product_of(r);
-      subject.device = r.device;
-      subject.model = r.model;
-      subject.dtype = r.dtype;
-      subject.basis = rate->rate.basis;
-      groups.push_back({std::move(subject), Best(CostInput::kInputRate, limits.ttft_ms, "TTFT"),
-                        Best(CostInput::kOutputRate, limits.tpot_ms, "TPOT")});
-      group = std::prev(groups.end());
-    }
-    group->subject.records.push_back(r.id);
-    if (r.noise.disturbed) group->subject.notes.push_back(r.case_id + " was disturbed");
-    (r.token_class == "input" ? group->input : group->output).offer(*rate);
+    Group& group = find_group(groups, r, rate->rate.basis, limits);
+    group.subject.records.push_back(r.id);
+    if (r.noise.disturbed) group.subject.notes.push_back(r.case_id + " was disturbed");
+    (r.token_class == "input" ? group.input : group.output).offer(*rate);
   }
   std::vector<CostSubject> out;
   for (Group& g : groups) {
     g.input.write(&g.subject.input_rate, &g.subject.input_case, &g.subject);
     g.output.write(&g.subject.output_rate, &g.subject.output_case, &g.subject);
+    std::string blended_case;
+    g.blended.write(&g.subject.blended_rate, &blended_case, &g.subject);
     out.push_back(std::move(g.subject));
   }
+  for (const ClipEstimate& e : compose_clips(records)) out.push_back(clip_subject(e));
   return out;
 }
 

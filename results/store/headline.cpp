@@ -1,5 +1,6 @@
 #include <array>
 
+#include "results/metrics/reported_rate.h"
 #include "results/store/headline_columns.h"
 
 namespace assay {
@@ -104,6 +105,13 @@ Headline headline(const Record& r, const Metrics& m) {
     out.rate = m.rate->per_s;
     out.rate_low = m.rate->interval.low;
     out.rate_high = m.rate->interval.high;
+  }
+  const ReportedRates reported = reported_rates(r);
+  if (const std::optional<ReportedFigure>& lead = reported.lead()) {
+    out.unit = "tokens/s";
+    out.rate = lead->value;
+    out.rate_low = lead->low;
+    out.rate_high = lead->high;
   }
   out.projected_rate = m.projected_rate;
   if (m.step) take_quantiles(*m.step, &out);

@@ -57,6 +57,71 @@ TEST(CostSubjects, BestRateWithinTheLimitAndTheOneAtSaturation) {
   EXPECT_THAT(none[0].notes[0], HasSubstr("no case keeps TPOT <= 5 ms"));
 }
 
+Record reported(const std::string& tier, std::vector<ReportedFigure> figures,
+                std::map<std::string, std::string> stated) {
+  Record r;
+  r.id = "reported";
+  r.basis = "reported";
+  r.status = "ok";
+  r.tier = tier;
+  r.model = "m";
+  r.dtype = "fp8";
+  r.device_product = "NVIDIA H100 80GB HBM3";
+  r.reported.emplace();
+  r.reported->producer = "a tool";
+  r.reported->figures = std::move(figures);
+  r.reported->stated = std::move(stated);
+  return r;
+}
+
+ReportedFigure figure(const std::string& name, const std::string& unit, const std::string& statistic, double value) {
+  ReportedFigure f;
+  f.name = name;
+  f.unit = unit;
+  f.statistic = statistic;
+  f.value = value;
+  return f;
+}
+
+// 23514.8 tokens/s of one node with 8 accelerators (MLPerf Inference v4.1, llama2-70b-99 Offline): 2939.35 of each.
+TEST(CostSubjects, AReportedRateIsThatOfOneAccelerator) {
+  const ReportedFigure system = figure("output_tokens_per_s", "tokens/s", "total", 23514.8);
+  const std::vector<CostSubject> all =
+      cost_subjects({reported("request", {system}, {{"a#", "8.0"}, {"Nodes", "1"}})}, {}, shipped());
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].basis, "reported");
+  EXPECT_DOUBLE_EQ(all[0].output_rate->typical, 2939.35);
+  EXPECT_FALSE(all[0].input_rate) << "input was served in the same time";
+  EXPECT_THAT(all[0].notes[0], HasSubstr("whole cost"));
+  EXPECT_DOUBLE_EQ(cost_subjects({reported("request", {system}, {{"a#", "8"}, {"Nodes", "2"}})}, {}, shipped())[0]
+                       .output_rate->typical,
+                   23514.8 / 16);
+  EXPECT_TRUE(cost_subjects({reported("request", {system}, {})}, {}, shipped()).empty()) << "of how many is not said";
+}
+
+TEST(CostSubjects, ReportedRatesPerChipAndTheirLimits) {
+  const Record served =
+      reported("request",
+               {figure("output_tokens_per_s_per_chip", "tokens/s", "total", 100),
+                figure("total_tokens_per_s_per_chip", "tokens/s", "total", 900), figure("tpot", "s", "p99", 0.05)},
+               {});
+  LatencyLimits limits;
+  limits.tpot_ms = 60;
+  const std::vector<CostSubject> kept = cost_subjects({served}, limits, shipped());
+  EXPECT_EQ(kept[0].output_rate->typical, 100);
+  EXPECT_EQ(kept[0].blended_rate->typical, 900);
+  limits.tpot_ms = 40;
+  EXPECT_FALSE(cost_subjects({served}, limits, shipped())[0].output_rate);
+  // One test of prefill alone beside one of decode alone: each bears its own cost.
+  const std::vector<CostSubject> apart = cost_subjects(
+      {reported("program", {figure("input_tokens_per_s", "tokens/s", "mean", 4000)}, {{"gpu_info", "A"}}),
+       reported("program", {figure("output_tokens_per_s", "tokens/s", "mean", 200)}, {{"gpu_info", "A, A"}})},
+      {}, shipped());
+  ASSERT_EQ(apart.size(), 1U);
+  EXPECT_EQ(apart[0].input_rate->typical, 4000);
+  EXPECT_EQ(apart[0].output_rate->typical, 100) << "two devices";
+}
+
 // H100 of the book: 1e12 FLOP at 989 TFLOPS are 1.011 ms, 3.35 GB at 3.35 TB/s 1 ms; 64 tokens at the roof take 1.011.
 TEST(CostSubjects, PeakIsTheRoofOfTheDatasheet) {
   const std::vector<CostSubject> s = cost_subjects({run("decode", 64, 1, 40)}, {}, shipped());

@@ -106,9 +106,24 @@ TEST(Cost, AClipOfThePublishedPrice) {
   Amount hour;
   hour.value = 13.2;
   hour.interval = {13.2, 26.4};
-  const Amount clip = clip_cost(hour, 137, 30);
+  const Amount clip = clip_cost(hour, 137, exact_estimate(30, "measured", "given"));
   EXPECT_NEAR(*clip.value, 15.08, 0.02);
   EXPECT_DOUBLE_EQ(clip.interval.high, 2 * *clip.value);
+}
+
+// A rent drawn from a symmetric triangle against its middle wins half the time; against 1.5 of [1, 2, 3] the share of
+// the triangle below it: (1.5 - 1)^2 / (2 x 1) = 1/8. Two that share every input but a rate 1 % apart move together.
+TEST(Cost, HowLikelyItIsTheCheaper) {
+  CostInputs wide = rented(2, 1000);
+  wide.at(CostInput::kRent) = range(1, 2, 3);
+  EXPECT_NEAR(*probability_cheaper(wide, rented(2, 1000), TokenClass::kBlended), 0.5, 0.02);
+  EXPECT_NEAR(*probability_cheaper(wide, rented(1.5, 1000), TokenClass::kBlended), 0.125, 0.01);
+  EXPECT_NEAR(*probability_cheaper(rented(1.5, 1000), wide, TokenClass::kBlended), 0.875, 0.01);
+  CostInputs faster = wide;
+  faster.at(CostInput::kBlendedRate) = exact_estimate(1010, "measured", "test");
+  EXPECT_EQ(*probability_cheaper(faster, wide, TokenClass::kBlended), 1);
+  EXPECT_EQ(*probability_cheaper(wide, wide, TokenClass::kBlended), 0.5) << "a tie is no win";
+  EXPECT_FALSE(probability_cheaper(wide, wide, TokenClass::kOutput)) << "no rate of output tokens";
 }
 
 // Cached 0.25 at a tenth of a miss, input 0.5, output 0.25: seconds (0.25 x 0.1 + 0.5)/4030 + 0.25/1850.

@@ -136,5 +136,26 @@ TEST_F(StoreTest, OtherFilesAreRefused) {
   EXPECT_FALSE(is_store_file(dir_ / "text.db"));
 }
 
+// 23514.8 tokens/s of 8 accelerators: 2939.35 of each. Without their number there is no rate to rank by.
+TEST(StoreHeadline, OfAReportedRecordIsTheRateOfOneAccelerator) {
+  Record r;
+  r.basis = "reported";
+  r.status = "ok";
+  r.reported.emplace();
+  ReportedFigure f;
+  f.name = "output_tokens_per_s";
+  f.unit = "tokens/s";
+  f.statistic = "total";
+  f.value = 23514.8;
+  r.reported->figures = {f};
+  EXPECT_FALSE(headline(r, metrics(r)).rate);
+  r.reported->stated = {{"a#", "8.0"}, {"Nodes", "1"}};
+  const Headline h = headline(r, metrics(r));
+  EXPECT_DOUBLE_EQ(h.rate.value_or(0), 2939.35);
+  EXPECT_EQ(h.unit, "tokens/s");
+  EXPECT_EQ(h.basis, "reported");
+  EXPECT_FALSE(h.rate_low) << "the source states no interval";
+}
+
 }  // namespace
 }  // namespace assay
