@@ -1,7 +1,7 @@
 // assay report: what the records say, for people.
 #include <cstdio>
 
-#include "harness/cli/common.h"
+#include "harness/cli/money.h"
 #include "harness/cli/report_files.h"
 #include "harness/run/build_info.h"
 #include "results/store/store.h"
@@ -11,8 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kDefaultTariff = "cn-west";
-
 Result<std::vector<Record>> records_at(const std::string& place) {
   if (!is_store_file(place)) return read_records(place);
   const Result<Store> store = Store::open_read_only(place);
@@ -20,18 +18,21 @@ Result<std::vector<Record>> records_at(const std::string& place) {
   return store->records();
 }
 
-// The shipped price book with the buyer's over it, and the targets that costs are held against.
+// The price book, what is chosen of it, and the targets that costs are held against.
 Result<ReportPricing> pricing_of(const Arguments& arguments) {
   ReportPricing pricing;
-  Result<PriceBook> book = read_price_book((data_dir().parent_path() / "prices" / "shipped.json").string());
+  Result<PriceBook> book = price_book(arguments);
   if (!book.ok()) return book.error();
-  for (const std::string& file : arguments.texts("prices")) {
-    const Result<PriceBook> mine = read_price_book(file);
-    if (!mine.ok()) return mine.error();
-    *book = merge_price_books(*book, *mine);
-  }
   pricing.book = std::move(book).value();
-  pricing.choices.tariff = arguments.has("tariff") ? arguments.text("tariff") : kDefaultTariff;
+  Result<CostChoices> choices = choices_of(arguments, pricing.book);
+  if (!choices.ok()) return choices.error();
+  pricing.choices = std::move(choices).value();
+  const Result<LatencyLimits> limits = limits_of(arguments);
+  if (!limits.ok()) return limits.error();
+  pricing.limits = *limits;
+  const Result<CostOptions> draws = draws_of(arguments);
+  if (!draws.ok()) return draws.error();
+  pricing.options = *draws;
   std::vector<std::string> targets = arguments.texts("target");
   // The press prints the same number for both units: both are held against.
   if (targets.empty()) targets = {"0.01 CNY/100k tokens", "0.01 CNY/1M tokens"};
@@ -95,8 +96,6 @@ CommandSpec report_command() {
   spec.options = {
       {"out", "FILE", "where to; its ending says the form (default report.html)", Complete::kFile, {}, false, "o"},
       {"title", "TEXT", "heading of the report"},
-      {"prices", "FILE", "a price book of yours, over the shipped one", Complete::kFile, {}, true},
-      {"tariff", "ID", "of the price book (default cn-west)"},
       {"target",
        "PRICE",
        "what costs are held against, such as \"0.01 CNY/100k tokens\"",
@@ -104,10 +103,12 @@ CommandSpec report_command() {
        {},
        true},
       {"lang", "LANG", "language it opens in; else the browser's", Complete::kWords, {"zh", "en"}}};
+  for (OptionSpec& option : price_options()) spec.options.push_back(std::move(option));
   for (OptionSpec& option : report_form_options()) spec.options.push_back(std::move(option));
   spec.examples = {
       {"assay report results/published -o report.html", "a page to open in any browser, also without a network"},
       {"assay report results.db -o nightly.html --csv --plots png", "of a store, with a table and plots for a mail"},
+      {"assay report results/published --rent \"13.2 CNY/h\" --set utilisation=0.5", "costs as with assay cost"},
       {"assay report results/published -o report.pdf --lang zh", "for print"}};
   spec.run = report;
   return spec;

@@ -76,4 +76,46 @@ ordered_json context_json(const ReportContext& of) {
           {"largest", mark_json(c.largest)}};
 }
 
+ordered_json ops_json(const ReportOps& of) {
+  ordered_json ops = ordered_json::array();
+  for (const RecordOp& op : of.of.ops)
+    ops.push_back(ordered_json::array({op.name, op.layer, op.kind, op.count, op.flops, op.bytes}));
+  return {{"case", of.test_case}, {"layers", of.of.layers}, {"ops", std::move(ops)}};
+}
+
+ordered_json clip_json(const ReportClip& of) {
+  const ClipEstimate& c = of.clip;
+  ordered_json parts = ordered_json::array();
+  for (const ClipPart& p : c.parts) {
+    parts.push_back({{"name", p.name},
+                     {"count", p.count},
+                     {"seconds_each", p.seconds_each},
+                     {"basis", p.basis},
+                     {"record", p.record},
+                     {"note", p.note}});
+  }
+  const bool priced = of.cost.value.has_value();
+  const auto money = [&](double v) { return priced ? ordered_json(v) : ordered_json(nullptr); };
+  return {{"chip", of.chip},
+          {"model", c.model},
+          {"dtype", c.dtype},
+          {"assumption", c.assumption},
+          {"frames", c.clip.frames},
+          {"height", c.clip.height},
+          {"width", c.clip.width},
+          {"steps", c.schedule.steps},
+          {"passes", c.schedule.passes},
+          {"basis", c.basis},
+          {"parts", std::move(parts)},
+          {"missing", c.missing},
+          {"seconds", c.seconds()},
+          {"seconds_low", c.seconds_interval().low},
+          {"seconds_high", c.seconds_interval().high},
+          {"cny", money(of.cost.value.value_or(0))},
+          {"cny_low", money(of.cost.interval.low)},
+          {"cny_high", money(of.cost.interval.high)},
+          {"price_basis", of.price_basis},
+          {"unpriced", of.cost.reason}};
+}
+
 }  // namespace assay

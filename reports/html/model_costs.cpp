@@ -20,13 +20,6 @@ void add_currency(const PricedSubject& priced, const PriceBook& book, ReportCost
   }
 }
 
-size_t chip_index(const ReportModel& model, const std::string& product) {
-  for (size_t i = 0; i < model.chips.size(); ++i) {
-    if (model.chips[i].product == product) return i;
-  }
-  return 0;
-}
-
 ReportCost cost_of(const CostSubject& subject, const ReportPricing& pricing, const ReportModel& model) {
   ReportCost out;
   out.chip = chip_index(model, subject.product);
@@ -61,16 +54,23 @@ ReportCost cost_of(const CostSubject& subject, const ReportPricing& pricing, con
 
 }  // namespace
 
+size_t chip_index(const ReportModel& model, const std::string& product) {
+  for (size_t i = 0; i < model.chips.size(); ++i) {
+    if (model.chips[i].product == product) return i;
+  }
+  return 0;
+}
+
 std::vector<ReportCost> costs_of(const std::vector<Record>& records, const ReportPricing& pricing,
                                  const ReportModel& model) {
   std::vector<ReportCost> out;
   for (const CostSubject& subject : cost_subjects(records, pricing.limits, pricing.book)) {
-    out.push_back(cost_of(subject, pricing, model));
+    if (!subject.clip_seconds) out.push_back(cost_of(subject, pricing, model));
   }
   return out;
 }
 
-ReportCostAnswer cost_answer_of(const std::vector<ReportCost>& costs) {
+ReportCostAnswer cost_answer_of(const std::vector<ReportCost>& costs, const ReportModel& model) {
   const auto amount = [&](size_t i) -> const Amount& { return costs[i].cost.of(costs[i].cost.headline); };
   std::map<std::tuple<std::string, std::string, std::string, TokenClass>, std::vector<size_t>> comparable;
   for (size_t i = 0; i < costs.size(); ++i) {
@@ -79,11 +79,16 @@ ReportCostAnswer cost_answer_of(const std::vector<ReportCost>& costs) {
     comparable[{c.model, c.dtype, c.basis, c.cost.headline}].push_back(i);
   }
   ReportCostAnswer answer;
+  // The most chips; measured before the rest; then the model of the case that the answer on speed rests on.
+  const auto score = [&](const std::vector<size_t>& group) {
+    if (group.empty()) return std::make_tuple(size_t{0}, false, false);
+    const ReportCost& c = costs[group[0]];
+    const bool same = model.answer.test_case && c.model == model.cases[*model.answer.test_case].model &&
+                      c.dtype == model.cases[*model.answer.test_case].dtype;
+    return std::make_tuple(group.size(), c.basis == "measured", same);
+  };
   for (const auto& [key, group] : comparable) {
-    const bool measured = std::get<2>(key) == "measured";
-    const bool best_measured = !answer.costs.empty() && costs[answer.costs[0]].basis == "measured";
-    if (std::make_pair(group.size(), measured) > std::make_pair(answer.costs.size(), best_measured))
-      answer.costs = group;
+    if (score(group) > score(answer.costs)) answer.costs = group;
   }
   if (answer.costs.empty()) return answer;
   std::sort(answer.costs.begin(), answer.costs.end(),

@@ -101,7 +101,7 @@ void add_faults(const ReportModel& model, std::vector<Incomparable>* out) {
       out->push_back({kind, group.chip, group.test_case, group.records, detail});
     };
     if (!usable(row)) {
-      add("failed", row.status + ": " + row.reason);
+      add(row.status == "ok" ? "no-rate" : "failed", row.status == "ok" ? row.reason : row.status + ": " + row.reason);
       continue;
     }
     if (row.numerics == "not-run" && is_model_case(model.cases[group.test_case]) && row.basis == "measured") {

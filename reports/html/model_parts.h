@@ -32,6 +32,12 @@ ReportRow row_of(const Headline& headline);
 // Empty for a record without figures.
 ReportCurve curve_of(const Record& record, const ReportRow& figures, size_t row);
 
+// `pricing` null: without a cost.
+std::vector<ReportClip> clips_of(const std::vector<Record>& records, const ReportPricing* pricing,
+                                 const ReportModel& model);
+// Index of the chip with that product; 0 if there is none.
+size_t chip_index(const ReportModel& model, const std::string& product);
+
 // Groups in order of chip, case, basis.
 std::vector<ReportGroup> group_rows(const std::vector<ReportRow>& rows);
 ReportAnswer answer_of(const ReportModel& model);
@@ -40,7 +46,7 @@ std::vector<Incomparable> incomparable_of(const ReportModel& model);
 // One cost for each product, model, dtype and basis among the records; an unpriced one says what is missing.
 std::vector<ReportCost> costs_of(const std::vector<Record>& records, const ReportPricing& pricing,
                                  const ReportModel& model);
-ReportCostAnswer cost_answer_of(const std::vector<ReportCost>& costs);
+ReportCostAnswer cost_answer_of(const std::vector<ReportCost>& costs, const ReportModel& model);
 
 // `chips`: of each record, its chip.
 std::vector<EnvironmentLine> environment_of(const std::vector<Record>& records, const std::vector<size_t>& chips,

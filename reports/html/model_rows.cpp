@@ -1,4 +1,5 @@
 #include "reports/html/model_parts.h"
+#include "results/metrics/reported_rate.h"
 
 namespace assay {
 namespace {
@@ -21,6 +22,17 @@ void add_latency(const Latency& step, ReportRow* row) {
   if (step.n >= 8) row->drift = {step.drift_per_s, step.drift_low, step.drift_high};
   row->period = step.period_steps;
   row->bimodal = step.bimodal;
+}
+
+// A reported rate of tokens, of one accelerator: systems of different size are not ranked.
+void add_reported(const Record& r, ReportRow* row) {
+  const ReportedRates rates = reported_rates(r);
+  if (const std::optional<ReportedFigure>& lead = rates.lead()) {
+    row->unit = "tokens/s";
+    row->rate = {lead->value, lead->low, lead->high};
+  } else if (r.status == "ok") {
+    row->reason = rates.reason;
+  }
 }
 
 }  // namespace
@@ -51,6 +63,7 @@ ReportRow row_of(const Record& r, const Metrics& m) {
   row.energy_source = r.energy.source;
   row.energy_note = m.energy_note;
   row.ceiling_note = m.mfu_note;
+  if (r.reported) add_reported(r, &row);
   if (!m.rate || !m.step) return row;
   row.rate = {m.rate->per_s, m.rate->interval.low, m.rate->interval.high};
   add_latency(*m.step, &row);

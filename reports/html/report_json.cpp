@@ -172,7 +172,9 @@ std::string report_json(const ReportModel& m) {
                             {"costs", list(m.costs, cost_json)},
                             {"cost_answer", cost_answer_json(m.cost_answer)},
                             {"skew", list(m.skew, skew_json)},
-                            {"context", list(m.context, context_json)}};
+                            {"context", list(m.context, context_json)},
+                            {"ops", list(m.ops, ops_json)},
+                            {"clips", list(m.clips, clip_json)}};
   return without_markup(out.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
 }
 

@@ -1,5 +1,6 @@
 #include "reports/html/report_model.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -38,6 +39,15 @@ void add_curve(const Record& record, size_t row, const ReportOptions& options, R
   if (!curve.p.empty()) model->curves.push_back(std::move(curve));
 }
 
+void add_ops(const Record& record, size_t test_case, const ReportOptions& options, ReportModel* model) {
+  if (model->ops.size() >= options.max_op_cases) return;
+  const bool known = std::any_of(model->ops.begin(), model->ops.end(),
+                                 [&](const ReportOps& ops) { return ops.test_case == test_case; });
+  if (known) return;
+  ReportOps ops{test_case, record_ops(record)};
+  if (!ops.of.ops.empty()) model->ops.push_back(std::move(ops));
+}
+
 // Devices of several machines share their names ("cpu:0"): curves are of one chip and one basis.
 void add_derived_curves(const std::vector<Record>& records, const std::vector<size_t>& chips, ReportModel* model) {
   std::map<std::pair<size_t, std::string>, std::vector<Record>> apart;
@@ -59,8 +69,9 @@ void conclude(const std::vector<Record>& records, const std::vector<size_t>& chi
   if (options.pricing) {
     model->targets = options.pricing->targets;
     model->costs = costs_of(records, *options.pricing, *model);
-    model->cost_answer = cost_answer_of(model->costs);
+    model->cost_answer = cost_answer_of(model->costs, *model);
   }
+  model->clips = clips_of(records, options.pricing ? &*options.pricing : nullptr, *model);
   model->incomparable = incomparable_of(*model);
 }
 
@@ -79,7 +90,10 @@ ReportModel report_model(const std::vector<Record>& records, const ReportOptions
   }
   model.groups = group_rows(model.rows);
   model.environment = environment_of(records, chips, model.chips.size());
-  for (const ReportGroup& group : model.groups) add_curve(records[group.row], group.row, options, &model);
+  for (const ReportGroup& group : model.groups) {
+    add_curve(records[group.row], group.row, options, &model);
+    add_ops(records[group.row], group.test_case, options, &model);
+  }
   if (records.size() > options.max_rows) keep_group_rows(&model);
   conclude(records, chips, options, &model);
   return model;
@@ -116,6 +130,7 @@ Result<ReportModel> report_model(const Store& store, const ReportOptions& option
     row = std::move(whole);
     names.complete(*record, row);
     add_curve(*record, model.groups[g].row, options, &model);
+    add_ops(*record, row.test_case, options, &model);
     chips.push_back(row.chip);
     details.push_back(std::move(record).value());
   }

@@ -9,8 +9,10 @@
 
 #include "results/metrics/context_curve.h"
 #include "results/metrics/metrics.h"
+#include "results/metrics/record_ops.h"
 #include "results/metrics/skew.h"
 #include "results/metrics/target.h"
+#include "results/metrics/video_clip.h"
 #include "results/prices/cost_inputs.h"
 #include "results/record.h"
 #include "results/store/store.h"
@@ -86,7 +88,7 @@ struct EnvironmentLine {  // one fact, the values it takes on each chip (by inde
 
 // Why figures stand apart. The page words it; `detail` is the record's own reason.
 struct Incomparable {
-  std::string kind;  // basis, tier, one-chip, case-version, failed, numerics, disturbed
+  std::string kind;  // basis, tier, one-chip, case-version, failed, no-rate, numerics, disturbed
   std::optional<size_t> chip, test_case;
   size_t count = 0;
   std::string detail;
@@ -129,6 +131,19 @@ struct ReportCostAnswer {
   std::vector<size_t> costs;  // comparable ones (model, dtype, basis, class of token), cheapest first
 };
 
+struct ReportOps {
+  size_t test_case = 0;
+  RecordOps of;
+};
+
+// A clip composed from the records of its parts, and what it costs on one accelerator.
+struct ReportClip {
+  size_t chip = 0;
+  ClipEstimate clip;
+  Amount cost;  // its reason: what the price lacks
+  std::string price_basis;
+};
+
 // What the money is asked with.
 struct ReportPricing {
   PriceBook book;
@@ -164,6 +179,8 @@ struct ReportModel {
   ReportCostAnswer cost_answer;
   std::vector<ReportSkew> skew;
   std::vector<ReportContext> context;
+  std::vector<ReportOps> ops;
+  std::vector<ReportClip> clips;
 };
 
 struct ReportOptions {
@@ -172,6 +189,7 @@ struct ReportOptions {
   size_t max_details = 500;              // aggregated from a store: groups of which the record itself is read
   std::optional<ReportPricing> pricing;  // absent: nothing is said of money
   size_t max_curves = 200;               // of the groups' rows, in order
+  size_t max_op_cases = 60;              // whose ops are listed, in order of the groups
 };
 
 ReportModel report_model(const std::vector<Record>& records, const ReportOptions& options);

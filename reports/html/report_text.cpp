@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "reports/cost_sheet.h"
 #include "reports/csv.h"
 #include "reports/format.h"
 #include "reports/html/report_fields.h"
@@ -68,6 +69,8 @@ std::string rate_table(const ReportModel& model) {
       const std::string unit = r.unit == "tokens/s" ? " tokens/s" : "";
       cells.push_back(rate_text(rate.per_s, (rate.interval.high - rate.interval.low) / 2, r.unit) + unit);
       cells.push_back(interval_text(rate, r.unit));
+    } else if (r.rate.value) {
+      cells.insert(cells.end(), {rate_text(*r.rate.value, *r.rate.value * 5e-4, r.unit) + " " + r.unit, ""});
     } else {
       cells.insert(cells.end(), {r.status, ""});
     }
@@ -76,6 +79,22 @@ std::string rate_table(const ReportModel& model) {
     cells.push_back(r.joules_per_token ? number_text(*r.joules_per_token, 3) : "");
     cells.insert(cells.end(), {r.basis + (r.disturbed ? " \\*" : ""), r.id.substr(0, 8)});
     out += line(cells);
+  }
+  return out;
+}
+
+std::string clip_table(const ReportModel& model) {
+  std::string out = "\n" + line({"chip", "clip", "steps x passes", "time", "CNY per clip", "95 %", "basis"}) +
+                    "|---|---|---|---:|---:|---:|---|\n";
+  for (const ReportClip& c : model.clips) {
+    const ClipEstimate& e = c.clip;
+    const std::string bound = e.missing.empty() ? "" : "> ";
+    out += line({chip_name(model, c.chip),
+                 e.model + " " + e.dtype + ", " + std::to_string(e.clip.frames) + "f " + std::to_string(e.clip.height) +
+                     "x" + std::to_string(e.clip.width),
+                 e.schedule_text, bound + time_text(e.seconds() * 1e9),
+                 c.cost.value ? bound + money_text(*c.cost.value) : "",
+                 c.cost.value ? money_interval_text(c.cost.interval, 1) : "", e.basis});
   }
   return out;
 }
@@ -96,7 +115,8 @@ std::string answer_text(const ReportModel& model) {
   if (model.answer.groups.empty()) return "no usable result";
   const ReportGroup& first = model.groups[model.answer.groups[0]];
   const ReportRow& row = model.rows[first.row];
-  const std::string rate = rate_text(*row.rate.value, (*row.rate.high - *row.rate.low) / 2, row.unit) + " tokens/s";
+  const double half = row.rate.low && row.rate.high ? (*row.rate.high - *row.rate.low) / 2 : *row.rate.value * 5e-4;
+  const std::string rate = rate_text(*row.rate.value, half, row.unit) + " tokens/s";
   if (model.answer.kind == "one-chip") return "one chip only: " + chip_name(model, first.chip) + ", " + rate;
   if (model.answer.kind == "fastest") return chip_name(model, first.chip) + " is the fastest: " + rate;
   return "throughput doesn't decide: the 95 % intervals overlap";
@@ -135,6 +155,7 @@ std::string report_markdown(const ReportModel& model) {
          model.created + ", assay " + model.tool_version + " (" + model.tool_commit + ")\n";
   if (!model.costs.empty()) out += cost_table(model);
   out += rate_table(model);
+  if (!model.clips.empty()) out += clip_table(model);
   out += "\n";
   for (const Incomparable& i : model.incomparable) {
     out += "- " + i.kind + (i.chip ? ", " + chip_name(model, *i.chip) : "") +

@@ -76,6 +76,46 @@ report("figures on the page are those of the JSON", "lang=en", async (page) => {
   assert.deepEqual([...seen].sort(), ["energy", "mbu", "mfu", "p50", "p99", "rate"]);
 });
 
+report("the costs of the first screen are those of the JSON, with their basis", "lang=en", async (page) => {
+  const shown = await page.locator("#answer button[data-cost]").evaluateAll((all) => all.map((b) => [Number(b.dataset.cost), b.textContent]));
+  assert.ok(shown.length >= 2, `${shown.length} costs`);
+  for (const [i, text] of shown) {
+    const cost = model.costs[i];
+    assert.ok(Math.abs(numberIn(text) / (cost.per_token[cost.headline].value * 1e5) - 1) < 6e-3, `${text}`);
+  }
+  for (const kind of await page.locator("#answer tbody tr").evaluateAll((all) => all.map((r) => r.querySelector(".basis")?.textContent ?? ""))) {
+    assert.match(kind, /simulated/);
+  }
+});
+
+report("ops of the step stand on the measured roof, marked as projected", "lang=en", async (page) => {
+  const { ops } = model.ops.find((o) => o.case === model.answer.case);
+  const c = model.cases[model.answer.case];
+  const flops = ops.reduce((sum, [, , , count, each]) => sum + count * each, 0);
+  assert.ok(Math.abs(flops / c.flops - 1) < 1e-9, "the ops' FLOPs are the step's");
+  const row = model.rows[model.groups.find((g) => g.case === model.answer.case).row];
+  const least = ops.map(([, , , count, f, b]) => count * Math.max(f / row.ceiling_flops, b / row.ceiling_bytes));
+  const figure = page.locator("figure", { has: page.locator("#chart-op-time-0") });
+  await figure.locator("summary").click();
+  const cells = await figure.locator("tbody tr").first().locator("td").allInnerTexts();
+  assert.match(cells[0], /projected/);
+  const unit = { ns: 1e-9, "µs": 1e-6, ms: 1e-3, s: 1 }[cells[1].trim().split(" ").pop()];
+  assert.ok(shows(cells[1], Math.max(...least) / unit), `${cells[1]} ${Math.max(...least)}`);
+  assert.match(await page.locator("figure", { has: page.locator("#chart-op-roofline") }).innerText(), /not measured/);
+});
+
+report("a clip is the sum of its parts and costs its time at the price of an hour", "lang=en", async (page) => {
+  assert.ok(model.clips.length > 0, "a clip");
+  const clip = model.clips[0];
+  const seconds = clip.parts.reduce((sum, p) => sum + p.count * p.seconds_each, 0);
+  assert.ok(Math.abs(seconds / clip.seconds - 1) < 1e-12);
+  const hour = model.costs.find((c) => c.chip === clip.chip && !c.missing).per_hour.value;
+  assert.ok(Math.abs(clip.cny / ((hour * seconds) / 3600) - 1) < 1e-9, `${clip.cny} ${hour}`);
+  const figure = page.locator("figure", { has: page.locator("#chart-clip") });
+  await figure.locator("summary").click();
+  for (const part of clip.parts) assert.ok((await figure.locator("tbody").innerText()).includes(part.record.slice(0, 8)), part.name);
+});
+
 report("a figure opens to its formula, inputs and record", "lang=en", async (page) => {
   const button = page.locator("button.figure[data-figure=rate]").first();
   const row = model.rows[Number(await button.getAttribute("data-row"))];

@@ -136,6 +136,43 @@ TEST_F(Money, ClaimsSayWhatTheRatesSupport) {
   EXPECT_EQ(out["claims"][7]["verdict"], "can't tell") << "28 to 31 s against 30 s";
 }
 
+// 13.2 yuan an hour over 123.3 tokens/s: 13.2 / 3600 / 123.3 x 1e6 = 29.7 yuan per 1M; the report's as the command's.
+TEST_F(Money, TheReportIsReckonedWithTheSameChoices) {
+  const std::string price = std::string(kPublished) + " --rent '13.2 CNY/h' --set utilisation=0.5";
+  ASSERT_EQ(assay("report " + price + " -o r.json").code, 0);
+  std::ifstream in(dir_ / "r.json");
+  const json report = json::parse(in);
+  double seen = 0;
+  for (const json& c : report["costs"]) {
+    if (c["model"] != "smollm2-135m") continue;
+    EXPECT_TRUE(c["rented"].get<bool>());
+    EXPECT_NEAR(c["per_hour"]["value"].get<double>(), 26.4, 1e-9) << "half of the paid hours are used";
+    seen = c["per_token"][2]["value"].get<double>() * 1e6;
+  }
+  EXPECT_NEAR(seen, 2 * 29.7, 0.2);
+  const json cost = answer("cost " + price);
+  double said = 0;
+  for (const json& row : cost["cost"]) {
+    if (row["chip"] == "AMD EPYC, smollm2-135m f32" && row["class"] == "output") said = row["yuan_per_1m_tokens"];
+  }
+  EXPECT_NEAR(said, seen, 1e-9 * seen);
+  refused("report " + std::string(kPublished) + " --rent 13.2", {"--rent", "currency"});
+  refused("report " + std::string(kPublished) + " --set colour=2", {"--set", "colour"});
+}
+
+TEST_F(Money, AnImportedRateHasACost) {
+  file("round.json",
+       R"([{"Submitter": "A", "Scenario": "Offline", "Category": "closed", "version": "v4.1", "UsedModel": "m",
+       "Accelerator": "NVIDIA H100-SXM-80GB", "a#": 8, "Nodes": 1, "weight_data_types": "fp8",
+       "Performance_Result": 24000, "Performance_Units": "Tokens/s"}])");
+  ASSERT_EQ(assay("import round.json --out imported").code, 0);
+  const json out = answer("cost imported --rent '10.8 CNY/h'");
+  ASSERT_FALSE(out["cost"].empty());
+  // 10.8 / 3600 / (24000 / 8) = 1e-6 yuan a token.
+  EXPECT_NEAR(out["cost"][0]["yuan_per_1m_tokens"].get<double>(), 1.0, 1e-9);
+  EXPECT_THAT(out["cost"][0]["basis"].get<std::string>(), HasSubstr("reported"));
+}
+
 TEST_F(Money, PlanFindsTheCheapestAndSaysWhenNothingServes) {
   const auto request = [](const std::string& limits) {
     return R"({"schema_version": 1, "name": "day 6", )" + limits + R"("traffic": {"requests_per_s": 1759.2593,

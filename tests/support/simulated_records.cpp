@@ -5,6 +5,7 @@
 #include <random>
 
 #include "results/record_id.h"
+#include "suites/video_case.h"
 
 namespace assay::simulated {
 namespace {
@@ -96,6 +97,26 @@ std::vector<Case> cases(const ModelShape& model) {
   c.context = 0;
   for (const int64_t tokens : {512, 2048, 8192}) {
     c.tokens = tokens;
+    out.push_back(c);
+  }
+  return out;
+}
+
+std::vector<Case> video_cases(const VideoShape& video) {
+  std::vector<Case> out;
+  Case c;
+  c.suite = "video-diffusion";
+  c.suite_hash = "simulated";
+  c.dtype = "bf16";
+  c.video = video;
+  for (const StepKind kind : {StepKind::kDit, StepKind::kTextEncoder, StepKind::kVaeTile}) {
+    c.kind = kind;
+    c.tokens = kind == StepKind::kTextEncoder ? 512 : 0;
+    const bool tile = kind == StepKind::kVaeTile;
+    c.frames = tile ? 33 : video.clip.frames;
+    c.height = tile ? 256 : video.clip.height;
+    c.width = tile ? 256 : video.clip.width;
+    complete_video_case(&c);
     out.push_back(c);
   }
   return out;

@@ -27,6 +27,9 @@ std::vector<Chip> chips();
 // Prefill and decode of `model` in bf16: batch x context or prompt length.
 std::vector<Case> cases(const ModelShape& model);
 
+// The parts of a clip of `video`: a denoising pass, the text encoder, a tile of the VAE; all in bf16.
+std::vector<Case> video_cases(const VideoShape& video);
+
 // `steps` timed steps; the same for the same arguments. The id is set.
 Record record(const Chip& chip, const Case& c, size_t steps, uint64_t seed);
 

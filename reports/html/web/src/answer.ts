@@ -132,6 +132,7 @@ const apartTexts: Record<string, Text> = {
   tier: T.apart_tier,
   "case-version": T.apart_version,
   failed: T.apart_failed,
+  "no-rate": T.apart_no_rate,
   numerics: T.apart_numerics,
   disturbed: T.apart_disturbed,
 };

@@ -32,7 +32,7 @@ export interface Series {
   name: string;
   /** gives colour, symbol and dash */
   tone: number | "muted" | "warn" | "bad" | "target";
-  style: "points" | "line" | "points-line" | "bar" | "band" | "ticks" | "rule" | "range";
+  style: "points" | "line" | "points-line" | "bar" | "band" | "ticks" | "rule" | "range" | "interval";
   marks: Mark[];
   stack?: string;
   /** where a mark's label stands; right of it unless said */

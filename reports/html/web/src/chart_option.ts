@@ -91,7 +91,7 @@ function whiskers(series: Series, color: string, look?: Look): Record<string, un
         const [[cx, low], [, high]] = [api.coord([x, yLow]), api.coord([x, yHigh])];
         children.push(stroke(cx, low, cx, high, color), stroke(cx - 4, low, cx + 4, low, color), stroke(cx - 4, high, cx + 4, high, color));
       }
-      if (Number.isFinite(xLow) && Number.isFinite(xHigh)) {
+      if (Number.isFinite(xLow) && Number.isFinite(xHigh) && xLow !== xHigh) {
         const [[low, cy], [high]] = [api.coord([xLow, y]), api.coord([xHigh, y])];
         children.push(stroke(low, cy, high, cy, color), stroke(low, cy - 4, low, cy + 4, color), stroke(high, cy - 4, high, cy + 4, color));
       }
@@ -170,10 +170,11 @@ function ticks(series: Series, color: string): Record<string, unknown> {
 function seriesOptions(series: Series, chart: Chart, look: Look): Record<string, unknown>[] {
   const tone = drawn(series, look);
   const data = series.marks.map((m) => ({ value: [m.x, m.y], row: m.row, label: m.label ? labelOf(m, look, series.labels ?? "right") : undefined }));
-  const base = { name: series.name, data, itemStyle: { color: tone.color }, animation: false };
+  const base = { name: series.name, data, itemStyle: { color: tone.color }, labelLayout: { hideOverlap: true }, animation: false };
   if (series.style === "band") return [band(series, tone.color)];
   if (series.style === "ticks") return series.marks.length > 0 ? [ticks(series, tone.color)] : [];
   if (series.style === "range") return [range(series, look)];
+  if (series.style === "interval") return list(whiskers(series, look.ink.text, look));
   if (series.style === "bar") return [barOption(series, chart, look, tone), ...list(whiskers(series, look.ink.text, look))];
   if (series.style === "points") {
     if (series.marks.length === 0) return [];

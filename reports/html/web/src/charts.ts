@@ -6,6 +6,7 @@ import { axisNumber, axisTime, grouped, numberText, roundDown, roundUp, rateText
 import { chipName, shownRows, usable, type Curve, type Model, type Row } from "./model";
 import { commonValue, reference, scopeOf, type State } from "./state";
 import { basisText, say, T, type Lang } from "./text";
+import { clipParts, opRoofline, opTimes } from "./work_charts";
 
 const rateTick = (v: number): string => axisNumber(v);
 const tokens = (v: number): string => `${rateText(v, null, null, "tokens/s")}`;
@@ -230,6 +231,9 @@ export const chartDefs: ChartDef[] = [
   { id: "timeline", section: "latency", build: timelines },
   { id: "energy", section: "energy", build: energy },
   { id: "roofline", section: "roofline", build: roofline },
+  { id: "op-roofline", section: "roofline", build: opRoofline },
+  { id: "op-time", section: "roofline", build: opTimes },
   { id: "context", section: "context", build: contextCurves },
   { id: "skew", section: "context", build: skewCurves },
+  { id: "clip", section: "video", build: clipParts },
 ];

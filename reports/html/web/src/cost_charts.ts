@@ -79,7 +79,7 @@ export function costWaterfall(model: Model, _: State, lang: Lang): ChartResult[]
   const marks = steps.map((f, y): Mark => {
     const from = at;
     at *= f.factor as number;
-    return { x: at, y, xLow: from, xHigh: at, label: `× ${numberText(f.factor as number)}` };
+    return { x: at, y, xLow: from, xHigh: at, row: cost.rows[0], label: `× ${numberText(f.factor as number)}` };
   });
   const chart: Chart = {
     id: "waterfall",
@@ -115,7 +115,7 @@ export function costTornado(model: Model, _: State, lang: Lang): ChartResult[] {
           style: "range",
           marks: moves.map((m, y): Mark => {
             const [a, b] = [(m.at_low as number) * 1e5, (m.at_high as number) * 1e5];
-            return { x: b, y, xLow: a, xHigh: b, label: `${numberText(Math.min(a, b))} – ${numberText(Math.max(a, b))}` };
+            return { x: b, y, xLow: a, xHigh: b, row: cost.rows[0], label: `${numberText(Math.min(a, b))} – ${numberText(Math.max(a, b))}` };
           }),
         },
       ],

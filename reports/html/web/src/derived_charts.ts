@@ -21,6 +21,12 @@ function nameOf(model: Model, c: Derived, lang: Lang): string {
   return marks.length > 0 ? `${chipName(model, c.chip)} [${marks.join(", ")}]` : chipName(model, c.chip);
 }
 
+/** The record that stands for a point: its case on its chip with its basis. */
+function rowOf(model: Model, c: Derived, caseId: string): number | undefined {
+  const group = model.groups.find((g) => g.chip === c.chip && model.cases[g.case].id === caseId && model.rows[g.row].basis === c.basis);
+  return group?.row;
+}
+
 const slopeText = (c: ContextCurve): string =>
   c.slope_ns_per_token === null
     ? ""
@@ -45,7 +51,7 @@ export function contextCurves(model: Model, state: State, lang: Lang): ChartResu
         name: nameOf(model, c, lang),
         tone: c.chip,
         style: "points-line",
-        marks: c.points.map((p): Mark => ({ x: p.context, y: p.step_ns, yLow: p.low, yHigh: p.high })),
+        marks: c.points.map((p): Mark => ({ x: p.context, y: p.step_ns, yLow: p.low, yHigh: p.high, row: rowOf(model, c, p.case) })),
       })),
     },
   ];
@@ -73,7 +79,7 @@ export function skewCurves(model: Model, state: State, lang: Lang): ChartResult[
         tone: c.chip,
         style: "points-line",
         labels: "top",
-        marks: c.points.map((p): Mark => ({ x: routings.indexOf(p.routing), y: p.per_s, yLow: p.low, yHigh: p.high, label: `γ ${numberText(p.gamma)}` })),
+        marks: c.points.map((p): Mark => ({ x: routings.indexOf(p.routing), y: p.per_s, yLow: p.low, yHigh: p.high, row: rowOf(model, c, p.case), label: `γ ${numberText(p.gamma)}` })),
       })),
     },
   ];

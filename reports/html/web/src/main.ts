@@ -33,6 +33,7 @@ const sections: [id: string, title: Text][] = [
   ["energy", T.nav_energy],
   ["roofline", T.nav_roofline],
   ["context", T.nav_context],
+  ["video", T.nav_video],
   ["environment", T.nav_environment],
   ["records", T.nav_records],
   ["methods", T.nav_methods],

@@ -252,6 +252,40 @@ export interface ContextCurve {
   largest: ContextMark;
 }
 
+/** Equal ops of a case: FLOPs and bytes are of one of them. */
+export interface Op {
+  name: string;
+  layer: string;
+  kind: string;
+  count: number;
+  flops: number;
+  bytes: number;
+}
+
+export interface Clip {
+  chip: number;
+  model: string;
+  dtype: string;
+  assumption: boolean;
+  frames: number;
+  height: number;
+  width: number;
+  steps: number;
+  passes: number;
+  basis: Basis;
+  parts: { name: string; count: number; seconds_each: number; basis: Basis; record: string; note: string }[];
+  missing: string[];
+  seconds: number;
+  seconds_low: number;
+  seconds_high: number;
+  /** of one clip on one accelerator; null where there is no price */
+  cny: Maybe;
+  cny_low: Maybe;
+  cny_high: Maybe;
+  price_basis: string;
+  unpriced: string;
+}
+
 export interface Model {
   report_version: number;
   metrics_version: number;
@@ -273,6 +307,8 @@ export interface Model {
   costs: Cost[];
   skew: SkewCurve[];
   context: ContextCurve[];
+  ops: { case: number; layers: number; ops: Op[] }[];
+  clips: Clip[];
   cost_answer: { kind: "cheapest" | "undecided" | "one-chip" | "none"; costs: number[] };
 }
 
@@ -286,6 +322,9 @@ export function parseModel(text: string): Model {
     return row;
   });
   delete raw.row_fields;
+  for (const of of raw.ops) {
+    of.ops = of.ops.map(([name, layer, kind, count, flops, bytes]: [string, string, string, number, number, number]): Op => ({ name, layer, kind, count, flops, bytes }));
+  }
   return raw as Model;
 }
 

@@ -11,9 +11,27 @@ import { initialState } from "./state";
 import { say, type Lang } from "./text";
 
 const width = 900;
-const titleHeight = 62;
+const lineHeight = 16;
+
+/** Lines of a note: nothing measures text where there is no screen, so that widths are those of a wide font. */
+function wrapped(text: string, pixels: number): string[] {
+  const lines = [""];
+  let used = 0;
+  for (const word of text.match(/[\u2e80-\uffef]|[^\s\u2e80-\uffef]+\s*|\s+/g) ?? []) {
+    const wide = [...word].reduce((sum, c) => sum + (c.charCodeAt(0) > 0x2e80 ? 12.5 : 7.2), 0);
+    if (used + wide > pixels && used > 0) {
+      lines.push("");
+      used = 0;
+    }
+    lines[lines.length - 1] += word;
+    used += wide;
+  }
+  return lines;
+}
 
 function drawing(chart: Chart, lang: Lang): string {
+  const note = wrapped(say(chart.note, lang, chart.noteArgs), width - 24);
+  const titleHeight = 42 + lineHeight * note.length;
   const height = chart.height + titleHeight;
   const instance = echarts.init(null, null, { renderer: "svg", ssr: true, width, height });
   const option = chartOption(chart, { lang, theme: "light", width, static: true }) as Record<string, { top?: number } | undefined>;
@@ -24,11 +42,11 @@ function drawing(chart: Chart, lang: Lang): string {
     ...option,
     title: {
       text: say(chart.title, lang, chart.noteArgs),
-      subtext: say(chart.note, lang, chart.noteArgs),
+      subtext: note.join("\n"),
       left: 8,
       top: 6,
       textStyle: { color: ink.text, fontSize: 16 },
-      subtextStyle: { color: ink.muted, fontSize: 12, width: width - 24, overflow: "break" },
+      subtextStyle: { color: ink.muted, fontSize: 12, lineHeight },
     },
   });
   const svg = instance.renderToSVGString();
