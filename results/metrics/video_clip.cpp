@@ -10,8 +10,8 @@
 namespace assay {
 namespace {
 
-constexpr double kConfidence = 0.95;
-constexpr uint64_t kBootstrapSeed = 1;
+constexpr double kClipConfidence = 0.95;
+constexpr uint64_t kClipSeed = 1;
 
 struct Part {
   const Record* record;
@@ -27,7 +27,7 @@ ClipPart part_of(const std::string& name, double count, const Part& part, const 
   const auto& steps = r.samples.host_ns;
   const double total_ns = std::accumulate(steps.begin(), steps.end(), 0.0);
   const double mean_ns = total_ns / static_cast<double>(steps.size());
-  const Interval mean = bootstrap_mean({steps.begin(), steps.end()}, kConfidence, kBootstrapSeed);
+  const Interval mean = bootstrap_mean({steps.begin(), steps.end()}, kClipConfidence, kClipSeed);
   out.seconds_each = mean_ns / 1e9;
   out.basis = r.basis;
   out.record = r.id;

@@ -111,11 +111,11 @@ std::vector<Case> video_cases(const VideoShape& video) {
   c.video = video;
   for (const StepKind kind : {StepKind::kDit, StepKind::kTextEncoder, StepKind::kVaeTile}) {
     c.kind = kind;
-    c.tokens = kind == StepKind::kTextEncoder ? 512 : 0;
-    const bool tile = kind == StepKind::kVaeTile;
-    c.frames = tile ? 33 : video.clip.frames;
-    c.height = tile ? 256 : video.clip.height;
-    c.width = tile ? 256 : video.clip.width;
+    const bool text = kind == StepKind::kTextEncoder, tile = kind == StepKind::kVaeTile;
+    c.tokens = text ? 512 : 0;
+    c.frames = text ? 0 : tile ? 33 : video.clip.frames;
+    c.height = text ? 0 : tile ? 256 : video.clip.height;
+    c.width = text ? 0 : tile ? 256 : video.clip.width;
     complete_video_case(&c);
     out.push_back(c);
   }
