@@ -23,28 +23,43 @@ inline __m128 sums_of(const __m512 (&v)[kCols]) {
 
 inline __m512bh bf16_vector(__m512i bits) { return (__m512bh)bits; }
 
-// R rows of x by `cols` rows of weights.
+// R rows of x by `cols` rows of weights. Loops over R are unrolled by word of command: else the sums go to memory and
+// back at each step.
 template <size_t R>
 inline void tile(const Bf16Args& a, size_t r, size_t j, size_t cols) {
   const uint16_t* x = a.x + r * a.ldx;
   const uint16_t* w[kCols];
   for (size_t c = 0; c < kCols; ++c) w[c] = a.w + (j + (c < cols ? c : 0)) * a.ldw;
-  __m512 acc[R][kCols] = {};
-  const auto take = [&](size_t k, __mmask32 lanes) {
-    __m512bh b[kCols];
-    for (size_t c = 0; c < kCols; ++c) b[c] = bf16_vector(_mm512_maskz_loadu_epi16(lanes, w[c] + k));
-    for (size_t i = 0; i < R; ++i) {
-      const __m512bh v = bf16_vector(_mm512_maskz_loadu_epi16(lanes, x + i * a.ldx + k));
-      for (size_t c = 0; c < kCols; ++c) acc[i][c] = _mm512_dpbf16_ps(acc[i][c], v, b[c]);
-    }
-  };
+  __m512 acc[R][kCols];
+#pragma GCC unroll 8
+  for (size_t i = 0; i < R; ++i) {
+    for (size_t c = 0; c < kCols; ++c) acc[i][c] = _mm512_setzero_ps();
+  }
   size_t k = 0;
   for (; k + kStep <= a.k; k += kStep) {
-    for (const uint16_t* line : w) __builtin_prefetch(line + k + kPrefetch, 0, 1);
-    take(k, ~__mmask32{0});
+    __m512bh b[kCols];
+    for (size_t c = 0; c < kCols; ++c) {
+      __builtin_prefetch(w[c] + k + kPrefetch, 0, 1);
+      b[c] = bf16_vector(_mm512_loadu_si512(w[c] + k));
+    }
+#pragma GCC unroll 8
+    for (size_t i = 0; i < R; ++i) {
+      const __m512bh v = bf16_vector(_mm512_loadu_si512(x + i * a.ldx + k));
+      for (size_t c = 0; c < kCols; ++c) acc[i][c] = _mm512_dpbf16_ps(acc[i][c], v, b[c]);
+    }
   }
-  if (k < a.k) take(k, (__mmask32{1} << (a.k - k)) - 1);
+  if (k < a.k) {
+    const __mmask32 rest = (__mmask32{1} << (a.k - k)) - 1;
+#pragma GCC unroll 8
+    for (size_t i = 0; i < R; ++i) {
+      const __m512bh v = bf16_vector(_mm512_maskz_loadu_epi16(rest, x + i * a.ldx + k));
+      for (size_t c = 0; c < kCols; ++c) {
+        acc[i][c] = _mm512_dpbf16_ps(acc[i][c], v, bf16_vector(_mm512_maskz_loadu_epi16(rest, w[c] + k)));
+      }
+    }
+  }
   const auto lanes = static_cast<__mmask8>((1u << cols) - 1);
+#pragma GCC unroll 8
   for (size_t i = 0; i < R; ++i) _mm_mask_storeu_ps(a.y + (r + i) * a.ldy + j, lanes, sums_of(acc[i]));
 }
 
