@@ -165,17 +165,17 @@ void measure(Adapter& adapter, Gemms& gemms, PlainRead& plain, const Case& c, co
   Work work = work_of(c, row);
   BenchProgram program(adapter, std::move(work.graph), work.scalars);
   program.step();
-  const bool reads = row.against == Against::kRead;
-  std::vector<double> rate, share, compute;
+  const bool reads = row.against == Against::kRead, experts = work.bytes > 0;
+  std::vector<double> rate, compute, memory;
   for (int i = 0; i < rounds; ++i) {
     const double gemm_before = gemms.rate(c.dtype);
-    const double read_before = reads ? read_rate(plain) : 0;
+    const double read_before = experts ? read_rate(plain) : 0;
     const double step = program.median_step(reads ? 5 : 1, 0.1);
-    const double gemm = (gemm_before + gemms.rate(c.dtype)) / 2;
+    compute.push_back(work.flops / step / ((gemm_before + gemms.rate(c.dtype)) / 2));
+    if (experts) memory.push_back(work.bytes / step / ((read_before + read_rate(plain)) / 2));
     rate.push_back((reads ? work.bytes : work.flops) / step);
-    share.push_back(rate.back() / (reads ? (read_before + read_rate(plain)) / 2 : gemm));
-    compute.push_back(work.flops / step / gemm);
   }
+  const std::vector<double>& share = reads ? memory : compute;
   const std::string of = reads ? "plain read" : "GEMM " + c.dtype;
   std::printf("%-58s %-10s %7.1f %-8s %6.3f of %-10s", row.id, row.part.name, median(rate) / 1e9,
               reads ? "GB/s" : "GFLOP/s", median(share), of.c_str());
@@ -185,6 +185,7 @@ void measure(Adapter& adapter, Gemms& gemms, PlainRead& plain, const Case& c, co
     std::printf("  no target");
   }
   if (reads) std::printf("  (%.2f of GEMM %s)", median(compute), c.dtype.c_str());
+  if (experts && !reads) std::printf("  (%.2f of plain read)", median(memory));
   std::printf("\n");
   std::fflush(stdout);
 }
@@ -205,7 +206,7 @@ int main(int argc, char** argv) {
   std::printf(
       "CPU adapter, %d threads, medians of %d rounds taken in turn; GEMM DTYPE: 2048^3 as a case of that dtype "
       "computes "
-      "it;\nMoE decode: bytes of the experts with a token; in brackets what its arithmetic takes of the GEMM rate\n",
+      "it;\nMoE decode: bytes of the experts with a token; in brackets the other side of the roofline\n",
       threads, rounds);
   Gemms gemms(*adapter);
   PlainRead plain(threads);
