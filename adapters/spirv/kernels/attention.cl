@@ -40,6 +40,24 @@ int2 seen(int mask, int window, int capacity, int tokens, long pos, int t) {
 #define OUT_POINTER(r) (out + (((long)b * tokens + (r) / group) * heads + g * group + (r) % group) * out_step)
 #define KEY_OF(j) (index != 0 ? index[((long)b * tokens + row0 / group) * n_index + (j)] : (j))
 
+// A work-item's part of the largest of a row's scores.
+float most8(const local float* scores, int lid, int lanes) {
+  float8 most = -INFINITY;
+  for (int j = lid * 8; j < kKeys; j += lanes * 8) most = max(most, vload8(0, scores + j));
+  const float4 h = max(most.lo, most.hi);
+  return max(max(h.x, h.y), max(h.z, h.w));
+}
+// Scores become weights; a work-item's part of their sum.
+float soften8(local float* scores, float base, int lid, int lanes) {
+  float8 sum = 0;
+  for (int j = lid * 8; j < kKeys; j += lanes * 8) {
+    const float8 e = exp(vload8(0, scores + j) - base);
+    sum += e;
+    vstore8(e, 0, scores + j);
+  }
+  return sum8(sum);
+}
+
 // A work-group takes `high` rows (1 to 4; 1 where keys are chosen by index). Group id 0: rows, 1: KV head, 2: batch and
 // part.
 #define ATTENTION(T)                                                                                                   \
@@ -51,7 +69,7 @@ int2 seen(int mask, int window, int capacity, int tokens, long pos, int t) {
                             int q_at, int capacity, int k_wide, int k_at, int v_wide, int v_at, int n_index,           \
                             int splits, int high) {                                                                    \
     local float p[4 * kKeys];                                                                                          \
-    local float tmp[kMaxGroup];                                                                                        \
+    local float4 tmp[kMaxGroup];                                                                                       \
     const int lid = (int)get_local_id(0);                                                                              \
     const int lanes = (int)get_local_size(0);                                                                          \
     const int group = heads / kv_heads;                                                                                \
@@ -110,11 +128,16 @@ int2 seen(int mask, int window, int capacity, int tokens, long pos, int t) {
         p[3 * kKeys + j] = s.w;                                                                                        \
       }                                                                                                                \
       barrier(CLK_LOCAL_MEM_FENCE);                                                                                    \
-      float4 shrink;                                                                                                   \
-      SOFTEN(x, 0)                                                                                                     \
-      SOFTEN(y, 1)                                                                                                     \
-      SOFTEN(z, 2)                                                                                                     \
-      SOFTEN(w, 3)                                                                                                     \
+      const float4 old = most;                                                                                         \
+      most = fmax(old, group_max4((float4)(most8(p, lid, lanes), most8(p + kKeys, lid, lanes),                         \
+                                           most8(p + 2 * kKeys, lid, lanes), most8(p + 3 * kKeys, lid, lanes)), tmp)); \
+      /* Where no key was seen yet, exp(-inf - 0) gives the zeros that are meant. */                                   \
+      const float4 base = select(most, (float4)0.0f, most == (float4)(-INFINITY));                                     \
+      const float4 shrink = exp(old - base);                                                                           \
+      sum = sum * shrink +                                                                                             \
+            group_sum4((float4)(soften8(p, base.x, lid, lanes), soften8(p + kKeys, base.y, lid, lanes),                \
+                                soften8(p + 2 * kKeys, base.z, lid, lanes),                                            \
+                                soften8(p + 3 * kKeys, base.w, lid, lanes)), tmp);                                     \
       barrier(CLK_LOCAL_MEM_FENCE);                                                                                    \
       const global T_##T* vp = v + (((long)b * capacity) * kv_heads + g) * v_wide + v_at;                              \
       const long v_step = (long)kv_heads * v_wide;                                                                     \
@@ -167,25 +190,6 @@ int2 seen(int mask, int window, int capacity, int tokens, long pos, int t) {
       if (rows > 2) o2[d] *= share.z;                                                                                  \
       if (rows > 3) o3[d] *= share.w;                                                                                  \
     }                                                                                                                  \
-  }
-// Row r's scores become weights; its maximum, sum and the factor of what is summed already follow.
-#define SOFTEN(C, r)                                                                         \
-  {                                                                                          \
-    local float* s_ = p + (r) * kKeys;                                                       \
-    float8 m_ = -INFINITY;                                                                   \
-    for (int j = lid * 8; j < kKeys; j += lanes * 8) m_ = max(m_, vload8(0, s_ + j));        \
-    const float4 h_ = max(m_.lo, m_.hi);                                                     \
-    const float old_ = most.C;                                                               \
-    most.C = max(old_, group_max(max(max(h_.x, h_.y), max(h_.z, h_.w)), tmp));               \
-    const float base_ = most.C == -INFINITY ? 0.0f : most.C;                                 \
-    float8 t_ = 0;                                                                           \
-    for (int j = lid * 8; j < kKeys; j += lanes * 8) {                                       \
-      const float8 e_ = exp(vload8(0, s_ + j) - base_);                                      \
-      t_ += e_;                                                                              \
-      vstore8(e_, 0, s_ + j);                                                                \
-    }                                                                                        \
-    shrink.C = exp(old_ - base_);                                                            \
-    sum.C = sum.C * shrink.C + group_sum(sum8(t_), tmp);                                     \
   }
 ATTENTION(f32)
 ATTENTION(f16)

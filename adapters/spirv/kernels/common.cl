@@ -57,6 +57,32 @@ float group_max(float value, local float* tmp) {
   return result;
 }
 
+// The same of four values at once.
+float4 group_sum4(float4 value, local float4* tmp) {
+  const int lid = (int)get_local_id(0);
+  tmp[lid] = value;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (int half_size = (int)get_local_size(0) / 2; half_size > 0; half_size /= 2) {
+    if (lid < half_size) tmp[lid] += tmp[lid + half_size];
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  const float4 result = tmp[0];
+  barrier(CLK_LOCAL_MEM_FENCE);
+  return result;
+}
+float4 group_max4(float4 value, local float4* tmp) {
+  const int lid = (int)get_local_id(0);
+  tmp[lid] = value;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (int half_size = (int)get_local_size(0) / 2; half_size > 0; half_size /= 2) {
+    if (lid < half_size) tmp[lid] = fmax(tmp[lid], tmp[lid + half_size]);
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  const float4 result = tmp[0];
+  barrier(CLK_LOCAL_MEM_FENCE);
+  return result;
+}
+
 // ASSAY_ACT_*: 0 silu, 1 gelu by tanh, 2 gelu by erf.
 float8 act8(float8 x, int function) {
   if (function == 0) return x / (1.0f + exp(-x));

@@ -122,7 +122,7 @@ TEST_P(Attention, AppendFillsOnlyItsPositions) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, Attention, kLevels, level_name);
+INSTANTIATE_TEST_SUITE_P(Adapter, Attention, testing::ValuesIn(levels()), level_name);
 
 }  // namespace
 }  // namespace assay::cpu_test

@@ -1,4 +1,4 @@
-// A small program on the CPU adapter, driven through the C tables, and the values it is checked against.
+// A small program on the adapter under test, driven through the C tables, and the values it is checked against.
 #pragma once
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "adapters/abi/assay_adapter.h"
@@ -70,9 +71,10 @@ struct Host {
 
 class Adapter {
  public:
-  explicit Adapter(const std::string& isa, int threads = 1) {
-    if (!isa.empty()) host_.options["isa"] = isa;
-    host_.options["threads"] = std::to_string(threads);
+  explicit Adapter(const std::string& isa, int threads = 1)
+      : Adapter(std::map<std::string, std::string>{{"isa", isa}, {"threads", std::to_string(threads)}}) {}
+  explicit Adapter(std::map<std::string, std::string> options) {
+    host_.options = std::move(options);
     status = entry().open(&host_.table, &ctx_);
   }
   Adapter(const Adapter&) = delete;
@@ -267,22 +269,22 @@ inline double relative_error(const Doubles& actual, const Doubles& expected) {
   return std::sqrt(difference / (norm > 0 ? norm : 1));
 }
 
+// A way to open the adapter under test.
 struct Level {
-  const char* isa;
-  int threads;
+  std::string name;
+  std::map<std::string, std::string> options;
+  bool tells_bad_indices = true;  // else they are read as 0, and the run is fine
 };
-inline std::string level_name(const testing::TestParamInfo<Level>& info) {
-  return std::string(info.param.isa) + "_" + std::to_string(info.param.threads);
-}
-// Every instruction set that this CPU has, with one thread and with two where there are two CPUs.
+inline std::string level_name(const testing::TestParamInfo<Level>& info) { return info.param.name; }
+// Every way that the adapter linked into this test program has (cpu_levels.cpp, opencl_levels.cpp).
+std::vector<Level> levels();
+
 class EveryLevel : public testing::TestWithParam<Level> {
  protected:
   void SetUp() override {
     if (adapter_.status != ASSAY_OK) GTEST_SKIP() << Adapter::error();
   }
-  Adapter adapter_{GetParam().isa, GetParam().threads};
+  Adapter adapter_{GetParam().options};
 };
-inline const auto kLevels = testing::Values(Level{"generic", 1}, Level{"avx2", 1}, Level{"avx512", 1},
-                                            Level{"generic", 2}, Level{"avx2", 2}, Level{"avx512", 2});
 
 }  // namespace assay::cpu_test

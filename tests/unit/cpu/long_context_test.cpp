@@ -117,7 +117,7 @@ TEST_P(LongContext, IndexOfTheBestKeys) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, LongContext, kLevels, level_name);
+INSTANTIATE_TEST_SUITE_P(Adapter, LongContext, testing::ValuesIn(levels()), level_name);
 
 }  // namespace
 }  // namespace assay::cpu_test

@@ -58,7 +58,7 @@ class Machine : public EveryLevel {
 
 TEST_P(Machine, ABf16ProductIsMultipliedInBf16OnlyWhereTheLibraryDoes) {
   const std::string said = executed(ASSAY_BF16, ASSAY_BF16, 16);
-  if (onednn_multiplies_bf16() && std::string(GetParam().isa) == "avx512") {
+  if (onednn_multiplies_bf16() && std::string(GetParam().options.at("isa")) == "avx512") {
     EXPECT_THAT(said, HasSubstr("in bf16 summed in f32"));
   } else {
     EXPECT_THAT(said, AllOf(HasSubstr("in f32, bf16 weights widened tile by tile"), Not(HasSubstr("in bf16"))));
@@ -74,7 +74,7 @@ TEST_P(Machine, AProductOfOneRowNeverGoesThroughAGemm) {
   EXPECT_THAT(executed(ASSAY_F32, ASSAY_F32, 9), AllOf(HasSubstr("oneDNN"), Not(HasSubstr("own kernels"))));
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, Machine, kLevels, level_name);
+INSTANTIATE_TEST_SUITE_P(Adapter, Machine, testing::ValuesIn(levels()), level_name);
 
 }  // namespace
 }  // namespace assay::cpu_test

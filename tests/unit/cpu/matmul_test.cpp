@@ -180,7 +180,7 @@ TEST_P(Matmul, NarrowOutputIsRoundedOnReading) {
   EXPECT_EQ(p.read(y), (Doubles{260, 28, -1020, 14}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, Matmul, kLevels, level_name);
+INSTANTIATE_TEST_SUITE_P(Adapter, Matmul, testing::ValuesIn(levels()), level_name);
 
 }  // namespace
 }  // namespace assay::cpu_test

@@ -71,6 +71,7 @@ TEST_P(Moe, AllRowsOnOneExpertAndRowsBehindTheLast) {
 }
 
 TEST_P(Moe, OffsetsThatDoNotAscendFailTheRun) {
+  if (!GetParam().tells_bad_indices) GTEST_SKIP() << "reads them as 0";
   for (const Doubles& offsets : {Doubles{0, 3, 2}, Doubles{0, 3, 5}, Doubles{1, 3, 4}, Doubles{0, -1, 4}}) {
     Program p;
     const uint32_t x = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {4, 8});
@@ -119,6 +120,7 @@ TEST_P(Moe, Dispatch) {
 }
 
 TEST_P(Moe, DispatchToAnUnknownExpertFailsTheRun) {
+  if (!GetParam().tells_bad_indices) GTEST_SKIP() << "reads them as 0";
   Program p;
   const uint32_t x = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {2, 4});
   const uint32_t index = p.tensor(ASSAY_I32, ASSAY_ROLE_INPUT, {2, 1});
@@ -168,7 +170,7 @@ TEST_P(Moe, KvExpand) {
   EXPECT_LT(op.error(ASSAY_OP_KV_EXPAND, {latent, w}, {op.output({1, 130, 6, 100})}, {129, 6, 0}, 1), 1e-5);
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, Moe, kLevels, level_name);
+INSTANTIATE_TEST_SUITE_P(Adapter, Moe, testing::ValuesIn(levels()), level_name);
 
 }  // namespace
 }  // namespace assay::cpu_test

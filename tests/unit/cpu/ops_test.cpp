@@ -254,7 +254,7 @@ TEST_P(Ops, ChainOverScratchRepeats) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, Ops, kLevels, level_name);
+INSTANTIATE_TEST_SUITE_P(Adapter, Ops, testing::ValuesIn(levels()), level_name);
 
 }  // namespace
 }  // namespace assay::cpu_test

@@ -118,7 +118,7 @@ TEST_P(Video, RopeOfOneAxisAndOfLastElements) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, Video, kLevels, level_name);
+INSTANTIATE_TEST_SUITE_P(Adapter, Video, testing::ValuesIn(levels()), level_name);
 
 }  // namespace
 }  // namespace assay::cpu_test
