@@ -5,7 +5,7 @@ set -euo pipefail
 program=$1
 shift
 seconds=${ASSAY_FUZZ_SECONDS:-2}
-runs=20000
+runs=3000
 seed=1
 if [ -n "${ASSAY_FUZZ_SECONDS:-}" ]; then # a longer look: new ground each time
   runs=-1
