@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <new>
 #include <string>
@@ -85,6 +86,11 @@ class Adapter {
   [[nodiscard]] virtual bool has_telemetry() const { return false; }
   virtual void telemetry(uint32_t /*device*/, assay_telemetry& /*out*/) {}
   [[nodiscard]] virtual uint64_t now_ns() const { return 0; }
+  // Table trace/1: what ran between start and stop, given out by drain. Steps may be slower meanwhile.
+  [[nodiscard]] virtual bool has_trace() const { return false; }
+  virtual void start_trace(uint32_t /*device*/) {}
+  virtual uint64_t stop_trace(uint32_t /*device*/) { return 0; }  // records that were lost
+  virtual void drain_trace(const std::function<void(const assay_activity&)>& /*emit*/) {}
 };
 
 namespace detail {
@@ -316,6 +322,23 @@ inline assay_status telemetry(assay_ctx* ctx, uint32_t device, assay_telemetry* 
   });
 }
 
+inline assay_status start_trace(assay_ctx* ctx, uint32_t device) {
+  return guarded([&] { context(ctx).adapter->start_trace(device); });
+}
+inline assay_status stop_trace(assay_ctx* ctx, uint32_t device, uint64_t* dropped) {
+  return guarded([&] {
+    const uint64_t lost = context(ctx).adapter->stop_trace(device);
+    if (dropped != nullptr) *dropped = lost;
+  });
+}
+
+inline assay_status drain_trace(assay_ctx* ctx, void (*emit)(void*, const assay_activity*), void* arg) {
+  return guarded([&] {
+    if (emit == nullptr) throw Failure(ASSAY_INVALID_ARGUMENT, "emit is null");
+    context(ctx).adapter->drain_trace([&](const assay_activity& activity) { emit(arg, &activity); });
+  });
+}
+
 inline uint64_t clock_now(assay_ctx* ctx) { return context(ctx).adapter->now_ns(); }
 
 inline const void* table(assay_ctx* ctx, const char* id) {
@@ -323,8 +346,10 @@ inline const void* table(assay_ctx* ctx, const char* id) {
   static const assay_clock_table kClock{sizeof(assay_clock_table), 0, clock_now};
   static const assay_program_table kProgram{
       sizeof(assay_program_table), 0, supports, prepare, write, read, submit, wait, destroy, info, nullptr};
+  static const assay_trace_table kTrace{sizeof(assay_trace_table), 0, start_trace, stop_trace, drain_trace};
   if (id == nullptr || ctx == nullptr) return nullptr;
   if (std::strcmp(id, "program/1") == 0) return &kProgram;
+  if (std::strcmp(id, "trace/1") == 0 && context(ctx).adapter->has_trace()) return &kTrace;
   if (std::strcmp(id, "clock/1") == 0 && context(ctx).adapter->keeps_time()) return &kClock;
   if (std::strcmp(id, "telemetry/1") == 0 && context(ctx).adapter->has_telemetry()) return &kTelemetry;
   return nullptr;

@@ -1,0 +1,164 @@
+// The adapter: devices of one vendor, each opened when it is first used.
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapters/gpu/image.h"
+#include "adapters/gpu/program.h"
+#include "adapters/gpu/telemetry.h"
+#include ASSAY_GPU_VENDOR_HEADER
+#include "adapters/sdk/adapter.h"
+
+namespace assay::gpu {
+
+namespace {
+
+constexpr uint64_t kDtypes = 1u << ASSAY_F32 | 1u << ASSAY_F16 | 1u << ASSAY_BF16 | 1u << ASSAY_F8E4M3 |
+                             1u << ASSAY_F8E5M2 | 1u << ASSAY_I8 | 1u << ASSAY_I4 | 1u << ASSAY_F4E2M1 |
+                             1u << ASSAY_I32;
+constexpr int kMaxDynamicShared = 8;  // the attribute of a function that lets it have more shared memory
+
+class GpuAdapter final : public sdk::Adapter {
+ public:
+  explicit GpuAdapter(const sdk::Host& host)
+      : host_(host), kernels_(host.option("kernels")), runtime_(host.option("libraries")) {
+    int n = 0;
+    runtime_.check(runtime_.GetDeviceCount(&n), "count devices");
+    count_ = static_cast<uint32_t>(n);
+    std::string why;
+    products_ = host.option("products") == "own" ? nullptr : Products::load(runtime_, &why);
+    if (products_ == nullptr && !why.empty()) {
+      host.log(ASSAY_LOG_WARNING, "no product library (" + why + "): products run in own kernels, which are slower");
+    }
+    std::vector<std::string> bus_ids;
+    for (uint32_t i = 0; i < count_; ++i) bus_ids.push_back(bus_id(i));
+    telemetry_ = Telemetry::load(runtime_.folder(), bus_ids, &why);
+    if (telemetry_ == nullptr) host.log(ASSAY_LOG_WARNING, "no power, energy or clocks: " + why);
+  }
+
+  std::vector<sdk::Device> devices() override {
+    std::vector<sdk::Device> out;
+    for (uint32_t i = 0; i < count_; ++i) out.push_back(describe(i));
+    return out;
+  }
+
+  std::string unsupported(const assay_program_desc& graph) override {
+    try {
+      const Model model = read_model(graph, count_);
+      Machine& machine = opened(graph.device);
+      Plan plan;
+      plan.runtime = &runtime_;
+      plan.device = &machine.device;
+      plan.products = products_.get();
+      plan.slots = model.slots;
+      for (const Op& op : model.ops) lower_op(plan, op);
+    } catch (const Failure& failure) {
+      if (failure.status() != ASSAY_UNSUPPORTED) throw;
+      return failure.what();
+    }
+    return "";
+  }
+
+  std::unique_ptr<sdk::Program> prepare(const assay_program_desc& graph) override {
+    return std::make_unique<Program>(opened(graph.device), read_model(graph, count_));
+  }
+
+  [[nodiscard]] bool has_telemetry() const override { return telemetry_ != nullptr; }
+  void telemetry(uint32_t device, assay_telemetry& out) override { telemetry_->read(device, out); }
+
+  [[nodiscard]] bool has_trace() const override { return true; }
+  void start_trace(uint32_t device) override {
+    trace_.clear();
+    traced_device_ = device;
+    opened(device).trace = &trace_;
+  }
+  uint64_t stop_trace(uint32_t device) override {
+    opened(device).trace = nullptr;
+    return 0;
+  }
+  void drain_trace(const std::function<void(const assay_activity&)>& emit) override {
+    for (const Span& span : trace_) {
+      emit({sizeof(assay_activity), 0, traced_device_, 0, span.begin_ns, span.end_ns, 0, span.op, span.name.c_str()});
+    }
+    trace_.clear();
+  }
+
+ private:
+  std::string bus_id(uint32_t index) const {
+    char text[64] = "";
+    return runtime_.DeviceGetPCIBusId(text, sizeof(text), static_cast<int>(index)) == 0 ? text : "";
+  }
+
+  sdk::Device describe(uint32_t index) {
+    const int device = static_cast<int>(index);
+    sdk::Device out;
+    char text[256] = "";
+    if (runtime_.DeviceGetName != nullptr && runtime_.DeviceGetName(text, sizeof(text), device) == 0)
+      out.product = text;
+    const int major = runtime_.attribute(GPU_ATTRIBUTE_MAJOR, device);
+    const int minor = runtime_.attribute(GPU_ATTRIBUTE_MINOR, device);
+    if (major > 0) out.arch = std::to_string(major) + "." + std::to_string(minor < 0 ? 0 : minor);
+    out.bus_id = bus_id(index);
+    out.driver = runtime_.versions();
+    size_t free = 0, total = 0;
+    runtime_.check(runtime_.SetDevice(device), "set device");
+    runtime_.check(runtime_.MemGetInfo(&free, &total), "memory");
+    out.memory_bytes = total;
+    out.memory_free_bytes = free;
+    const int cache = runtime_.attribute(GPU_ATTRIBUTE_L2_BYTES, device);
+    out.cache_bytes = cache > 0 ? static_cast<uint64_t>(cache) : 0;
+    out.dtypes = kDtypes;
+    if (telemetry_ != nullptr) out.board_power_limit_w = telemetry_->power_limit_w(index);
+    out.basis = runtime_.simulated() ? ASSAY_BASIS_SIMULATED : ASSAY_BASIS_MEASURED;
+    out.support = ASSAY_SUPPORT_CHECKED_AGAINST_API;
+    return out;
+  }
+
+  Machine& opened(uint32_t index) {
+    if (index >= count_) throw Failure(ASSAY_INVALID_ARGUMENT, "no device " + std::to_string(index));
+    const auto found = machines_.find(index);
+    if (found != machines_.end()) return found->second;
+    const int device = static_cast<int>(index);
+    runtime_.check(runtime_.SetDevice(device), "set device");
+    // Makes the device's context, which the driver's calls need.
+    runtime_.check(runtime_.Free(nullptr), "open the device");
+    Machine machine;
+    machine.runtime = &runtime_;
+    machine.products = products_.get();
+    machine.index = index;
+    machine.host = host_;
+    const int major = runtime_.attribute(GPU_ATTRIBUTE_MAJOR, device);
+    const int minor = runtime_.attribute(GPU_ATTRIBUTE_MINOR, device);
+    machine.device.kernels = load_kernels(runtime_, kernels_, major > 0 && minor >= 0 ? major * 10 + minor : -1);
+    const int processors = runtime_.attribute(GPU_ATTRIBUTE_MULTIPROCESSORS, device);
+    machine.device.multiprocessors = processors > 0 ? processors : 64;
+    more_shared_memory(machine.device, device);
+    return machines_.emplace(index, std::move(machine)).first->second;
+  }
+
+  void more_shared_memory(Device& limits, int device) const {
+    const int most = runtime_.attribute(GPU_ATTRIBUTE_SHARED_OPTIN, device);
+    const auto kernel = limits.kernels.find("attention_matrix");
+    if (most <= 0 || runtime_.FuncSetAttribute == nullptr || kernel == limits.kernels.end()) return;
+    if (runtime_.FuncSetAttribute(kernel->second, kMaxDynamicShared, most) == 0) {
+      limits.shared_bytes = static_cast<uint64_t>(most);
+    }
+  }
+
+  sdk::Host host_;
+  std::string kernels_;
+  Runtime runtime_;
+  uint32_t count_ = 0;
+  std::unique_ptr<Products> products_;
+  std::unique_ptr<Telemetry> telemetry_;
+  std::map<uint32_t, Machine> machines_;
+  std::vector<Span> trace_;
+  uint32_t traced_device_ = 0;
+};
+
+}  // namespace
+
+}  // namespace assay::gpu
+
+ASSAY_SDK_ADAPTER(assay::gpu::GpuAdapter, GPU_VENDOR, GPU_VENDOR_NAME, ASSAY_GPU_VERSION, ASSAY_GPU_BUILD)

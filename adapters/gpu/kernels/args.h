@@ -1,0 +1,129 @@
+// Arguments of the kernels, as host and device both see them: plain structs of 8-byte members. Compiled by the host, by
+// the vendor's compiler and by its compiler at run time, so it includes nothing.
+#pragma once
+
+#ifndef ASSAY_GPU_ARGS_H_
+#define ASSAY_GPU_ARGS_H_
+
+namespace assay_gpu {
+
+typedef long long i64;
+
+// A tensor on the device. dtype: ASSAY_F32 and so on. cols: its last axis. scale: f32, one per `block` elements of a
+// row.
+struct Data {
+  char* p;
+  const float* scale;
+  i64 dtype, cols, block;
+};
+
+// Where a bad index of the input is noted: [0] 1 + op, [1] the index, [2] the bound. Host memory that the device sees.
+typedef i64* Fault;
+
+struct NormArgs {
+  Data x, gamma, y;
+  i64 rows, group, col, cols;
+  double eps;
+};
+struct ModNormArgs {
+  Data x, mod, gamma, beta, y;  // p null: absent
+  i64 rows_per_sequence, shift_col, scale_col;
+  double eps;
+};
+struct RopeArgs {
+  Data x, y;
+  const i64* pos;
+  i64 rows, tokens, head_dim, rotary_dim, rotary_col, interleaved, col, cols;
+  i64 grid_h, grid_w, dim_t, dim_h, text_rows;
+  double theta, factor, low, high, original;
+};
+struct MapArgs {  // gated_act, activation, add
+  Data a, b, mod, y;
+  i64 n, function, rows_per_sequence, gate_col;
+};
+struct GatherArgs {  // embedding; moe_dispatch's copy
+  Data index, table, y;
+  i64 rows, table_rows, op, divide;  // y[place] = table[index], or with divide > 0 y[index[i]] = table[i / divide]
+  Fault fault;
+};
+struct AppendArgs {
+  Data x, cache;
+  const i64* pos;
+  i64 rows, tokens, slots, heads, dim, col;
+};
+struct ReduceArgs {  // quantize
+  Data x, y;
+  float* scale;
+};
+struct ArgmaxArgs {
+  Data x, y;
+  i64 rows, parts, part_cols;  // parts of a row, each of so many columns
+  float* values;               // of each part the largest and its column
+  i64* places;
+};
+struct RouterArgs {
+  Data logits, plan, index, weight;
+  i64 k, function, normalise, groups, top_groups;
+  double factor;
+};
+struct PlaceArgs {
+  Data index;
+  int *offsets, *place;
+  i64 pairs, experts, op;
+  Fault fault;
+};
+struct CombineArgs {
+  Data x, place, weight, y;
+  i64 k;
+};
+// y(m, n) = sum_k x(m, k) w(n, k) + bias[n]; what m, n and k mean is the mode's.
+struct ProductArgs {
+  Data x, w, bias, y;
+  i64 mode, m, n, k, x_col, y_col, x_stride, w_stride, y_stride;  // strides: elements from one z to the next
+  const int* offsets;                                             // grouped: rows of expert z
+  const i64* pos;                                                 // rows counted by the position: pos + tokens
+  i64 tokens, slots, op;
+  Fault fault;
+  i64 t, h, w_in, c, kt, kh, kw, up_t, up_h, up_w, out_t, out_h, out_w;  // convolution
+};
+enum { kPlain = 0, kGrouped = 1, kCache = 2, kConvolution = 3 };
+struct PassArgs {  // head_matmul: columns that pass
+  Data x, y;
+  i64 rows, heads, from, x_stride, to, y_stride, pass;
+};
+struct AttentionArgs {
+  Data q, k, v, rope, index, y;
+  const i64* pos;
+  i64 rows, tokens, heads, kv_heads, dim_qk, dim_v, dim_rope, mask, window, q_col, col_k, col_v, slots, splits;
+  float *part, *stats;  // of each split: weighted sums [rows, heads, splits, dim_v]; maximum and sum [.., 2]
+  double scale;
+};
+struct PatchArgs {
+  Data x, y;
+  i64 n, c, t, h, w, pt, ph, pw, inverse;
+};
+struct GroupNormArgs {
+  Data x, gamma, beta, y;
+  i64 places, groups;
+  double eps;
+};
+struct IndexArgs {
+  Data q, k, weight, index;
+  const i64* pos;
+  float* scores;
+  i64 tokens, heads, dim, q_col, slots, n;
+  double scale;
+};
+struct WidenArgs {
+  Data x, y;
+  i64 n;
+};
+struct ScaleArgs {  // of an int32 product: y = sums * x.scale[m] * w.scale[n] + bias[n]
+  const int* sums;
+  Data x, w, bias, y;
+  i64 m, n;
+};
+
+}  // namespace assay_gpu
+
+#endif

@@ -1,0 +1,157 @@
+// Elements of tensors as floats, whatever their dtype: one at a time, and eight at once where rows allow it.
+#pragma once
+
+namespace assay_gpu {
+
+enum { kF32 = 0, kF16, kBF16, kF8E4M3, kF8E5M2, kI8, kI4, kF4E2M1, kI32 };
+
+__device__ inline unsigned short bf16_code(float value) {
+  const unsigned bits = bits_of(value);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<unsigned short>(bits >> 16 | 0x40u);  // stays a NaN
+  return static_cast<unsigned short>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+__device__ inline float bf16_value(unsigned short code) { return float_of(static_cast<unsigned>(code) << 16); }
+
+// The small formats are shifted into the exponent and fraction of an f32, whose bias is then made up for.
+__device__ inline float small_value(unsigned code, i64 dtype) {
+  switch (dtype) {
+    case kF8E4M3: {
+      const float magnitude = float_of((code & 0x7fu) << 20) * 0x1p120f;
+      return (code & 0x7fu) == 0x7fu ? float_of(0x7fc00000u) : (code & 0x80u) != 0 ? -magnitude : magnitude;
+    }
+    case kF8E5M2:
+      return half_value(static_cast<unsigned short>(code << 8));
+    case kI8:
+      return static_cast<float>(static_cast<signed char>(code));
+    case kI4:
+      return static_cast<float>(static_cast<int>(code & 15u ^ 8u) - 8);
+    default: {
+      const float magnitude = float_of((code & 7u) << 22) * 0x1p126f;
+      return (code & 8u) != 0 ? -magnitude : magnitude;
+    }
+  }
+}
+
+__device__ inline float code_at(const Data& d, i64 i) {
+  switch (d.dtype) {
+    case kF32:
+      return reinterpret_cast<const float*>(d.p)[i];
+    case kF16:
+      return half_value(reinterpret_cast<const unsigned short*>(d.p)[i]);
+    case kBF16:
+      return bf16_value(reinterpret_cast<const unsigned short*>(d.p)[i]);
+    case kI4:
+    case kF4E2M1: {
+      const unsigned both = reinterpret_cast<const unsigned char*>(d.p)[i / 2];
+      return small_value((i & 1) != 0 ? both >> 4 : both & 15u, d.dtype);
+    }
+    case kI32:
+      return static_cast<float>(reinterpret_cast<const int*>(d.p)[i]);
+    default:
+      return small_value(reinterpret_cast<const unsigned char*>(d.p)[i], d.dtype);
+  }
+}
+
+// Rows are whole numbers of blocks, so the scale of element i of the whole tensor is i / block.
+__device__ inline float load(const Data& d, i64 i) {
+  const float code = code_at(d, i);
+  return d.scale == nullptr ? code : code * d.scale[i / d.block];
+}
+
+__device__ inline void store(const Data& d, i64 i, float value) {
+  switch (d.dtype) {
+    case kF32:
+      reinterpret_cast<float*>(d.p)[i] = value;
+      break;
+    case kF16:
+      reinterpret_cast<unsigned short*>(d.p)[i] = half_code(value);
+      break;
+    default:
+      reinterpret_cast<unsigned short*>(d.p)[i] = bf16_code(value);
+  }
+}
+
+struct alignas(16) Vector {
+  unsigned word[4];
+};
+
+// Eight elements from i on, a multiple of 8; the row is one of 8 too and a scale's block, where there is one.
+__device__ inline void load8(const Data& d, i64 i, float* out) {
+  if (d.dtype == kF32) {
+    for (int half = 0; half < 2; ++half) {
+      const Vector v = *reinterpret_cast<const Vector*>(d.p + (i + 4 * half) * 4);
+      for (int j = 0; j < 4; ++j) out[4 * half + j] = float_of(v.word[j]);
+    }
+  } else if (d.dtype == kF16 || d.dtype == kBF16) {
+    const Vector v = *reinterpret_cast<const Vector*>(d.p + i * 2);
+    for (int j = 0; j < 8; ++j) {
+      const auto code = static_cast<unsigned short>(v.word[j / 2] >> (j % 2 * 16));
+      out[j] = d.dtype == kBF16 ? bf16_value(code) : half_value(code);
+    }
+  } else if (d.dtype == kI4 || d.dtype == kF4E2M1) {
+    const unsigned all = *reinterpret_cast<const unsigned*>(d.p + i / 2);
+    for (int j = 0; j < 8; ++j) out[j] = small_value(all >> (4 * j) & 15u, d.dtype);
+  } else {
+    const unsigned* words = reinterpret_cast<const unsigned*>(d.p + i);
+    for (int j = 0; j < 8; ++j) out[j] = small_value(words[j / 4] >> (j % 4 * 8) & 255u, d.dtype);
+  }
+  if (d.scale == nullptr) return;
+  const float scale = d.scale[i / d.block];
+  for (int j = 0; j < 8; ++j) out[j] *= scale;
+}
+
+__device__ inline void store8(const Data& d, i64 i, const float* in) {
+  if (d.dtype == kF32) {
+    for (int half = 0; half < 2; ++half) {
+      Vector v;
+      for (int j = 0; j < 4; ++j) v.word[j] = bits_of(in[4 * half + j]);
+      *reinterpret_cast<Vector*>(d.p + (i + 4 * half) * 4) = v;
+    }
+    return;
+  }
+  Vector v;
+  for (int j = 0; j < 4; ++j) {
+    const unsigned low = d.dtype == kBF16 ? bf16_code(in[2 * j]) : half_code(in[2 * j]);
+    const unsigned high = d.dtype == kBF16 ? bf16_code(in[2 * j + 1]) : half_code(in[2 * j + 1]);
+    v.word[j] = low | high << 16;
+  }
+  *reinterpret_cast<Vector*>(d.p + i * 2) = v;
+}
+
+__device__ inline i64 position(const i64* pos) { return pos == nullptr ? 0 : *pos; }
+
+__device__ inline void note(Fault fault, i64 op, i64 index, i64 bound) {
+  fault[1] = index;
+  fault[2] = bound;
+  fault[0] = op + 1;
+}
+
+// Sums or maxima over a block of up to 1024 threads; every thread gets the result.
+__device__ inline float block_sum(float value) {
+  __shared__ float part[32];
+  value = warp_sum(value);
+  __syncthreads();
+  if (threadIdx.x % 32 == 0) part[threadIdx.x / 32] = value;
+  __syncthreads();
+  float total = 0;
+  for (unsigned i = 0; i < blockDim.x / 32; ++i) total += part[i];
+  return total;
+}
+__device__ inline float block_max(float value) {
+  __shared__ float part[32];
+  value = warp_max(value);
+  __syncthreads();
+  if (threadIdx.x % 32 == 0) part[threadIdx.x / 32] = value;
+  __syncthreads();
+  float most = part[0];
+  for (unsigned i = 1; i < blockDim.x / 32; ++i) most = fmaxf(most, part[i]);
+  return most;
+}
+
+__device__ inline float activated(float x, i64 function) {
+  if (function == 0) return x / (1 + expf(-x));
+  if (function == 1) return 0.5f * x * (1 + tanhf(0.7978845608f * (x + 0.044715f * x * x * x)));
+  return 0.5f * x * (1 + erff(x * 0.7071067812f));
+}
+
+}  // namespace assay_gpu

@@ -1,0 +1,71 @@
+// What differs between compilers: conversions and the matrix instruction. The one kernel file with vendor tests.
+#pragma once
+
+namespace assay_gpu {
+
+#if defined(ASSAY_EMULATED)
+// Given by the emulation: bits_of, float_of, half_value, half_code, matrix_16x8x16, warp_sum, warp_max.
+#else
+__device__ inline unsigned bits_of(float value) { return __float_as_uint(value); }
+__device__ inline float float_of(unsigned bits) { return __uint_as_float(bits); }
+
+#if defined(__HIP__) || defined(__HIPCC_RTC__)
+__device__ inline float half_value(unsigned short bits) {
+  union {
+    unsigned short code;
+    _Float16 value;
+  } half = {bits};
+  return static_cast<float>(half.value);
+}
+__device__ inline unsigned short half_code(float value) {
+  union {
+    _Float16 value;
+    unsigned short code;
+  } half = {static_cast<_Float16>(value)};
+  return half.code;
+}
+#define ASSAY_SHUFFLE(value, lane) __shfl_xor(value, lane)
+#else
+__device__ inline float half_value(unsigned short bits) {
+  float value;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+  return value;
+}
+__device__ inline unsigned short half_code(float value) {
+  unsigned short bits;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+  return bits;
+}
+#define ASSAY_SHUFFLE(value, lane) __shfl_xor_sync(0xffffffffu, value, lane)
+#endif
+
+// Over the 32 lanes that a group of threads is made of, also where the hardware's warp is wider.
+__device__ inline float warp_sum(float value) {
+  for (int lane = 16; lane > 0; lane /= 2) value += ASSAY_SHUFFLE(value, lane);
+  return value;
+}
+__device__ inline float warp_max(float value) {
+  for (int lane = 16; lane > 0; lane /= 2) value = fmaxf(value, ASSAY_SHUFFLE(value, lane));
+  return value;
+}
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+#define ASSAY_MATRIX_CORES 1
+// d [16,8] += a [16,16] * b [16,8], spread over a warp as the PTX manual's m16n8k16 says; halves are pairs of 16 bits.
+__device__ inline void matrix_16x8x16(float* d, const unsigned* a, const unsigned* b, bool bf16) {
+  if (bf16) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  } else {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  }
+}
+#endif
+#endif
+
+}  // namespace assay_gpu

@@ -1,0 +1,111 @@
+#include "adapters/gpu/lower.h"
+
+#include <algorithm>
+
+#include <memory>
+
+namespace assay::gpu {
+
+void lower_op(Plan& plan, const Op& op) { Lower(plan, op).run(); }
+
+void Lower::run() {
+  static constexpr Member kMembers[] = {nullptr,
+                                        &Lower::matmul,
+                                        &Lower::attention,
+                                        &Lower::kv_append,
+                                        &Lower::rms_norm,
+                                        &Lower::rope,
+                                        &Lower::gated_act,
+                                        &Lower::add,
+                                        &Lower::embedding,
+                                        &Lower::argmax,
+                                        &Lower::quantize,
+                                        &Lower::grouped_matmul,
+                                        &Lower::router_topk,
+                                        &Lower::moe_dispatch,
+                                        &Lower::moe_combine,
+                                        &Lower::layer_norm_modulate,
+                                        &Lower::activation,
+                                        &Lower::patchify3d,
+                                        &Lower::conv3d,
+                                        &Lower::group_norm,
+                                        &Lower::head_matmul,
+                                        &Lower::kv_expand,
+                                        &Lower::index_topk};
+  (this->*kMembers[op_.kind])();
+  plan_.workspace_bytes = std::max(plan_.workspace_bytes, used_);
+}
+
+void Lower::floats(std::initializer_list<const Slot*> slots) const {
+  for (const Slot* slot : slots) can(is_float(slot->dtype), "a tensor must be f32, bf16 or f16");
+}
+
+void Lower::readable(const Slot& w) const {
+  can(w.dtype != ASSAY_I32, "a matrix of integers");
+  need(is_float(w.dtype) || w.scale >= 0, "quantised elements without scales");
+}
+
+void Lower::same_shape() const {
+  need(in(0).rows == out(0).rows && in(0).cols == out(0).cols, "x and y differ in shape");
+  floats({&in(0), &out(0)});
+}
+
+void Lower::slice(int64_t col, int64_t cols, int64_t of) const {
+  need(col >= 0 && cols >= 0 && cols <= of && col <= of - cols, "the columns lie outside the tensor");
+}
+
+void Lower::batch(int64_t rows, int64_t n) const { need(n >= 1 && rows % n == 0, "batch does not divide the rows"); }
+
+void Lower::cache(const Slot& k, int64_t b, int64_t heads, int64_t col, int64_t dim) const {
+  need(k.dims.size() == 4 && k.dims[0] == b && k.dims[2] == heads, "the KV cache does not fit");
+  need(col >= 0 && dim >= 0 && dim <= k.dims[3] && col <= k.dims[3] - dim, "the KV cache is too narrow");
+  floats({&k});
+}
+
+void Lower::integers(const Slot& slot, int64_t n) const {
+  can(slot.dtype == ASSAY_I32, "an index must be i32");
+  need(slot.elements() == n, "an index does not fit");
+}
+
+void Lower::modulation(const Slot& mod, int64_t n, std::initializer_list<int64_t> cols) const {
+  batch(in(0).rows, n);
+  need(mod.rows == n, "mod is not [B,ld]");
+  for (const int64_t col : cols) slice(col, in(0).cols, mod.cols);
+  floats({&mod});
+}
+
+Data Lower::data(const Slot& slot) const {
+  const float* scale =
+      slot.scale < 0 ? nullptr : reinterpret_cast<const float*>(plan_.slots[static_cast<size_t>(slot.scale)].data);
+  return {slot.data, scale, slot.dtype, slot.cols, slot.block};
+}
+
+char* Lower::workspace(uint64_t bytes) {
+  const uint64_t at = used_;
+  used_ += (bytes + 255) / 256 * 256;
+  return plan_.dry ? nullptr : plan_.workspace + at;
+}
+
+void Lower::call(const std::string& name, std::function<void(void*)> run) {
+  if (!plan_.dry) plan_.calls.push_back({op_.index, name, std::move(run)});
+}
+
+void Lower::raw_launch(const char* kernel, const Grid& grid, const void* args, size_t bytes) {
+  const auto found = plan_.device->kernels.find(kernel);
+  if (found == plan_.device->kernels.end()) can(false, (std::string("no kernel ") + kernel).c_str());
+  can(grid.x <= 0x7fffffff && grid.y <= 65535 && grid.z <= 65535, "more blocks than a launch can have");
+  can(grid.shared <= plan_.device->shared_bytes, "more shared memory than a block can have");
+  const Runtime* runtime = plan_.runtime;
+  void* function = found->second;
+  const auto* first = static_cast<const char*>(args);
+  auto copy = std::make_shared<std::vector<char>>(first, first + bytes);
+  call(kernel, [runtime, function, grid, copy](void* stream) {
+    void* parameters[] = {copy->data()};
+    runtime->check(runtime->ModuleLaunchKernel(function, static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
+                                               static_cast<unsigned>(grid.z), grid.threads, 1, 1,
+                                               static_cast<unsigned>(grid.shared), stream, parameters, nullptr),
+                   "launch");
+  });
+}
+
+}  // namespace assay::gpu

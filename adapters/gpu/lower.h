@@ -1,0 +1,99 @@
+// What lowering one op works with: the checks of its shapes and the launching of kernels.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "adapters/gpu/plan.h"
+
+namespace assay::gpu {
+
+struct Grid {
+  int64_t x = 1, y = 1, z = 1;
+  unsigned threads = 256;
+  uint64_t shared = 0;
+};
+
+class Lower {
+ public:
+  Lower(Plan& plan, const Op& op)
+      : plan_(plan), op_(op), where_("op " + std::to_string(op.index) + " (" + kind_text(op.kind) + "): ") {}
+  void run();
+
+ private:
+  using Member = void (Lower::*)();
+  void matmul();
+  void attention();
+  void kv_append();
+  void rms_norm();
+  void rope();
+  void gated_act();
+  void add();
+  void embedding();
+  void argmax();
+  void quantize();
+  void grouped_matmul();
+  void router_topk();
+  void moe_dispatch();
+  void moe_combine();
+  void layer_norm_modulate();
+  void activation();
+  void patchify3d();
+  void conv3d();
+  void group_norm();
+  void head_matmul();
+  void kv_expand();
+  void index_topk();
+
+  // INVALID_ARGUMENT and UNSUPPORTED, with the op's name before `what`.
+  void need(bool holds, const char* what) const {
+    if (!holds) throw Failure(ASSAY_INVALID_ARGUMENT, where_ + what);
+  }
+  void can(bool holds, const char* what) const {
+    if (!holds) throw Failure(ASSAY_UNSUPPORTED, where_ + what);
+  }
+  void floats(std::initializer_list<const Slot*> slots) const;
+  void readable(const Slot& w) const;  // floats, or codes with scales
+  void same_shape() const;
+  void slice(int64_t col, int64_t cols, int64_t of) const;
+  void batch(int64_t rows, int64_t n) const;
+  void cache(const Slot& k, int64_t b, int64_t heads, int64_t col, int64_t dim) const;
+  void integers(const Slot& slot, int64_t n) const;
+  void modulation(const Slot& mod, int64_t n, std::initializer_list<int64_t> cols) const;
+  void product_shapes(const Slot& x, const Slot& w, const Slot& y) const;
+  void attention_shapes() const;
+
+  [[nodiscard]] const Slot& in(size_t i) const { return plan_.slots[op_.in[i]]; }
+  [[nodiscard]] const Slot& out(size_t i) const { return plan_.slots[op_.out[i]]; }
+  [[nodiscard]] Data data(const Slot& slot) const;
+  [[nodiscard]] Data in_data(size_t i) const { return op_.has_in(i) ? data(in(i)) : Data{}; }
+  [[nodiscard]] const i64* pos() const {
+    return op_.scalar_slot == ASSAY_NO_SCALAR ? nullptr : plan_.scalars + op_.scalar_slot;
+  }
+  // Memory that lasts through this op alone; nullptr while dry.
+  char* workspace(uint64_t bytes);
+  void call(const std::string& name, std::function<void(void*)> run);
+  void raw_launch(const char* kernel, const Grid& grid, const void* args, size_t bytes);
+  template <typename Args>
+  void launch(const char* kernel, const Grid& grid, const Args& args) {
+    raw_launch(kernel, grid, &args, sizeof(args));
+  }
+  // One thread per `each` of n elements.
+  [[nodiscard]] static Grid flat(int64_t n, int64_t each) {
+    return {(n + each * 256 - 1) / (each * 256), 1, 1, 256, 0};
+  }
+
+  void product(assay_gpu::ProductArgs args, int64_t z, const Slot& x, const Slot& w);
+  bool by_library(const Slot& x, const Slot& w, const Slot& y);
+  void integer_product(const Slot& x, const Slot& w);
+  void widened_product(const Slot& x, const Slot& w);
+  bool attention_on_matrix_cores(const assay_gpu::AttentionArgs& args);
+
+  Plan& plan_;
+  const Op& op_;
+  std::string where_;
+  uint64_t used_ = 0;
+};
+
+}  // namespace assay::gpu

@@ -1,0 +1,128 @@
+// Attention and what chooses its keys.
+#include <algorithm>
+
+#include "adapters/gpu/lower.h"
+
+namespace assay::gpu {
+
+using namespace assay_gpu;
+
+namespace {
+
+constexpr int64_t kGroupRows = 8;       // heads that attention_rows takes together
+constexpr int64_t kMatrixTokens = 16;   // fewer leave matrix cores idle
+constexpr int64_t kKeysPerSplit = 256;  // a split's least share
+constexpr int64_t kBlocksPerProcessor = 4;
+
+}  // namespace
+
+void Lower::attention_shapes() const {
+  const int64_t b = op_.integer(ASSAY_ATTENTION_BATCH), h = op_.integer(ASSAY_ATTENTION_HEADS);
+  const int64_t kh = op_.integer(ASSAY_ATTENTION_KV_HEADS), dk = op_.integer(ASSAY_ATTENTION_DIM_QK);
+  const int64_t dv = op_.integer(ASSAY_ATTENTION_DIM_V), mask = op_.integer(ASSAY_ATTENTION_MASK);
+  const int64_t rope = op_.integer(ASSAY_ATTENTION_DIM_ROPE);
+  batch(in(0).rows, b);
+  need(kh >= 1 && h >= 1 && h % kh == 0, "kv_heads does not divide heads");
+  can(dk >= 1 && dv >= 1 && dk <= 1024 && dv <= 512, "dim_qk must be 1 to 1024, dim_v 1 to 512");
+  need(rope >= 0 && rope <= dk, "dim_rope must be 0 to dim_qk");
+  slice(op_.integer(ASSAY_ATTENTION_Q_COL), h * dk, in(0).cols);
+  cache(in(1), b, kh, op_.integer(ASSAY_ATTENTION_KV_COL_K), dk - rope);
+  cache(in(2), b, kh, op_.integer(ASSAY_ATTENTION_KV_COL_V), dv);
+  need(in(1).dims[1] == in(2).dims[1], "k and v differ in length");
+  need(in(1).dims[1] <= 0x7fffffff, "more keys than an i32 counts");
+  need(out(0).rows == in(0).rows && out(0).cols == h * dv, "y is not [M,H*DV]");
+  need(mask >= ASSAY_MASK_FULL && mask <= ASSAY_MASK_CROSS, "unknown mask");
+  need(mask == ASSAY_MASK_CROSS || in(1).dims[1] >= in(0).rows / b, "the KV cache is shorter than the step");
+  need(mask != ASSAY_MASK_WINDOW || op_.integer(ASSAY_ATTENTION_WINDOW) >= 1, "the window must be at least 1");
+  need(op_.attr[ASSAY_ATTENTION_SCALE] > 0, "scale must be above 0");
+  need(op_.has_in(3) == (rope > 0), "k_rope must be given where dim_rope is above 0, and only there");
+  floats({&in(0), &out(0)});
+  if (rope > 0) {
+    cache(in(3), b, 1, 0, rope);
+    need(in(3).dims[1] == in(1).dims[1], "k and k_rope differ in length");
+  }
+  if (op_.has_in(4)) integers(in(4), in(0).rows * in(4).cols);
+}
+
+bool Lower::attention_on_matrix_cores(const AttentionArgs& a) {
+  const Slot& q = in(0);
+  const bool same = q.dtype != ASSAY_F32 && q.dtype == in(1).dtype && q.dtype == in(2).dtype;
+  const bool eights = q.cols % 8 == 0 && a.q_col % 8 == 0 && in(1).cols % 8 == 0 && in(2).cols % 8 == 0 &&
+                      a.col_k % 8 == 0 && a.col_v % 8 == 0;
+  if (!same || !eights || a.dim_rope > 0 || op_.has_in(4) || a.tokens < kMatrixTokens || a.dim_qk % 16 != 0 ||
+      a.dim_v % 16 != 0 || a.dim_v > 128 || a.dim_qk > 256 || !plan_.device->has("attention_matrix")) {
+    return false;
+  }
+  const auto pitch = static_cast<uint64_t>(a.dim_qk / 2 + 4);
+  const uint64_t shared = pitch * 2 * 64 * 4 + static_cast<uint64_t>(a.dim_v) * 72 * 2;
+  if (shared > plan_.device->shared_bytes) return false;
+  launch("attention_matrix", {(a.tokens + 63) / 64, a.heads, a.rows / a.tokens, 128, shared}, a);
+  plan_.note("attention of many tokens: own kernel on matrix cores");
+  return true;
+}
+
+void Lower::attention() {
+  attention_shapes();
+  AttentionArgs a{};
+  a.q = in_data(0);
+  a.k = in_data(1);
+  a.v = in_data(2);
+  a.rope = in_data(3);
+  a.index = in_data(4);
+  a.y = data(out(0));
+  a.pos = pos();
+  a.rows = in(0).rows;
+  const int64_t b = op_.integer(ASSAY_ATTENTION_BATCH);
+  a.tokens = a.rows / b;
+  a.heads = op_.integer(ASSAY_ATTENTION_HEADS);
+  a.kv_heads = op_.integer(ASSAY_ATTENTION_KV_HEADS);
+  a.dim_qk = op_.integer(ASSAY_ATTENTION_DIM_QK);
+  a.dim_v = op_.integer(ASSAY_ATTENTION_DIM_V);
+  a.dim_rope = op_.integer(ASSAY_ATTENTION_DIM_ROPE);
+  a.mask = op_.integer(ASSAY_ATTENTION_MASK);
+  a.window = op_.integer(ASSAY_ATTENTION_WINDOW);
+  a.q_col = op_.integer(ASSAY_ATTENTION_Q_COL);
+  a.col_k = op_.integer(ASSAY_ATTENTION_KV_COL_K);
+  a.col_v = op_.integer(ASSAY_ATTENTION_KV_COL_V);
+  a.slots = in(1).dims[1];
+  a.scale = op_.attr[ASSAY_ATTENTION_SCALE];
+  if (attention_on_matrix_cores(a)) return;
+
+  const int64_t per_kv = a.heads / a.kv_heads;
+  const int64_t groups = a.kv_heads * ((per_kv + kGroupRows - 1) / kGroupRows);
+  const int64_t keys = op_.has_in(4) ? in(4).cols : a.slots;
+  // So many shares of the keys that the whole chip works, none of them tiny.
+  const int64_t blocks = groups * a.rows;
+  const int64_t wanted = plan_.device->multiprocessors * kBlocksPerProcessor;
+  a.splits = std::clamp<int64_t>((wanted + blocks - 1) / blocks, 1, std::max<int64_t>(1, keys / kKeysPerSplit));
+  if (a.splits > 1) {
+    const auto parts = static_cast<uint64_t>(a.rows * a.heads * a.splits);
+    a.part = reinterpret_cast<float*>(workspace(parts * static_cast<uint64_t>(a.dim_v) * 4));
+    a.stats = reinterpret_cast<float*>(workspace(parts * 8));
+  }
+  const uint64_t shared = static_cast<uint64_t>(kGroupRows * a.dim_qk) * 4;
+  launch("attention_rows", {a.tokens, groups, b * a.splits, 128, shared}, a);
+  if (a.splits > 1) launch("attention_combine", {a.rows, a.heads, 1, 128, 0}, a);
+  plan_.note("attention: own kernel");
+}
+
+void Lower::index_topk() {
+  const int64_t b = op_.integer(ASSAY_INDEX_TOPK_BATCH), heads = op_.integer(ASSAY_INDEX_TOPK_HEADS);
+  const int64_t dim = op_.integer(ASSAY_INDEX_TOPK_DIM), rows = in(0).rows;
+  batch(rows, b);
+  need(heads >= 1 && dim >= 1 && heads <= 4096 && dim <= 4096, "heads and dim must be 1 to 4096");
+  slice(op_.integer(ASSAY_INDEX_TOPK_Q_COL), heads * dim, in(0).cols);
+  cache(in(1), b, 1, 0, dim);
+  need(in(1).dims[3] == dim, "k is not [B,S,1,D]");
+  need(in(2).rows == rows && in(2).cols == heads, "weight is not [M,H]");
+  need(in(1).dims[1] >= rows / b && in(1).dims[1] <= 0x7fffffff, "the cache is shorter than the step");
+  integers(out(0), rows * out(0).cols);
+  floats({&in(0), &in(2)});
+  const int64_t slots = in(1).dims[1];
+  auto* scores = reinterpret_cast<float*>(workspace(static_cast<uint64_t>(rows * slots) * 4));
+  launch("index_topk", {rows},
+         IndexArgs{in_data(0), in_data(1), in_data(2), data(out(0)), pos(), scores, rows / b, heads, dim,
+                   op_.integer(ASSAY_INDEX_TOPK_Q_COL), slots, out(0).cols, op_.attr[ASSAY_INDEX_TOPK_SCALE]});
+}
+
+}  // namespace assay::gpu

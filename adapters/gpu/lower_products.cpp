@@ -1,0 +1,257 @@
+// Products: the vendor's library where it multiplies what is asked, own kernels for the rest.
+#include <algorithm>
+
+#include "adapters/gpu/lower.h"
+
+namespace assay::gpu {
+
+using namespace assay_gpu;
+
+namespace {
+
+constexpr int64_t kFewRows = 8;       // at most so many are multiplied straight from the weights, each read once
+constexpr int64_t kWidenedRows = 64;  // from here on, unpacking quantised weights first costs less than it saves
+
+bool is_half(uint32_t dtype) { return dtype == ASSAY_BF16 || dtype == ASSAY_F16; }
+
+}  // namespace
+
+void Lower::product_shapes(const Slot& x, const Slot& w, const Slot& y) const {
+  readable(x);
+  readable(w);
+  floats({&y});
+  need(x.dtype != ASSAY_I8 || x.block == x.cols, "i8 activations need one scale per row");
+}
+
+// Own kernels for z products of args' shape. On matrix cores where 16-bit activations lie in whole vectors.
+void Lower::product(ProductArgs args, int64_t z, const Slot& x, const Slot& w) {
+  args.op = op_.index;
+  args.fault = plan_.fault;
+  const bool eights = args.k % 8 == 0 && x.cols % 8 == 0 && args.x_col % 8 == 0 && args.x_stride % 8 == 0 &&
+                      (w.scale < 0 || w.block % 8 == 0) && (args.mode != kConvolution || args.c % 8 == 0);
+  if (args.mode == kPlain && z == 1 && args.m <= kFewRows && eights && args.x_col == 0 && args.y_col == 0) {
+    const char* kernel = args.m == 1 ? "matvec_1" : args.m <= 4 ? "matvec_4" : "matvec_8";
+    launch(kernel, {(args.n + 7) / 8}, args);
+    plan_.note("products of up to 8 rows: own kernels");
+    return;
+  }
+  const bool matrix = eights && is_half(x.dtype) && plan_.device->has("product_matrix");
+  const int64_t tile = matrix ? 128 : 64;
+  const Grid grid{(args.m + tile - 1) / tile, (args.n + tile - 1) / tile, z, 256, 0};
+  launch(matrix ? "product_matrix" : "product_f32", grid, args);
+  if (args.mode != kPlain) return;
+  plan_.note(matrix ? "other products: own kernel on matrix cores" : "other products: own kernel in f32");
+}
+
+bool Lower::by_library(const Slot& x, const Slot& w, const Slot& y) {
+  ProductShape shape{x.dtype, w.dtype, y.dtype, x.rows, w.rows, x.cols, x.cols, y.cols};
+  const bool bias = op_.has_in(2);
+  shape.bias = bias && in(2).dtype == y.dtype;
+  if (plan_.products == nullptr || x.scale >= 0 || w.scale >= 0 || bias != shape.bias) return false;
+  if (!plan_.products->takes(shape)) return false;
+  char* workspace = this->workspace(plan_.products->workspace_bytes());
+  if (plan_.dry) return true;
+  call("product", plan_.products->bind(shape, x.data, w.data, bias ? in(2).data : nullptr, y.data, workspace));
+  plan_.note("products: " + plan_.products->name());
+  return true;
+}
+
+void Lower::integer_product(const Slot& x, const Slot& w) {
+  const Slot& y = out(0);
+  const ProductShape shape{ASSAY_I8, ASSAY_I8, ASSAY_I32, x.rows, w.rows, x.cols, x.cols, w.rows};
+  char* workspace = this->workspace(plan_.products->workspace_bytes());
+  char* sums = this->workspace(static_cast<uint64_t>(x.rows * w.rows) * 4);
+  if (!plan_.dry) call("product", plan_.products->bind(shape, x.data, w.data, nullptr, sums, workspace));
+  launch("scale_sums", flat(x.rows * w.rows, 1),
+         ScaleArgs{reinterpret_cast<const int*>(sums), data(x), data(w), in_data(2), data(y), x.rows, w.rows});
+  plan_.note("i8 products: " + plan_.products->name() + " in i32");
+}
+
+// Quantised weights unpacked into x's dtype, then multiplied as any others.
+void Lower::widened_product(const Slot& x, const Slot& w) {
+  Slot wide = w;
+  wide.dtype = x.dtype;
+  wide.scale = -1;
+  wide.data = workspace(wide.bytes());
+  const Data from = data(w);
+  launch("widen", flat(w.elements(), 8), WidenArgs{from, data(wide), w.elements()});
+  if (!by_library(x, wide, out(0))) {
+    ProductArgs args{};
+    args.x = data(x);
+    args.w = data(wide);
+    args.bias = in_data(2);
+    args.y = data(out(0));
+    args.m = x.rows;
+    args.n = w.rows;
+    args.k = x.cols;
+    product(args, 1, x, wide);
+  }
+  plan_.note("quantised weights of products with many rows are unpacked first");
+}
+
+void Lower::matmul() {
+  const Slot& x = in(0);
+  const Slot& w = in(1);
+  const Slot& y = out(0);
+  need(x.cols == w.cols, "x and w differ in K");
+  need(y.rows == x.rows && y.cols == w.rows, "y is not [M,N]");
+  product_shapes(x, w, y);
+  if (op_.has_in(2)) {
+    need(in(2).elements() == w.rows, "bias is not [N]");
+    floats({&in(2)});
+  }
+  const ProductShape codes{x.dtype, w.dtype, ASSAY_I32, x.rows, w.rows, x.cols, x.cols, w.rows};
+  const bool integer = x.dtype == ASSAY_I8 && w.dtype == ASSAY_I8 && w.block == w.cols;
+  if (x.rows > kFewRows) {
+    if (by_library(x, w, y)) return;
+    if (integer && plan_.products != nullptr && plan_.products->takes(codes)) return integer_product(x, w);
+    if (w.scale >= 0 && is_float(x.dtype) && x.rows >= kWidenedRows && plan_.products != nullptr) {
+      return widened_product(x, w);
+    }
+  }
+  ProductArgs args{};
+  args.x = in_data(0);
+  args.w = in_data(1);
+  args.bias = in_data(2);
+  args.y = data(y);
+  args.m = x.rows;
+  args.n = w.rows;
+  args.k = x.cols;
+  product(args, 1, x, w);
+}
+
+void Lower::grouped_matmul() {
+  const Slot& x = in(0);
+  const Slot& w = in(1);
+  need(w.dims.size() == 3 && w.cols == x.cols, "w is not [E,N,K]");
+  need(out(0).rows == x.rows && out(0).cols == w.dims[1], "y is not [R,N]");
+  integers(in(2), w.dims[0] + 1);
+  product_shapes(x, w, out(0));
+  ProductArgs args{};
+  args.mode = kGrouped;
+  args.x = in_data(0);
+  args.w = in_data(1);
+  args.y = data(out(0));
+  args.offsets = reinterpret_cast<const int*>(in(2).data);
+  args.m = x.rows;
+  args.n = w.dims[1];
+  args.k = x.cols;
+  args.w_stride = w.dims[1] * w.dims[2];
+  product(args, w.dims[0], x, w);
+  plan_.note("experts: own kernel");
+}
+
+void Lower::head_matmul() {
+  const Slot& x = in(0);
+  const Slot& w = in(1);
+  const int64_t heads = op_.integer(ASSAY_HEAD_MATMUL_HEADS), col = op_.integer(ASSAY_HEAD_MATMUL_COL);
+  const int64_t stride = op_.integer(ASSAY_HEAD_MATMUL_STRIDE), pass = op_.integer(ASSAY_HEAD_MATMUL_PASS);
+  need(w.dims.size() == 3 && w.dims[0] == heads && heads >= 1, "w is not [H,N,K]");
+  need(stride >= 0 && pass >= 0 && pass <= x.cols && col >= 0 && col <= x.cols && stride <= x.cols,
+       "the columns lie outside the tensor");
+  slice(col + (heads - 1) * stride, w.cols + pass, x.cols);
+  const int64_t n = w.dims[1];
+  need(out(0).rows == x.rows && out(0).cols == heads * (n + pass), "y is not [M,H*(N+pass)]");
+  product_shapes(x, w, out(0));
+  ProductShape shape{x.dtype, w.dtype, out(0).dtype, x.rows, n, w.cols, x.cols, out(0).cols};
+  shape.batch = heads;
+  shape.x_stride = stride;
+  shape.w_stride = n * w.cols;
+  shape.y_stride = n + pass;
+  const bool plain = x.scale < 0 && w.scale < 0;
+  if (plain && plan_.products != nullptr && plan_.products->takes(shape)) {
+    char* workspace = this->workspace(plan_.products->workspace_bytes());
+    if (!plan_.dry) {
+      const uint64_t skip = static_cast<uint64_t>(col) * bits_of_element(x.dtype) / 8;
+      call("product", plan_.products->bind(shape, x.data + skip, w.data, nullptr, out(0).data, workspace));
+    }
+  } else {
+    ProductArgs args{};
+    args.x = in_data(0);
+    args.w = in_data(1);
+    args.y = data(out(0));
+    args.m = x.rows;
+    args.n = n;
+    args.k = w.cols;
+    args.x_col = col;
+    args.x_stride = stride;
+    args.w_stride = shape.w_stride;
+    args.y_stride = shape.y_stride;
+    product(args, heads, x, w);
+  }
+  if (pass == 0) return;
+  launch("head_pass", {x.rows, heads, 1, 64, 0},
+         PassArgs{in_data(0), data(out(0)), x.rows, heads, col + w.cols, stride, n, n + pass, pass});
+}
+
+void Lower::kv_expand() {
+  const Slot& latent = in(0);
+  const Slot& w = in(1);
+  const Slot& y = out(0);
+  const int64_t tokens = op_.integer(ASSAY_KV_EXPAND_TOKENS), heads = op_.integer(ASSAY_KV_EXPAND_HEADS);
+  need(latent.dims.size() == 4 && latent.dims[2] == 1, "latent is not [B,S,1,L]");
+  slice(op_.integer(ASSAY_KV_EXPAND_COL), w.cols, latent.cols);
+  need(tokens >= 1 && tokens <= latent.dims[1], "tokens must be 1 to S");
+  need(heads >= 1 && y.dims.size() == 4 && y.dims[0] == latent.dims[0] && y.dims[1] == latent.dims[1] &&
+           y.dims[2] == heads && y.dims[3] * heads == w.rows,
+       "y is not [B,S,H,D]");
+  floats({&latent});
+  product_shapes(latent, w, y);
+  ProductArgs args{};
+  args.mode = kCache;
+  args.x = in_data(0);
+  args.w = in_data(1);
+  args.y = data(y);
+  args.y.cols = w.rows;  // a row of y is all heads of one place
+  args.m = args.slots = latent.dims[1];
+  args.n = w.rows;
+  args.k = w.cols;
+  args.x_col = op_.integer(ASSAY_KV_EXPAND_COL);
+  args.pos = pos();
+  args.tokens = tokens;
+  product(args, latent.dims[0], latent, w);
+}
+
+void Lower::conv3d() {
+  const Slot& x = in(0);
+  const Slot& w = in(1);
+  const Slot& y = out(0);
+  need(x.dims.size() == 4 && y.dims.size() == 4, "x and y are not [T,H,W,C]");
+  ProductArgs args{};
+  args.mode = kConvolution;
+  args.t = x.dims[0];
+  args.h = x.dims[1];
+  args.w_in = x.dims[2];
+  args.c = x.dims[3];
+  args.kt = op_.integer(ASSAY_CONV3D_KERNEL_T);
+  args.kh = op_.integer(ASSAY_CONV3D_KERNEL_H);
+  args.kw = op_.integer(ASSAY_CONV3D_KERNEL_W);
+  args.up_t = std::max<int64_t>(1, op_.integer(ASSAY_CONV3D_UP_T));
+  args.up_h = std::max<int64_t>(1, op_.integer(ASSAY_CONV3D_UP_H));
+  args.up_w = std::max<int64_t>(1, op_.integer(ASSAY_CONV3D_UP_W));
+  args.out_t = (args.t - 1) * args.up_t + 1;
+  args.out_h = args.h * args.up_h;
+  args.out_w = args.w_in * args.up_w;
+  need(args.kt >= 1 && args.kh >= 1 && args.kw >= 1 && args.kh % 2 == 1 && args.kw % 2 == 1,
+       "kernel sizes must be at least 1 and odd in space");
+  need(w.cols == args.kt * args.kh * args.kw * args.c, "w is not [O, kt*kh*kw*C]");
+  need(y.dims[0] == args.out_t && y.dims[1] == args.out_h && y.dims[2] == args.out_w && y.dims[3] == w.rows,
+       "y is not [T',H',W',O]");
+  if (op_.has_in(2)) {
+    need(in(2).elements() == w.rows, "bias is not [O]");
+    floats({&in(2)});
+  }
+  floats({&x});
+  product_shapes(x, w, y);
+  args.x = in_data(0);
+  args.w = in_data(1);
+  args.bias = in_data(2);
+  args.y = data(y);
+  args.m = y.rows;
+  args.n = w.rows;
+  args.k = w.cols;
+  product(args, 1, x, w);
+  plan_.note("convolutions: own kernel");
+}
+
+}  // namespace assay::gpu

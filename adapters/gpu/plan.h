@@ -1,0 +1,98 @@
+// A program as the adapter keeps it: tensors in device memory and the calls that a step is made of.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "adapters/abi/assay_adapter.h"
+#include "adapters/gpu/kernels/args.h"
+#include "adapters/gpu/products.h"
+#include "adapters/gpu/runtime.h"
+
+namespace assay::gpu {
+
+using assay_gpu::Data;
+using assay_gpu::i64;
+
+inline constexpr uint32_t kAbsent = 0xffffffffu;  // an optional input that is left out before a present one
+
+struct Slot {
+  uint32_t dtype = 0, role = 0;
+  std::vector<int64_t> dims;
+  int64_t rows = 0, cols = 0;  // cols: the last axis
+  int32_t scale = -1;          // the tensor of its scales
+  int64_t block = 0;           // elements per scale along the last axis
+  char* data = nullptr;
+
+  [[nodiscard]] int64_t elements() const { return rows * cols; }
+  [[nodiscard]] uint64_t bytes() const;
+};
+
+struct Op {
+  uint32_t kind = 0, index = 0, scalar_slot = ASSAY_NO_SCALAR;
+  std::vector<uint32_t> in, out;
+  std::vector<double> attr;  // those that the program leaves out are 0
+
+  [[nodiscard]] bool has_in(size_t i) const { return i < in.size() && in[i] != kAbsent; }
+  [[nodiscard]] int64_t integer(uint32_t i) const { return static_cast<int64_t>(attr[i]); }
+};
+
+// The description, checked as far as any op: counts, shapes, order. Throws Failure.
+struct Model {
+  std::vector<Slot> slots;
+  std::vector<Op> ops;
+  uint32_t n_scalars = 0;
+};
+Model read_model(const assay_program_desc& desc, uint32_t n_devices);
+uint32_t bits_of_element(uint32_t dtype);  // 0: unknown
+bool is_float(uint32_t dtype);             // f32, f16, bf16
+const char* kind_text(uint32_t kind);
+
+// Offsets of scratch tensors in memory that those not alive at once share; ~0 for the others.
+struct Layout {
+  std::vector<uint64_t> offset;
+  uint64_t bytes = 0;
+};
+Layout lay_out(const Model& model);
+
+// What the device and the loaded kernels can do.
+struct Device {
+  int multiprocessors = 1;
+  uint64_t shared_bytes = 48 << 10;  // of a block, at most
+  std::map<std::string, void*> kernels;
+
+  [[nodiscard]] bool has(const std::string& kernel) const { return kernels.count(kernel) != 0; }
+};
+
+// One launch or library call of a step, in stream order.
+struct Call {
+  uint32_t op = 0;
+  std::string name;
+  std::function<void(void* stream)> run;
+};
+
+// What lowering fills. First `dry`: nothing is allocated, shapes are checked and sizes found out.
+struct Plan {
+  const Runtime* runtime = nullptr;
+  const Device* device = nullptr;
+  Products* products = nullptr;  // nullptr: the vendor has no product library here
+  std::vector<Slot> slots;
+  std::vector<Call> calls;
+  bool dry = true;
+  uint64_t workspace_bytes = 0;  // the largest need of an op
+  char* workspace = nullptr;
+  i64* scalars = nullptr;          // on the device
+  i64* fault = nullptr;            // seen by both, see args.h
+  std::vector<std::string> notes;  // how ops run, without repeats
+
+  void note(const std::string& text);
+};
+
+// Adds the calls of one op. Throws Failure: INVALID_ARGUMENT for an op that is malformed, UNSUPPORTED for one that
+// can't run here.
+void lower_op(Plan& plan, const Op& op);
+
+}  // namespace assay::gpu

@@ -1,0 +1,221 @@
+#include "adapters/gpu/program.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace assay::gpu {
+
+namespace {
+
+constexpr uint64_t kAlign = 256;
+constexpr uint64_t kEventStepNs = 500;  // what vendors state of their events' resolution: about half a microsecond
+constexpr size_t kFaultWords = 3;
+
+uint64_t rounded(uint64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
+
+}  // namespace
+
+Program::Program(Machine& machine, Model model)
+    : machine_(machine), runtime_(*machine.runtime), model_(std::move(model)) {
+  runtime_.check(runtime_.SetDevice(static_cast<int>(machine.index)), "set device");
+  plan_.runtime = machine.runtime;
+  plan_.device = &machine.device;
+  plan_.products = machine.products;
+  plan_.slots = model_.slots;
+  stream_ = make_stream(runtime_);
+  begin_ = make_event(runtime_);
+  end_ = make_event(runtime_);
+  allocate();
+  plan_.dry = false;
+  for (const Op& op : model_.ops) lower_op(plan_, op);
+}
+
+Program::~Program() {
+  if (stream_.get() != nullptr) runtime_.StreamSynchronize(stream_.get());
+}
+
+// All memory at once, by plain allocations, after the sizes are known.
+void Program::allocate() {
+  for (const Op& op : model_.ops) lower_op(plan_, op);
+  const Layout layout = lay_out(model_);
+  uint64_t own = 0;
+  for (size_t t = 0; t < plan_.slots.size(); ++t) {
+    if (layout.offset[t] == ~uint64_t{0}) own += rounded(plan_.slots[t].bytes());
+  }
+  own_ = Memory(runtime_, own);
+  scratch_ = Memory(runtime_, layout.bytes + plan_.workspace_bytes);
+  small_ = Memory(runtime_, std::max<uint64_t>(1, model_.n_scalars) * sizeof(int64_t));
+  pinned_ = make_pinned(runtime_, (kFaultWords + model_.n_scalars) * sizeof(int64_t));
+  uint64_t at = 0;
+  for (size_t t = 0; t < plan_.slots.size(); ++t) {
+    Slot& slot = plan_.slots[t];
+    if (layout.offset[t] != ~uint64_t{0}) {
+      slot.data = scratch_.data() + layout.offset[t];
+    } else {
+      slot.data = own_.data() + at;
+      at += rounded(slot.bytes());
+    }
+  }
+  plan_.workspace = scratch_.data() + layout.bytes;
+  plan_.scalars = reinterpret_cast<i64*>(small_.data());
+  plan_.fault = static_cast<i64*>(pinned_.get());
+  runtime_.check(runtime_.MemsetAsync(own_.data(), 0, own, stream_.get()), "clear");
+  runtime_.check(runtime_.StreamSynchronize(stream_.get()), "clear");
+}
+
+const Slot& Program::checked(uint32_t tensor, uint64_t offset, uint64_t bytes, const char* verb) const {
+  const std::string where = std::string(verb) + ": tensor " + std::to_string(tensor);
+  if (tensor >= plan_.slots.size()) throw Failure(ASSAY_INVALID_ARGUMENT, where + " does not exist");
+  const Slot& slot = plan_.slots[tensor];
+  if (slot.role == ASSAY_ROLE_SCRATCH) throw Failure(ASSAY_INVALID_ARGUMENT, where + " is SCRATCH");
+  if (offset > slot.bytes() || bytes > slot.bytes() - offset) {
+    throw Failure(ASSAY_INVALID_ARGUMENT, where + " has " + std::to_string(slot.bytes()) + " bytes, asked for " +
+                                              std::to_string(offset) + " + " + std::to_string(bytes));
+  }
+  return slot;
+}
+
+void Program::write(uint32_t tensor, uint64_t offset, const void* src, uint64_t bytes) {
+  const Slot& slot = checked(tensor, offset, bytes, "write");
+  if (bytes == 0) return;
+  if (src == nullptr) throw Failure(ASSAY_INVALID_ARGUMENT, "write: null source");
+  runtime_.check(runtime_.MemcpyAsync(slot.data + offset, src, bytes, kHostToDevice, stream_.get()), "write");
+  runtime_.check(runtime_.StreamSynchronize(stream_.get()), "write");
+}
+
+void Program::read(uint32_t tensor, uint64_t offset, void* dst, uint64_t bytes) {
+  const Slot& slot = checked(tensor, offset, bytes, "read");
+  if (bytes == 0) return;
+  if (dst == nullptr) throw Failure(ASSAY_INVALID_ARGUMENT, "read: null destination");
+  runtime_.check(runtime_.MemcpyAsync(dst, slot.data + offset, bytes, kDeviceToHost, stream_.get()), "read");
+  runtime_.check(runtime_.StreamSynchronize(stream_.get()), "read");
+}
+
+void Program::check_scalars(const int64_t* scalars) const {
+  if (model_.n_scalars > 0 && scalars == nullptr) {
+    throw Failure(ASSAY_INVALID_ARGUMENT, "submit: the scalars are missing");
+  }
+  for (const Op& op : model_.ops) {
+    if (op.scalar_slot == ASSAY_NO_SCALAR) continue;
+    const int64_t pos = scalars[op.scalar_slot];
+    const std::string where = "submit: op " + std::to_string(op.index) + ": pos " + std::to_string(pos);
+    if (pos < 0 || pos > int64_t{1} << 40) throw Failure(ASSAY_INVALID_ARGUMENT, where + " is out of range");
+    const bool attends = op.kind == ASSAY_OP_ATTENTION && op.integer(ASSAY_ATTENTION_MASK) != ASSAY_MASK_CROSS;
+    const bool expands = op.kind == ASSAY_OP_KV_EXPAND;
+    if (!attends && !expands && op.kind != ASSAY_OP_KV_APPEND && op.kind != ASSAY_OP_INDEX_TOPK) continue;
+    const Slot& cache = model_.slots[op.in[expands ? 0 : 1]];
+    const int64_t tokens = expands ? op.integer(ASSAY_KV_EXPAND_TOKENS) : model_.slots[op.in[0]].rows / cache.dims[0];
+    if (pos + tokens > cache.dims[1]) {
+      throw Failure(ASSAY_INVALID_ARGUMENT, where + " and " + std::to_string(tokens) +
+                                                " tokens do not fit a KV cache of " + std::to_string(cache.dims[1]));
+    }
+  }
+}
+
+// The position lies on the device, so that a captured step is good for every one.
+void Program::upload(const int64_t* scalars) {
+  const size_t n = model_.n_scalars;
+  if (n == 0 || (uploaded_.size() == n && std::equal(uploaded_.begin(), uploaded_.end(), scalars))) return;
+  uploaded_.assign(scalars, scalars + n);
+  auto* staging = static_cast<int64_t*>(pinned_.get()) + kFaultWords;
+  std::copy(scalars, scalars + n, staging);
+  runtime_.check(runtime_.MemcpyAsync(plan_.scalars, staging, n * sizeof(int64_t), kHostToDevice, stream_.get()),
+                 "scalars");
+}
+
+void Program::run_calls() {
+  for (const Call& call : plan_.calls) call.run(stream_.get());
+}
+
+// The first step runs call by call, which loads what is loaded lazily; the second is captured.
+void Program::capture() {
+  runtime_.check(runtime_.StreamBeginCapture(stream_.get(), kCaptureThreadLocal), "begin capture");
+  void* graph = nullptr;
+  std::string failure;
+  try {
+    run_calls();
+  } catch (const Failure& error) {
+    failure = error.what();
+  }
+  const int ended = runtime_.StreamEndCapture(stream_.get(), &graph);
+  graph_ = Handle(graph, runtime_.GraphDestroy);
+  if (!failure.empty()) throw Failure(ASSAY_INTERNAL, "while a step was captured: " + failure);
+  runtime_.check(ended, "end capture");
+  void* exec = nullptr;
+  runtime_.check(runtime_.GraphInstantiateWithFlags(&exec, graph, 0), "instantiate graph");
+  exec_ = Handle(exec, runtime_.GraphExecDestroy);
+}
+
+void Program::run_traced() {
+  while (marks_.size() < plan_.calls.size() + 1) marks_.push_back(make_event(runtime_));
+  traced_at_ns_ = machine_.host.now_ns();
+  runtime_.check(runtime_.EventRecord(marks_[0].get(), stream_.get()), "event");
+  for (size_t i = 0; i < plan_.calls.size(); ++i) {
+    plan_.calls[i].run(stream_.get());
+    runtime_.check(runtime_.EventRecord(marks_[i + 1].get(), stream_.get()), "event");
+  }
+  traced_ = true;
+}
+
+void Program::submit(const assay_run_args& args) {
+  if (args.repeat < 1) throw Failure(ASSAY_INVALID_ARGUMENT, "submit: repeat must be at least 1");
+  check_scalars(args.scalars);
+  upload(args.scalars);
+  const bool traced = machine_.trace != nullptr;
+  if (!traced && steps_ == 1 && runtime_.has_graphs()) capture();
+  runtime_.check(runtime_.EventRecord(begin_.get(), stream_.get()), "event");
+  for (uint32_t r = 0; r < args.repeat; ++r) {
+    if (traced) {
+      run_traced();
+    } else if (exec_.get() != nullptr) {
+      runtime_.check(runtime_.GraphLaunch(exec_.get(), stream_.get()), "launch graph");
+    } else {
+      run_calls();
+    }
+  }
+  runtime_.check(runtime_.EventRecord(end_.get(), stream_.get()), "event");
+  ++steps_;
+}
+
+void Program::check_fault() const {
+  auto* fault = static_cast<i64*>(pinned_.get());
+  if (fault[0] == 0) return;
+  const auto op = static_cast<uint32_t>(fault[0] - 1);
+  const std::string where = "op " + std::to_string(op) + " (" + kind_text(model_.ops[op].kind) + "): ";
+  const i64 index = fault[1], bound = fault[2];
+  fault[0] = 0;
+  if (bound == 0) throw Failure(ASSAY_INVALID_ARGUMENT, where + "the offsets do not ascend from 0");
+  throw Failure(ASSAY_INVALID_ARGUMENT,
+                where + "index " + std::to_string(index) + " outside a table of " + std::to_string(bound) + " rows");
+}
+
+void Program::wait(assay_run_result& result) {
+  runtime_.check(runtime_.EventSynchronize(end_.get()), "wait");
+  check_fault();
+  float ms = 0;
+  runtime_.check(runtime_.EventElapsedTime(&ms, begin_.get(), end_.get()), "elapsed time");
+  result.device_clock = ASSAY_CLOCK_DEVICE_EVENT;
+  result.device_ns = static_cast<uint64_t>(static_cast<double>(ms) * 1e6);
+  result.device_clock_step_ns = kEventStepNs;
+  if (!traced_ || machine_.trace == nullptr) return;
+  traced_ = false;
+  double from = 0;
+  for (size_t i = 0; i < plan_.calls.size(); ++i) {
+    runtime_.check(runtime_.EventElapsedTime(&ms, marks_[0].get(), marks_[i + 1].get()), "elapsed time");
+    const double to = std::max(from, static_cast<double>(ms) * 1e6);
+    machine_.trace->push_back({plan_.calls[i].op, plan_.calls[i].name, traced_at_ns_ + static_cast<uint64_t>(from),
+                               traced_at_ns_ + static_cast<uint64_t>(to)});
+    from = to;
+  }
+}
+
+sdk::ProgramInfo Program::info() {
+  sdk::ProgramInfo info;
+  info.launches = static_cast<uint32_t>(plan_.calls.size());
+  info.device_bytes = own_.bytes() + scratch_.bytes() + small_.bytes();
+  info.lowering = runtime_.has_graphs() ? "graph" : "library";
+  for (const std::string& note : plan_.notes) info.executed += (info.executed.empty() ? "" : "; ") + note;
+  return info;
+}
+
+}  // namespace assay::gpu

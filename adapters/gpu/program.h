@@ -1,0 +1,66 @@
+// A prepared program: its memory, its calls, and how a step runs: as one graph where the vendor's runtime has them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapters/gpu/plan.h"
+#include "adapters/sdk/adapter.h"
+
+namespace assay::gpu {
+
+// What a profiling pass saw of one step, call by call.
+struct Span {
+  uint32_t op = 0;
+  std::string name;
+  uint64_t begin_ns = 0, end_ns = 0;  // host clock
+};
+
+// What programs of one device share. All of it outlives them.
+struct Machine {
+  const Runtime* runtime = nullptr;
+  Products* products = nullptr;
+  Device device;
+  uint32_t index = 0;
+  sdk::Host host{nullptr};
+  std::vector<Span>* trace = nullptr;  // set: steps run call by call with an event behind each
+};
+
+class Program final : public sdk::Program {
+ public:
+  Program(Machine& machine, Model model);
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+  ~Program() override;  // waits for what still runs
+  void write(uint32_t tensor, uint64_t offset, const void* src, uint64_t bytes) override;
+  void read(uint32_t tensor, uint64_t offset, void* dst, uint64_t bytes) override;
+  void submit(const assay_run_args& args) override;
+  void wait(assay_run_result& result) override;
+  sdk::ProgramInfo info() override;
+
+ private:
+  void allocate();
+  void upload(const int64_t* scalars);
+  void check_scalars(const int64_t* scalars) const;
+  void run_calls();
+  void run_traced();
+  void capture();
+  void check_fault() const;
+  const Slot& checked(uint32_t tensor, uint64_t offset, uint64_t bytes, const char* verb) const;
+
+  Machine& machine_;
+  const Runtime& runtime_;
+  Model model_;
+  Plan plan_;
+  Memory own_, scratch_, small_;
+  Handle stream_, begin_, end_, pinned_, graph_, exec_;
+  std::vector<int64_t> uploaded_;
+  std::vector<Handle> marks_;  // of a profiling pass, one behind each call
+  uint64_t traced_at_ns_ = 0;
+  uint64_t steps_ = 0;
+  bool traced_ = false;
+};
+
+}  // namespace assay::gpu

@@ -1,0 +1,106 @@
+// Iluvatar CoreX: CUDA's symbol names from its own libraries; libixml has NVML's, without an energy counter. The
+// runtime may be of an old CUDA level: what is missing is named when the adapter opens. Kernels come compiled offline
+// (clang++ -x ivcore).
+#pragma once
+
+#define GPU_VENDOR "corex"
+#define GPU_VENDOR_NAME "Iluvatar"
+#define GPU_SDK_PATHS "/usr/local/corex/lib64", "/usr/local/corex/lib"
+#define GPU_ATTRIBUTE_MULTIPROCESSORS 16
+#define GPU_ATTRIBUTE_L2_BYTES 38
+#define GPU_ATTRIBUTE_MAJOR 75
+#define GPU_ATTRIBUTE_MINOR 76
+#define GPU_ATTRIBUTE_ECC 32
+#define GPU_ATTRIBUTE_SHARED_OPTIN 97
+
+// Runtime.
+#define GPU_RUNTIME_LIBRARIES "libcudart.so", "libcudart.so.10.2"
+#define gpuGetDeviceCount cudaGetDeviceCount
+#define gpuSetDevice cudaSetDevice
+#define gpuDeviceGetAttribute cudaDeviceGetAttribute
+#define gpuDeviceGetPCIBusId cudaDeviceGetPCIBusId
+#define gpuMemGetInfo cudaMemGetInfo
+#define gpuMalloc cudaMalloc
+#define gpuFree cudaFree
+#define gpuHostAlloc cudaHostAlloc
+#define gpuFreeHost cudaFreeHost
+#define gpuMemcpyAsync cudaMemcpyAsync
+#define gpuMemsetAsync cudaMemsetAsync
+#define gpuStreamCreateWithFlags cudaStreamCreateWithFlags
+#define gpuStreamSynchronize cudaStreamSynchronize
+#define gpuStreamDestroy cudaStreamDestroy
+#define gpuEventCreateWithFlags cudaEventCreateWithFlags
+#define gpuEventRecord cudaEventRecord
+#define gpuEventSynchronize cudaEventSynchronize
+#define gpuEventElapsedTime cudaEventElapsedTime
+#define gpuEventDestroy cudaEventDestroy
+#define gpuStreamBeginCapture cudaStreamBeginCapture
+#define gpuStreamEndCapture cudaStreamEndCapture
+#define gpuGraphInstantiateWithFlags cudaGraphInstantiateWithFlags
+#define gpuGraphLaunch cudaGraphLaunch
+#define gpuGraphExecDestroy cudaGraphExecDestroy
+#define gpuGraphDestroy cudaGraphDestroy
+#define gpuGetErrorString cudaGetErrorString
+#define gpuRuntimeGetVersion cudaRuntimeGetVersion
+#define gpuDriverGetVersion cudaDriverGetVersion
+
+// Driver: kernels from an image.
+#define GPU_DRIVER_LIBRARIES "libcuda.so.1"
+#define gpuInit cuInit
+#define gpuDeviceGetName cuDeviceGetName
+#define gpuModuleLoadData cuModuleLoadData
+#define gpuModuleGetFunction cuModuleGetFunction
+#define gpuModuleLaunchKernel cuLaunchKernel
+#define gpuModuleUnload cuModuleUnload
+#define gpuFuncSetAttribute cuFuncSetAttribute
+
+// Matrix products by descriptors (cublasLt and its like).
+#define GPU_BLASLT_LIBRARIES ""
+#define gpublasLtCreate none
+#define gpublasLtDestroy none
+#define gpublasLtMatmulDescCreate none
+#define gpublasLtMatmulDescSetAttribute none
+#define gpublasLtMatmulDescDestroy none
+#define gpublasLtMatrixLayoutCreate none
+#define gpublasLtMatrixLayoutSetAttribute none
+#define gpublasLtMatrixLayoutDestroy none
+#define gpublasLtMatmulPreferenceCreate none
+#define gpublasLtMatmulPreferenceSetAttribute none
+#define gpublasLtMatmulPreferenceDestroy none
+#define gpublasLtMatmulAlgoGetHeuristic none
+#define gpublasLtMatmul none
+#define GPUBLASLT_TRANSA -1
+#define GPUBLASLT_TRANSB -1
+#define GPUBLASLT_EPILOGUE -1
+#define GPUBLASLT_BIAS_POINTER -1
+#define GPUBLASLT_BIAS_TYPE -1
+#define GPUBLASLT_BATCH_COUNT -1
+#define GPUBLASLT_BATCH_STRIDE -1
+#define GPUBLASLT_WORKSPACE_BYTES -1
+#define GPUBLAS_OP_N 0
+#define GPUBLAS_OP_T 1
+
+// Compiler at run time.
+#define GPU_RTC_LIBRARIES ""
+#define gpurtcCreateProgram none
+#define gpurtcCompileProgram none
+#define gpurtcGetCodeSize none
+#define gpurtcGetCode none
+#define gpurtcGetProgramLogSize none
+#define gpurtcGetProgramLog none
+#define gpurtcDestroyProgram none
+#define GPU_RTC_ARCH ""
+
+// Management: power, energy, clocks.
+#define GPU_SMI_LIBRARIES "libixml.so"
+#define gpusmiInit nvmlInit_v2
+#define gpusmiDeviceHandle nvmlDeviceGetHandleByPciBusId_v2
+#define gpusmiPowerUsage nvmlDeviceGetPowerUsage
+#define gpusmiTotalEnergy none
+#define gpusmiTemperature nvmlDeviceGetTemperature
+#define gpusmiClockInfo nvmlDeviceGetClockInfo
+#define gpusmiMemoryUsed nvmlDeviceGetMemoryInfo
+#define gpusmiUtilization nvmlDeviceGetUtilizationRates
+#define gpusmiThrottleReasons nvmlDeviceGetCurrentClocksThrottleReasons
+#define gpusmiPowerLimit nvmlDeviceGetEnforcedPowerLimit
+#define GPU_SMI_SHAPE kNvml

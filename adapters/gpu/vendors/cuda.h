@@ -1,0 +1,104 @@
+// NVIDIA CUDA 12 and 13: runtime, driver, cuBLASLt, NVRTC, NVML. Read in the toolkit's headers (13.0) and go-nvml.
+#pragma once
+
+#define GPU_VENDOR "cuda"
+#define GPU_VENDOR_NAME "NVIDIA"
+#define GPU_SDK_PATHS "/usr/local/cuda/lib64"
+#define GPU_ATTRIBUTE_MULTIPROCESSORS 16
+#define GPU_ATTRIBUTE_L2_BYTES 38
+#define GPU_ATTRIBUTE_MAJOR 75
+#define GPU_ATTRIBUTE_MINOR 76
+#define GPU_ATTRIBUTE_ECC 32
+#define GPU_ATTRIBUTE_SHARED_OPTIN 97
+
+// Runtime.
+#define GPU_RUNTIME_LIBRARIES "libcudart.so.13", "libcudart.so.12"
+#define gpuGetDeviceCount cudaGetDeviceCount
+#define gpuSetDevice cudaSetDevice
+#define gpuDeviceGetAttribute cudaDeviceGetAttribute
+#define gpuDeviceGetPCIBusId cudaDeviceGetPCIBusId
+#define gpuMemGetInfo cudaMemGetInfo
+#define gpuMalloc cudaMalloc
+#define gpuFree cudaFree
+#define gpuHostAlloc cudaHostAlloc
+#define gpuFreeHost cudaFreeHost
+#define gpuMemcpyAsync cudaMemcpyAsync
+#define gpuMemsetAsync cudaMemsetAsync
+#define gpuStreamCreateWithFlags cudaStreamCreateWithFlags
+#define gpuStreamSynchronize cudaStreamSynchronize
+#define gpuStreamDestroy cudaStreamDestroy
+#define gpuEventCreateWithFlags cudaEventCreateWithFlags
+#define gpuEventRecord cudaEventRecord
+#define gpuEventSynchronize cudaEventSynchronize
+#define gpuEventElapsedTime cudaEventElapsedTime
+#define gpuEventDestroy cudaEventDestroy
+#define gpuStreamBeginCapture cudaStreamBeginCapture
+#define gpuStreamEndCapture cudaStreamEndCapture
+#define gpuGraphInstantiateWithFlags cudaGraphInstantiateWithFlags
+#define gpuGraphLaunch cudaGraphLaunch
+#define gpuGraphExecDestroy cudaGraphExecDestroy
+#define gpuGraphDestroy cudaGraphDestroy
+#define gpuGetErrorString cudaGetErrorString
+#define gpuRuntimeGetVersion cudaRuntimeGetVersion
+#define gpuDriverGetVersion cudaDriverGetVersion
+
+// Driver: kernels from an image.
+#define GPU_DRIVER_LIBRARIES "libcuda.so.1"
+#define gpuInit cuInit
+#define gpuDeviceGetName cuDeviceGetName
+#define gpuModuleLoadData cuModuleLoadData
+#define gpuModuleGetFunction cuModuleGetFunction
+#define gpuModuleLaunchKernel cuLaunchKernel
+#define gpuModuleUnload cuModuleUnload
+#define gpuFuncSetAttribute cuFuncSetAttribute
+
+// Matrix products by descriptors (cublasLt and its like).
+#define GPU_BLASLT_LIBRARIES "libcublasLt.so.13", "libcublasLt.so.12"
+#define gpublasLtCreate cublasLtCreate
+#define gpublasLtDestroy cublasLtDestroy
+#define gpublasLtMatmulDescCreate cublasLtMatmulDescCreate
+#define gpublasLtMatmulDescSetAttribute cublasLtMatmulDescSetAttribute
+#define gpublasLtMatmulDescDestroy cublasLtMatmulDescDestroy
+#define gpublasLtMatrixLayoutCreate cublasLtMatrixLayoutCreate
+#define gpublasLtMatrixLayoutSetAttribute cublasLtMatrixLayoutSetAttribute
+#define gpublasLtMatrixLayoutDestroy cublasLtMatrixLayoutDestroy
+#define gpublasLtMatmulPreferenceCreate cublasLtMatmulPreferenceCreate
+#define gpublasLtMatmulPreferenceSetAttribute cublasLtMatmulPreferenceSetAttribute
+#define gpublasLtMatmulPreferenceDestroy cublasLtMatmulPreferenceDestroy
+#define gpublasLtMatmulAlgoGetHeuristic cublasLtMatmulAlgoGetHeuristic
+#define gpublasLtMatmul cublasLtMatmul
+#define GPUBLASLT_TRANSA 3
+#define GPUBLASLT_TRANSB 4
+#define GPUBLASLT_EPILOGUE 7
+#define GPUBLASLT_BIAS_POINTER 8
+#define GPUBLASLT_BIAS_TYPE 26
+#define GPUBLASLT_BATCH_COUNT 5
+#define GPUBLASLT_BATCH_STRIDE 6
+#define GPUBLASLT_WORKSPACE_BYTES 1
+#define GPUBLAS_OP_N 0
+#define GPUBLAS_OP_T 1
+
+// Compiler at run time.
+#define GPU_RTC_LIBRARIES "libnvrtc.so.13", "libnvrtc.so.12"
+#define gpurtcCreateProgram nvrtcCreateProgram
+#define gpurtcCompileProgram nvrtcCompileProgram
+#define gpurtcGetCodeSize nvrtcGetCUBINSize
+#define gpurtcGetCode nvrtcGetCUBIN
+#define gpurtcGetProgramLogSize nvrtcGetProgramLogSize
+#define gpurtcGetProgramLog nvrtcGetProgramLog
+#define gpurtcDestroyProgram nvrtcDestroyProgram
+#define GPU_RTC_ARCH "--gpu-architecture=sm_"
+
+// Management: power, energy, clocks.
+#define GPU_SMI_LIBRARIES "libnvidia-ml.so.1"
+#define gpusmiInit nvmlInit_v2
+#define gpusmiDeviceHandle nvmlDeviceGetHandleByPciBusId_v2
+#define gpusmiPowerUsage nvmlDeviceGetPowerUsage
+#define gpusmiTotalEnergy nvmlDeviceGetTotalEnergyConsumption
+#define gpusmiTemperature nvmlDeviceGetTemperature
+#define gpusmiClockInfo nvmlDeviceGetClockInfo
+#define gpusmiMemoryUsed nvmlDeviceGetMemoryInfo
+#define gpusmiUtilization nvmlDeviceGetUtilizationRates
+#define gpusmiThrottleReasons nvmlDeviceGetCurrentClocksThrottleReasons
+#define gpusmiPowerLimit nvmlDeviceGetEnforcedPowerLimit
+#define GPU_SMI_SHAPE kNvml

@@ -1,0 +1,104 @@
+// Moore Threads MUSA: CUDA's runtime with another prefix, muBLAS, mtrtc, MTML. Transposition is numbered as in rocBLAS.
+#pragma once
+
+#define GPU_VENDOR "musa"
+#define GPU_VENDOR_NAME "Moore Threads"
+#define GPU_SDK_PATHS "/usr/local/musa/lib"
+#define GPU_ATTRIBUTE_MULTIPROCESSORS 16
+#define GPU_ATTRIBUTE_L2_BYTES 38
+#define GPU_ATTRIBUTE_MAJOR 75
+#define GPU_ATTRIBUTE_MINOR 76
+#define GPU_ATTRIBUTE_ECC 32
+#define GPU_ATTRIBUTE_SHARED_OPTIN 97
+
+// Runtime.
+#define GPU_RUNTIME_LIBRARIES "libmusart.so.5", "libmusart.so.4"
+#define gpuGetDeviceCount musaGetDeviceCount
+#define gpuSetDevice musaSetDevice
+#define gpuDeviceGetAttribute musaDeviceGetAttribute
+#define gpuDeviceGetPCIBusId musaDeviceGetPCIBusId
+#define gpuMemGetInfo musaMemGetInfo
+#define gpuMalloc musaMalloc
+#define gpuFree musaFree
+#define gpuHostAlloc musaHostAlloc
+#define gpuFreeHost musaFreeHost
+#define gpuMemcpyAsync musaMemcpyAsync
+#define gpuMemsetAsync musaMemsetAsync
+#define gpuStreamCreateWithFlags musaStreamCreateWithFlags
+#define gpuStreamSynchronize musaStreamSynchronize
+#define gpuStreamDestroy musaStreamDestroy
+#define gpuEventCreateWithFlags musaEventCreateWithFlags
+#define gpuEventRecord musaEventRecord
+#define gpuEventSynchronize musaEventSynchronize
+#define gpuEventElapsedTime musaEventElapsedTime
+#define gpuEventDestroy musaEventDestroy
+#define gpuStreamBeginCapture musaStreamBeginCapture
+#define gpuStreamEndCapture musaStreamEndCapture
+#define gpuGraphInstantiateWithFlags musaGraphInstantiateWithFlags
+#define gpuGraphLaunch musaGraphLaunch
+#define gpuGraphExecDestroy musaGraphExecDestroy
+#define gpuGraphDestroy musaGraphDestroy
+#define gpuGetErrorString musaGetErrorString
+#define gpuRuntimeGetVersion musaRuntimeGetVersion
+#define gpuDriverGetVersion musaDriverGetVersion
+
+// Driver: kernels from an image.
+#define GPU_DRIVER_LIBRARIES "libmusa.so.1"
+#define gpuInit muInit
+#define gpuDeviceGetName muDeviceGetName
+#define gpuModuleLoadData muModuleLoadData
+#define gpuModuleGetFunction muModuleGetFunction
+#define gpuModuleLaunchKernel muLaunchKernel
+#define gpuModuleUnload muModuleUnload
+#define gpuFuncSetAttribute muFuncSetAttribute
+
+// Matrix products by descriptors (cublasLt and its like).
+#define GPU_BLASLT_LIBRARIES ""
+#define gpublasLtCreate none
+#define gpublasLtDestroy none
+#define gpublasLtMatmulDescCreate none
+#define gpublasLtMatmulDescSetAttribute none
+#define gpublasLtMatmulDescDestroy none
+#define gpublasLtMatrixLayoutCreate none
+#define gpublasLtMatrixLayoutSetAttribute none
+#define gpublasLtMatrixLayoutDestroy none
+#define gpublasLtMatmulPreferenceCreate none
+#define gpublasLtMatmulPreferenceSetAttribute none
+#define gpublasLtMatmulPreferenceDestroy none
+#define gpublasLtMatmulAlgoGetHeuristic none
+#define gpublasLtMatmul none
+#define GPUBLASLT_TRANSA -1
+#define GPUBLASLT_TRANSB -1
+#define GPUBLASLT_EPILOGUE -1
+#define GPUBLASLT_BIAS_POINTER -1
+#define GPUBLASLT_BIAS_TYPE -1
+#define GPUBLASLT_BATCH_COUNT -1
+#define GPUBLASLT_BATCH_STRIDE -1
+#define GPUBLASLT_WORKSPACE_BYTES -1
+#define GPUBLAS_OP_N 111
+#define GPUBLAS_OP_T 112
+
+// Compiler at run time.
+#define GPU_RTC_LIBRARIES "libmtrtc.so.1", "libmtrtc.so"
+#define gpurtcCreateProgram mtrtcCreateProgram
+#define gpurtcCompileProgram mtrtcCompileProgram
+#define gpurtcGetCodeSize mtrtcGetFatBinSize
+#define gpurtcGetCode mtrtcGetFatBin
+#define gpurtcGetProgramLogSize mtrtcGetProgramLogSize
+#define gpurtcGetProgramLog mtrtcGetProgramLog
+#define gpurtcDestroyProgram mtrtcDestroyProgram
+#define GPU_RTC_ARCH "--gpu-architecture=mp_"
+
+// Management: power, energy, clocks.
+#define GPU_SMI_LIBRARIES "libmtml.so.2", "libmtml.so"
+#define gpusmiInit mtmlLibraryInit
+#define gpusmiDeviceHandle mtmlLibraryInitDeviceByIndex
+#define gpusmiPowerUsage mtmlDeviceGetPowerUsage
+#define gpusmiTotalEnergy none
+#define gpusmiTemperature none
+#define gpusmiClockInfo none
+#define gpusmiMemoryUsed none
+#define gpusmiUtilization none
+#define gpusmiThrottleReasons none
+#define gpusmiPowerLimit none
+#define GPU_SMI_SHAPE kMtml

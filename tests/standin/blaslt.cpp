@@ -1,0 +1,195 @@
+// The vendor's product library as plain loops.
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include ASSAY_GPU_VENDOR_HEADER
+#include "tests/standin/export.h"
+
+namespace standin {
+float half_value(uint16_t bits);
+uint16_t half_code(float value);
+}  // namespace standin
+
+namespace {
+
+constexpr int kReal32F = 0, kReal16F = 2, kReal8I = 3, kReal32I = 10, kReal16BF = 14;
+constexpr int kCompute32F = 68, kCompute32I = 72, kNotSupported = 15, kInvalid = 7;
+
+struct Descriptor {
+  int compute = 0, scale = 0;
+  std::map<int, std::vector<char>> attributes;
+  template <typename T>
+  T get(int attribute, T otherwise) const {
+    const auto found = attributes.find(attribute);
+    if (found != attributes.end()) std::memcpy(&otherwise, found->second.data(), sizeof(T));
+    return otherwise;
+  }
+};
+struct Layout {
+  int type = 0;
+  uint64_t rows = 0, cols = 0;
+  int64_t ld = 0;
+  int32_t batch = 1;
+  int64_t stride = 0;
+};
+struct Result {
+  uint64_t algorithm[8];
+  size_t workspace;
+  int state;
+  float waves;
+  int reserved[4];
+};
+
+double value(const void* base, int type, int64_t i) {
+  switch (type) {
+    case kReal32F:
+      return static_cast<const float*>(base)[i];
+    case kReal16F:
+      return standin::half_value(static_cast<const uint16_t*>(base)[i]);
+    case kReal16BF: {
+      const uint32_t bits = static_cast<uint32_t>(static_cast<const uint16_t*>(base)[i]) << 16;
+      float out = 0;
+      std::memcpy(&out, &bits, sizeof(out));
+      return out;
+    }
+    default:
+      return static_cast<const int8_t*>(base)[i];
+  }
+}
+
+void put(void* base, int type, int64_t i, double v) {
+  const auto single = static_cast<float>(v);
+  uint32_t bits = 0;
+  switch (type) {
+    case kReal32F:
+      static_cast<float*>(base)[i] = single;
+      break;
+    case kReal16F:
+      static_cast<uint16_t*>(base)[i] = standin::half_code(single);
+      break;
+    case kReal16BF:
+      std::memcpy(&bits, &single, sizeof(bits));
+      static_cast<uint16_t*>(base)[i] = static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+      break;
+    default:
+      static_cast<int32_t*>(base)[i] = static_cast<int32_t>(v);
+  }
+}
+
+// What the library demands of a product, as far as the adapter must know it.
+bool supported(const Descriptor& d, const Layout& a, const Layout& b, const Layout& y) {
+  const bool transposed = d.get<int>(GPUBLASLT_TRANSA, GPUBLAS_OP_N) == GPUBLAS_OP_T;
+  const bool straight = d.get<int>(GPUBLASLT_TRANSB, GPUBLAS_OP_N) == GPUBLAS_OP_N;
+  const bool shapes = a.rows == b.rows && a.cols == y.rows && b.cols == y.cols &&
+                      a.ld >= static_cast<int64_t>(a.rows) && b.ld >= static_cast<int64_t>(b.rows) &&
+                      y.ld >= static_cast<int64_t>(y.rows) && a.batch == b.batch && a.batch == y.batch;
+  const bool integer = d.compute == kCompute32I && a.type == kReal8I && b.type == kReal8I && y.type == kReal32I &&
+                       a.ld % 4 == 0 && b.ld % 4 == 0;
+  const bool real = d.compute == kCompute32F && a.type == b.type && a.type == y.type && a.type != kReal8I;
+  return transposed && straight && shapes && (integer || real);
+}
+
+void multiply(const Descriptor& d, const Layout& la, const Layout& lb, const Layout& ly, const char* a, const char* b,
+              char* y) {
+  const auto size = [](int type) { return type == kReal8I ? 1 : type == kReal32F || type == kReal32I ? 4 : 2; };
+  const void* bias =
+      d.get<int>(GPUBLASLT_EPILOGUE, 1) == 4 ? d.get<const void*>(GPUBLASLT_BIAS_POINTER, nullptr) : nullptr;
+  const int bias_type = d.get<int>(GPUBLASLT_BIAS_TYPE, ly.type);
+  for (int32_t z = 0; z < la.batch; ++z) {
+    const void* az = a + z * la.stride * size(la.type);
+    const void* bz = b + z * lb.stride * size(lb.type);
+    void* yz = y + z * ly.stride * size(ly.type);
+    for (int64_t col = 0; col < static_cast<int64_t>(ly.cols); ++col) {
+      for (int64_t row = 0; row < static_cast<int64_t>(ly.rows); ++row) {
+        double sum = bias == nullptr ? 0 : value(bias, bias_type, row);
+        for (int64_t k = 0; k < static_cast<int64_t>(la.rows); ++k) {
+          sum += value(az, la.type, row * la.ld + k) * value(bz, lb.type, col * lb.ld + k);
+        }
+        put(yz, ly.type, col * ly.ld + row, sum);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+#define LT_ENTRY(name, ...) ENTRY_AS(gpublas##name, standin_##name, __VA_ARGS__)
+
+extern "C" {
+
+LT_ENTRY(LtCreate, void** out) {
+  *out = new int(0);
+  return 0;
+}
+LT_ENTRY(LtDestroy, void* handle) {
+  delete static_cast<int*>(handle);
+  return 0;
+}
+LT_ENTRY(LtMatmulDescCreate, void** out, int compute, int scale) {
+  *out = new Descriptor{compute, scale, {}};
+  return 0;
+}
+LT_ENTRY(LtMatmulDescSetAttribute, void* d, int attribute, const void* from, size_t bytes) {
+  const auto* p = static_cast<const char*>(from);
+  static_cast<Descriptor*>(d)->attributes[attribute].assign(p, p + bytes);
+  return 0;
+}
+LT_ENTRY(LtMatmulDescDestroy, void* d) {
+  delete static_cast<Descriptor*>(d);
+  return 0;
+}
+LT_ENTRY(LtMatrixLayoutCreate, void** out, int type, uint64_t rows, uint64_t cols, int64_t ld) {
+  *out = new Layout{type, rows, cols, ld, 1, 0};
+  return 0;
+}
+LT_ENTRY(LtMatrixLayoutSetAttribute, void* l, int attribute, const void* from, size_t bytes) {
+  auto* layout = static_cast<Layout*>(l);
+  if (attribute == GPUBLASLT_BATCH_COUNT && bytes == 4) std::memcpy(&layout->batch, from, 4);
+  if (attribute == GPUBLASLT_BATCH_STRIDE && bytes == 8) std::memcpy(&layout->stride, from, 8);
+  return 0;
+}
+LT_ENTRY(LtMatrixLayoutDestroy, void* l) {
+  delete static_cast<Layout*>(l);
+  return 0;
+}
+LT_ENTRY(LtMatmulPreferenceCreate, void** out) {
+  *out = new int(0);
+  return 0;
+}
+LT_ENTRY(LtMatmulPreferenceSetAttribute, void*, int attribute, const void*, size_t bytes) {
+  return attribute == GPUBLASLT_WORKSPACE_BYTES && bytes == 8 ? 0 : kInvalid;
+}
+LT_ENTRY(LtMatmulPreferenceDestroy, void* p) {
+  delete static_cast<int*>(p);
+  return 0;
+}
+LT_ENTRY(LtMatmulAlgoGetHeuristic, void*, void* d, void* a, void* b, void*, void* y, void*, int asked, Result* results,
+         int* found) {
+  *found = 0;
+  if (!supported(*static_cast<Descriptor*>(d), *static_cast<Layout*>(a), *static_cast<Layout*>(b),
+                 *static_cast<Layout*>(y))) {
+    return kNotSupported;
+  }
+  for (int i = 0; i < asked && i < 2; ++i) {
+    results[i] = Result{{0x5a5a + static_cast<uint64_t>(i)}, 0, 0, 1, {}};
+    ++*found;
+  }
+  return 0;
+}
+LT_ENTRY(LtMatmul, void*, void* d, const void*, const void* a, void* la, const void* b, void* lb, const void*,
+         const void*, void*, void* y, void* ly, const void* algorithm, void*, size_t, void* stream) {
+  uint64_t mark = 0;
+  std::memcpy(&mark, algorithm, sizeof(mark));
+  const Descriptor descriptor = *static_cast<Descriptor*>(d);
+  const Layout left = *static_cast<Layout*>(la), right = *static_cast<Layout*>(lb), out = *static_cast<Layout*>(ly);
+  if (mark < 0x5a5a || mark > 0x5a5b || !supported(descriptor, left, right, out)) return kNotSupported;
+  return standin::enqueue(stream, [=] {
+    multiply(descriptor, left, right, out, static_cast<const char*>(a), static_cast<const char*>(b),
+             static_cast<char*>(y));
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,67 @@
+// Kernels as plain C++: the threads of a block are fibers of one host thread, so that barriers and exchanges between
+// lanes mean what they mean on a device. Blocks run one after the other; shared memory is static.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+namespace standin {
+
+struct Index {
+  unsigned x = 0, y = 0, z = 0;
+};
+// Of the fiber that runs now.
+extern Index thread_index, block_index, block_size, grid_size;
+
+void barrier();  // of the whole block
+float exchange(float value, int lane_xor);
+char* dynamic_shared();
+// d [16,8] += a [16,16] b [16,8] with the operands spread over 32 lanes; every lane of the warp calls it.
+void matrix(float* d, const unsigned* a, const unsigned* b, bool bf16);
+float half_value(uint16_t bits);
+uint16_t half_code(float value);
+
+}  // namespace standin
+
+#define ASSAY_EMULATED 1
+#define ASSAY_MATRIX_CORES 1
+#define __device__
+#define __shared__ static
+#define threadIdx standin::thread_index
+#define blockIdx standin::block_index
+#define blockDim standin::block_size
+#define gridDim standin::grid_size
+#define __syncthreads() standin::barrier()
+#define ASSAY_SHUFFLE(value, lane) standin::exchange(value, lane)
+#define ASSAY_KERNEL(name, Args) static void name(const Args a)
+#define ASSAY_DYNAMIC_SHARED(type, name) auto* name = reinterpret_cast<type*>(standin::dynamic_shared())
+
+namespace assay_gpu {
+
+inline unsigned bits_of(float value) {
+  unsigned bits = 0;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+inline float float_of(unsigned bits) {
+  float value = 0;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+inline float half_value(unsigned short bits) { return standin::half_value(bits); }
+inline unsigned short half_code(float value) { return standin::half_code(value); }
+inline float rsqrtf(float value) { return 1 / std::sqrt(value); }
+inline float warp_sum(float value) {
+  for (int lane = 16; lane > 0; lane /= 2) value += standin::exchange(value, lane);
+  return value;
+}
+inline float warp_max(float value) {
+  for (int lane = 16; lane > 0; lane /= 2) value = std::fmax(value, standin::exchange(value, lane));
+  return value;
+}
+inline void matrix_16x8x16(float* d, const unsigned* a, const unsigned* b, bool bf16) {
+  standin::matrix(d, a, b, bf16);
+}
+
+}  // namespace assay_gpu

@@ -1,0 +1,61 @@
+// The adapter's kernels, compiled for the emulation.
+#include "tests/standin/emulate.h"
+#include "tests/standin/execute.h"
+
+using std::fabs;
+
+#include "adapters/gpu/kernels/kernels.cu"
+
+namespace standin {
+
+namespace {
+
+template <typename Args, void (*F)(Args)>
+void call(const void* args) {
+  Args copy;
+  std::memcpy(&copy, args, sizeof(copy));
+  F(copy);
+}
+
+#define ASSAY_ENTRY(name, Args, cooperates) \
+  { #name, call < assay_gpu::Args, assay_gpu::name>, cooperates, sizeof(assay_gpu::Args) }
+
+constexpr Kernel kKernels[] = {ASSAY_ENTRY(gated_act, MapArgs, false),
+                               ASSAY_ENTRY(activation, MapArgs, false),
+                               ASSAY_ENTRY(add, MapArgs, false),
+                               ASSAY_ENTRY(widen, WidenArgs, false),
+                               ASSAY_ENTRY(rms_norm, NormArgs, true),
+                               ASSAY_ENTRY(layer_norm_modulate, ModNormArgs, true),
+                               ASSAY_ENTRY(rope, RopeArgs, false),
+                               ASSAY_ENTRY(kv_append, AppendArgs, false),
+                               ASSAY_ENTRY(gather, GatherArgs, false),
+                               ASSAY_ENTRY(argmax_parts, ArgmaxArgs, true),
+                               ASSAY_ENTRY(argmax, ArgmaxArgs, true),
+                               ASSAY_ENTRY(quantize, ReduceArgs, true),
+                               ASSAY_ENTRY(matvec_1, ProductArgs, true),
+                               ASSAY_ENTRY(matvec_4, ProductArgs, true),
+                               ASSAY_ENTRY(matvec_8, ProductArgs, true),
+                               ASSAY_ENTRY(product_f32, ProductArgs, true),
+                               ASSAY_ENTRY(product_matrix, ProductArgs, true),
+                               ASSAY_ENTRY(scale_sums, ScaleArgs, false),
+                               ASSAY_ENTRY(head_pass, PassArgs, false),
+                               ASSAY_ENTRY(attention_rows, AttentionArgs, true),
+                               ASSAY_ENTRY(attention_matrix, AttentionArgs, true),
+                               ASSAY_ENTRY(attention_combine, AttentionArgs, false),
+                               ASSAY_ENTRY(index_topk, IndexArgs, true),
+                               ASSAY_ENTRY(router_topk, RouterArgs, true),
+                               ASSAY_ENTRY(moe_place, PlaceArgs, true),
+                               ASSAY_ENTRY(moe_combine, CombineArgs, false),
+                               ASSAY_ENTRY(patchify3d, PatchArgs, false),
+                               ASSAY_ENTRY(group_norm, GroupNormArgs, true)};
+
+}  // namespace
+
+const Kernel* find_kernel(const std::string& name) {
+  for (const Kernel& kernel : kKernels) {
+    if (name == kernel.name) return &kernel;
+  }
+  return nullptr;
+}
+
+}  // namespace standin

@@ -1,0 +1,138 @@
+// Every op of the suites at every dtype, on the stand-in, against the double-precision reference: the same check that
+// precedes each measurement.
+#include "suites/video_case.h"
+#include "tests/unit/gpu/on_standin.h"
+#include "tests/unit/suites/plain_model.h"
+
+namespace assay::gpu_test {
+namespace {
+
+ModelShape llama() {
+  ModelShape m;
+  m.name = "small";
+  m.layers = 2;
+  m.hidden = 64;
+  m.ffn = 96;
+  m.heads = 4;
+  m.kv_heads = 2;
+  m.head_dim = 16;
+  m.vocab = 200;
+  m.max_context = 4096;
+  m.qkv_bias = true;
+  return m;
+}
+
+ModelShape with_experts() {
+  ModelShape m = llama();
+  m.qk_norm = true;
+  m.moe.experts = 8;
+  m.moe.top_k = 3;
+  m.moe.ffn = 32;
+  m.moe.router = "softmax";
+  m.moe.normalise = true;
+  return m;
+}
+
+ModelShape with_latent() {
+  ModelShape m = llama();
+  m.kv_heads = m.head_dim = 0;
+  m.qkv_bias = false;
+  m.mla = {48, 32, 16, 8, 16};
+  m.moe = {1, 8, 3, 1, 32, "sigmoid", true, true, 2.5, 4, 2};
+  m.indexer = {4, 16, 24, false};
+  return m;
+}
+
+Case case_of(const ModelShape& model, const std::string& dtype, StepKind kind, int64_t batch, int64_t tokens,
+             int64_t context) {
+  Case c;
+  c.suite = "test";
+  c.kind = kind;
+  c.model = model;
+  c.dtype = dtype;
+  c.batch = batch;
+  c.tokens = tokens;
+  c.context = context;
+  return c;
+}
+
+class OnStandin : public testing::Test {
+ protected:
+  void passes(const Case& c, const Adapter::Options& options = {}) {
+    Result<std::unique_ptr<Adapter>> adapter = open("cuda", options);
+    ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+    const HostThreads threads{1};
+    Pulse pulse(&page_);
+    const Bench bench{**adapter, 0, threads, pulse, 7};
+    const Result<TraceRun> run = run_trace(bench, c, true);
+    ASSERT_TRUE(run.ok()) << c.id() << ": " << run.error().message;
+    EXPECT_EQ(run->numerics.verdict, "pass") << c.id() << ": " << run->numerics.reason;
+    EXPECT_GT(run->numerics.ops.size(), 0U);
+    EXPECT_EQ(standin("cuda", "overrun"), 0) << c.id() << " wrote outside its memory";
+  }
+  SharedPage page_{};
+};
+
+TEST_F(OnStandin, PrefillAndDecodeInEveryDtype) {
+  for (const std::string& dtype : dtype_plan_names()) {
+    const bool whole_rows = dtype.find("g16") == std::string::npos;
+    if (!whole_rows && dtype.find("fp8") != std::string::npos) continue;
+    ModelShape model = llama();
+    model.hidden = 128;  // blocks of scales must divide the rows
+    model.ffn = 128;
+    passes(case_of(model, dtype, StepKind::kDecode, 2, 1, 5));
+    passes(case_of(model, dtype, StepKind::kPrefill, 1, 70, 0));
+  }
+}
+
+TEST_F(OnStandin, ProductsInOwnKernels) {
+  for (const char* dtype : {"f32", "bf16", "f16", "int8", "int8_w8a8"}) {
+    passes(case_of(llama(), dtype, StepKind::kPrefill, 1, 20, 3), {{"products", "own"}});
+  }
+}
+
+TEST_F(OnStandin, ManySplitsOfOneLongCache) {
+  passes(case_of(llama(), "bf16", StepKind::kDecode, 1, 1, 2100));
+  passes(case_of(llama(), "f32", StepKind::kDecode, 3, 1, 700));
+}
+
+TEST_F(OnStandin, WindowsAndLongPrompts) {
+  ModelShape model = llama();
+  model.window = 20;
+  model.window_period = 2;
+  passes(case_of(model, "bf16", StepKind::kPrefill, 2, 90, 10));
+  passes(case_of(model, "f32", StepKind::kPrefill, 1, 40, 10));
+}
+
+TEST_F(OnStandin, Experts) {
+  for (const char* dtype : {"f32", "bf16", "int8"}) {
+    passes(case_of(with_experts(), dtype, StepKind::kPrefill, 1, 40, 0));
+    passes(case_of(with_experts(), dtype, StepKind::kDecode, 4, 1, 6));
+  }
+}
+
+TEST_F(OnStandin, LatentAttentionWithChosenKeys) {
+  for (const char* dtype : {"f32", "bf16"}) {
+    passes(case_of(with_latent(), dtype, StepKind::kPrefill, 1, 30, 4));
+    passes(case_of(with_latent(), dtype, StepKind::kDecode, 3, 1, 40));
+  }
+}
+
+TEST_F(OnStandin, VideoSteps) {
+  for (const TextStream stream : {TextStream::kCross, TextStream::kJoint, TextStream::kDual}) {
+    for (const char* dtype : {"f32", "bf16"}) {
+      Case c = plain::small_case(plain::small_shape(stream), StepKind::kDit);
+      c.dtype = dtype;
+      passes(c);
+    }
+  }
+  for (const StepKind kind : {StepKind::kTextEncoder, StepKind::kVaeTile}) {
+    Case c = plain::small_case(plain::small_shape(TextStream::kCross), kind);
+    passes(c);
+    c.dtype = "bf16";
+    passes(c);
+  }
+}
+
+}  // namespace
+}  // namespace assay::gpu_test
