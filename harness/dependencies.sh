@@ -31,6 +31,7 @@ test_packages=(
   libvalijson-dev  # records and suites against their published schemas
   "clang-14,libclang-rt-14-dev|clang,libclang-rt-dev" # fuzzing of the JSON entry points
   pocl-opencl-icd,ocl-icd-libopencl1,opencl-c-headers # the OpenCL adapter, and a driver that runs it on the CPU
+  libze-dev                                           # the Level Zero adapter and its loader
   llvm-spirv-14,spirv-tools                           # kernels as SPIR-V
   clang-format-14 clang-tidy-14 # these versions: others write and find other things
 )
@@ -42,7 +43,8 @@ lost_without() {
     fonts-noto-cjk) echo "Chinese in PDF and PNG needs another font that has it" ;;
     clang-14*) echo "no fuzzing of the JSON entry points" ;;
     pocl-opencl-icd,*) echo "no OpenCL adapter" ;;
-    llvm-spirv-14,*) echo "no kernels as SPIR-V" ;;
+    llvm-spirv-14,*) echo "no kernels as SPIR-V, which Level Zero needs" ;;
+    libze-dev) echo "no Level Zero adapter" ;;
     clang-format-14) echo "no check of the format" ;;
     clang-tidy-14) echo "no static checks" ;;
     *) return 1 ;;

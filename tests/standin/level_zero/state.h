@@ -1,0 +1,65 @@
+// A Level Zero driver for tests, loaded by the stock loader through ZE_ENABLE_ALT_DRIVERS. Memory is the host's; a
+// module's kernels are found by name in the project's own kernel source and run on an OpenCL CPU driver.
+//
+// ASSAY_STANDIN_FAULTS, a comma-separated list read at every call, breaks it on purpose:
+//   none        no device                      alloc        no allocation above 1 MiB
+//   tiles       two tiles                      lost         the device is lost at the next submission
+//   half_clock  timestamps at half the pace    wrap         the 32-bit counter wraps within the next step
+//   tick0       timer resolution 0             no_timestamp timestamps can't be read
+//   stuck       the energy counter stands      no_sensors   no Sysman domains
+//   hot         throttled by heat
+#pragma once
+
+#include <level_zero/ze_api.h>
+#include <level_zero/ze_ddi.h>
+#include <level_zero/zes_api.h>
+#include <level_zero/zes_ddi.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "adapters/spirv/opencl_api.h"
+
+namespace standin {
+
+bool faulty(const char* fault);
+uint64_t now_ns();
+
+constexpr uint64_t kCyclesPerSecond = 25'000'000;
+constexpr uint32_t kTimestampBits = 32;
+constexpr double kIdleW = 40, kBusyW = 160;
+
+// Time spent in submissions, for the energy counter.
+extern std::atomic<uint64_t> busy_ns;
+extern std::atomic<uint64_t> used_bytes;
+
+struct Event {
+  uint64_t cycles = 0;
+};
+struct List {
+  std::vector<std::function<ze_result_t()>> commands;
+  bool closed = false;
+};
+struct Module {
+  std::vector<std::string> names;  // entry points of the SPIR-V
+  bool cpu_form = false;
+};
+struct Kernel {
+  cl_kernel kernel = nullptr;
+  std::vector<bool> pointer;  // per argument
+  std::vector<std::vector<char>> arguments;
+  size_t local[3] = {1, 1, 1};
+};
+
+// kernels.cpp
+ze_result_t create_module(const ze_module_desc_t& desc, Module* out);
+ze_result_t create_kernel(const Module& module, const char* name, Kernel* out);
+void destroy_kernel(Kernel& kernel);
+ze_result_t launch(const Kernel& kernel, const ze_group_count_t& groups);
+void* allocate(size_t bytes, size_t align);
+void release(void* data);
+
+}  // namespace standin

@@ -1,0 +1,47 @@
+// The tables that the loader asks every driver for and that this one leaves empty: their entries answer that they are
+// not supported. Without ze_ddi.h, which declares each with a type of its own.
+#include <level_zero/ze_api.h>
+
+#define STANDIN_EMPTY(name)                                                                                    \
+  extern "C" __attribute__((visibility("default"))) ze_result_t name##ProcAddrTable(ze_api_version_t, void*) { \
+    return ZE_RESULT_SUCCESS;                                                                                  \
+  }
+STANDIN_EMPTY(zeGetDeviceExp)
+STANDIN_EMPTY(zeGetEventExp)
+STANDIN_EMPTY(zeGetFence)
+STANDIN_EMPTY(zeGetImage)
+STANDIN_EMPTY(zeGetImageExp)
+STANDIN_EMPTY(zeGetDriverExp)
+STANDIN_EMPTY(zeGetFabricEdgeExp)
+STANDIN_EMPTY(zeGetFabricVertexExp)
+STANDIN_EMPTY(zeGetKernelExp)
+STANDIN_EMPTY(zeGetMemExp)
+STANDIN_EMPTY(zeGetModuleBuildLog)
+STANDIN_EMPTY(zeGetPhysicalMem)
+STANDIN_EMPTY(zeGetSampler)
+STANDIN_EMPTY(zeGetVirtualMem)
+STANDIN_EMPTY(zetGetCommandList)
+STANDIN_EMPTY(zetGetContext)
+STANDIN_EMPTY(zetGetDebug)
+STANDIN_EMPTY(zetGetDevice)
+STANDIN_EMPTY(zetGetKernel)
+STANDIN_EMPTY(zetGetMetric)
+STANDIN_EMPTY(zetGetMetricGroup)
+STANDIN_EMPTY(zetGetMetricGroupExp)
+STANDIN_EMPTY(zetGetMetricQuery)
+STANDIN_EMPTY(zetGetMetricQueryPool)
+STANDIN_EMPTY(zetGetMetricStreamer)
+STANDIN_EMPTY(zetGetModule)
+STANDIN_EMPTY(zetGetTracerExp)
+STANDIN_EMPTY(zesGetDiagnostics)
+STANDIN_EMPTY(zesGetDriver)
+STANDIN_EMPTY(zesGetEngine)
+STANDIN_EMPTY(zesGetFabricPort)
+STANDIN_EMPTY(zesGetFan)
+STANDIN_EMPTY(zesGetFirmware)
+STANDIN_EMPTY(zesGetLed)
+STANDIN_EMPTY(zesGetPerformanceFactor)
+STANDIN_EMPTY(zesGetPsu)
+STANDIN_EMPTY(zesGetRas)
+STANDIN_EMPTY(zesGetScheduler)
+STANDIN_EMPTY(zesGetStandby)
