@@ -35,11 +35,11 @@ must "\"abi_minor\": $minor" "$bolt/bolt.adapter.json"
 cp -r "$prefix/share/assay/template" "$work/template"
 quiet "$cmake" -S "$work/template" -B "$work/template/build" -DCMAKE_PREFIX_PATH="$prefix"
 quiet "$cmake" --build "$work/template/build"
-conforms() { # manifest, beginning of the checks
-  "$assay" conformance --quick --adapter "$1" --only "$2" >"$work/kit" || { cat "$work/kit"; exit 1; }
+conforms() { # manifest, further options
+  "$assay" conformance --quick --adapter "$@" >"$work/kit" || { cat "$work/kit"; exit 1; }
 }
-conforms "$work/template/build/lib/assay/adapters/template.adapter.json" ops
-conforms "$acme/acme.adapter.json" ""
+conforms "$work/template/build/lib/assay/adapters/template.adapter.json" --only ops
+conforms "$acme/acme.adapter.json"
 
 # The installed command alone: its own data and adapters.
 "$assay" list suites --names >"$work/suites"
