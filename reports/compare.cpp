@@ -117,7 +117,7 @@ MetricDifference rate_difference(const Steps& a, const Steps& b, const CompareOp
     const Throughput rate = throughput(s.in_order, s.units, options.confidence, kBootstrapSeed);
     const bool spread = s.in_order.size() > 1;
     return BoundedValue{rate.per_s, spread ? std::optional(rate.interval.low) : std::nullopt,
-                   spread ? std::optional(rate.interval.high) : std::nullopt};
+                        spread ? std::optional(rate.interval.high) : std::nullopt};
   };
   d.a = bounded(a);
   d.b = bounded(b);

@@ -15,8 +15,8 @@ struct Manifest {
   std::string name, vendor, version, description, licence;
   std::filesystem::path file, library;  // library: absolute, beside the manifest
   uint32_t abi_major = 0, abi_minor = 0;
-  std::vector<std::string> tables;  // "program/1", ...
-  std::vector<std::string> needs;   // sonames the library loads, reported by name when missing
+  std::vector<std::string> tables;                  // "program/1", ...
+  std::vector<std::string> needs;                   // sonames the library loads, reported by name when missing
   std::optional<std::vector<std::string>> options;  // the keys it takes; absent: it doesn't say
   std::string problem;  // "" or why it can't be used: "libcuda.so.1 not found", "ABI major 2, this host serves 1"
 };

@@ -12,7 +12,7 @@ namespace assay {
 
 struct LoadPoint {
   double per_user = 0;  // tokens/s per user
-  BoundedValue rate;         // tokens/s of all users together
+  BoundedValue rate;    // tokens/s of all users together
   std::string label;    // case id
 };
 

@@ -53,8 +53,8 @@ double margin_of_repeats(double margin, const std::vector<double>& repeats) {
   return *least > 0 ? std::max(margin, *most / *least - 1) : margin;
 }
 
-std::optional<BoundedValue> correlated_quantile(const std::vector<double>& x, const std::vector<double>& sorted, double p,
-                                           double confidence) {
+std::optional<BoundedValue> correlated_quantile(const std::vector<double>& x, const std::vector<double>& sorted,
+                                                double p, double confidence) {
   const auto n = static_cast<double>(sorted.size());
   if (n * (1 - p) < 1 - 1e-9) return std::nullopt;
   const auto rank = static_cast<size_t>(std::max(1.0, std::ceil(p * n - 1e-9)));

@@ -46,8 +46,8 @@ double margin_of_repeats(double margin, const std::vector<double>& repeats);
 // The p-quantile (nearest rank) of correlated x, with bounds that hold at `confidence` together: order statistics at
 // the n / tau that n correlated values are worth, tau being that of the indicator x <= quantile. No value where
 // n < 1/(1-p). `sorted` is x sorted.
-std::optional<BoundedValue> correlated_quantile(const std::vector<double>& x, const std::vector<double>& sorted, double p,
-                                           double confidence);
+std::optional<BoundedValue> correlated_quantile(const std::vector<double>& x, const std::vector<double>& sorted,
+                                                double p, double confidence);
 
 // P(a value of b < a value of a) + P(equal) / 2, of sorted lists: 0.5 where neither tends to be smaller. An effect
 // size that needs no distribution (Vargha and Delaney's A).
