@@ -374,7 +374,7 @@ typedef struct assay_telemetry_table {
 /* ---- trace/1: activity records (CUPTI, msprof, CNPAPI, roctracer, Level Zero tracing) ------- */
 typedef struct assay_activity {
   uint32_t struct_size, kind, device, queue;     /* kind: kernel, copy, fill, sync, comm */
-  uint64_t begin_ns, end_ns, bytes, correlation; /* host clock, after calibration */
+  uint64_t begin_ns, end_ns, bytes, correlation; /* host clock, after calibration; the op's index in its program */
   const char* name;
 } assay_activity;
 typedef struct assay_trace_table {

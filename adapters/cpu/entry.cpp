@@ -5,6 +5,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "adapters/abi/assay_adapter.h"
 #include "adapters/cpu/failure.h"
@@ -17,10 +18,15 @@ struct assay_ctx {
   std::string product;
   assay::cpu::Isa isa = assay::cpu::Isa::kGeneric;
   std::unique_ptr<assay::cpu::Pool> pool;
+  assay::cpu::Trace trace;
+  std::vector<const char*> trace_names;  // of each span: what kind of op it is
+  bool tracing = false;
 };
 
 struct assay_program {
-  assay_program(assay_ctx& ctx, const assay_program_desc& desc) : impl(*ctx.pool, ctx.isa, desc) {}
+  assay_program(assay_ctx& context, const assay_program_desc& desc)
+      : ctx(context), impl(*context.pool, context.isa, desc) {}
+  assay_ctx& ctx;
   assay::cpu::Program impl;
   assay_run* pending = nullptr;  // made in prepare, so that submit need not
   assay_status status = ASSAY_OK;
@@ -110,6 +116,8 @@ assay_status open_adapter(const assay_host* host, assay_ctx** out) {
       h.log(h.ctx, ASSAY_LOG_WARNING, "oneDNN is in use already and keeps its instruction set; see info.executed");
     }
     const std::vector<int> cpus = assay::cpu::allowed_cpus();
+    const assay_host times = h;
+    ctx->trace.now_ns = [times] { return times.now_ns == nullptr ? 0 : times.now_ns(times.ctx); };
     ctx->pool = std::make_unique<assay::cpu::Pool>(cpus, thread_count(option(h, "threads"), cpus.size()));
     result = ctx.release();
   });
@@ -179,7 +187,14 @@ assay_status submit(assay_program* program, const assay_run_args* args, assay_ru
     assay_run*& run = required(out, "out");
     if (a.struct_size < sizeof(assay_run_args)) throw Failure(ASSAY_INVALID_ARGUMENT, "submit: args are too short");
     if (a.repeat < 1) throw Failure(ASSAY_INVALID_ARGUMENT, "submit: repeat must be at least 1");
-    p.impl.run(a.scalars, a.repeat);
+    if (!p.ctx.tracing) {
+      p.impl.run(a.scalars, a.repeat);
+    } else {
+      for (uint32_t r = 0; r < a.repeat; ++r) p.impl.run_traced(a.scalars, p.ctx.trace);
+      while (p.ctx.trace_names.size() < p.ctx.trace.spans.size()) {
+        p.ctx.trace_names.push_back(p.impl.kind_of(p.ctx.trace.spans[p.ctx.trace_names.size()].op));
+      }
+    }
     run = p.pending;
   });
 }
@@ -214,6 +229,35 @@ assay_status flush_caches(assay_program* program) {
   return guarded([&] { required(program, "program").impl.flush_caches(); });
 }
 
+assay_status start_trace(assay_ctx* ctx, uint32_t) {
+  return guarded([&] {
+    assay_ctx& c = required(ctx, "ctx");
+    c.trace.spans.clear();
+    c.trace_names.clear();
+    c.tracing = true;
+  });
+}
+
+assay_status stop_trace(assay_ctx* ctx, uint32_t, uint64_t* dropped) {
+  return guarded([&] {
+    required(ctx, "ctx").tracing = false;
+    if (dropped != nullptr) *dropped = 0;
+  });
+}
+
+assay_status drain_trace(assay_ctx* ctx, void (*emit)(void*, const assay_activity*), void* arg) {
+  return guarded([&] {
+    const assay_ctx& c = required(ctx, "ctx");
+    if (emit == nullptr) throw Failure(ASSAY_INVALID_ARGUMENT, "emit is null");
+    for (size_t i = 0; i < c.trace.spans.size(); ++i) {
+      const assay::cpu::Span& span = c.trace.spans[i];
+      const assay_activity activity{sizeof(assay_activity), 0, 0, 0, span.begin_ns, span.end_ns, 0, span.op,
+                                    c.trace_names[i]};
+      emit(arg, &activity);
+    }
+  });
+}
+
 const void* table(assay_ctx*, const char* id) {
   static constexpr assay_program_table kProgram = {sizeof(assay_program_table),
                                                    0,
@@ -226,7 +270,10 @@ const void* table(assay_ctx*, const char* id) {
                                                    destroy,
                                                    program_info,
                                                    flush_caches};
-  return id != nullptr && std::string(id) == "program/1" ? &kProgram : nullptr;
+  static constexpr assay_trace_table kTrace = {sizeof(assay_trace_table), 0, start_trace, stop_trace, drain_trace};
+  if (id == nullptr) return nullptr;
+  if (std::string(id) == "trace/1") return &kTrace;
+  return std::string(id) == "program/1" ? &kProgram : nullptr;
 }
 
 const char* last_error(assay_ctx*) { return last_error_text.c_str(); }

@@ -87,7 +87,10 @@ void Program::add_stages(const sdk::Model& model) {
                                  add_router_topk, add_moe_dispatch, add_moe_combine, add_layer_norm_modulate,
                                  add_activation,  add_patchify3d,   add_conv3d,      add_group_norm,
                                  add_head_matmul, add_kv_expand,    add_index_topk};
-  for (const Op& op : model.ops) kAdd[op.kind](plan_, op);
+  for (const Op& op : model.ops) {
+    kAdd[op.kind](plan_, op);
+    stage_op_.resize(plan_.stages.size(), op.index);
+  }
 }
 
 void Program::write(uint32_t tensor, uint64_t offset, const void* src, uint64_t bytes) {
@@ -149,17 +152,46 @@ void Program::work(unsigned id, const Step& step, uint32_t repeat) {
   }
 }
 
+void Program::work_traced(unsigned id, const Step& step, Trace& trace) {
+  pool_.barrier();
+  uint64_t begin = trace.now_ns();
+  for (size_t i = 0; i < plan_.stages.size(); ++i) {
+    const Stage& stage = *plan_.stages[i];
+    const uint32_t tasks = stage.tasks(step);
+    std::atomic<uint32_t>& next = counters_[i].next;
+    for (uint32_t task = next.fetch_add(1); task < tasks; task = next.fetch_add(1)) stage.run(step, task, scratch_[id]);
+    pool_.barrier();
+    if (id != 0) continue;
+    const uint64_t end = trace.now_ns();
+    if (tasks > 0) trace.spans.push_back({stage_op_[i], begin, end});
+    begin = end;
+    next.store(0, std::memory_order_relaxed);
+  }
+  pool_.barrier();
+}
+
+void Program::throw_bad_index(const BadIndex& bad_index) const {
+  const std::string where = "op " + std::to_string(bad_index.op) + " (" + kind_text(ops_[bad_index.op].kind) + "): ";
+  if (bad_index.rows == 0) throw Failure(ASSAY_INVALID_ARGUMENT, where + "the offsets do not ascend from 0");
+  throw Failure(ASSAY_INVALID_ARGUMENT, where + "index " + std::to_string(bad_index.index) + " outside a table of " +
+                                            std::to_string(bad_index.rows) + " rows");
+}
+
 void Program::run(const int64_t* scalars, uint32_t repeat) {
   sdk::check_scalars(plan_.slots, ops_, n_scalars_, scalars);
   BadIndex bad_index;
   const Step step{scalars, &bad_index};
   pool_.run([&](unsigned id) { work(id, step, repeat); });
-  if (bad_index.found) {
-    const std::string where = "op " + std::to_string(bad_index.op) + " (" + kind_text(ops_[bad_index.op].kind) + "): ";
-    if (bad_index.rows == 0) throw Failure(ASSAY_INVALID_ARGUMENT, where + "the offsets do not ascend from 0");
-    throw Failure(ASSAY_INVALID_ARGUMENT, where + "index " + std::to_string(bad_index.index) + " outside a table of " +
-                                              std::to_string(bad_index.rows) + " rows");
-  }
+  if (bad_index.found) throw_bad_index(bad_index);
+}
+
+void Program::run_traced(const int64_t* scalars, Trace& trace) {
+  sdk::check_scalars(plan_.slots, ops_, n_scalars_, scalars);
+  BadIndex bad_index;
+  const Step step{scalars, &bad_index};
+  trace.spans.reserve(trace.spans.size() + plan_.stages.size());
+  pool_.run([&](unsigned id) { work_traced(id, step, trace); });
+  if (bad_index.found) throw_bad_index(bad_index);
 }
 
 void Program::flush_caches() const {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,16 @@ namespace assay::cpu {
 // The checked graph of a program for this device. Throws Failure.
 sdk::Model read_program(const assay_program_desc& desc);
 
+// One stage of a traced step, of all threads together. Times of the host's clock.
+struct Span {
+  uint32_t op = 0;
+  uint64_t begin_ns = 0, end_ns = 0;
+};
+struct Trace {
+  std::function<uint64_t()> now_ns;
+  std::vector<Span> spans;
+};
+
 class Program {
  public:
   // Throws Failure. The pool outlives the program.
@@ -26,6 +37,9 @@ class Program {
   // Runs `repeat` steps back to back and returns when they are done. Throws Failure, before the first step
   // for scalars that lead outside the KV cache, after the last for an index outside a table.
   void run(const int64_t* scalars, uint32_t repeat);
+  // The same with a barrier around every stage and its times noted in `trace`; one step.
+  void run_traced(const int64_t* scalars, Trace& trace);
+  [[nodiscard]] const char* kind_of(uint32_t op) const { return sdk::kind_text(ops_[op].kind); }
   // Drives weights and state out of the caches.
   void flush_caches() const;
 
@@ -36,12 +50,15 @@ class Program {
   void allocate(const sdk::Model& model);
   void add_stages(const sdk::Model& model);
   void work(unsigned id, const Step& step, uint32_t repeat);
+  void work_traced(unsigned id, const Step& step, Trace& trace);
+  void throw_bad_index(const BadIndex& bad_index) const;
 
   Pool& pool_;
   Plan plan_;
   std::vector<Buffer> buffers_;
   std::vector<char*> scratch_;  // per thread
   std::vector<Op> ops_;
+  std::vector<uint32_t> stage_op_;  // per stage: the op that it belongs to
   uint32_t n_scalars_ = 0;
   uint64_t device_bytes_ = 0;
   std::string executed_;

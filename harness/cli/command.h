@@ -51,6 +51,7 @@ CommandSpec run_command();
 CommandSpec list_command();
 CommandSpec show_command();
 CommandSpec explain_command();
+CommandSpec profile_command();
 CommandSpec validate_command();
 CommandSpec store_command();
 CommandSpec report_command();

@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/cli/common.h"
+#include "harness/cli/find_case.h"
 #include "harness/cli/money.h"
 #include "harness/cli/terminal.h"
-#include "harness/plan/selection.h"
 #include "reports/format.h"
 #include "results/metrics/metrics.h"
 #include "results/prices/datasheet.h"
@@ -35,35 +35,6 @@ std::string scaled(double value, const char* unit) {
   size_t p = 0;
   for (; value >= 1000 && p + 1 < kPrefixes.size(); ++p) value /= 1000;
   return number_text(value, value >= 100 ? 4 : 3) + " " + kPrefixes[p] + unit;
-}
-
-// The one case of the suite that the pattern names; of several the first id that is equal, else an error that lists
-// them.
-Result<Case> find_case(const Suite& suite, const std::string& pattern) {
-  std::vector<PlannedCase> found;
-  Error none = bad_input("case: none");
-  for (const char* form : {"quick", "full"}) {
-    Selection selection;
-    selection.filter = pattern;
-    Result<std::vector<PlannedCase>> cases = plan_suites({suite}, form, selection);
-    if (!cases.ok()) {
-      none = cases.error();
-      const std::string option = "--case: ";  // here it is an operand
-      if (none.message.rfind(option, 0) == 0) none.message.replace(0, option.size(), "case: ");
-      continue;
-    }
-    for (PlannedCase& c : *cases) {
-      const auto same = [&](const PlannedCase& other) { return other.work.hash() == c.work.hash(); };
-      if (std::none_of(found.begin(), found.end(), same)) found.push_back(std::move(c));
-    }
-  }
-  if (found.empty()) return none;
-  for (const PlannedCase& c : found) {
-    if (c.work.id() == pattern || found.size() == 1) return c.work;
-  }
-  std::string message = "case: expected one, found " + std::to_string(found.size()) + " with \"" + pattern + "\":";
-  for (size_t i = 0; i < found.size() && i < 8; ++i) message += "\n  " + found[i].work.id();
-  return bad_input(message + (found.size() > 8 ? "\n  ..." : ""));
 }
 
 Result<Peaks> record_peaks(const std::string& file, const std::string& dtype) {

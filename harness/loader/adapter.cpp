@@ -183,6 +183,12 @@ class LoadedAdapter : public Adapter {
     const auto* table = static_cast<const assay_telemetry_table*>(find("telemetry/1"));
     return ASSAY_HAS(table, assay_telemetry_table, read) ? table : nullptr;
   }
+  [[nodiscard]] const assay_trace_table* trace_table() const override {
+    const auto* table = static_cast<const assay_trace_table*>(find("trace/1"));
+    const bool whole = ASSAY_HAS(table, assay_trace_table, start) && ASSAY_HAS(table, assay_trace_table, stop) &&
+                       ASSAY_HAS(table, assay_trace_table, drain);
+    return whole ? table : nullptr;
+  }
 
   [[nodiscard]] const assay_clock_table* clock_table() const override {
     const auto* table = static_cast<const assay_clock_table*>(find("clock/1"));

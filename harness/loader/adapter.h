@@ -36,6 +36,7 @@ class Adapter {
   [[nodiscard]] virtual Result<std::vector<DeviceInfo>> devices() = 0;
   [[nodiscard]] virtual const assay_program_table* program_table() const = 0;             // nullptr: not provided
   [[nodiscard]] virtual const assay_telemetry_table* telemetry_table() const = 0;         // nullptr: not provided
+  [[nodiscard]] virtual const assay_trace_table* trace_table() const { return nullptr; }  // nullptr: not provided
   [[nodiscard]] virtual const assay_clock_table* clock_table() const { return nullptr; }  // nullptr: real time
   // kUnsupported with the adapter's reason, or ok.
   [[nodiscard]] virtual Status supports(const Graph& graph, uint32_t device) = 0;

@@ -333,6 +333,21 @@ TEST_F(Cli, ExplainPrintsOpsCostsAndShare) {
   EXPECT_EQ(assay("explain decode no-such-case").code, 2);
 }
 
+TEST_F(Cli, ProfilePrintsWhereTheTimeGoesAndWritesATimeline) {
+  const std::string trace = (dir_ / "step.json").string();
+  const Outcome out = assay("profile decode smollm2-135m/f32/b1/c512 --trace " + trace);
+  EXPECT_EQ(out.code, 0) << out.text;
+  for (const char* word :
+       {"down_proj", "attention", "without tracing", "attainable, measured before", "measured on cpu:0"}) {
+    EXPECT_THAT(out.text, HasSubstr(word));
+  }
+  std::ifstream file(trace);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_THAT(text, HasSubstr("{\"displayTimeUnit\":\"ns\",\"traceEvents\":["));
+  EXPECT_THAT(text, HasSubstr("\"ph\":\"X\""));
+  EXPECT_EQ(assay("profile decode no-such-case").code, 2);
+}
+
 TEST_F(Cli, ExplainSaysWhatBoundsEachOpOnADevice) {
   const Outcome out = assay("explain prefill smollm2-135m/f32/b1/t512 --device cpu:0 --format md");
   EXPECT_EQ(out.code, 0) << out.text;

@@ -1,0 +1,89 @@
+// A profiling pass: every op is seen, in order, and its times add up to the step's.
+#include "harness/run/profile_run.h"
+
+#include <filesystem>
+
+#include "tests/unit/gpu/on_standin.h"
+
+namespace assay::gpu_test {
+namespace {
+
+Case product_case() {
+  Case c;
+  c.suite = "ceilings";
+  c.kind = StepKind::kGemm;
+  c.m = c.n = c.k = 64;
+  return c;
+}
+
+void profiled(Adapter& adapter, const Case& c, ProfileRun* out) {
+  SharedPage page{};
+  Pulse pulse(&page);
+  const HostThreads threads{1};
+  const Result<std::vector<DeviceInfo>> devices = adapter.devices();
+  ASSERT_TRUE(devices.ok());
+  Result<ProfileRun> run = profile_run({adapter, 0, threads, pulse, 1}, c, devices->front());
+  ASSERT_TRUE(run.ok()) << run.error().message;
+  *out = std::move(run).value();
+}
+
+void adds_up(const ProfileRun& run) {
+  ASSERT_EQ(run.op_seconds.size(), run.graph.ops.size());
+  ASSERT_FALSE(run.last.empty());
+  uint64_t from = 0;
+  for (const ProfiledSpan& span : run.last) {
+    EXPECT_GE(span.begin_ns, from);
+    EXPECT_GE(span.end_ns, span.begin_ns);
+    EXPECT_FALSE(span.name.empty());
+    from = span.end_ns;
+  }
+  double sum = 0;
+  for (size_t i = 0; i < run.graph.ops.size(); ++i) {
+    EXPECT_GE(run.op_calls[i], 1U) << run.graph.ops[i].name;
+    EXPECT_LE(run.op_calls[i], 4U) << run.graph.ops[i].name << ": calls of one step, not of all";
+    sum += run.op_seconds[i];
+  }
+  EXPECT_NEAR(sum, run.busy_s, run.busy_s * 1e-9);
+  EXPECT_GE(run.steps, 5U);
+  EXPECT_EQ(run.dropped, 0U);
+}
+
+TEST(Profile, OnAStandin) {
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda");
+  ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  ProfileRun run;
+  profiled(**adapter, product_case(), &run);
+  adds_up(run);
+}
+
+TEST(Profile, OnTheCpu) {
+  const std::string library = std::string(ASSAY_BINARY_DIR) + "/lib/assay/adapters/libassay_cpu.so";
+  if (!std::filesystem::exists(library)) GTEST_SKIP() << "no CPU adapter here";
+  Result<std::unique_ptr<Adapter>> adapter = Adapter::open(library, {{"threads", "1"}});
+  ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  ProfileRun run;
+  profiled(**adapter, product_case(), &run);
+  adds_up(run);
+}
+
+TEST(Profile, TelemetryOfTheStandin) {
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda");
+  ASSERT_TRUE(adapter.ok());
+  const assay_telemetry_table* table = (*adapter)->telemetry_table();
+  ASSERT_NE(table, nullptr);
+  assay_telemetry first{}, second{};
+  first.struct_size = second.struct_size = sizeof(first);
+  ASSERT_EQ(table->read((*adapter)->ctx(), 0, &first), ASSAY_OK);
+  ASSERT_EQ(table->read((*adapter)->ctx(), 0, &second), ASSAY_OK);
+  EXPECT_EQ(first.valid, 0xffU);
+  EXPECT_DOUBLE_EQ(first.power_w, 250);
+  EXPECT_DOUBLE_EQ(first.temp_c, 40);
+  EXPECT_DOUBLE_EQ(first.core_mhz, 1980);
+  EXPECT_DOUBLE_EQ(first.mem_mhz, 2619);
+  EXPECT_DOUBLE_EQ(first.util, 0.97);
+  EXPECT_EQ(first.throttle, 4U) << "idle is no throttling";
+  EXPECT_GE(second.energy_j, first.energy_j);
+}
+
+}  // namespace
+}  // namespace assay::gpu_test
