@@ -51,21 +51,21 @@ class Nvml final : public Telemetry {
     unsigned long long wide = 0;
     Memory2 memory{};
     Rates rates{};
-    const auto put = [&](bool valid, uint32_t bit, double& field, double number) {
+    // Takes the reading by reference: a call's other arguments may be evaluated before the one that reads the sensor.
+    const auto put = [&](bool valid, uint32_t bit, double& field, const auto& reading, double unit) {
       if (!valid) return;
-      field = number;
+      field = static_cast<double>(reading) * unit;
       out.valid |= bit;
     };
     out.scope = ASSAY_SCOPE_BOARD;
     out.window_ns = kPowerWindowNs;
-    put(power_ != nullptr && power_(d, &value) == 0, ASSAY_T_POWER, out.power_w, value / 1e3);
-    put(energy_ != nullptr && energy_(d, &wide) == 0, ASSAY_T_ENERGY, out.energy_j, static_cast<double>(wide) / 1e3);
-    put(temperature_ != nullptr && temperature_(d, 0, &value) == 0, ASSAY_T_TEMP, out.temp_c, value);
-    put(clock_ != nullptr && clock_(d, kSmClock, &value) == 0, ASSAY_T_CORE_MHZ, out.core_mhz, value);
-    put(clock_ != nullptr && clock_(d, kMemoryClock, &value) == 0, ASSAY_T_MEM_MHZ, out.mem_mhz, value);
-    put(memory_ != nullptr && memory_(d, &memory) == 0, ASSAY_T_MEM_USED, out.mem_used_bytes,
-        static_cast<double>(memory.used));
-    put(rates_ != nullptr && rates_(d, &rates) == 0, ASSAY_T_UTIL, out.util, rates.gpu / 100.0);
+    put(power_ != nullptr && power_(d, &value) == 0, ASSAY_T_POWER, out.power_w, value, 1e-3);
+    put(energy_ != nullptr && energy_(d, &wide) == 0, ASSAY_T_ENERGY, out.energy_j, wide, 1e-3);
+    put(temperature_ != nullptr && temperature_(d, 0, &value) == 0, ASSAY_T_TEMP, out.temp_c, value, 1);
+    put(clock_ != nullptr && clock_(d, kSmClock, &value) == 0, ASSAY_T_CORE_MHZ, out.core_mhz, value, 1);
+    put(clock_ != nullptr && clock_(d, kMemoryClock, &value) == 0, ASSAY_T_MEM_MHZ, out.mem_mhz, value, 1);
+    put(memory_ != nullptr && memory_(d, &memory) == 0, ASSAY_T_MEM_USED, out.mem_used_bytes, memory.used, 1);
+    put(rates_ != nullptr && rates_(d, &rates) == 0, ASSAY_T_UTIL, out.util, rates.gpu, 0.01);
     if (reasons_ != nullptr && reasons_(d, &wide) == 0) {
       out.throttle = wide & ~kIdle;
       out.valid |= ASSAY_T_THROTTLE;
@@ -130,21 +130,19 @@ class RocmSmi final : public Telemetry {
     int64_t degrees = 0;
     uint32_t percent = 0;
     float unit_uj = 0;
-    const auto put = [&](bool valid, uint32_t bit, double& field, double number) {
+    // Takes the reading by reference: a call's other arguments may be evaluated before the one that reads the sensor.
+    const auto put = [&](bool valid, uint32_t bit, double& field, const auto& reading, double unit) {
       if (!valid) return;
-      field = number;
+      field = static_cast<double>(reading) * unit;
       out.valid |= bit;
     };
     out.scope = ASSAY_SCOPE_CHIP;
-    put(power_ != nullptr && power_(device, 0, &wide) == 0, ASSAY_T_POWER, out.power_w,
-        static_cast<double>(wide) / 1e6);
-    put(energy_ != nullptr && energy_(device, &wide, &unit_uj, &stamp) == 0, ASSAY_T_ENERGY, out.energy_j,
-        static_cast<double>(wide) * static_cast<double>(unit_uj) / 1e6);
-    put(temperature_ != nullptr && temperature_(device, 1, 0, &degrees) == 0, ASSAY_T_TEMP, out.temp_c,
-        static_cast<double>(degrees) / 1e3);
-    put(memory_ != nullptr && memory_(device, 0, &wide) == 0, ASSAY_T_MEM_USED, out.mem_used_bytes,
-        static_cast<double>(wide));
-    put(busy_ != nullptr && busy_(device, &percent) == 0, ASSAY_T_UTIL, out.util, percent / 100.0);
+    put(power_ != nullptr && power_(device, 0, &wide) == 0, ASSAY_T_POWER, out.power_w, wide, 1e-6);
+    const bool counted = energy_ != nullptr && energy_(device, &wide, &unit_uj, &stamp) == 0;
+    put(counted, ASSAY_T_ENERGY, out.energy_j, wide, static_cast<double>(unit_uj) / 1e6);
+    put(temperature_ != nullptr && temperature_(device, 1, 0, &degrees) == 0, ASSAY_T_TEMP, out.temp_c, degrees, 1e-3);
+    put(memory_ != nullptr && memory_(device, 0, &wide) == 0, ASSAY_T_MEM_USED, out.mem_used_bytes, wide, 1);
+    put(busy_ != nullptr && busy_(device, &percent) == 0, ASSAY_T_UTIL, out.util, percent, 0.01);
   }
   double power_limit_w(uint32_t) override { return 0; }
 

@@ -265,7 +265,7 @@ Result<int> profile(const Arguments& a) {
 CommandSpec profile_command() {
   CommandSpec spec;
   spec.name = "profile";
-  spec.summary = "where the time of a step goes: op by op, against what the device can attain";
+  spec.summary = "where the time of a step goes, op by op, and how near the peak";
   spec.operands = "SUITE CASE";
   spec.min_operands = 2;
   spec.max_operands = 2;
@@ -273,8 +273,7 @@ CommandSpec profile_command() {
   spec.about =
       "Runs the case's step in a pass of its own and asks the adapter what ran when. Equal ops of all layers stand in "
       "one row, the slowest first. The step is timed without and with tracing, so that the overhead shows. With "
-      "--trace "
-      "the last step's timeline is written for Perfetto (ui.perfetto.dev) and chrome://tracing.";
+      "--trace the last step's timeline is written for Perfetto (ui.perfetto.dev) and chrome://tracing.";
   OptionSpec format = format_option();
   format.words = {"text", "md", "json"};
   spec.options = {{"device", "DEVICE", "where to run it", Complete::kDevice, {}, false},

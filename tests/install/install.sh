@@ -21,7 +21,7 @@ quiet "$cmake" --install "$build" --prefix "$prefix"
 assay=$prefix/bin/assay
 
 for consumer in consumer_c consumer_cpp; do
-  quiet "$cmake" -S "$here/$consumer" -B "$work/$consumer" -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$prefix"
+  quiet "$cmake" -G Ninja -S "$here/$consumer" -B "$work/$consumer" -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$prefix"
   quiet "$cmake" --build "$work/$consumer"
 done
 acme=$work/consumer_c
@@ -33,7 +33,7 @@ must "\"abi_minor\": $minor" "$bolt/bolt.adapter.json"
 
 # The template as a vendor copies it, and both adapters under the kit: C++ on the SDK, C on the bare ABI.
 cp -r "$prefix/share/assay/template" "$work/template"
-quiet "$cmake" -S "$work/template" -B "$work/template/build" -DCMAKE_PREFIX_PATH="$prefix"
+quiet "$cmake" -G Ninja -S "$work/template" -B "$work/template/build" -DCMAKE_PREFIX_PATH="$prefix"
 quiet "$cmake" --build "$work/template/build"
 conforms() { # manifest, further options
   "$assay" conformance --quick --adapter "$@" >"$work/kit" || { cat "$work/kit"; exit 1; }
