@@ -95,6 +95,7 @@ std::vector<std::string> row_of(const Record& r, const Metrics& m, std::vector<s
   const double half = (m.rate->interval.high - m.rate->interval.low) / 2;
   row[1] = rate_text(m.rate->per_s, half, m.unit);
   row[2] = interval_text(*m.rate, m.unit);
+  if (m.rate->n < 2) add_note(notes, std::string(kAbsent) + " 95 %: one step has no interval");
   const std::vector<Quantile>& q = m.step->quantiles;
   row[3] = quantile_cell(q[0]);
   row[4] = quantile_cell(q[2]);
@@ -156,6 +157,7 @@ TableCells table_cells(const std::vector<Record>& records, const std::vector<Met
 std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
   const auto of_rate = [&](double value) { return m.rate ? std::optional<double>(value) : std::nullopt; };
   const Throughput rate = m.rate.value_or(Throughput{});
+  const auto bound = [&](double value) { return rate.n > 1 ? of_rate(value) : std::nullopt; };
   const Latency step = m.step.value_or(Latency{});
   const ReportedFigure* lead = r.reported && r.status == "ok" ? &r.reported->figures.front() : nullptr;
   const auto quantile = [&](size_t i) { return m.step ? step.quantiles[i] : Quantile{}; };
@@ -174,8 +176,8 @@ std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
           raw("threads", stated(r, r.threads)),
           raw_text("rate_unit", r.reported ? "" : m.unit),
           raw("rate_per_s", of_rate(rate.per_s)),
-          raw("rate_low_per_s", of_rate(rate.interval.low)),
-          raw("rate_high_per_s", of_rate(rate.interval.high)),
+          raw("rate_low_per_s", bound(rate.interval.low)),
+          raw("rate_high_per_s", bound(rate.interval.high)),
           raw("projected_rate_per_s", m.projected_rate),
           raw("step_p50_ns", quantile(0).value),
           raw("step_p99_ns", quantile(2).value),

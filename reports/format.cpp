@@ -60,6 +60,7 @@ std::string rate_text(double per_s, double half_width, const std::string& unit) 
 }
 
 std::string interval_text(const Throughput& rate, const std::string& unit) {
+  if (rate.n == 1) return "–";
   const Scale s = scale_of(rate.per_s, unit);
   const double half = (rate.interval.high - rate.interval.low) / 2 / s.factor;
   const int decimals = decimals_for(half, rate.per_s / s.factor);

@@ -12,7 +12,7 @@ namespace assay {
 std::string time_text(double ns);
 // A rate in the metrics' unit, its digits fitting the interval: "181.3", "217.4 GFLOP/s".
 std::string rate_text(double per_s, double half_width, const std::string& unit);
-// "179.9–182.6", in the same scale as rate_text.
+// "179.9–182.6", in the same scale as rate_text; "–" for a single step, which has no interval.
 std::string interval_text(const Throughput& rate, const std::string& unit);
 std::string percent_text(double share);  // "87.3 %"
 // A reported figure with its unit, as many digits as the source is likely to have meant (6 at most).

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "harness/run/device_fields.h"
 #include "harness/run/layers.h"
 #include "suites/base/nearest.h"
 
@@ -84,6 +85,21 @@ Result<ChosenDevice> device_of(const Arguments& arguments) {
     wanted = named->name + ":0";
   }
   return choose_device(arguments.has("device") ? arguments.text("device") : wanted, known_adapters(arguments));
+}
+
+Result<DeviceInfo> device_info(WorkerProcess& worker, const ChosenDevice& device, const AdapterSettings& settings,
+                               int threads) {
+  Job job;
+  job.kind = Job::Kind::kDevices;
+  job.adapter_library = device.adapter.library.string();
+  job.options = settings;
+  job.threads = threads;
+  Result<std::vector<DeviceInfo>> devices = worker.devices(job);
+  if (!devices.ok()) return Error{devices.error().kind, device.name + ": " + devices.error().message};
+  if (device.index >= devices->size()) {
+    return bad_input("--device: " + device.name + ": " + no_such_device(device.adapter.name, devices->size()));
+  }
+  return std::move((*devices)[device.index]);
 }
 
 TableFormat table_format(const Arguments& arguments) {

@@ -41,6 +41,10 @@ Result<ChosenDevice> choose_device(const std::string& name, const std::vector<Ma
 // can't be used is kBadInput, whatever the device.
 Result<ChosenDevice> device_of(const Arguments& arguments);
 
+// The device as its adapter, opened in `worker`, describes it. kBadInput where the adapter has no such device.
+Result<DeviceInfo> device_info(WorkerProcess& worker, const ChosenDevice& device, const AdapterSettings& settings,
+                               int threads);
+
 // --format, or json with --json.
 TableFormat table_format(const Arguments& arguments);
 

@@ -71,6 +71,7 @@ Result<double> measure_rate(WorkerProcess* worker, const ChosenDevice& device, c
 Result<Peaks> device_peaks(const ChosenDevice& device, const std::string& dtype) {
   Result<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::start(SupervisorOptions{});
   if (!worker.ok()) return worker.error();
+  if (const Result<DeviceInfo> found = device_info(**worker, device, {}, 0); !found.ok()) return found.error();
   Case gemm, read;
   gemm.suite = read.suite = "ceilings";
   gemm.kind = StepKind::kGemm;

@@ -220,7 +220,7 @@ Result<Sheet> profiled(const Case& work, const ChosenDevice& device, Adapter::Op
   const Result<std::vector<DeviceInfo>> devices = (*adapter)->devices();
   if (!devices.ok()) return devices.error();
   if (device.index >= devices->size()) {
-    return bad_input("--device: " + device.name + ": the adapter has " + std::to_string(devices->size()) + " devices");
+    return bad_input("--device: " + device.name + ": " + no_such_device(device.adapter.name, devices->size()));
   }
   SharedPage page{};
   Pulse pulse(&page);

@@ -9,7 +9,6 @@
 #include "harness/plan/campaign.h"
 #include "harness/plan/memory.h"
 #include "harness/run/build_info.h"
-#include "harness/run/device_fields.h"
 #include "suites/routing_trace.h"
 
 namespace assay {
@@ -141,18 +140,9 @@ Result<Request> request_of(const Arguments& a) {
 
 // Nothing is written before the device is there and the cases fit.
 Status check_device(const Request& request, WorkerProcess& worker) {
-  Job job;
-  job.kind = Job::Kind::kDevices;
-  job.adapter_library = request.device.adapter.library.string();
-  job.options = request.campaign.options;
-  job.threads = request.campaign.threads;
-  const Result<std::vector<DeviceInfo>> devices = worker.devices(job);
-  if (!devices.ok()) return Error{devices.error().kind, request.device.name + ": " + devices.error().message};
-  if (request.device.index >= devices->size()) {
-    return bad_input("--device: " + request.device.name + ": " +
-                     no_such_device(request.device.adapter.name, devices->size()));
-  }
-  return check_memory(request.cases, (*devices)[request.device.index]);
+  const Result<DeviceInfo> device =
+      device_info(worker, request.device, request.campaign.options, request.campaign.threads);
+  return device.ok() ? check_memory(request.cases, *device) : Status(device.error());
 }
 
 // The folders of this path that are not there yet, innermost first.
@@ -274,7 +264,10 @@ Result<int> run(const Arguments& arguments) {
   const Result<std::vector<bool>> finished = open_campaign(&*request);
   if (!finished.ok()) return finished.error();
   const Status kept = Campaigner(*request, std::move(worker).value()).run(*finished);
-  if (!kept.ok()) return kept.error();
+  if (!kept.ok()) {
+    return Error{kept.error().kind, kept.error().message + "; finished cases are kept: the same command with --out " +
+                                        request->out.string() + " --resume goes on"};
+  }
   const Result<std::vector<Record>> all = read_records(request->out);
   if (!all.ok()) return all.error();
   const std::vector<Record> last = last_records(request->campaign, *all);

@@ -28,7 +28,7 @@ std::string gib(uint64_t bytes) { return text("%.1f GiB", static_cast<double>(by
 
 template <typename T>
 Finding unknown(const std::string& name, const Result<T>& fact, const std::string& meaning) {
-  return {name, State::kUnknown, "unknown: " + fact.error().message, meaning, ""};
+  return {name, State::kUnknown, fact.error().message, meaning, ""};
 }
 
 Finding governor(const HostFacts& f) {

@@ -99,8 +99,10 @@ Result<std::vector<PlannedCase>> filtered(const std::vector<PlannedCase>& cases,
   std::vector<std::string> ids;
   ids.reserve(cases.size());
   for (const PlannedCase& c : cases) ids.push_back(c.work.id());
+  const std::string near = suggestion(filter, ids);
   return bad_input("--case: expected part of a case's id or a pattern of it, found \"" + filter +
-                   "\", which none of the " + std::to_string(cases.size()) + " cases has" + suggestion(filter, ids));
+                   "\", which none of the " + std::to_string(cases.size()) + " cases has" +
+                   (near.empty() ? "; 'assay list cases' names them" : near));
 }
 
 }  // namespace

@@ -5,6 +5,11 @@
 #include "harness/run/warmup.h"
 
 namespace assay {
+namespace {
+
+constexpr uint64_t kFewestSteps = 2;  // one has no interval
+
+}  // namespace
 
 uint64_t sample_capacity(uint64_t step_ns, double time_limit_s) {
   const double steps = 1.5 * time_limit_s * 1e9 / static_cast<double>(std::max<uint64_t>(step_ns, 1));
@@ -93,7 +98,7 @@ LoopResult run_timed(Program& program, const assay_run_args& args, const RunPoli
       out.reason = "precision";
       break;
     }
-    if (out.elapsed_ns >= limit_ns) {
+    if (out.elapsed_ns >= limit_ns && out.n >= kFewestSteps) {
       out.reason = "time-limit";
       break;
     }

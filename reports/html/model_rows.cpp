@@ -65,7 +65,8 @@ ReportRow row_of(const Record& r, const Metrics& m) {
   row.ceiling_note = m.mfu_note;
   if (r.reported) add_reported(r, &row);
   if (!m.rate || !m.step) return row;
-  row.rate = {m.rate->per_s, m.rate->interval.low, m.rate->interval.high};
+  row.rate.value = m.rate->per_s;
+  if (m.rate->n > 1) row.rate = {m.rate->per_s, m.rate->interval.low, m.rate->interval.high};
   add_latency(*m.step, &row);
   row.stalls = static_cast<double>(m.stalls);
   row.stalls_host = static_cast<double>(m.stalls_from_host);

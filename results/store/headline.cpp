@@ -103,8 +103,10 @@ Headline headline(const Record& r, const Metrics& m) {
   out.unit = m.unit;
   if (m.rate) {
     out.rate = m.rate->per_s;
-    out.rate_low = m.rate->interval.low;
-    out.rate_high = m.rate->interval.high;
+    if (m.rate->n > 1) {
+      out.rate_low = m.rate->interval.low;
+      out.rate_high = m.rate->interval.high;
+    }
   }
   const ReportedRates reported = reported_rates(r);
   if (const std::optional<ReportedFigure>& lead = reported.lead()) {

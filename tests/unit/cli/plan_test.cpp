@@ -136,6 +136,9 @@ TEST_F(Plan, AFilterThatNothingHasIsRefused) {
   EXPECT_EQ(none.error().kind, ErrorKind::kBadInput);
   EXPECT_THAT(none.error().message, HasSubstr("--case: expected part of a case's id"));
   EXPECT_THAT(none.error().message, HasSubstr("did you mean 'decode/smollm2-135m/f32/b1/c512'"));
+  const auto of_many = plan({"decode"}, filtered("nothing-like-it"), "full");
+  ASSERT_FALSE(of_many.ok());
+  EXPECT_THAT(of_many.error().message, HasSubstr("'assay list cases' names them"));
 }
 
 TEST_F(Plan, AValueOfTheSuiteChoosesItsCases) {

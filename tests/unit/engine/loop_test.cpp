@@ -55,6 +55,14 @@ TEST_F(Loop, EndsAtTheTimeLimit) {
   EXPECT_GT(loop.n, 1u);
 }
 
+TEST_F(Loop, TwoStepsAreTheLeastHoweverLong) {
+  policy_.time_limit_s = 0.001;
+  behaviour_.time = [](const Graph&, const assay_run_args&, assay_run_result*) { wait_until_ns(now_ns() + 2'000'000); };
+  const LoopResult loop = timed(100);
+  EXPECT_STREQ(loop.reason, "time-limit");
+  EXPECT_EQ(loop.n, 2u) << "one has no interval";
+}
+
 TEST_F(Loop, EndsWhereTheBuffersAreFull) {
   policy_.target_half_width = 0;
   policy_.min_samples = 1000;

@@ -58,6 +58,16 @@ TEST(Tables, WhatIsNotOkIsARowWithItsReason) {
   EXPECT_THAT(text, Not(HasSubstr("200.0")));
 }
 
+TEST(Tables, OneStepHasNoInterval) {
+  Record r = steady();
+  r.samples.start_ns.resize(1);
+  r.samples.host_ns.resize(1);
+  EXPECT_THAT(text_of({r}), HasSubstr("– 95 %: one step has no interval"));
+  const std::string json = render_table({r}, TableFormat::kJson, {});
+  EXPECT_THAT(json, HasSubstr("\"rate_per_s\": 200"));
+  EXPECT_THAT(json, HasSubstr("\"rate_low_per_s\": null"));
+}
+
 TEST(Tables, DisturbedAndProjectedAreMarked) {
   Record r = steady();
   r.noise.disturbed = true;

@@ -1,0 +1,79 @@
+// The commands around a run: what a case is made of, where its time goes, what is wrong with a file.
+#include <fstream>
+
+#include "tests/support/command_line.h"
+
+namespace assay {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr const char* kNoSuchDevice = ": --device: cpu:7: adapter cpu has no such device; it has 1 (cpu:0)";
+
+class Tools : public CommandLine {};
+
+TEST_F(Tools, ExplainPrintsOpsCostsAndShare) {
+  const Outcome out = assay("explain decode smollm2-135m/f32/b1/c512");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("layer0-29"));
+  EXPECT_THAT(out.text, HasSubstr("[1,576] [3072,576] f32 -> [1,3072]"));
+  EXPECT_THAT(out.text, HasSubstr("30 of 30 layers: 100.0 % of the FLOPs"));
+  const Outcome part = assay("explain decode smollm2-135m/f32/b1/c512 --layers 3 --format json");
+  EXPECT_EQ(part.code, 0) << part.text;
+  EXPECT_THAT(part.text, HasSubstr("\"layers\": 3"));
+  EXPECT_EQ(assay("explain decode smollm2").code, 2) << "more than one case";
+  EXPECT_EQ(assay("explain decode no-such-case").code, 2);
+}
+
+TEST_F(Tools, ProfilePrintsWhereTheTimeGoesAndWritesATimeline) {
+  const std::string trace = (dir_ / "step.json").string();
+  const Outcome out = assay("profile decode smollm2-135m/f32/b1/c512 --trace " + trace);
+  EXPECT_EQ(out.code, 0) << out.text;
+  for (const char* word :
+       {"down_proj", "attention", "without tracing", "attainable, measured before", "measured on cpu:0"}) {
+    EXPECT_THAT(out.text, HasSubstr(word));
+  }
+  std::ifstream file(trace);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_THAT(text, HasSubstr("{\"displayTimeUnit\":\"ns\",\"traceEvents\":["));
+  EXPECT_THAT(text, HasSubstr("\"ph\":\"X\""));
+  EXPECT_EQ(assay("profile decode no-such-case").code, 2);
+  (void)refuses("profile decode smollm2-135m/f32/b1/c512 --device cpu:7", {kNoSuchDevice});
+}
+
+TEST_F(Tools, ExplainSaysWhatBoundsEachOpOnADevice) {
+  const Outcome out = assay("explain prefill smollm2-135m/f32/b1/t512 --device cpu:0 --format md");
+  EXPECT_EQ(out.code, 0) << out.text;
+  for (const char* word : {"| compute |", "| memory |", "measured on cpu:0 now", "least time of the step"}) {
+    EXPECT_THAT(out.text, HasSubstr(word));
+  }
+  (void)refuses("explain prefill smollm2-135m/f32/b1/t512 --device cpu:7", {kNoSuchDevice});
+}
+
+// H20, datasheet: 148 TFLOP/s dense in bf16 and 4 TB/s, so a ridge of 37 FLOP/B.
+TEST_F(Tools, ExplainTakesPeaksFromADatasheet) {
+  const Outcome out = assay("explain decode decode/qwen3-32b/bf16/b1/c4096 --chip h20 --format json");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("\"bytes_per_s\": 4000000000000.0"));
+  EXPECT_THAT(out.text, HasSubstr("\"flops_per_s\": 148000000000000.0"));
+  EXPECT_THAT(out.text, HasSubstr("reported, datasheet of H20: dense bf16"));
+  const Outcome unknown = assay("explain decode decode/qwen3-32b/bf16/b1/c4096 --chip h2o");
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.text, HasSubstr("did you mean"));
+}
+
+TEST_F(Tools, ValidateNamesEveryFaultWithItsLine) {
+  file("good.json", "{\"name\": \"good\", \"extends\": \"decode\"}");
+  file("bad.json", "{\n  \"name\": \"bad\",\n  \"extends\": \"decod\",\n  \"quik\": 1\n}");
+  const Outcome good = assay("validate good.json");
+  EXPECT_EQ(good.code, 0) << good.text;
+  EXPECT_THAT(good.text, HasSubstr("good.json: valid: suite 'good'"));
+  const Outcome bad = assay("validate good.json bad.json");
+  EXPECT_EQ(bad.code, 2) << bad.text;
+  EXPECT_THAT(bad.text, HasSubstr("bad.json:3: extends: suite: unknown 'decod'; did you mean 'decode'?"));
+  EXPECT_THAT(bad.text, HasSubstr("bad.json:4: unknown field 'quik'; did you mean 'quick'?"));
+  EXPECT_THAT(bad.text, HasSubstr("good.json: valid"));
+}
+
+}  // namespace
+}  // namespace assay
