@@ -38,12 +38,24 @@ assay=build/release/bin/assay
 
 step "4/4 Measure"
 out=assay-out/quickstart
+aside() { mv -T "$out" "$out-$(date -u +%Y%m%dT%H%M%SZ)"; }
+measure() { "$assay" run prefill decode --quick --device cpu:0 --out "$out" "$@"; }
 if [ -n "$again" ] && [ -e "$out" ]; then
-  mv "$out" "$out-$(date -u +%Y%m%dT%H%M%SZ)"
+  aside
 fi
-resume=()
-[ -e "$out/campaign.json" ] && resume=(--resume)
-"$assay" run prefill decode --quick --device cpu:0 --out "$out" "${resume[@]}"
+code=0
+if [ -e "$out/campaign.json" ]; then
+  measure --resume || code=$?
+  if [ $code -eq 2 ]; then
+    echo "What was measured before is another run, as said above: it is put aside, and all is measured again."
+    aside
+    code=0
+    measure || code=$?
+  fi
+else
+  measure || code=$?
+fi
+[ $code -eq 0 ] || exit $code
 
 cat <<TEXT
 

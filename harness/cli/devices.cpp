@@ -40,7 +40,7 @@ Result<int> devices(const Arguments& arguments) {
   const std::vector<Manifest> adapters = known_adapters(arguments);
   if (const Status some = check_some_take(adapters, *settings); !some.ok()) return some.error();
   json list = json::array();
-  TextTable table({"device", "product", "memory", "free", "basis", "support", "note"});
+  TextTable table({"device", "product", "memory", "free", "basis", "support"});
   for (const Manifest& adapter : adapters) {
     const Result<std::vector<DeviceInfo>> found = devices_of(adapter, *settings);
     json one = {{"adapter", adapter.name},
@@ -52,12 +52,12 @@ Result<int> devices(const Arguments& arguments) {
                 {"problem", found.ok() ? "" : found.error().message},
                 {"devices", json::array()}};
     if (!found.ok())
-      table.row({adapter.name, "", "", "", "", "", "can't be used: " + found.error().message}, Mark::kWarning);
-    if (found.ok() && found->empty()) table.row({adapter.name, "", "", "", "", "", "no device found"}, Mark::kWarning);
+      table.row({adapter.name, "", "", "", "", "can't be used: " + found.error().message}, Mark::kWarning);
+    if (found.ok() && found->empty()) table.row({adapter.name, "", "", "", "", "no device found"}, Mark::kWarning);
     for (const DeviceInfo& d : found.ok() ? *found : std::vector<DeviceInfo>{}) {
       const std::string name = adapter.name + ":" + std::to_string(d.index);
-      table.row({name, d.product, memory_text(d.memory_bytes), memory_text(d.memory_free_bytes), d.basis, d.support,
-                 adapter.description},
+      table.row({name, d.product, memory_text(d.memory_bytes), memory_text(d.memory_free_bytes), d.basis,
+                 d.support + ": " + adapter.description},
                 Mark::kGood);
       one["devices"].push_back({{"name", name},
                                 {"product", d.product},

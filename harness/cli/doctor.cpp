@@ -32,14 +32,15 @@ Result<int> doctor(const Arguments& arguments) {
   const std::vector<Finding> findings = diagnose(SystemRoot{});
   bool bad = false;
   nlohmann::json list = nlohmann::json::array();
-  TextTable table({"", "what", "found", "what it means, and what mends it"});
+  TextTable table({"", "what", "found; what it means; what mends it"});
   for (const Finding& f : findings) {
     bad = bad || f.state == Finding::State::kBad;
     list.push_back(
         {{"name", f.name}, {"state", state_name(f.state)}, {"found", f.found}, {"meaning", f.meaning}, {"fix", f.fix}});
-    const bool good = f.state == Finding::State::kGood;
-    table.row({state_name(f.state), f.name, f.found, good || f.fix.empty() ? f.meaning : f.meaning + " -> " + f.fix},
-              mark_of(f.state));
+    table.row({state_name(f.state), f.name, f.found}, mark_of(f.state));
+    if (f.state == Finding::State::kGood) continue;
+    table.row({"", "", f.meaning});
+    if (!f.fix.empty()) table.row({"", "", "-> " + f.fix});
   }
   const std::string text = arguments.has("json") ? list.dump(2) + "\n" : table.render(stdout_options());
   std::fputs(text.c_str(), stdout);

@@ -71,10 +71,10 @@ std::string TextTable::render(const TableOptions& options) const {
   size_t before_last = 0;
   for (size_t i = 0; i + 1 < widths.size(); ++i) before_last += widths[i] + kGap;
   const auto width = static_cast<size_t>(std::max(options.width, 0));
-  size_t last = widths.back();
-  if (width > 0 && before_last + last > width) {
-    last = std::max(kNarrowestLast, width > before_last ? width - before_last : 0);
-  }
+  const bool wraps = width > 0 && before_last + widths.back() > width;
+  const bool below = wraps && before_last + kNarrowestLast > width;
+  const size_t indent = below ? widths[0] + kGap : before_last;
+  const size_t last = wraps ? std::max(kNarrowestLast, width > indent ? width - indent : 0) : widths.back();
   std::string out;
   const auto add = [&](const std::vector<std::string>& cells, const std::string& begin, const std::string& end) {
     for (size_t i = 0; i < widths.size(); ++i) {
@@ -88,8 +88,12 @@ std::string TextTable::render(const TableOptions& options) const {
         continue;
       }
       const std::vector<std::string> lines = wrap(cell, last);
-      out += right ? padded(lines[0], last, true) : lines[0];
-      for (size_t l = 1; l < lines.size(); ++l) out += "\n" + std::string(before_last, ' ') + lines[l];
+      if (below) {
+        out.erase(out.find_last_not_of(' ') + 1);
+        if (!cell.empty()) out += "\n" + std::string(indent, ' ');
+      }
+      out += right && !below ? padded(lines[0], last, true) : lines[0];
+      for (size_t l = 1; l < lines.size(); ++l) out += "\n" + std::string(indent, ' ') + lines[l];
     }
     out.erase(out.find_last_not_of(' ') + 1);
     out += "\n";

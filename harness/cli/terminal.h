@@ -16,7 +16,8 @@ int terminal_width(int fd);  // columns; 0 where it is none
 
 enum class Mark { kNone, kGood, kWarning, kBad };
 
-// Rows of cells under a heading, columns aligned; the last column is wrapped where the terminal is narrow.
+// Rows of cells under a heading, columns aligned; where the terminal is narrow the last column is wrapped, and where
+// that leaves it too little it stands below its row.
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> heading) : heading_(std::move(heading)) {}

@@ -50,6 +50,15 @@ TEST(Table, AlignsAndWrapsItsLastColumn) {
             "a             5  short\n"
             "long name  1234  a note of several words that\n"
             "                 has to be wrapped somewhere\n");
+  narrow.width = 40;  // 23 are left for the last, under its least of 24: it goes below
+  EXPECT_EQ(table.render(narrow),
+            "name          n\n"
+            "           note\n"
+            "a             5\n"
+            "           short\n"
+            "long name  1234\n"
+            "           a note of several words that\n"
+            "           has to be wrapped somewhere\n");
 }
 
 TEST(Table, ColourOnlyWhereItIsWelcome) {
