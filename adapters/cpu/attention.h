@@ -107,5 +107,8 @@ void add_join(Plan& plan, Partials& partials, Slot& y, std::function<int64_t(con
 inline constexpr int64_t kStreamedRows = 16;
 
 void add_flash_attention(Plan& plan, const Attention& a);
+// Whether queries and cache were asked for in bf16 and stand so that the CPU can multiply them in it.
+bool attends_in_bf16(const Plan& plan, const Attention& a);
+void add_flash_bf16_attention(Plan& plan, const Attention& a);
 
 }  // namespace assay::cpu

@@ -122,8 +122,10 @@ void add_join(Plan& plan, Partials& partials, Slot& y, std::function<int64_t(con
 
 void add_attention(Plan& plan, const Op& op) {
   const Attention a(plan, op);
+  const bool many = a.tokens > 1 || a.group > kStreamedRows || a.rope > 0 || a.index != nullptr;
+  if (many && attends_in_bf16(plan, a)) return add_flash_bf16_attention(plan, a);
   if (a.k.dtype != ASSAY_F32) plan.note(std::string("attention in f32 over a KV cache in ") + dtype_text(a.k.dtype));
-  if (a.tokens > 1 || a.group > kStreamedRows || a.rope > 0 || a.index != nullptr) return add_flash_attention(plan, a);
+  if (many) return add_flash_attention(plan, a);
   auto stream = std::make_unique<StreamStage>(a, plan.threads);
   const StreamStage& stage = *stream;
   plan.stages.push_back(std::move(stream));

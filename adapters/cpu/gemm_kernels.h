@@ -6,6 +6,7 @@
 #include <xmmintrin.h>
 
 #include "adapters/cpu/kernels.h"
+#include "adapters/cpu/lane_kernels.h"
 #include "adapters/cpu/row_kernels.h"
 #include "adapters/cpu/simd.h"
 
@@ -77,6 +78,35 @@ void pack_columns(const PackArgs& a) {
     memset(to + rest, 0, (kPanelCols - rest) * sizeof(float));
   }
 }
+
+#if defined(__AVX512F__)
+void pack_lanes(const float* rows, size_t m, size_t k, float* to) {
+  const float zeros[kPackPart] = {};
+  for (size_t first = 0; first < m; first += kLaneRows) {
+    const size_t lanes = m - first < kLaneRows ? (m - first + 7) / 8 * 8 : kLaneRows;
+    float* block = to + first * k;
+    for (size_t i = 0; i < k; i += kPackPart) {
+      const size_t part = k - i < kPackPart ? k - i : kPackPart;
+      for (size_t lane = 0; lane < lanes; lane += 4) {
+        const float* from[4];
+        for (size_t r = 0; r < 4; ++r) {
+          const size_t row = first + lane + r;
+          from[r] = row < m ? rows + row * k + i : zeros;
+        }
+        transpose4(from, block + i * lanes + lane, lanes, part);
+      }
+    }
+  }
+}
+
+void lane_gemm(const LaneArgs& a) { lane_product<TakeF32>(a); }
+
+constexpr auto* kPackLanes = pack_lanes;
+constexpr auto* kLaneGemm = lane_gemm;
+#else
+constexpr void (*kPackLanes)(const float*, size_t, size_t, float*) = nullptr;
+constexpr void (*kLaneGemm)(const LaneArgs&) = nullptr;
+#endif
 
 // ---- panels --------------------------------------------------------------------------------------------------------
 

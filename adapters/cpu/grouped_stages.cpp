@@ -74,26 +74,64 @@ class GroupsStage : public Stage {
     const auto* offset = reinterpret_cast<const int32_t*>(offsets_.data);
     groups_.clear();
     int64_t begin = 0;
+    size_t lanes = 0;
     for (size_t e = 0; e + 1 < offsets_.elements(); ++e) {
       const int64_t end = offset[e + 1];
       if (end < begin || end > rows_ || (e == 0 && offset[0] != 0)) {
         step.bad_index->checked(-1, 0, number_);
         return groups_.clear();
       }
-      if (end > begin) groups_.push_back({e, at(begin), at(end - begin)});
+      if (end > begin) {
+        const size_t rows = at(end - begin);
+        groups_.push_back({e, at(begin), rows, rows_in_lanes(rows), lanes});
+        lanes += (groups_.back().lanes + 7) / 8 * 8;
+      }
       begin = end;
     }
   }
   struct Group {
     size_t expert, first, rows;
+    size_t lanes;       // of its rows, how many stand in lanes where they are read from there
+    size_t first_lane;  // of all groups' lanes
   };
   [[nodiscard]] const std::vector<Group>& groups() const { return groups_; }
 
  private:
+  // Up to kApart rows behind the last whole vector cost less as dot products than a vector that they hardly fill.
+  static size_t rows_in_lanes(size_t rows) {
+    constexpr size_t kApart = 4, kVector = 16;
+    return rows % kVector <= kApart ? rows / kVector * kVector : rows;
+  }
   uint32_t number_;
   const Slot& offsets_;
   int64_t rows_;
   mutable std::vector<Group> groups_;  // written by run, read by the stage behind it
+};
+
+// Puts each group's rows into lanes.
+class LanesStage : public Stage {
+ public:
+  LanesStage(const Plan& plan, const Op& op, const GroupsStage& groups)
+      : kernels_(*plan.kernels), groups_(groups), to_(lane_rows(plan, op)) {
+    const Slot& x = plan.slots[op.in[0]];
+    const bool pairs = row_form(plan, op) == RowForm::kBf16;
+    from_ = pairs ? reinterpret_cast<const float*>(plan.narrow.data()) : x.f32();
+    depth_ = at(x.cols) / (pairs ? 2 : 1);
+    most_ = std::min(at(plan.slots[op.in[1]].dims[0]), at(x.rows));
+  }
+  [[nodiscard]] uint32_t tasks(const Step&) const override { return static_cast<uint32_t>(most_); }
+  void run(const Step&, uint32_t task, char*) const override {
+    if (task >= groups_.groups().size()) return;
+    const GroupsStage::Group& group = groups_.groups()[task];
+    kernels_.pack_lanes(from_ + group.first * depth_, group.lanes, depth_, to_ + group.first_lane * depth_);
+  }
+
+ private:
+  const Kernels& kernels_;
+  const GroupsStage& groups_;
+  const float* from_;
+  float* to_;
+  size_t depth_, most_;
 };
 
 class GroupedStage : public Stage {
@@ -105,14 +143,16 @@ class GroupedStage : public Stage {
         y_(y),
         groups_(groups),
         form_(row_form(plan, op)),
-        narrow_(plan.narrow.data()) {
+        narrow_(plan.narrow.data()),
+        lanes_(by_lanes(plan, op) ? lane_rows(plan, op) : nullptr) {
     const Slot& w = weights_.w;
     if (form_ == RowForm::kFixed) fixed_ = fixed_rows(plan, x_);
     const size_t experts = at(w.dims[0]);
     n_ = at(w.dims[1]);
     most_ = std::min(experts, at(x_.rows));
     const size_t row_bytes = at(w.cols) * element_bytes(w.dtype);
-    const size_t task_bytes = at(x_.rows) / most_ > kMaxSkinnyRows ? kTileBytes : kStreamBytes;
+    const bool many = at(x_.rows) / most_ > kMaxSkinnyRows;
+    const size_t task_bytes = !many ? kStreamBytes : (lanes_ != nullptr ? kLaneTileBytes : kTileBytes);
     tile_ = std::clamp<size_t>(task_bytes / row_bytes / 16 * 16, 16, kWidestTile);
     tiles_ = (n_ + tile_ - 1) / tile_;
   }
@@ -125,26 +165,50 @@ class GroupedStage : public Stage {
     if (task / tiles_ >= groups_.groups().size()) return;
     const GroupsStage::Group& group = groups_.groups()[task / tiles_];
     const size_t j = task % tiles_ * tile_;
-    const size_t k = at(x_.cols);
-    const size_t row = group.expert * n_ + j;
     const size_t n = std::min(tile_, n_ - j);
-    const Rows rows{x_.f32() + group.first * k, k, group.rows, y_.f32() + group.first * n_ + j, n_};
-    if (form_ == RowForm::kBf16) {
-      const auto* x = reinterpret_cast<const uint16_t*>(narrow_) + group.first * k;
-      bf16_gemm({reinterpret_cast<const uint16_t*>(weights_.row(row)), k, n, k, x, k, rows.m, rows.y, rows.ldy});
-    } else if (form_ == RowForm::kFixed) {
-      kernels_.fixed_gemm({reinterpret_cast<const int8_t*>(weights_.row(row)), k, n, k,
-                           fixed_.bytes + group.first * 3 * fixed_.ld, fixed_.ld, rows.m, fixed_.scale + group.first,
-                           fixed_.sum + group.first, rows.y, rows.ldy, nullptr, weights_.row_scale(row)});
-    } else {
-      multiply(kernels_, weights_, row, n, rows, reinterpret_cast<float*>(scratch));
-    }
+    const Tile tile{group.expert * n_ + j, j, n};
+    const size_t done = lanes_ != nullptr && n >= kLaneCols ? multiply_lanes(group, tile) : 0;
+    if (done < group.rows) multiply_rows(group.first + done, group.rows - done, done > 0, tile, scratch);
   }
 
  private:
-  static constexpr size_t kStreamBytes = 128u << 10;  // a task where weights are read for few rows each
-  static constexpr size_t kTileBytes = 1u << 20;      // and where the products are what takes time
+  static constexpr size_t kStreamBytes = 128u << 10;    // a task where weights are read for few rows each
+  static constexpr size_t kTileBytes = 1u << 20;        // and where the products are what takes time
+  static constexpr size_t kLaneTileBytes = 512u << 10;  // which a block of rows in lanes leaves room for in L2
   static constexpr size_t kWidestTile = 512;
+  struct Tile {
+    size_t row, j, n;  // rows [row, row + n) of the weights give columns [j, j + n) of y
+  };
+
+  // The rows of the group that stand in lanes; returns their number.
+  size_t multiply_lanes(const GroupsStage::Group& group, const Tile& tile) const {
+    if (group.lanes == 0) return 0;
+    const size_t k = at(x_.cols) / (form_ == RowForm::kBf16 ? 2 : 1);
+    const auto* w = reinterpret_cast<const float*>(weights_.row(tile.row));
+    (form_ == RowForm::kBf16 ? bf16_lane_gemm : kernels_.lane_gemm)(
+        {w, k, tile.n, k, lanes_ + group.first_lane * k, group.lanes, y_.f32() + group.first * n_ + tile.j, n_});
+    return group.lanes;
+  }
+  // Rows [first, first + m) of x; `near`: the weights were read just before.
+  void multiply_rows(size_t first, size_t m, bool near, const Tile& tile, char* scratch) const {
+    const size_t k = at(x_.cols);
+    const char* w = weights_.row(tile.row);
+    const Rows rows{x_.f32() + first * k, k, m, y_.f32() + first * n_ + tile.j, n_};
+    if (form_ == RowForm::kBf16) {
+      const auto* x = reinterpret_cast<const uint16_t*>(narrow_) + first * k;
+      bf16_gemm({reinterpret_cast<const uint16_t*>(w), k, tile.n, k, x, k, m, rows.y, n_});
+    } else if (form_ == RowForm::kFixed) {
+      kernels_.fixed_gemm({reinterpret_cast<const int8_t*>(w), k, tile.n, k, fixed_.bytes + first * 3 * fixed_.ld,
+                           fixed_.ld, m, fixed_.scale + first, fixed_.sum + first, rows.y, n_, nullptr,
+                           weights_.row_scale(tile.row)});
+    } else if (near) {
+      kernels_.dot_gemm(
+          {w, weights_.w.dtype, k, tile.n, k, rows.x, k, static_cast<int>(m), rows.y, n_, nullptr, nullptr, 1, 0});
+    } else {
+      multiply(kernels_, weights_, tile.row, tile.n, rows, reinterpret_cast<float*>(scratch));
+    }
+  }
+
   const Kernels& kernels_;
   const Slot& x_;
   Weights weights_;
@@ -152,6 +216,7 @@ class GroupedStage : public Stage {
   const GroupsStage& groups_;
   RowForm form_;
   const char* narrow_;
+  const float* lanes_;  // nullptr: rows are not read from lanes
   FixedRows fixed_;
   size_t n_ = 0, most_ = 0, tile_ = 0, tiles_ = 0;
 };
@@ -265,11 +330,14 @@ void add_grouped_matmul(Plan& plan, const Op& op) {
   const RowForm form = row_form(plan, op);
   plan.stages.push_back(std::move(groups));
   if (form != RowForm::kF32) add_narrow_rows(plan, op);
+  if (by_lanes(plan, op)) plan.stages.push_back(std::make_unique<LanesStage>(plan, op, found));
   plan.stages.push_back(std::make_unique<GroupedStage>(plan, op, plan.slots[op.out[0]], found));
   if (form == RowForm::kBf16) {
     plan.note("grouped_matmul: own kernel in bf16 summed in f32");
   } else if (form == RowForm::kFixed) {
     plan.note(std::string("grouped_matmul: own kernel, i8 weights by ") + kFixedText);
+  } else if (by_lanes(plan, op)) {
+    plan.note("grouped_matmul: own kernels in f32");
   } else {
     note_products(plan, op, plan.slots[op.in[1]]);
   }

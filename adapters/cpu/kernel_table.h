@@ -12,10 +12,10 @@ namespace assay::cpu {
 namespace {  // NOLINT(google-build-namespaces): one copy per instruction set is the purpose
 
 constexpr Kernels table(const char* name) {
-  return {name,         matvec,       int_matvec, int_gemm,     kToFixed, kFixedGemm, kPanelCols,   pack_rows,
-          pack_columns, panel_gemm,   dot_gemm,   weighted_sum, to_f32,   from_f32,   scale_row,    rescale_int,
-          add,          multiply_add, axpy,       relu_axpy,    rms_norm, layer_norm, channel_norm, rope,
-          gated_act,    activation,   row_max,    exp_sum,      argmax,   quantize};
+  return {name,         matvec,      int_matvec, int_gemm,     kToFixed, kFixedGemm,   kPanelCols, pack_rows,
+          pack_columns, panel_gemm,  kPackLanes, kLaneGemm,    dot_gemm, weighted_sum, to_f32,     from_f32,
+          scale_row,    rescale_int, add,        multiply_add, axpy,     relu_axpy,    rms_norm,   layer_norm,
+          channel_norm, rope,        gated_act,  activation,   row_max,  exp_sum,      argmax,     quantize};
 }
 
 }  // namespace

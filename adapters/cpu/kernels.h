@@ -55,7 +55,7 @@ struct IntGemmArgs {
 // y[r*ldy + j] = x_scale[r] * w_scale[j] * sum_k v[r][k] * w[j*ldw + k] + bias[j], exact in integers before the scales.
 // v = 65536 high + 256 middle + low, of which x holds the signed bytes: high at [r*3*ld], then middle, then low, each
 // ld long, a multiple of 64, with zeros from k on. k <= kMaxFixedDepth.
-inline constexpr size_t kMaxFixedDepth = 1u << 19;
+inline constexpr size_t kMaxFixedDepth = 1u << 16;  // sums of this many products of 255 and -128 fit in 32 bits
 struct FixedArgs {
   const int8_t* w;
   size_t ldw, n, k;
@@ -77,6 +77,41 @@ struct Bf16Args {
   float* y;
   size_t ldy;
 };
+
+// y[r*ldy + j] = sum_k x(r, k) * w[j*ldw + k], for j < n, r < m; n is at least kLaneCols. Elements are of 4 bytes: f32,
+// or two neighbouring bf16, multiplied pair by pair. The rows of x stand in lanes, as pack_lanes puts them: blocks of
+// kLaneRows rows, the last of fewer; element (r, k) of a block of rows at [k*lanes + r], where lanes is their number
+// rounded up to whole eights. All but the last block are whole, so that block b begins at x + b * kLaneRows * k.
+inline constexpr size_t kLaneRows = 48;
+inline constexpr size_t kLaneCols = 8;
+struct LaneArgs {
+  const float* w;
+  size_t ldw, n, k;
+  const float* x;
+  size_t m;
+  float* y;
+  size_t ldy;
+};
+
+// Attention of up to kLaneRows queries to n keys more, in bf16 summed in f32, its softmax in f32. Queries stand in
+// lanes: pair i of query r at q[i*lanes + r], those behind dk/2 against k_rope.
+inline constexpr size_t kLaneKeys = 128;
+struct LaneAttentionArgs {
+  const float* q;
+  size_t lanes;  // 16, 32 or 48
+  const uint16_t *k, *k_rope, *v;
+  size_t ldk, ld_rope, ldv;  // elements between two keys
+  size_t dk, rope, dv;       // dk and rope are even
+  size_t n;                  // at most kLaneKeys
+  float scale;
+  const int32_t *first, *last;  // query r sees keys [first[r], last[r]) of these; nullptr, both: all
+  float *top, *total;           // per query, from tile to tile: largest scaled score, sum of weights (none seen: < 1)
+  float* sums;                  // element (d, r) at [d*lanes + r], room for dv rounded up to eights
+  float* scratch;               // lane_attention_scratch(lanes, dv) elements
+};
+constexpr size_t lane_attention_scratch(size_t lanes, size_t dv) {
+  return (lanes * 3 + (dv + 31) / 32 * 32) * (kLaneKeys / 2);
+}
 
 // y[r*ldy + d] = y[r*ldy + d] * keep[r] + sum_j p[r*ldp + j] * v[j*ldv + d], for d < dim, r < m <= kMaxSkinnyRows.
 struct WeightedSumArgs {
@@ -143,6 +178,10 @@ struct Kernels {
   void (*pack_rows)(const PackArgs&);     // n rows of k elements each become columns
   void (*pack_columns)(const PackArgs&);  // k rows of n elements each
   void (*panel_gemm)(const PanelArgs&);
+  // m rows of k elements of 4 bytes, in order, as LaneArgs wants them, zeros in the lanes behind the last row; and the
+  // product in f32. nullptr, both, where the set's vectors are too narrow to gain by it.
+  void (*pack_lanes)(const float* rows, size_t m, size_t k, float* to);
+  void (*lane_gemm)(const LaneArgs&);
   void (*dot_gemm)(const MatvecArgs&);  // as matvec, for any m; made for more than a few rows
   void (*weighted_sum)(const WeightedSumArgs&);
   void (*to_f32)(uint32_t dtype, const void* src, float* dst, size_t n);
@@ -170,8 +209,10 @@ struct Kernels {
 };
 
 const Kernels& generic_kernels();
-const Kernels& avx2_kernels();         // needs AVX2, FMA and F16C
-const Kernels& avx512_kernels();       // needs AVX-512 F, BW, DQ, VL and VNNI, too
-void bf16_gemm(const Bf16Args& args);  // needs AVX-512 BF16 beside those
+const Kernels& avx2_kernels();                       // needs AVX2, FMA and F16C
+const Kernels& avx512_kernels();                     // needs AVX-512 F, BW, DQ, VL and VNNI, too
+void bf16_gemm(const Bf16Args& args);                // needs AVX-512 BF16 beside those
+void bf16_lane_gemm(const LaneArgs& args);           // the same
+void bf16_attention(const LaneAttentionArgs& args);  // the same
 
 }  // namespace assay::cpu

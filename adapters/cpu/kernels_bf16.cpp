@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include "adapters/cpu/kernels.h"
+#include "adapters/cpu/lane_kernels.h"
 
 namespace assay::cpu {
 namespace {
@@ -10,7 +11,6 @@ constexpr size_t kStep = 32;  // elements of a vector
 constexpr size_t kCols = 4;
 constexpr size_t kTileRows = 6;
 constexpr size_t kBlockRows = 48;  // rows that stay in L2 while the weights pass
-constexpr size_t kPrefetch = 4096;
 
 // The sums of four vectors.
 inline __m128 sums_of(const __m512 (&v)[kCols]) {
@@ -21,7 +21,7 @@ inline __m128 sums_of(const __m512 (&v)[kCols]) {
   return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 }
 
-inline __m512bh bf16_vector(__m512i bits) { return (__m512bh)bits; }
+inline void take_pairs(__m512& sum, __m512i x, __m512i w) { TakePairs::take(sum, (__m512)x, (__m512)w); }
 
 // R rows of x by `cols` rows of weights. Loops over R are unrolled by word of command: else the sums go to memory and
 // back at each step.
@@ -37,25 +37,23 @@ inline void tile(const Bf16Args& a, size_t r, size_t j, size_t cols) {
   }
   size_t k = 0;
   for (; k + kStep <= a.k; k += kStep) {
-    __m512bh b[kCols];
+    __m512i b[kCols];
     for (size_t c = 0; c < kCols; ++c) {
-      __builtin_prefetch(w[c] + k + kPrefetch, 0, 1);
-      b[c] = bf16_vector(_mm512_loadu_si512(w[c] + k));
+      __builtin_prefetch(w[c] + k + kCols * a.ldw, 0, 1);
+      b[c] = _mm512_loadu_si512(w[c] + k);
     }
 #pragma GCC unroll 8
     for (size_t i = 0; i < R; ++i) {
-      const __m512bh v = bf16_vector(_mm512_loadu_si512(x + i * a.ldx + k));
-      for (size_t c = 0; c < kCols; ++c) acc[i][c] = _mm512_dpbf16_ps(acc[i][c], v, b[c]);
+      const __m512i v = _mm512_loadu_si512(x + i * a.ldx + k);
+      for (size_t c = 0; c < kCols; ++c) take_pairs(acc[i][c], v, b[c]);
     }
   }
   if (k < a.k) {
     const __mmask32 rest = (__mmask32{1} << (a.k - k)) - 1;
 #pragma GCC unroll 8
     for (size_t i = 0; i < R; ++i) {
-      const __m512bh v = bf16_vector(_mm512_maskz_loadu_epi16(rest, x + i * a.ldx + k));
-      for (size_t c = 0; c < kCols; ++c) {
-        acc[i][c] = _mm512_dpbf16_ps(acc[i][c], v, bf16_vector(_mm512_maskz_loadu_epi16(rest, w[c] + k)));
-      }
+      const __m512i v = _mm512_maskz_loadu_epi16(rest, x + i * a.ldx + k);
+      for (size_t c = 0; c < kCols; ++c) take_pairs(acc[i][c], v, _mm512_maskz_loadu_epi16(rest, w[c] + k));
     }
   }
   const auto lanes = static_cast<__mmask8>((1u << cols) - 1);
@@ -84,5 +82,7 @@ void bf16_gemm(const Bf16Args& a) {
     }
   }
 }
+
+void bf16_lane_gemm(const LaneArgs& a) { lane_product<TakePairs>(a); }
 
 }  // namespace assay::cpu

@@ -67,17 +67,46 @@ RowForm row_form(const Plan& plan, const Op& op) {
     const bool grouped = op.kind == ASSAY_OP_GROUPED_MATMUL && cpu_has_bf16();
     return many || grouped ? RowForm::kBf16 : RowForm::kF32;
   }
+  // At every number of rows, because three products of bytes, 64 each, take less time than four of f32, 16 each.
+  // Measured on 2 cores of a Zen 4: 230 GFLOP/s at 16 rows and 260 at 128, against 217 of a large product of oneDNN in
+  // f32, which has no weights to widen first.
   const bool whole_row_scales = w.dtype == ASSAY_I8 && x.dtype == ASSAY_F32 && w.scale_block == w.cols;
   const bool fixed = whole_row_scales && plan.kernels->fixed_gemm != nullptr && at(w.cols) <= kMaxFixedDepth;
   return fixed ? RowForm::kFixed : RowForm::kF32;
 }
 
-size_t narrow_bytes(const Plan& plan, const Op& op) {
+namespace {
+
+constexpr size_t kMostPadding = 7;  // lanes without a row, of one group
+
+// Of the rows in the form that row_form says.
+size_t row_bytes(const Plan& plan, const Op& op) {
   const RowForm form = row_form(plan, op);
   if (form == RowForm::kF32) return 0;
   const Slot& x = plan.slots[op.in[0]];
-  if (form == RowForm::kBf16) return x.elements() * 2;
+  if (form == RowForm::kBf16) return lines(x.elements() * 2);
   return lines(at(x.rows) * sizeof(double)) + lines(at(x.rows) * sizeof(float)) + at(x.rows) * 3 * lines(at(x.cols));
+}
+
+}  // namespace
+
+bool by_lanes(const Plan& plan, const Op& op) {
+  if (op.kind != ASSAY_OP_GROUPED_MATMUL || plan.kernels->lane_gemm == nullptr) return false;
+  const Slot& w = plan.slots[op.in[1]];
+  if (at(w.dims[1]) < kLaneCols) return false;
+  return row_form(plan, op) == RowForm::kBf16 ? w.cols % 2 == 0 : w.dtype == ASSAY_F32;
+}
+
+float* lane_rows(const Plan& plan, const Op& op) {
+  return reinterpret_cast<float*>(plan.narrow.data() + row_bytes(plan, op));
+}
+
+size_t narrow_bytes(const Plan& plan, const Op& op) {
+  if (!by_lanes(plan, op)) return row_bytes(plan, op);
+  const Slot& x = plan.slots[op.in[0]];
+  const size_t groups = std::min(at(plan.slots[op.in[1]].dims[0]), at(x.rows));
+  const size_t element = row_form(plan, op) == RowForm::kBf16 ? 2 : sizeof(float);
+  return row_bytes(plan, op) + (at(x.rows) + groups * kMostPadding) * at(x.cols) * element;
 }
 
 FixedRows fixed_rows(const Plan& plan, const Slot& x) {

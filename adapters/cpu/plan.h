@@ -87,6 +87,10 @@ struct FixedRows {
 FixedRows fixed_rows(const Plan& plan, const Slot& x);
 inline constexpr const char* kFixedText = "rows in 24-bit fixed point, exact in integers";
 
+// Grouped products whose rows are read from lanes (LaneArgs), beside the form that row_form says.
+bool by_lanes(const Plan& plan, const Op& op);
+float* lane_rows(const Plan& plan, const Op& op);  // where they stand in Plan::narrow, groups one after another
+
 void add_bf16_matmul(Plan& plan, const Op& op);
 void add_matmul(Plan& plan, const Op& op);
 void add_attention(Plan& plan, const Op& op);

@@ -184,7 +184,10 @@ void measure(Adapter& adapter, Gemms& gemms, PlainRead& plain, const Case& c, co
   } else {
     std::printf("  no target");
   }
-  if (reads) std::printf("  (%.2f of GEMM %s)", median(compute), c.dtype.c_str());
+  if (reads) {
+    const bool by_arithmetic = median(compute) > median(memory);
+    std::printf("  (%.2f of GEMM %s%s)", median(compute), c.dtype.c_str(), by_arithmetic ? ", which bounds it" : "");
+  }
   if (experts && !reads) std::printf("  (%.2f of plain read)", median(memory));
   std::printf("\n");
   std::fflush(stdout);

@@ -42,11 +42,11 @@ Doubles expected(const Shape& s, const Doubles& q, int64_t q_col, int64_t ldq, c
 
 class Attention : public EveryLevel {
  protected:
-  double error(const Shape& s, uint32_t dtype) {
+  double error(const Shape& s, uint32_t dtype, uint32_t q_dtype = ASSAY_F32) {
     Program p;
     const int64_t q_col = 5;
     const int64_t ldq = q_col + s.heads * s.dk + 3;
-    const uint32_t q = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {s.batch * s.tokens, ldq});
+    const uint32_t q = p.tensor(q_dtype, ASSAY_ROLE_INPUT, {s.batch * s.tokens, ldq});
     const uint32_t k = p.tensor(dtype, ASSAY_ROLE_STATE, {s.batch, s.length, s.kv_heads, s.dk});
     const uint32_t v = p.tensor(dtype, ASSAY_ROLE_STATE, {s.batch, s.length, s.kv_heads, s.dv});
     const uint32_t y = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {s.batch * s.tokens, s.heads * s.dv});
@@ -85,6 +85,27 @@ TEST_P(Attention, PrefillOfOddSizes) {
     EXPECT_LT(error({2, 70, 0, 70, 4, 2, 64, 64, ASSAY_MASK_CAUSAL, 0}, dtype), 1e-5);
     EXPECT_LT(error({1, 33, 300, 340, 3, 1, 20, 36, ASSAY_MASK_CAUSAL, 0}, dtype), 1e-5);
     EXPECT_LT(error({1, 2, 7, 9, 3, 3, 80, 80, ASSAY_MASK_CAUSAL, 0}, dtype), 1e-5);
+  }
+}
+
+// Queries and cache in bf16: where the weights of the softmax are rounded to it as well, each is off by up to 1/256,
+// and so is, by norm, the sum of values that are independent of each other.
+TEST_P(Attention, PrefillInBf16) {
+  const auto check = [&](const Shape& s) {
+    EXPECT_LT(error(s, ASSAY_BF16, ASSAY_BF16), 1.0 / 256)
+        << s.tokens << " tokens at " << s.pos << ", " << s.heads << " heads of " << s.dk << ", mask " << s.mask;
+  };
+  check({2, 70, 0, 70, 4, 2, 64, 64, ASSAY_MASK_CAUSAL, 0});
+  check({1, 33, 300, 340, 3, 1, 20, 36, ASSAY_MASK_CAUSAL, 0});
+  check({1, 2, 7, 9, 3, 3, 80, 80, ASSAY_MASK_CAUSAL, 0});
+  check({1, 3, 0, 3, 2, 1, 6, 5, ASSAY_MASK_CAUSAL, 0});
+  check({1, 40, 90, 130, 2, 2, 17, 24, ASSAY_MASK_CAUSAL, 0});  // odd depth: no pairs
+  check({1, 150, 400, 550, 5, 1, 32, 40, ASSAY_MASK_CAUSAL, 0});
+  check({1, 1, 1700, 1800, 20, 1, 64, 33, ASSAY_MASK_CAUSAL, 0});
+  for (const int64_t tokens : {5, 67}) {
+    check({2, tokens, 290, 400, 4, 2, 32, 32, ASSAY_MASK_WINDOW, 9});
+    check({2, tokens, 290, 400, 4, 2, 32, 32, ASSAY_MASK_WINDOW, 270});
+    check({2, tokens, 290, 400, 4, 2, 32, 32, ASSAY_MASK_FULL, 0});
   }
 }
 

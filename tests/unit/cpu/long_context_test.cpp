@@ -19,10 +19,10 @@ class LongContext : public EveryLevel {
             number(s.rope),  number(s.col_k),  number(s.col_v)};
   }
   // `same`: k and v are one tensor.
-  double attention(const Shape& s, uint32_t dtype, bool same, const Doubles& list = {}) {
+  double attention(const Shape& s, uint32_t dtype, bool same, const Doubles& list = {}, uint32_t q_dtype = ASSAY_F32) {
     OneOp op(adapter_);
     const int64_t rows = s.batch * s.tokens;
-    const uint32_t q = op.input({rows, 3 + s.heads * s.dk + 2});
+    const uint32_t q = op.input_of(q_dtype, {rows, 3 + s.heads * s.dk + 2});
     const int64_t wide_k = std::max(s.col_k + s.dk - s.rope, same ? s.col_v + s.dv : 0) + 1;
     const uint32_t k = op.state(dtype, {s.batch, s.length, s.kv_heads, wide_k});
     const uint32_t v = same ? k : op.state(dtype, {s.batch, s.length, s.kv_heads, s.col_v + s.dv});
@@ -79,6 +79,17 @@ TEST_P(LongContext, ColumnsOfAWiderCacheAndRotaryKeysBeside) {
     EXPECT_LT(attention({1, tokens, 5, 80, 4, 2, 24, 16, ASSAY_MASK_WINDOW, 6, 8}, ASSAY_BF16, false), 1e-5);
     EXPECT_LT(attention({1, tokens, 5, 80, 2, 1, 8, 16, ASSAY_MASK_FULL, 0, 8}, ASSAY_F32, false), 1e-5);
   }
+}
+
+// Widths that are even, so that products in bf16 are possible; the limit as in Attention.PrefillInBf16.
+TEST_P(LongContext, LatentRotaryAndCrossAttentionInBf16) {
+  const auto check = [&](const Shape& s) {
+    EXPECT_LT(attention(s, ASSAY_BF16, true, {}, ASSAY_BF16), 1.0 / 256) << s.tokens << " tokens, mask " << s.mask;
+  };
+  check({2, 70, 5, 80, 4, 2, 24, 33, ASSAY_MASK_CAUSAL, 0, 8, 16, 0});
+  check({2, 3, 140, 200, 33, 1, 40, 41, ASSAY_MASK_CAUSAL});
+  check({1, 1, 700, 710, 16, 1, 72, 65, ASSAY_MASK_CAUSAL, 0, 8});
+  check({2, 30, 7, 77, 4, 2, 16, 25, ASSAY_MASK_CROSS});
 }
 
 TEST_P(LongContext, ManyQueriesOverManyTiles) {

@@ -65,6 +65,29 @@ TEST_P(Machine, ABf16ProductIsMultipliedInBf16OnlyWhereTheLibraryDoes) {
   }
 }
 
+// Queries and a cache in bf16 are multiplied in it only where the CPU does; f32 queries never.
+TEST_P(Machine, AttentionOfManyQueriesSaysWhatItMultipliesIn) {
+  for (const uint32_t dtype : {ASSAY_BF16, ASSAY_F32}) {
+    Program p;
+    const uint32_t q = p.tensor(dtype, ASSAY_ROLE_INPUT, {3, 64});
+    const uint32_t k = p.tensor(ASSAY_BF16, ASSAY_ROLE_STATE, {1, 8, 1, 32});
+    const uint32_t v = p.tensor(ASSAY_BF16, ASSAY_ROLE_STATE, {1, 8, 1, 32});
+    const uint32_t y = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {3, 64});
+    p.op(ASSAY_OP_ATTENTION, {q, k, v}, {y}, {1, 2, 1, 32, 32, 0.2, ASSAY_MASK_CAUSAL, 0, 0}, true);
+    p.prepare(adapter_);
+    assay_program_info info{};
+    info.struct_size = sizeof info;
+    ASSERT_EQ(adapter_.program().info(p.handle(), &info), ASSAY_OK);
+    const std::string said = info.executed;
+    const bool can = std::string(GetParam().options.at("isa")) == "avx512" && __builtin_cpu_supports("avx512bf16");
+    if (can && dtype == ASSAY_BF16) {
+      EXPECT_THAT(said, AllOf(HasSubstr("products in bf16 summed in f32"), Not(HasSubstr("tiled kernel in f32"))));
+    } else {
+      EXPECT_THAT(said, AllOf(HasSubstr("own tiled kernel in f32"), Not(HasSubstr("products in bf16"))));
+    }
+  }
+}
+
 // A GEMM of one row runs at a quarter of the speed of reading its weights.
 TEST_P(Machine, AProductOfOneRowNeverGoesThroughAGemm) {
   for (const uint32_t dtype : {ASSAY_F32, ASSAY_BF16, ASSAY_F16}) {

@@ -52,6 +52,17 @@ TEST_P(Moe, GroupsOfBf16Rows) {
   EXPECT_LT(grouped({0, 0, 0, 100, 100}, 100, 6, 64, ASSAY_BF16, 0, ASSAY_BF16), 1e-5);
 }
 
+// Every way that a group's rows fill vectors: none, half of one, one, a few rows more, several, a block and more.
+TEST_P(Moe, GroupsThatFillVectorsInEveryWay) {
+  const Doubles offsets{0, 5, 13, 22, 38, 55, 75, 96, 120, 168, 217, 317};
+  EXPECT_LT(grouped(offsets, 317, 37, 35, ASSAY_F32), 1e-5);
+  EXPECT_LT(grouped(offsets, 317, 8, 64, ASSAY_F32), 1e-5);
+  EXPECT_LT(grouped(offsets, 317, 37, 70, ASSAY_BF16, 0, ASSAY_BF16), 1e-5);
+  EXPECT_LT(grouped(offsets, 317, 9, 35, ASSAY_BF16, 0, ASSAY_BF16), 1e-5);
+  // 51 columns of 2100 elements are cut into tasks, the last of too few columns for whole tiles.
+  EXPECT_LT(grouped({0, 20, 45}, 45, 51, 2100, ASSAY_F32), 1e-5);
+}
+
 TEST_P(Moe, GroupsOfInt8WithAScalePerRow) {
   EXPECT_LT(grouped({0, 1}, 1, 1, 1, ASSAY_I8, 1), 1e-5);
   EXPECT_LT(grouped({0, 0, 3, 3, 20, 20}, 20, 19, 37, ASSAY_I8, 37), 1e-5);
