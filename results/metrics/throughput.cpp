@@ -1,7 +1,9 @@
 #include "results/metrics/throughput.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <random>
 
@@ -35,53 +37,61 @@ Blocks blocks_of(const std::vector<double>& x) {
   return out;
 }
 
-// Uniform in [0, n) up to n / 2^32, n below that: the high half of a product, as a division costs more than the draw.
-// A draw of 64 bits serves twice.
-class Below {
- public:
-  Below(size_t n, uint64_t seed) : n_(n), random_(seed) {}
-  size_t operator()() {
-    bits_ = half_ ? bits_ >> 32 : random_();
-    half_ = !half_;
-    return (bits_ & 0xffffffff) * n_ >> 32;
+// Draws of 32 bits, the two halves of each of a seeded generator's. Every record is resampled by the same seed: a
+// thread keeps the draws of its last one, since making them costs more than the sums that they choose.
+const std::vector<uint32_t>& draws(uint64_t seed, size_t count) {
+  struct Kept {
+    uint64_t seed = 0;
+    std::mt19937_64 random{0};
+    std::vector<uint32_t> draws;
+  };
+  thread_local Kept kept;
+  if (kept.seed != seed || kept.draws.empty()) kept = {seed, std::mt19937_64(seed), {}};
+  while (kept.draws.size() < count) {
+    const uint64_t bits = kept.random();
+    kept.draws.push_back(static_cast<uint32_t>(bits));
+    kept.draws.push_back(static_cast<uint32_t>(bits >> 32));
   }
-
- private:
-  size_t n_;
-  std::mt19937_64 random_;
-  uint64_t bits_ = 0;
-  bool half_ = false;
-};
+  return kept.draws;
+}
 
 // Means of resamples of x by circular blocks, in no order.
 std::vector<double> resampled_means(const std::vector<double>& x, size_t block, uint64_t seed, int resamples) {
+  constexpr size_t kAtOnce = 4;  // sums that do not wait for one another
   const size_t n = x.size();
   // Of the values before i on the circle, each less the first value: keeps the digits.
   std::vector<double> sums(n + block + 1, 0);
   for (size_t i = 0; i < n + block; ++i) sums[i + 1] = sums[i] + (x[i < n ? i : i - n] - x[0]);
-  const auto sum_of = [&](size_t start, size_t length) { return sums[start + length] - sums[start]; };
-  Below random(n, seed);
-  std::vector<double> means(static_cast<size_t>(std::max(resamples, 1)));
-  for (double& mean : means) {
-    double sum = 0;
-    for (size_t left = n; left > 0;) {
-      const size_t length = std::min(block, left);
-      sum += sum_of(random(), length);
-      left -= length;
+  const size_t blocks = (n + block - 1) / block, last = n - (blocks - 1) * block;
+  std::vector<double> means(std::max(static_cast<size_t>(std::max(resamples, 1)), kAtOnce));
+  const std::vector<uint32_t>& random = draws(seed, means.size() * blocks);
+  // Uniform in [0, n) up to n / 2^32, n below that: the high half of a product, as a division costs more than the draw.
+  const auto sum_from = [&](uint64_t draw, size_t length) {
+    const size_t start = draw * n >> 32;
+    return sums[start + length] - sums[start];
+  };
+  for (size_t i = 0; i < means.size(); i += kAtOnce) {
+    const size_t first = std::min(i, means.size() - kAtOnce);
+    const uint32_t* draw = random.data() + first * blocks;
+    std::array<double, kAtOnce> sum{};
+    for (size_t b = 0; b + 1 < blocks; ++b) {
+      for (size_t k = 0; k < kAtOnce; ++k) sum[k] += sum_from(draw[k * blocks + b], block);
     }
-    mean = x[0] + sum / static_cast<double>(n);
+    for (size_t k = 0; k < kAtOnce; ++k) {
+      means[first + k] = x[0] + (sum[k] + sum_from(draw[k * blocks + blocks - 1], last)) / static_cast<double>(n);
+    }
   }
   return means;
 }
 
-// Linear between neighbours in order; puts the values below the quantile before the others.
-double quantile_of(std::vector<double>& values, double p) {
-  const double at = p * static_cast<double>(values.size() - 1);
-  const auto lower = values.begin() + static_cast<std::ptrdiff_t>(at);
-  std::nth_element(values.begin(), lower, values.end());
-  if (lower + 1 == values.end()) return *lower;
-  const double next = *std::min_element(lower + 1, values.end());
-  return *lower + (next - *lower) * (at - std::floor(at));
+// Between neighbours in order, linear, `at` of them from the first: begin is the smallest, or (reverse) the largest.
+template <typename Iterator, typename Before>
+double value_at(Iterator begin, Iterator end, double at, Before before) {
+  const auto whole = static_cast<std::ptrdiff_t>(at);
+  const Iterator kept = end - begin > whole + 2 ? begin + whole + 2 : end;
+  std::partial_sort(begin, kept, end, before);
+  const double value = *(begin + whole);
+  return begin + whole + 1 == end ? value : value + (*(begin + whole + 1) - value) * (at - std::floor(at));
 }
 
 // The percentile bootstrap takes the spread that it sees for the true one and is too narrow where few independent
@@ -98,8 +108,10 @@ Interval bootstrap(const std::vector<double>& x, const Blocks& blocks, double co
   if (x.size() < 2) return {mean, mean};
   std::vector<double> means = resampled_means(x, blocks.length, seed, resamples);
   const double factor = small_sample_factor(confidence, blocks.independent);
-  const double low = quantile_of(means, (1 - confidence) / 2);
-  const double high = quantile_of(means, (1 + confidence) / 2);
+  // Both ends lie near the edge: the few values beyond them are found faster than a middle one.
+  const double at = (1 - confidence) / 2 * static_cast<double>(means.size() - 1);
+  const double low = value_at(means.begin(), means.end(), at, std::less<>());
+  const double high = value_at(means.rbegin(), means.rend(), at, std::greater<>());
   return {mean - std::max(0.0, mean - low) * factor, mean + std::max(0.0, high - mean) * factor};
 }
 

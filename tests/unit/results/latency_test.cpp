@@ -101,6 +101,26 @@ TEST(Latency, QuantilesAreSamplesAndNeverPastThem) {
   EXPECT_DOUBLE_EQ(l.qcd, (75.0 - 25.0) / (75.0 + 25.0));
 }
 
+// Differences of 1 to 100: their p99 is the 99th. Of 1 to 1000 p99.9 is 999, the median 500.5, and the variance of the
+// sample n (n + 1) / 12.
+TEST(Latency, JitterTailAndSpreadByHand) {
+  std::vector<double> x{1000}, start{0};
+  for (int i = 1; i <= 100; ++i) {
+    x.push_back(x.back() + (i % 2 == 0 ? -i : i));
+    start.push_back(i * 1e9);
+  }
+  EXPECT_DOUBLE_EQ(*latency(x, start, 0.99).jitter_p99, 99);
+  std::vector<double> y, at;
+  for (int i = 0; i < 1000; ++i) {
+    y.push_back(1 + i * 377 % 1000);  // each of 1 to 1000 once, in no order
+    at.push_back(i * 1e9);
+  }
+  const Latency l = latency(y, at, 0.99);
+  EXPECT_DOUBLE_EQ(*l.tail_ratio, 999 / 500.5);
+  EXPECT_NEAR(l.cov, std::sqrt(1000 * 1001 / 12.0) / 500.5, 1e-12);
+  EXPECT_DOUBLE_EQ(l.max, 1000);
+}
+
 // Steps of 1 ms, every tenth 3 ms: a tenth are stalls, and the period is 10 steps.
 TEST(Latency, StallsAndTheirPeriod) {
   std::vector<double> x, start;
