@@ -35,8 +35,7 @@ json policy_to_json(const RunPolicy& p) {
           {"time_limit_s", p.time_limit_s},
           {"min_samples", p.min_samples},
           {"max_step_s", p.max_step_s},
-          {"max_layers", p.max_layers},
-          {"cold", p.cold}};
+          {"max_layers", p.max_layers}};
 }
 
 RunPolicy policy_from_json(const json& j) {
@@ -48,7 +47,6 @@ RunPolicy policy_from_json(const json& j) {
   p.min_samples = integer<int64_t>(j, "min_samples");
   p.max_step_s = j.at("max_step_s").get<double>();
   p.max_layers = integer<int64_t>(j, "max_layers");
-  p.cold = j.at("cold").get<bool>();
   return p;
 }
 

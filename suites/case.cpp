@@ -18,11 +18,13 @@ using nlohmann::json;
 const std::vector<DtypePlan>& plans() {
   static const std::vector<DtypePlan> kPlans = {
       {"f32", ASSAY_F32, ASSAY_F32, ASSAY_F32, false},
+      {"tf32", ASSAY_F32, ASSAY_F32, ASSAY_F32, false, 0, true},
       {"bf16", ASSAY_BF16, ASSAY_BF16, ASSAY_BF16, false},
       {"f16", ASSAY_F16, ASSAY_F16, ASSAY_F16, false},
       {"int8", ASSAY_I8, ASSAY_F32, ASSAY_F32, false},
       {"int8_w8a8", ASSAY_I8, ASSAY_F32, ASSAY_F32, true},
       {"fp8", ASSAY_F8E4M3, ASSAY_BF16, ASSAY_BF16, false, 128},
+      {"fp8_w8a8", ASSAY_F8E4M3, ASSAY_BF16, ASSAY_BF16, true},
       {"int4", ASSAY_I4, ASSAY_BF16, ASSAY_BF16, false, 128},
       {"int4_g32", ASSAY_I4, ASSAY_BF16, ASSAY_BF16, false, 32},
       {"fp4", ASSAY_F4E2M1, ASSAY_BF16, ASSAY_BF16, false, 32},
@@ -100,6 +102,7 @@ json case_json(const Case& c) {
   } else {
     j["buffer_bytes"] = c.buffer_bytes;
   }
+  if (c.cold) j["cache"] = "cold";  // absent where warm, as before there was a choice
   return j;
 }
 
@@ -191,19 +194,20 @@ Status check_case(const Case& c) {
 }
 
 std::string Case::id() const {
-  const std::string kind_name = step_kind_name(kind);
+  const std::string kind_name = step_kind_name(kind), end = cold ? "/cold" : "";
   std::string id = suite.empty() ? kind_name : suite;
   if (is_model_step(kind)) {
     if (suite != kind_name && !suite.empty()) id += "/" + kind_name;
     id += "/" + model.name + "/" + dtype + "/b" + std::to_string(batch);
     if (kind == StepKind::kPrefill) id += "/t" + std::to_string(tokens);
     if (kind == StepKind::kDecode || context > 0) id += "/c" + std::to_string(context);
-    return model.has_moe() ? id + "/" + routing_id(routing) : id;
+    return (model.has_moe() ? id + "/" + routing_id(routing) : id) + end;
   }
-  if (is_video_step(kind)) return id + "/" + kind_name + "/" + video_case_id(*this);
+  if (is_video_step(kind)) return id + "/" + kind_name + "/" + video_case_id(*this) + end;
   id += "/" + kind_name + "/" + dtype;
-  if (kind == StepKind::kGemm) return id + "/m" + std::to_string(m) + "n" + std::to_string(n) + "k" + std::to_string(k);
-  return id + "/" + std::to_string(buffer_bytes);
+  if (kind == StepKind::kGemm) id += "/m" + std::to_string(m) + "n" + std::to_string(n) + "k" + std::to_string(k);
+  if (kind != StepKind::kGemm) id += "/" + std::to_string(buffer_bytes);
+  return id + end;
 }
 
 std::string Case::to_json() const {
@@ -254,12 +258,13 @@ Result<Case> case_from_json(const std::string& text, const std::string& where) {
   root.fields(
       {"suite",       "suite_hash", "kind",   "dtype",        "model",   "batch",        "tokens",       "context",
        "m",           "n",          "k",      "buffer_bytes", "routing", "routing_seed", "routing_hash", "routing_file",
-       "video_model", "frames",     "height", "width"});
+       "video_model", "frames",     "height", "width",        "cache"});
   Case c;
   c.suite = root.at("suite").text(64);
   c.suite_hash = root.at("suite_hash").text(64);
   c.kind = step_kind(root.at("kind").text_of(step_kind_names()));
   c.dtype = root.at("dtype").text_of(dtype_plan_names());
+  if (root.has("cache")) c.cold = root.at("cache").text_of({"warm", "cold"}) == "cold";
   if (!input.ok()) return input.error();
   if (is_model_step(c.kind)) {
     Result<ModelShape> model = parse_model(root.at("model").canonical(), where + ": model");

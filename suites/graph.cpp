@@ -136,7 +136,7 @@ ProgramView::ProgramView(const Graph& graph, uint32_t device) {
   desc_.n_scalars = static_cast<uint32_t>(graph.scalars.size());
   desc_.tensors = tensors_.data();
   desc_.ops = ops_.data();
-  desc_.accumulate = "f32";
+  desc_.accumulate = graph.tf32 ? "tf32" : "f32";
 }
 
 }  // namespace assay

@@ -59,6 +59,7 @@ struct Graph {
   std::vector<Tensor> tensors;
   std::vector<Op> ops;
   std::vector<std::string> scalars;  // names; slot i is scalars[i]: "pos" and what suite.h names
+  bool tf32 = false;                 // products may round their f32 operands to TF32
 
   [[nodiscard]] int64_t elements(uint32_t tensor) const;
   // Bytes of the dense image the host writes or reads.

@@ -29,8 +29,8 @@ std::vector<int64_t> axis(const JsonNode& block, const char* name, int64_t min, 
 
 // Fields that are absent stay as they are in `p`.
 RunPolicy read_policy(const JsonNode& node, RunPolicy p) {
-  node.fields({"target_half_width", "percentiles", "confidence", "time_limit_s", "min_samples", "max_step_s",
-               "max_layers", "cold"});
+  node.fields(
+      {"target_half_width", "percentiles", "confidence", "time_limit_s", "min_samples", "max_step_s", "max_layers"});
   if (node.has("target_half_width")) p.target_half_width = node.at("target_half_width").number(1e-6, 1);
   if (node.has("percentiles")) {
     p.percentiles.clear();
@@ -41,7 +41,6 @@ RunPolicy read_policy(const JsonNode& node, RunPolicy p) {
   if (node.has("min_samples")) p.min_samples = node.at("min_samples").integer(1, 10'000'000);
   if (node.has("max_step_s")) p.max_step_s = node.at("max_step_s").number(0.001, 86400);
   if (node.has("max_layers")) p.max_layers = node.at("max_layers").integer(1, 4096);
-  if (node.has("cold")) p.cold = node.at("cold").boolean();
   return p;
 }
 
@@ -58,16 +57,20 @@ class Block {
     const size_t faults = node_.fault_count();
     c.kind = step_kind(node_.at("kind").text_of(step_kind_names()));
     if (node_.fault_count() > faults) return;  // without a kind there is no telling what belongs here
+    if (node_.has("cache")) c.cold = node_.at("cache").text_of({"warm", "cold"}) == "cold";
     std::vector<std::string> dtypes;
     for (const JsonNode& item : node_.at("dtypes").items(1, 20)) dtypes.push_back(item.text_of(dtype_plan_names()));
     if (is_video_step(c.kind)) {
-      for (Case& video : read_video_block(node_, c.kind, suite_, dtypes, videos_)) out->push_back(std::move(video));
+      for (Case& video : read_video_block(node_, c.kind, suite_, dtypes, videos_)) {
+        video.cold = c.cold;
+        out->push_back(std::move(video));
+      }
     } else if (c.kind == StepKind::kPrefill || c.kind == StepKind::kDecode) {
       read_steps(c, dtypes, out);
     } else if (c.kind == StepKind::kGemm) {
       read_gemm(c, dtypes, out);
     } else {
-      node_.fields({"kind", "dtypes", "buffer_bytes"});
+      node_.fields({"kind", "dtypes", "cache", "buffer_bytes"});
       for (const int64_t bytes : axis(node_, "buffer_bytes", case_limits::kMinBuffer, case_limits::kMaxBuffer)) {
         c.buffer_bytes = bytes;
         add(c, dtypes, out);
@@ -78,7 +81,7 @@ class Block {
  private:
   void read_steps(Case c, const std::vector<std::string>& dtypes, std::vector<Case>* out) {
     const bool prefill = c.kind == StepKind::kPrefill;
-    node_.fields({"kind", "models", "dtypes", "batch", "tokens", "context", "routing", "routing_seed"});
+    node_.fields({"kind", "models", "dtypes", "cache", "batch", "tokens", "context", "routing", "routing_seed"});
     if (!prefill && node_.has("tokens")) node_.at("tokens").fail("decode has one new token per sequence; no such axis");
     const auto batches = axis(node_, "batch", 1, case_limits::kBatch);
     const auto tokens = prefill ? axis(node_, "tokens", 1, int64_t{1} << 30) : std::vector<int64_t>{1};
@@ -130,7 +133,7 @@ class Block {
   }
 
   void read_gemm(Case c, const std::vector<std::string>& dtypes, std::vector<Case>* out) {
-    node_.fields({"kind", "dtypes", "shapes"});
+    node_.fields({"kind", "dtypes", "cache", "shapes"});
     for (const JsonNode& shape : node_.at("shapes").items(1, 1000)) {
       const auto sides = shape.items(3, 3);
       if (sides.size() != 3) return;

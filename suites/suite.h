@@ -67,13 +67,15 @@ struct ModelShape {
   [[nodiscard]] double index_bytes_per_token(double bytes_per_element) const;  // the indexer's keys
 };
 
-// What "f32", "bf16", "f16", "int8" (weight-only), "int8_w8a8", "fp8" (weight-only E4M3, a scale per 128), "int4" and
+// What "f32", "tf32" (f32 whose products may round to TF32), "bf16", "f16", "int8" (weight-only), "int8_w8a8", "fp8"
+// (weight-only E4M3, a scale per 128), "fp8_w8a8" (E4M3, a scale per row of weights and of activations), "int4" and
 // "fp4" (weight-only, a scale per 128 and 32; with "_g32", "_g16": that many) mean for each class of tensor.
 struct DtypePlan {
   std::string name;
   uint32_t weight = ASSAY_F32, activation = ASSAY_F32, kv = ASSAY_F32;
   bool quantize_activations = false;
   int32_t weight_block = 0;  // elements per scale along a quantised weight's last axis; 0: the whole row
+  bool tf32 = false;
 };
 Result<DtypePlan> dtype_plan(const std::string& name);  // error names the known ones and the nearest
 std::vector<std::string> dtype_plan_names();
@@ -97,6 +99,7 @@ struct Case {
   int64_t buffer_bytes = 0;                   // read, copy
   VideoShape video;                           // dit, text-encoder, vae-tile
   int64_t frames = 0, height = 0, width = 0;  // pixels of the clip (dit) or tile (vae-tile); tokens follow from them
+  bool cold = false;                          // the device's caches are flushed before each step, outside its time
 
   [[nodiscard]] std::string id() const;    // "prefill/smollm2-135m/f32/b1/t512", "decode/.../b1/c1024"
   [[nodiscard]] std::string hash() const;  // xxh3-128 of the canonical JSON of everything above but suite_hash
@@ -118,7 +121,6 @@ struct RunPolicy {
   int64_t min_samples = 10;
   double max_step_s = 10;  // a longer full step runs fewer layers instead
   int64_t max_layers = 0;  // more are not run, of a model that has more; 0: all
-  bool cold = false;
 };
 
 struct Suite {

@@ -143,9 +143,9 @@ std::vector<Case> read_video_block(const JsonNode& block, StepKind kind, const s
                                    const std::vector<std::string>& dtypes, const std::vector<VideoShape>& videos) {
   const bool dit = kind == StepKind::kDit, text = kind == StepKind::kTextEncoder;
   const size_t faults = block.fault_count();
-  if (dit) block.fields({"kind", "dtypes", "video_models", "clips", "passes"});
-  if (text) block.fields({"kind", "dtypes", "video_models", "tokens", "batch"});
-  if (kind == StepKind::kVaeTile) block.fields({"kind", "dtypes", "video_models", "tiles"});
+  if (dit) block.fields({"kind", "dtypes", "cache", "video_models", "clips", "passes"});
+  if (text) block.fields({"kind", "dtypes", "cache", "video_models", "tokens", "batch"});
+  if (kind == StepKind::kVaeTile) block.fields({"kind", "dtypes", "cache", "video_models", "tiles"});
   const char* batch_axis = dit ? "passes" : "batch";
   const auto batches = block.has(batch_axis) ? axis(block, batch_axis, 64) : std::vector<int64_t>{1};
   std::vector<int64_t> tokens{0};

@@ -1,4 +1,5 @@
 // The adapter: devices of one vendor, each opened when it is first used.
+#include <charconv>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,6 +18,8 @@ namespace {
 constexpr uint64_t kDtypes = 1u << ASSAY_F32 | 1u << ASSAY_F16 | 1u << ASSAY_BF16 | 1u << ASSAY_F8E4M3 |
                              1u << ASSAY_F8E5M2 | 1u << ASSAY_I8 | 1u << ASSAY_I4 | 1u << ASSAY_F4E2M1 |
                              1u << ASSAY_I32;
+constexpr uint64_t kFlushBytes = uint64_t{512} << 20;  // where nothing tells the cache's size
+constexpr unsigned kCandidates = 8, kMostCandidates = 64;
 constexpr int kMaxDynamicShared = 8;  // the attribute of a function that lets it have more shared memory
 
 class GpuAdapter final : public sdk::Adapter {
@@ -27,10 +30,7 @@ class GpuAdapter final : public sdk::Adapter {
     runtime_.check(runtime_.GetDeviceCount(&n), "count devices");
     count_ = static_cast<uint32_t>(n);
     std::string why;
-    products_ = host.option("products") == "own" ? nullptr : Products::load(runtime_, &why);
-    if (products_ == nullptr && !why.empty()) {
-      host.log(ASSAY_LOG_WARNING, "no product library (" + why + "): products run in own kernels, which are slower");
-    }
+    candidates_ = read_candidates(host.option("search"));
     std::vector<std::string> bus_ids;
     for (uint32_t i = 0; i < count_; ++i) bus_ids.push_back(bus_id(i));
     telemetry_ = Telemetry::load(runtime_.folder(), bus_ids, &why);
@@ -50,8 +50,11 @@ class GpuAdapter final : public sdk::Adapter {
       Plan plan;
       plan.runtime = &runtime_;
       plan.device = &machine.device;
-      plan.products = products_.get();
+      plan.products = machine.products.get();
+      plan.sdpa = machine.sdpa.get();
+      plan.sdpa_choices = &machine.sdpa_choices;
       plan.slots = model.slots;
+      plan.tf32 = model.tf32;
       for (const Op& op : model.ops) lower_op(plan, op);
     } catch (const Failure& failure) {
       if (failure.status() != ASSAY_UNSUPPORTED) throw;
@@ -67,24 +70,53 @@ class GpuAdapter final : public sdk::Adapter {
   [[nodiscard]] bool has_telemetry() const override { return telemetry_ != nullptr; }
   void telemetry(uint32_t device, assay_telemetry& out) override { telemetry_->read(device, out); }
 
+  [[nodiscard]] bool flushes_caches() const override { return true; }
+
   [[nodiscard]] bool has_trace() const override { return true; }
   void start_trace(uint32_t device) override {
     trace_.clear();
     traced_device_ = device;
-    opened(device).trace = &trace_;
+    Machine& machine = opened(device);
+    machine.calls_recorded = false;
+    const std::string why = record_activity();
+    if (why.empty()) {
+      machine.activity = activity_.get();
+      return;
+    }
+    host_.log(ASSAY_LOG_WARNING, "no profiler of the vendor (" + why +
+                                     "): times are taken by events between the calls of a step that does not run as a "
+                                     "graph; gaps between kernels are not seen");
+    machine.trace = &trace_;
   }
   uint64_t stop_trace(uint32_t device) override {
-    opened(device).trace = nullptr;
-    return 0;
+    Machine& machine = opened(device);
+    machine.trace = nullptr;
+    if (machine.activity == nullptr) return 0;
+    uint64_t dropped = 0, left_out = 0;
+    trace_ = spans_of(machine.activity->stop(&dropped), &left_out);
+    machine.activity = nullptr;
+    if (left_out > 0) {
+      host_.log(ASSAY_LOG_WARNING,
+                std::to_string(left_out) + " launches of the graph ran other kernels than its calls");
+    }
+    return dropped;
   }
   void drain_trace(const std::function<void(const assay_activity&)>& emit) override {
-    for (const Span& span : trace_) {
+    for (const OpSpan& span : trace_) {
       emit({sizeof(assay_activity), 0, traced_device_, 0, span.begin_ns, span.end_ns, 0, span.op, span.name.c_str()});
     }
     trace_.clear();
   }
 
  private:
+  // "" or why the vendor's profiler does not record.
+  std::string record_activity() {
+    if (host_.option("profiler") == "events") return "events were asked for";
+    std::string why;
+    if (activity_ == nullptr) activity_ = Activity::load(runtime_.folder(), &why);
+    return activity_ == nullptr ? why : activity_->start(host_);
+  }
+
   std::string bus_id(uint32_t index) const {
     char text[64] = "";
     return runtime_.DeviceGetPCIBusId(text, sizeof(text), static_cast<int>(index)) == 0 ? text : "";
@@ -125,7 +157,8 @@ class GpuAdapter final : public sdk::Adapter {
     runtime_.check(runtime_.Free(nullptr), "open the device");
     Machine machine;
     machine.runtime = &runtime_;
-    machine.products = products_.get();
+    machine.products = load_products(index);
+    machine.sdpa = load_sdpa();
     machine.index = index;
     machine.host = host_;
     const int major = runtime_.attribute(GPU_ATTRIBUTE_MAJOR, device);
@@ -133,8 +166,48 @@ class GpuAdapter final : public sdk::Adapter {
     machine.device.kernels = load_kernels(runtime_, kernels_, major > 0 && minor >= 0 ? major * 10 + minor : -1);
     const int processors = runtime_.attribute(GPU_ATTRIBUTE_MULTIPROCESSORS, device);
     machine.device.multiprocessors = processors > 0 ? processors : 64;
+    const int cache = runtime_.attribute(GPU_ATTRIBUTE_L2_BYTES, device);
+    machine.flush_bytes = cache > 0 ? 2 * static_cast<uint64_t>(cache) : kFlushBytes;
     more_shared_memory(machine.device, device);
     return machines_.emplace(index, std::move(machine)).first->second;
+  }
+
+  // How many algorithms of the product library are timed per shape.
+  static unsigned read_candidates(const std::string& text) {
+    if (text.empty()) return kCandidates;
+    unsigned value = 0;
+    const char* end = text.data() + text.size();
+    const auto [at, error] = std::from_chars(text.data(), end, value);
+    if (error != std::errc() || at != end || value < 1 || value > kMostCandidates) {
+      throw Failure(ASSAY_INVALID_ARGUMENT, "option search: expected 1 to " + std::to_string(kMostCandidates) +
+                                                " algorithms, found '" + text + "'");
+    }
+    return value;
+  }
+
+  std::shared_ptr<Products> load_products(uint32_t index) const {
+    if (host_.option("products") == "own") return nullptr;
+    const std::string folder = host_.option("cache_dir");
+    char name[256] = "";
+    if (runtime_.DeviceGetName != nullptr) runtime_.DeviceGetName(name, sizeof(name), static_cast<int>(index));
+    const ProductSetup setup{name, folder.empty() || folder == "off" ? "" : folder + "/" GPU_VENDOR "_products.tsv",
+                             candidates_, host_};
+    std::string why;
+    std::shared_ptr<Products> products = Products::load(runtime_, setup, &why);
+    if (products == nullptr) {
+      host_.log(ASSAY_LOG_WARNING, "no product library (" + why + "): products run in own kernels, which are slower");
+    }
+    return products;
+  }
+
+  std::shared_ptr<Sdpa> load_sdpa() const {
+    if (host_.option("attention") == "own") return nullptr;
+    std::string why;
+    std::shared_ptr<Sdpa> sdpa = Sdpa::load(runtime_, &why);
+    if (sdpa == nullptr && !why.empty()) {
+      host_.log(ASSAY_LOG_WARNING, "no library for attention (" + why + "): it runs in own kernels alone");
+    }
+    return sdpa;
   }
 
   void more_shared_memory(Device& limits, int device) const {
@@ -150,10 +223,11 @@ class GpuAdapter final : public sdk::Adapter {
   std::string kernels_;
   Runtime runtime_;
   uint32_t count_ = 0;
-  std::unique_ptr<Products> products_;
+  unsigned candidates_ = 1;
   std::unique_ptr<Telemetry> telemetry_;
   std::map<uint32_t, Machine> machines_;
-  std::vector<Span> trace_;
+  std::unique_ptr<Activity> activity_;
+  std::vector<OpSpan> trace_;
   uint32_t traced_device_ = 0;
 };
 

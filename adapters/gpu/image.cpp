@@ -24,12 +24,33 @@ namespace assay::gpu {
 namespace {
 
 // Every kernel; those behind the mark only where the compiler knows matrix cores.
-constexpr const char* kKernels[] = {
-    "gated_act",      "activation",        "add",        "widen",        "rms_norm",   "layer_norm_modulate",
-    "rope",           "kv_append",         "gather",     "argmax_parts", "argmax",     "quantize",
-    "matvec_1",       "matvec_4",          "matvec_8",   "product_f32",  "scale_sums", "head_pass",
-    "attention_rows", "attention_combine", "index_topk", "router_topk",  "moe_place",  "moe_combine",
-    "patchify3d",     "group_norm"};
+constexpr const char* kKernels[] = {"gated_act",
+                                    "activation",
+                                    "add",
+                                    "widen",
+                                    "rms_norm",
+                                    "layer_norm_modulate",
+                                    "rope",
+                                    "kv_append",
+                                    "gather",
+                                    "argmax_parts",
+                                    "argmax",
+                                    "quantize",
+                                    "matvec_1",
+                                    "matvec_4",
+                                    "matvec_8",
+                                    "product_f32",
+                                    "scale_sums",
+                                    "head_pass",
+                                    "attention_rows",
+                                    "attention_combine",
+                                    "index_topk",
+                                    "router_topk",
+                                    "moe_place",
+                                    "moe_combine",
+                                    "patchify3d",
+                                    "group_norm",
+                                    "sequence_lengths"};
 constexpr const char* kMatrixKernels[] = {"product_matrix", "attention_matrix"};
 
 #if !defined(ASSAY_GPU_IMAGE_FILE)

@@ -86,9 +86,15 @@ class Lower {
 
   void product(assay_gpu::ProductArgs args, int64_t z, const Slot& x, const Slot& w);
   bool by_library(const Slot& x, const Slot& w, const Slot& y);
-  void integer_product(const Slot& x, const Slot& w);
+  bool by_codes(const Slot& x, const Slot& w);
   void widened_product(const Slot& x, const Slot& w);
   bool attention_on_matrix_cores(const assay_gpu::AttentionArgs& args);
+  void attention_by_rows(assay_gpu::AttentionArgs args);
+  bool sdpa_shape(const assay_gpu::AttentionArgs& args, SdpaShape* shape) const;
+  void attention_by_library(const assay_gpu::AttentionArgs& args, size_t first);
+  SdpaOperands sequence_lengths(const assay_gpu::AttentionArgs& args, std::vector<Call>* calls);
+  const SdpaChoice& try_both(const SdpaShape& shape, const std::vector<Call>& own, const std::vector<Call>& lengths,
+                             const std::vector<Call>& library);
 
   Plan& plan_;
   const Op& op_;

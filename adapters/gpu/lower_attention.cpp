@@ -57,7 +57,7 @@ bool Lower::attention_on_matrix_cores(const AttentionArgs& a) {
   const uint64_t shared = pitch * 2 * 64 * 4 + static_cast<uint64_t>(a.dim_v) * 72 * 2;
   if (shared > plan_.device->shared_bytes) return false;
   launch("attention_matrix", {(a.tokens + 63) / 64, a.heads, a.rows / a.tokens, 128, shared}, a);
-  plan_.note("attention of many tokens: own kernel on matrix cores");
+  if (plan_.sdpa == nullptr) plan_.note("attention of many tokens: own kernel on matrix cores");
   return true;
 }
 
@@ -86,8 +86,12 @@ void Lower::attention() {
   a.col_v = op_.integer(ASSAY_ATTENTION_KV_COL_V);
   a.slots = in(1).dims[1];
   a.scale = op_.attr[ASSAY_ATTENTION_SCALE];
-  if (attention_on_matrix_cores(a)) return;
+  const size_t first = plan_.calls.size();
+  if (!attention_on_matrix_cores(a)) attention_by_rows(a);
+  if (plan_.sdpa != nullptr) attention_by_library(a, first);
+}
 
+void Lower::attention_by_rows(AttentionArgs a) {
   const int64_t per_kv = a.heads / a.kv_heads;
   const int64_t groups = a.kv_heads * ((per_kv + kGroupRows - 1) / kGroupRows);
   const int64_t keys = op_.has_in(4) ? in(4).cols : a.slots;
@@ -101,9 +105,9 @@ void Lower::attention() {
     a.stats = reinterpret_cast<float*>(workspace(parts * 8));
   }
   const uint64_t shared = static_cast<uint64_t>(kGroupRows * a.dim_qk) * 4;
-  launch("attention_rows", {a.tokens, groups, b * a.splits, 128, shared}, a);
+  launch("attention_rows", {a.tokens, groups, a.rows / a.tokens * a.splits, 128, shared}, a);
   if (a.splits > 1) launch("attention_combine", {a.rows, a.heads, 1, 128, 0}, a);
-  plan_.note("attention: own kernel");
+  if (plan_.sdpa == nullptr) plan_.note("attention: own kernel");
 }
 
 void Lower::index_topk() {

@@ -27,44 +27,65 @@ void Lower::product_shapes(const Slot& x, const Slot& w, const Slot& y) const {
 void Lower::product(ProductArgs args, int64_t z, const Slot& x, const Slot& w) {
   args.op = op_.index;
   args.fault = plan_.fault;
+  const char* exact = plan_.tf32 ? " in f32, not tf32" : "";
   const bool eights = args.k % 8 == 0 && x.cols % 8 == 0 && args.x_col % 8 == 0 && args.x_stride % 8 == 0 &&
                       (w.scale < 0 || w.block % 8 == 0) && (args.mode != kConvolution || args.c % 8 == 0);
   if (args.mode == kPlain && z == 1 && args.m <= kFewRows && eights && args.x_col == 0 && args.y_col == 0) {
     const char* kernel = args.m == 1 ? "matvec_1" : args.m <= 4 ? "matvec_4" : "matvec_8";
     launch(kernel, {(args.n + 7) / 8}, args);
-    plan_.note("products of up to 8 rows: own kernels");
+    plan_.note(std::string("products of up to 8 rows: own kernels") + exact);
     return;
   }
   const bool matrix = eights && is_half(x.dtype) && plan_.device->has("product_matrix");
   const int64_t tile = matrix ? 128 : 64;
   const Grid grid{(args.m + tile - 1) / tile, (args.n + tile - 1) / tile, z, 256, 0};
   launch(matrix ? "product_matrix" : "product_f32", grid, args);
-  if (args.mode != kPlain) return;
-  plan_.note(matrix ? "other products: own kernel on matrix cores" : "other products: own kernel in f32");
+  if (args.mode != kPlain && !plan_.tf32) return;
+  plan_.note(matrix ? "other products: own kernel on matrix cores"
+                    : std::string("other products: own kernel in f32") + (plan_.tf32 ? ", not tf32" : ""));
 }
 
 bool Lower::by_library(const Slot& x, const Slot& w, const Slot& y) {
   ProductShape shape{x.dtype, w.dtype, y.dtype, x.rows, w.rows, x.cols, x.cols, y.cols};
   const bool bias = op_.has_in(2);
   shape.bias = bias && in(2).dtype == y.dtype;
-  if (plan_.products == nullptr || x.scale >= 0 || w.scale >= 0 || bias != shape.bias) return false;
+  shape.tf32 = plan_.tf32 && x.dtype == ASSAY_F32;
+  shape.row_scales = x.scale >= 0 && w.scale >= 0 && x.block == x.cols && w.block == w.cols && x.dtype != ASSAY_I8;
+  const bool plain = x.scale < 0 && w.scale < 0;
+  if (plan_.products == nullptr || !(plain || shape.row_scales) || bias != shape.bias) return false;
   if (!plan_.products->takes(shape)) return false;
   char* workspace = this->workspace(plan_.products->workspace_bytes());
+  plan_.note((shape.row_scales ? "f8 products with scales per row: "
+              : shape.tf32     ? "f32 products in tf32: "
+                               : "products: ") +
+             plan_.products->name());
   if (plan_.dry) return true;
-  call("product", plan_.products->bind(shape, x.data, w.data, bias ? in(2).data : nullptr, y.data, workspace));
-  plan_.note("products: " + plan_.products->name());
+  const auto scales = [&](const Slot& slot) {
+    return shape.row_scales ? reinterpret_cast<float*>(plan_.slots[static_cast<size_t>(slot.scale)].data) : nullptr;
+  };
+  const ProductOperands operands{x.data, w.data, y.data, bias ? in(2).data : nullptr, scales(x), scales(w), workspace};
+  call("product", plan_.products->bind(shape, operands, &plan_.choices));
   return true;
 }
 
-void Lower::integer_product(const Slot& x, const Slot& w) {
+// Codes multiplied as they are, i8 to i32 and f8 to f32, and then scaled by row and column.
+bool Lower::by_codes(const Slot& x, const Slot& w) {
+  const bool integer = x.dtype == ASSAY_I8;
+  const bool same = x.dtype == w.dtype && (integer || x.dtype == ASSAY_F8E4M3);
+  if (!same || x.block != x.cols || w.block != w.cols || plan_.products == nullptr) return false;
   const Slot& y = out(0);
-  const ProductShape shape{ASSAY_I8, ASSAY_I8, ASSAY_I32, x.rows, w.rows, x.cols, x.cols, w.rows};
+  const uint32_t sum = integer ? ASSAY_I32 : ASSAY_F32;
+  const ProductShape shape{x.dtype, w.dtype, sum, x.rows, w.rows, x.cols, x.cols, w.rows};
+  if (!plan_.products->takes(shape)) return false;
   char* workspace = this->workspace(plan_.products->workspace_bytes());
   char* sums = this->workspace(static_cast<uint64_t>(x.rows * w.rows) * 4);
-  if (!plan_.dry) call("product", plan_.products->bind(shape, x.data, w.data, nullptr, sums, workspace));
+  const ProductOperands operands{x.data, w.data, sums, nullptr, nullptr, nullptr, workspace};
+  if (!plan_.dry) call("product", plan_.products->bind(shape, operands, &plan_.choices));
   launch("scale_sums", flat(x.rows * w.rows, 1),
-         ScaleArgs{reinterpret_cast<const int*>(sums), data(x), data(w), in_data(2), data(y), x.rows, w.rows});
-  plan_.note("i8 products: " + plan_.products->name() + " in i32");
+         ScaleArgs{sums, data(x), data(w), in_data(2), data(y), x.rows, w.rows, integer ? 1 : 0});
+  plan_.note((integer ? "i8 products: " : "f8 products, scaled after: ") + plan_.products->name() +
+             (integer ? " in i32" : " in f32"));
+  return true;
 }
 
 // Quantised weights unpacked into x's dtype, then multiplied as any others.
@@ -100,11 +121,8 @@ void Lower::matmul() {
     need(in(2).elements() == w.rows, "bias is not [N]");
     floats({&in(2)});
   }
-  const ProductShape codes{x.dtype, w.dtype, ASSAY_I32, x.rows, w.rows, x.cols, x.cols, w.rows};
-  const bool integer = x.dtype == ASSAY_I8 && w.dtype == ASSAY_I8 && w.block == w.cols;
   if (x.rows > kFewRows) {
-    if (by_library(x, w, y)) return;
-    if (integer && plan_.products != nullptr && plan_.products->takes(codes)) return integer_product(x, w);
+    if (by_library(x, w, y) || by_codes(x, w)) return;
     if (w.scale >= 0 && is_float(x.dtype) && x.rows >= kWidenedRows && plan_.products != nullptr) {
       return widened_product(x, w);
     }
@@ -158,12 +176,15 @@ void Lower::head_matmul() {
   shape.x_stride = stride;
   shape.w_stride = n * w.cols;
   shape.y_stride = n + pass;
+  shape.tf32 = plan_.tf32 && x.dtype == ASSAY_F32;
+  const uint64_t skip = static_cast<uint64_t>(col) * bits_of_element(x.dtype) / 8;
+  for (shape.x_align = 16; skip % shape.x_align != 0;) shape.x_align /= 2;
   const bool plain = x.scale < 0 && w.scale < 0;
   if (plain && plan_.products != nullptr && plan_.products->takes(shape)) {
     char* workspace = this->workspace(plan_.products->workspace_bytes());
     if (!plan_.dry) {
-      const uint64_t skip = static_cast<uint64_t>(col) * bits_of_element(x.dtype) / 8;
-      call("product", plan_.products->bind(shape, x.data + skip, w.data, nullptr, out(0).data, workspace));
+      const ProductOperands operands{x.data + skip, w.data, out(0).data, nullptr, nullptr, nullptr, workspace};
+      call("product", plan_.products->bind(shape, operands, &plan_.choices));
     }
   } else {
     ProductArgs args{};

@@ -163,7 +163,9 @@ void Lower::argmax() {
 
 void Lower::quantize() {
   floats({&in(0)});
-  need(out(0).dtype == ASSAY_I8 && out(0).rows == in(0).rows && out(0).cols == in(0).cols, "q is not I8 [M,K]");
+  need((out(0).dtype == ASSAY_I8 || out(0).dtype == ASSAY_F8E4M3) && out(0).rows == in(0).rows &&
+           out(0).cols == in(0).cols,
+       "q is not I8 or F8E4M3 [M,K]");
   need(out(1).dtype == ASSAY_F32 && out(1).elements() == in(0).rows, "scale is not F32 [M,1]");
   need(out(0).scale == static_cast<int32_t>(op_.out[1]) && out(0).block == out(0).cols,
        "q must name the scale output as its scale, one per row");

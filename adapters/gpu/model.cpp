@@ -178,10 +178,11 @@ Model read_model(const assay_program_desc& desc, uint32_t n_devices) {
   if (desc.device >= n_devices) invalid("no device " + std::to_string(desc.device));
   if (desc.n_ops == 0 || desc.ops == nullptr || desc.tensors == nullptr) invalid("a program without ops");
   const std::string accumulate = desc.accumulate == nullptr ? "" : desc.accumulate;
-  if (!accumulate.empty() && accumulate != "f32") {
+  if (!accumulate.empty() && accumulate != "f32" && accumulate != "tf32") {
     throw Failure(ASSAY_UNSUPPORTED, "accumulation in " + accumulate + ": this adapter accumulates in f32");
   }
   Model model;
+  model.tf32 = accumulate == "tf32";
   model.n_scalars = desc.n_scalars;
   for (uint32_t t = 0; t < desc.n_tensors; ++t) model.slots.push_back(read_tensor(desc.tensors[t], t));
   check_scales(model.slots);

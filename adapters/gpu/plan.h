@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "adapters/gpu/kernels/args.h"
 #include "adapters/gpu/products.h"
 #include "adapters/gpu/runtime.h"
+#include "adapters/gpu/sdpa.h"
 
 namespace assay::gpu {
 
@@ -45,6 +47,7 @@ struct Model {
   std::vector<Slot> slots;
   std::vector<Op> ops;
   uint32_t n_scalars = 0;
+  bool tf32 = false;  // products may round their f32 operands to TF32
 };
 Model read_model(const assay_program_desc& desc, uint32_t n_devices);
 uint32_t bits_of_element(uint32_t dtype);  // 0: unknown
@@ -78,14 +81,23 @@ struct Call {
 struct Plan {
   const Runtime* runtime = nullptr;
   const Device* device = nullptr;
-  Products* products = nullptr;  // nullptr: the vendor has no product library here
+  Products* products = nullptr;                               // nullptr: the vendor has no product library here
+  Sdpa* sdpa = nullptr;                                       // nullptr: attention runs in own kernels
+  std::map<std::string, SdpaChoice>* sdpa_choices = nullptr;  // by shape, of the device
   std::vector<Slot> slots;
   std::vector<Call> calls;
-  bool dry = true;
+  bool dry = true, tf32 = false;
   uint64_t workspace_bytes = 0;  // the largest need of an op
   char* workspace = nullptr;
-  i64* scalars = nullptr;          // on the device
-  i64* fault = nullptr;            // seen by both, see args.h
+  i64* scalars = nullptr;  // on the device
+  i64* fault = nullptr;    // seen by both, see args.h
+  // Lengths of sequences for the library's attention: where they lie by what they depend on, and which a call makes.
+  std::map<std::string, uint64_t> lengths_at;
+  std::set<std::string> lengths_made;
+  uint64_t lengths_bytes = 0;
+  char* lengths = nullptr;
+  bool tried = false;              // something was timed on the program's memory
+  ProductChoices choices;          // of the library's products
   std::vector<std::string> notes;  // how ops run, without repeats
 
   void note(const std::string& text);

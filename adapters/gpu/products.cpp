@@ -1,9 +1,13 @@
 #include "adapters/gpu/products.h"
 
+#include <algorithm>
 #include <cstring>
-#include <mutex>
+#include <map>
+#include <vector>
 
 #include ASSAY_GPU_VENDOR_HEADER
+#include "adapters/gpu/fill.h"
+#include "adapters/gpu/tuning.h"
 
 namespace assay::gpu {
 
@@ -11,7 +15,7 @@ namespace {
 
 // Results of the library's search, as it lays them out; the algorithm is opaque.
 struct Algorithm {
-  uint64_t data[8];
+  uint64_t data[GPUBLASLT_ALGORITHM_WORDS];
 };
 struct Found {
   Algorithm algorithm;
@@ -37,12 +41,21 @@ struct Found {
   X(LtMatmul, int,                                                                                                   \
     (void*, void*, const void* alpha, const void* a, void*, const void* b, void*, const void* beta, const void* c,   \
      void*, void* d, void*, const Algorithm*, void* workspace, size_t, void* stream))
+#define ASSAY_GPU_LT_OPTIONAL(X)                                                                         \
+  X(LtMatmulAlgoCheck, int, (void*, void*, void*, void*, void*, void*, const Algorithm*, Found* result)) \
+  X(LtGetVersion, size_t, ())
 
 // Numbers that all of these libraries share with CUDA.
 constexpr int kReal32F = 0, kReal16F = 2, kReal8I = 3, kReal32I = 10, kReal16BF = 14, kRealE4M3 = 28, kRealE5M2 = 29;
-constexpr int kCompute32F = 68, kCompute32I = 72;
+constexpr int kCompute32F = 68, kCompute32I = 72, kComputeTf32 = 77;
 constexpr int kEpilogueBias = 4;
+constexpr int kScalePerRow = 3;
 constexpr uint64_t kWorkspace = uint64_t{32} << 20;
+
+// Timing of algorithms. A piece long enough for the events' clock, a few pieces each in turn, the middle one counts.
+constexpr double kPieceNs = 100e3;
+constexpr int kRounds = 3, kMostRepeats = 20;
+constexpr uint64_t kSearchNs = 2'000'000'000;  // of one shape; no further round begins after it
 
 int real_type(uint32_t dtype) {
   switch (dtype) {
@@ -65,7 +78,20 @@ int real_type(uint32_t dtype) {
   }
 }
 
-class LtProducts;
+std::string version_text(size_t version) {
+  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
+         std::to_string(version % 100);
+}
+
+std::string key_of(const ProductShape& s) {
+  std::string out;
+  for (const int64_t part :
+       {int64_t{s.x_dtype}, int64_t{s.w_dtype}, int64_t{s.y_dtype}, s.m, s.n, s.k, s.ldx, s.ldy, s.batch, s.x_stride,
+        s.w_stride, s.y_stride, int64_t{s.x_align}, int64_t{s.bias}, int64_t{s.tf32}, int64_t{s.row_scales}}) {
+    out += (out.empty() ? "" : " ") + std::to_string(part);
+  }
+  return out;
+}
 
 // Descriptors of one product, in the column-major view of the library: y^T [n, m] = w [n, k] x^T [k, m], with w and x
 // both lying as k x something, so w is transposed.
@@ -75,71 +101,84 @@ struct Bound {
   size_t workspace = 0;
 };
 
+enum class ChosenBy { kFirst, kTimed, kKept };
+struct Choice {
+  Algorithm algorithm{};
+  size_t workspace = 0;
+  ChosenBy by = ChosenBy::kFirst;
+};
+
 class LtProducts final : public Products {
  public:
-  LtProducts(const Runtime& runtime, const Library& library) : runtime_(runtime), name_(library.name()) {
+  LtProducts(const Runtime& runtime, const ProductSetup& setup, const Library& library)
+      : runtime_(runtime), setup_(setup), name_(library.name()) {
     std::string missing;
     const auto load = [&](auto*& function, const char* name) {
       void* symbol = library.find(name);
       std::memcpy(&function, &symbol, sizeof(symbol));
-      if (symbol == nullptr) missing += std::string(missing.empty() ? "" : ", ") + name;
+      return symbol != nullptr;
     };
-#define ASSAY_GPU_LOAD(name, result, parameters) load(name, GPU_TEXT(gpublas##name));
+#define ASSAY_GPU_LOAD(name, result, parameters) \
+  if (!load(name, GPU_TEXT(gpublas##name))) missing += (missing.empty() ? "" : ", ") + std::string(#name);
+#define ASSAY_GPU_LOAD_OPTIONAL(name, result, parameters) load(name, GPU_TEXT(gpublas##name));
     ASSAY_GPU_LT(ASSAY_GPU_LOAD)
+    ASSAY_GPU_LT_OPTIONAL(ASSAY_GPU_LOAD_OPTIONAL)
 #undef ASSAY_GPU_LOAD
+#undef ASSAY_GPU_LOAD_OPTIONAL
     if (!missing.empty()) throw Failure(ASSAY_UNSUPPORTED, name_ + " lacks " + missing);
+    if (LtGetVersion != nullptr) name_ += " " + version_text(LtGetVersion());
     void* made = nullptr;
     check(LtCreate(&made), "create");
     handle_ = Handle(made, LtDestroy);
+    // What is kept must be recognised as this library's and checked by it before it is used.
+    const bool keeps = LtGetVersion != nullptr && LtMatmulAlgoCheck != nullptr;
+    file_ = std::make_unique<TuningFile>(
+        keeps ? setup.file : "", setup.device + "; " + runtime.versions() + "; " + name_, GPUBLASLT_ALGORITHM_WORDS);
+    if (!file_->complaint().empty()) setup.host.log(ASSAY_LOG_WARNING, file_->complaint());
+    if (!file_->others().empty()) setup.host.log(ASSAY_LOG_INFO, file_->others());
   }
 
-  bool takes(const ProductShape& s) const override {
+  bool takes(const ProductShape& s) override {
     const bool integer = s.x_dtype == ASSAY_I8 && s.w_dtype == ASSAY_I8 && s.y_dtype == ASSAY_I32;
     const bool same = s.x_dtype == s.w_dtype && s.x_dtype == s.y_dtype && s.x_dtype <= ASSAY_BF16;
-    // Its integer kernels want rows of whole words.
-    if (integer) return s.n % 4 == 0 && s.k % 4 == 0 && s.ldx % 4 == 0 && !s.bias && s.batch == 1;
-    return same;
+    const bool eight = s.x_dtype == ASSAY_F8E4M3 && s.w_dtype == ASSAY_F8E4M3 && s.y_dtype <= ASSAY_BF16;
+    if (s.tf32 && !(same && s.x_dtype == ASSAY_F32)) return false;
+    if (s.row_scales && (!eight || GPUBLASLT_A_SCALE_MODE < 0)) return false;
+    // Its integer kernels want rows of whole words, those of 8-bit floats rows of 16 bytes.
+    const int64_t grain = integer ? 4 : 16;
+    const bool grained = s.n % grain == 0 && s.k % grain == 0 && s.ldx % grain == 0 && s.batch == 1;
+    if (!same && !(integer && grained && !s.bias) && !(eight && grained)) return false;
+    return !candidates(s).empty();
   }
 
-  std::function<void(void*)> bind(const ProductShape& s, const void* x, const void* w, const void* bias, void* y,
-                                  void* workspace) override {
-    auto bound = std::make_shared<Bound>();
+  std::function<void(void*)> bind(const ProductShape& s, const ProductOperands& o, ProductChoices* choices) override {
+    auto bound = std::make_shared<Bound>(describe(s, o));
+    const Choice& choice = chosen(s, *bound, o);
+    bound->algorithm = choice.algorithm;
+    bound->workspace = choice.workspace;
+    ++(choice.by == ChosenBy::kTimed ? choices->timed : choice.by == ChosenBy::kKept ? choices->kept : choices->first);
     const bool integer = s.y_dtype == ASSAY_I32;
-    void* made = nullptr;
-    check(LtMatmulDescCreate(&made, integer ? kCompute32I : kCompute32F, integer ? kReal32I : kReal32F), "descriptor");
-    bound->product = Handle(made, LtMatmulDescDestroy);
-    const int transposed = GPUBLAS_OP_T, straight = GPUBLAS_OP_N;
-    set(bound->product, GPUBLASLT_TRANSA, transposed);
-    set(bound->product, GPUBLASLT_TRANSB, straight);
-    if (s.bias) {
-      const int epilogue = kEpilogueBias;
-      set(bound->product, GPUBLASLT_EPILOGUE, epilogue);
-      set(bound->product, GPUBLASLT_BIAS_POINTER, bias);
-      const int type = real_type(s.y_dtype);
-      set(bound->product, GPUBLASLT_BIAS_TYPE, type);
-    }
-    bound->w = layout(s.w_dtype, s.k, s.n, s.k, s.batch, s.w_stride);
-    bound->x = layout(s.x_dtype, s.k, s.m, s.ldx, s.batch, s.x_stride);
-    bound->y = layout(s.y_dtype, s.n, s.m, s.ldy, s.batch, s.y_stride);
-    choose(*bound, s);
-    return [this, bound, x, w, y, workspace, integer](void* stream) {
-      const float one = 1, zero = 0;
-      const int32_t int_one = 1, int_zero = 0;
-      const void* alpha = integer ? static_cast<const void*>(&int_one) : &one;
-      const void* beta = integer ? static_cast<const void*>(&int_zero) : &zero;
-      check(LtMatmul(handle_.get(), bound->product.get(), alpha, w, bound->w.get(), x, bound->x.get(), beta, y,
-                     bound->y.get(), y, bound->y.get(), &bound->algorithm, workspace, bound->workspace, stream),
-            "product");
-    };
+    return [this, bound, o, integer](void* stream) { check(multiply(*bound, o, integer, stream), "product"); };
   }
 
   [[nodiscard]] uint64_t workspace_bytes() const override { return kWorkspace; }
   [[nodiscard]] std::string name() const override { return name_; }
+  [[nodiscard]] std::string choices_text(const ProductChoices& choices) const override {
+    std::string out;
+    const auto add = [&](uint32_t n, const std::string& text) {
+      if (n > 0) out += (out.empty() ? "" : ", ") + std::to_string(n) + " " + text;
+    };
+    add(choices.timed, "by the fastest of up to " + std::to_string(setup_.candidates) + " algorithms timed before");
+    add(choices.kept, "by one timed earlier (" + file_->path() + ")");
+    add(choices.first, "by the library's first choice, untimed");
+    return out;
+  }
 
  private:
 // NOLINTNEXTLINE(bugprone-macro-parentheses): a declarator
 #define ASSAY_GPU_MEMBER(name, result, parameters) result(*name) parameters = nullptr;
   ASSAY_GPU_LT(ASSAY_GPU_MEMBER)
+  ASSAY_GPU_LT_OPTIONAL(ASSAY_GPU_MEMBER)
 #undef ASSAY_GPU_MEMBER
 
   void check(int code, const char* what) const {
@@ -149,6 +188,36 @@ class LtProducts final : public Products {
   template <typename T>
   void set(const Handle& descriptor, int attribute, const T& value) const {
     check(LtMatmulDescSetAttribute(descriptor.get(), attribute, &value, sizeof(value)), "attribute");
+  }
+
+  [[nodiscard]] Bound describe(const ProductShape& s, const ProductOperands& o) const {
+    Bound bound;
+    const bool integer = s.y_dtype == ASSAY_I32;
+    void* made = nullptr;
+    const int compute = integer ? kCompute32I : s.tf32 ? kComputeTf32 : kCompute32F;
+    check(LtMatmulDescCreate(&made, compute, integer ? kReal32I : kReal32F), "descriptor");
+    bound.product = Handle(made, LtMatmulDescDestroy);
+    const int transposed = GPUBLAS_OP_T, straight = GPUBLAS_OP_N;
+    set(bound.product, GPUBLASLT_TRANSA, transposed);
+    set(bound.product, GPUBLASLT_TRANSB, straight);
+    if (s.bias) {
+      const int epilogue = kEpilogueBias, type = real_type(s.y_dtype);
+      set(bound.product, GPUBLASLT_EPILOGUE, epilogue);
+      set(bound.product, GPUBLASLT_BIAS_POINTER, o.bias);
+      set(bound.product, GPUBLASLT_BIAS_TYPE, type);
+    }
+    if (s.row_scales) {  // the library's A is w, its B is x
+      const int mode = kScalePerRow;
+      const void *of_w = o.w_scale, *of_x = o.x_scale;
+      set(bound.product, GPUBLASLT_A_SCALE_MODE, mode);
+      set(bound.product, GPUBLASLT_B_SCALE_MODE, mode);
+      set(bound.product, GPUBLASLT_A_SCALE_POINTER, of_w);
+      set(bound.product, GPUBLASLT_B_SCALE_POINTER, of_x);
+    }
+    bound.w = layout(s.w_dtype, s.k, s.n, s.k, s.batch, s.w_stride);
+    bound.x = layout(s.x_dtype, s.k, s.m, s.ldx, s.batch, s.x_stride);
+    bound.y = layout(s.y_dtype, s.n, s.m, s.ldy, s.batch, s.y_stride);
+    return bound;
   }
   [[nodiscard]] Handle layout(uint32_t dtype, int64_t rows, int64_t cols, int64_t ld, int64_t batch,
                               int64_t stride) const {
@@ -163,39 +232,158 @@ class LtProducts final : public Products {
     }
     return handle;
   }
-  void choose(Bound& bound, const ProductShape& s) const {
+
+  int multiply(const Bound& bound, const ProductOperands& o, bool integer, void* stream) const {
+    const float one = 1, zero = 0;
+    const int32_t int_one = 1, int_zero = 0;
+    const void* alpha = integer ? static_cast<const void*>(&int_one) : &one;
+    const void* beta = integer ? static_cast<const void*>(&int_zero) : &zero;
+    return LtMatmul(handle_.get(), bound.product.get(), alpha, o.w, bound.w.get(), o.x, bound.x.get(), beta, o.y,
+                    bound.y.get(), o.y, bound.y.get(), &bound.algorithm, o.workspace, bound.workspace, stream);
+  }
+
+  // The library's guesses for a shape, its best first; none where it can't compute it.
+  const std::vector<Found>& candidates(const ProductShape& s) {
+    const auto known = candidates_.find(key_of(s));
+    if (known != candidates_.end()) return known->second;
+    float anything = 0;  // an address that is not null, where the library looks no further
+    const ProductOperands none{nullptr, nullptr, nullptr, &anything, &anything, &anything, nullptr};
+    const Bound bound = describe(s, none);
     void* preference = nullptr;
     check(LtMatmulPreferenceCreate(&preference), "preference");
     const Handle owner(preference, LtMatmulPreferenceDestroy);
-    const uint64_t bytes = kWorkspace;
-    check(LtMatmulPreferenceSetAttribute(preference, GPUBLASLT_WORKSPACE_BYTES, &bytes, sizeof(bytes)), "preference");
-    Found found{};
+    const auto prefer = [&](int attribute, auto value) {
+      if (attribute < 0) return;
+      check(LtMatmulPreferenceSetAttribute(preference, attribute, &value, sizeof(value)), "preference");
+    };
+    prefer(GPUBLASLT_WORKSPACE_BYTES, kWorkspace);
+    prefer(GPUBLASLT_ALIGN_A, uint32_t{16});
+    prefer(GPUBLASLT_ALIGN_B, std::min<uint32_t>(16, s.x_align));
+    prefer(GPUBLASLT_ALIGN_C, uint32_t{16});
+    prefer(GPUBLASLT_ALIGN_D, uint32_t{16});
+    std::vector<Found> found(std::max(1U, setup_.candidates));
     int n = 0;
-    const int code = LtMatmulAlgoGetHeuristic(handle_.get(), bound.product.get(), bound.w.get(), bound.x.get(),
-                                              bound.y.get(), bound.y.get(), preference, 1, &found, &n);
-    if (code != 0 || n < 1) {
-      throw Failure(ASSAY_UNSUPPORTED, name_ + " has no algorithm for a product of " + std::to_string(s.m) + " x " +
-                                           std::to_string(s.n) + " x " + std::to_string(s.k) + " (status " +
-                                           std::to_string(code) + ")");
+    const int code =
+        LtMatmulAlgoGetHeuristic(handle_.get(), bound.product.get(), bound.w.get(), bound.x.get(), bound.y.get(),
+                                 bound.y.get(), preference, static_cast<int>(found.size()), found.data(), &n);
+    found.resize(code == 0 ? static_cast<size_t>(std::clamp<int>(n, 0, static_cast<int>(found.size()))) : 0);
+    found.erase(std::remove_if(found.begin(), found.end(),
+                               [](const Found& f) { return f.state != 0 || f.workspace > kWorkspace; }),
+                found.end());
+    return candidates_.emplace(key_of(s), std::move(found)).first->second;
+  }
+
+  const Choice& chosen(const ProductShape& s, Bound& bound, const ProductOperands& o) {
+    const std::string key = key_of(s);
+    const auto known = choices_.find(key);
+    if (known != choices_.end()) return known->second;
+    const std::vector<Found>& found = candidates(s);
+    if (found.empty()) throw Failure(ASSAY_INTERNAL, name_ + " has no algorithm for a product that it takes");
+    Choice choice{found.front().algorithm, found.front().workspace, ChosenBy::kFirst};
+    if (setup_.candidates > 1) {
+      if (kept(key, bound, &choice)) {
+        choice.by = ChosenBy::kKept;
+      } else if (found.size() > 1) {
+        search(s, key, found, bound, o, &choice);
+      }
     }
-    bound.algorithm = found.algorithm;
-    bound.workspace = found.workspace;
+    return choices_.emplace(key, choice).first->second;
+  }
+
+  // From the file, where the library still takes it for this product.
+  bool kept(const std::string& key, const Bound& bound, Choice* choice) {
+    const Tuned* tuned = file_->find(key);
+    if (tuned == nullptr) return false;
+    std::copy(tuned->algorithm.begin(), tuned->algorithm.end(), std::begin(choice->algorithm.data));
+    Found result{};
+    if (tuned->workspace <= kWorkspace &&
+        LtMatmulAlgoCheck(handle_.get(), bound.product.get(), bound.w.get(), bound.x.get(), bound.y.get(),
+                          bound.y.get(), &choice->algorithm, &result) == 0 &&
+        result.workspace <= tuned->workspace) {
+      choice->workspace = tuned->workspace;
+      return true;
+    }
+    setup_.host.log(ASSAY_LOG_WARNING, file_->path() + ": " + name_ + " does not take the algorithm kept for " + key);
+    file_->forget(key);
+    return false;
+  }
+
+  void search(const ProductShape& s, const std::string& key, const std::vector<Found>& found, Bound& bound,
+              const ProductOperands& o, Choice* choice) {
+    if (stream_.get() == nullptr) {
+      stream_ = make_stream(runtime_);
+      from_ = make_event(runtime_);
+      to_ = make_event(runtime_);
+    }
+    fill_randomly(runtime_, stream_.get(), o.x, s.x_dtype, (s.batch - 1) * s.x_stride + (s.m - 1) * s.ldx + s.k);
+    fill_randomly(runtime_, stream_.get(), o.w, s.w_dtype, (s.batch - 1) * s.w_stride + s.n * s.k);
+    if (s.row_scales) {
+      fill_randomly(runtime_, stream_.get(), o.x_scale, ASSAY_F32, s.m);
+      fill_randomly(runtime_, stream_.get(), o.w_scale, ASSAY_F32, s.n);
+    }
+    const uint64_t began = setup_.host.now_ns();
+    const bool integer = s.y_dtype == ASSAY_I32;
+    std::vector<std::vector<double>> times(found.size());
+    std::vector<int> repeats(found.size(), 1);
+    for (int round = -2; round < kRounds; ++round) {  // the first loads what is loaded lazily, the second sizes a piece
+      for (size_t i = 0; i < found.size(); ++i) {
+        bound.algorithm = found[i].algorithm;
+        bound.workspace = found[i].workspace;
+        const double ns = repeats[i] > 0 ? piece(bound, o, integer, repeats[i]) : -1;
+        if (ns < 0) repeats[i] = 0;  // it refused: no candidate
+        if (ns < 0 || round == -2) continue;
+        if (round == -1)
+          repeats[i] = static_cast<int>(std::clamp(kPieceNs / std::max(ns, 1.0), 1.0, double{kMostRepeats}));
+        times[i].push_back(ns);
+      }
+      if (round >= -1 && setup_.host.now_ns() - began > kSearchNs) break;
+    }
+    Tuned best;
+    for (size_t i = 0; i < found.size(); ++i) {
+      std::vector<double>& all = times[i];
+      if (repeats[i] == 0 || all.empty()) continue;
+      std::sort(all.begin(), all.end());
+      const double middle = std::max(1.0, all[all.size() / 2]);
+      if (best.ns > 0 && middle >= best.ns) continue;
+      best = {{std::begin(found[i].algorithm.data), std::end(found[i].algorithm.data)}, found[i].workspace, middle};
+      *choice = {found[i].algorithm, found[i].workspace, ChosenBy::kTimed};
+    }
+    if (best.ns <= 0) throw Failure(ASSAY_INTERNAL, name_ + ": every algorithm of a product was refused: " + key);
+    const std::string why = file_->keep(key, best);
+    if (!why.empty()) setup_.host.log(ASSAY_LOG_WARNING, why);
+  }
+
+  // Device time of one product, ns; below 0 where the library refuses.
+  double piece(const Bound& bound, const ProductOperands& o, bool integer, int repeats) const {
+    runtime_.check(runtime_.EventRecord(from_.get(), stream_.get()), "event");
+    for (int r = 0; r < repeats; ++r) {
+      if (multiply(bound, o, integer, stream_.get()) != 0) return -1;
+    }
+    runtime_.check(runtime_.EventRecord(to_.get(), stream_.get()), "event");
+    runtime_.check(runtime_.EventSynchronize(to_.get()), "timing a product");
+    float ms = 0;
+    runtime_.check(runtime_.EventElapsedTime(&ms, from_.get(), to_.get()), "elapsed time");
+    return static_cast<double>(ms) * 1e6 / repeats;
   }
 
   const Runtime& runtime_;
+  ProductSetup setup_;
   std::string name_;
-  Handle handle_;
+  Handle handle_, stream_, from_, to_;
+  std::unique_ptr<TuningFile> file_;
+  std::map<std::string, std::vector<Found>> candidates_;  // by shape
+  std::map<std::string, Choice> choices_;
 };
 
 }  // namespace
 
-std::unique_ptr<Products> Products::load(const Runtime& runtime, std::string* why) {
+std::unique_ptr<Products> Products::load(const Runtime& runtime, const ProductSetup& setup, std::string* why) {
   const Library library({GPU_BLASLT_LIBRARIES}, runtime.folder());
   if (!library.loaded()) {
     *why = library.why();
     return nullptr;
   }
-  return std::make_unique<LtProducts>(runtime, library);
+  return std::make_unique<LtProducts>(runtime, setup, library);
 }
 
 }  // namespace assay::gpu

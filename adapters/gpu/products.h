@@ -1,13 +1,11 @@
 // Products by the vendor's library (cublasLt and its like), through own declarations: which of its algorithms runs is
-// asked of the library once per shape, at prepare.
+// found once per shape, at prepare: by timing the library's best guesses, or in the file of earlier timings.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "adapters/gpu/runtime.h"
 
@@ -19,21 +17,46 @@ struct ProductShape {
   uint32_t x_dtype = 0, w_dtype = 0, y_dtype = 0;
   int64_t m = 0, n = 0, k = 0, ldx = 0, ldy = 0;
   int64_t batch = 1, x_stride = 0, w_stride = 0, y_stride = 0;
-  bool bias = false;  // in y's dtype
+  uint32_t x_align = 16;    // bytes that x's address is a multiple of, at least
+  bool bias = false;        // in y's dtype
+  bool tf32 = false;        // f32 operands rounded to 10 bits of mantissa
+  bool row_scales = false;  // f8: each y [i, j] times x's scale of row i and w's of row j
+};
+
+struct ProductOperands {
+  void *x = nullptr, *w = nullptr, *y = nullptr;
+  const void* bias = nullptr;
+  float *x_scale = nullptr, *w_scale = nullptr;  // with row_scales
+  void* workspace = nullptr;
+};
+
+// How the algorithms of a program's products were chosen, a count each.
+struct ProductChoices {
+  uint32_t timed = 0, kept = 0, first = 0;  // fastest by timing now, by an earlier timing; the library's first guess
+};
+
+struct ProductSetup {
+  std::string device;       // its name, for the file of timings
+  std::string file;         // of timings; "": none is kept
+  unsigned candidates = 8;  // algorithms timed per shape; 1: the library's first guess is taken
+  sdk::Host host{nullptr};
 };
 
 class Products {
  public:
-  // nullptr and the reason in `why` where the library can't be loaded.
-  static std::unique_ptr<Products> load(const Runtime& runtime, std::string* why);
+  // nullptr and the reason in `why` where the library can't be loaded. The device must be the present one.
+  static std::unique_ptr<Products> load(const Runtime& runtime, const ProductSetup& setup, std::string* why);
   virtual ~Products() = default;
-  // Whether the library computes this: types that it multiplies, alignment.
-  [[nodiscard]] virtual bool takes(const ProductShape& shape) const = 0;
-  // A call bound to its tensors. `workspace` outlives it.
-  [[nodiscard]] virtual std::function<void(void* stream)> bind(const ProductShape& shape, const void* x, const void* w,
-                                                               const void* bias, void* y, void* workspace) = 0;
+  // Whether the library computes this: types that it multiplies, alignment, an algorithm for it.
+  [[nodiscard]] virtual bool takes(const ProductShape& shape) = 0;
+  // A call bound to its tensors, of a shape that it takes. Where it times algorithms it overwrites them all.
+  [[nodiscard]] virtual std::function<void(void* stream)> bind(const ProductShape& shape,
+                                                               const ProductOperands& operands,
+                                                               ProductChoices* choices) = 0;
   [[nodiscard]] virtual uint64_t workspace_bytes() const = 0;
-  [[nodiscard]] virtual std::string name() const = 0;  // "cublasLt 13.0"
+  [[nodiscard]] virtual std::string name() const = 0;  // "libcublasLt.so.13 13.1.0"
+  // "fastest of up to 8 algorithms, 3 timed now, 12 known from FILE"
+  [[nodiscard]] virtual std::string choices_text(const ProductChoices& choices) const = 0;
 };
 
 }  // namespace assay::gpu

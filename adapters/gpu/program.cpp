@@ -20,14 +20,18 @@ Program::Program(Machine& machine, Model model)
   runtime_.check(runtime_.SetDevice(static_cast<int>(machine.index)), "set device");
   plan_.runtime = machine.runtime;
   plan_.device = &machine.device;
-  plan_.products = machine.products;
+  plan_.products = machine.products.get();
+  plan_.sdpa = machine.sdpa.get();
+  plan_.sdpa_choices = &machine.sdpa_choices;
   plan_.slots = model_.slots;
+  plan_.tf32 = model_.tf32;
   stream_ = make_stream(runtime_);
   begin_ = make_event(runtime_);
   end_ = make_event(runtime_);
   allocate();
   plan_.dry = false;
   for (const Op& op : model_.ops) lower_op(plan_, op);
+  if (plan_.choices.timed > 0 || plan_.tried) clear();  // timing wrote over it
 }
 
 Program::~Program() {
@@ -44,6 +48,8 @@ void Program::allocate() {
   }
   own_ = Memory(runtime_, own);
   scratch_ = Memory(runtime_, layout.bytes + plan_.workspace_bytes);
+  lengths_ = Memory(runtime_, plan_.lengths_bytes);
+  plan_.lengths = lengths_.data();
   small_ = Memory(runtime_, std::max<uint64_t>(1, model_.n_scalars) * sizeof(int64_t));
   pinned_ = make_pinned(runtime_, (kFaultWords + model_.n_scalars) * sizeof(int64_t));
   uint64_t at = 0;
@@ -59,7 +65,11 @@ void Program::allocate() {
   plan_.workspace = scratch_.data() + layout.bytes;
   plan_.scalars = reinterpret_cast<i64*>(small_.data());
   plan_.fault = static_cast<i64*>(pinned_.get());
-  runtime_.check(runtime_.MemsetAsync(own_.data(), 0, own, stream_.get()), "clear");
+  clear();
+}
+
+void Program::clear() {
+  runtime_.check(runtime_.MemsetAsync(own_.data(), 0, own_.bytes(), stream_.get()), "clear");
   runtime_.check(runtime_.StreamSynchronize(stream_.get()), "clear");
 }
 
@@ -157,6 +167,19 @@ void Program::run_traced() {
   traced_ = true;
 }
 
+void Program::run_recorded() {
+  if (exec_.get() != nullptr && machine_.calls_recorded) {
+    runtime_.check(runtime_.GraphLaunch(exec_.get(), stream_.get()), "launch graph");
+    return;
+  }
+  for (const Call& call : plan_.calls) {
+    machine_.activity->begin_call(uint64_t{1} + call.op);
+    call.run(stream_.get());
+    machine_.activity->end_call();
+  }
+  machine_.calls_recorded = true;
+}
+
 void Program::submit(const assay_run_args& args) {
   if (args.repeat < 1) throw Failure(ASSAY_INVALID_ARGUMENT, "submit: repeat must be at least 1");
   check_scalars(args.scalars);
@@ -165,7 +188,9 @@ void Program::submit(const assay_run_args& args) {
   if (!traced && steps_ == 1 && runtime_.has_graphs()) capture();
   runtime_.check(runtime_.EventRecord(begin_.get(), stream_.get()), "event");
   for (uint32_t r = 0; r < args.repeat; ++r) {
-    if (traced) {
+    if (machine_.activity != nullptr) {
+      run_recorded();
+    } else if (traced) {
       run_traced();
     } else if (exec_.get() != nullptr) {
       runtime_.check(runtime_.GraphLaunch(exec_.get(), stream_.get()), "launch graph");
@@ -209,12 +234,21 @@ void Program::wait(assay_run_result& result) {
   }
 }
 
+// Before the step's first event, and done before the host's clock is read.
+void Program::flush_caches() {
+  if (machine_.flush.data() == nullptr) machine_.flush = Memory(runtime_, machine_.flush_bytes);
+  runtime_.check(runtime_.MemsetAsync(machine_.flush.data(), 0, machine_.flush.bytes(), stream_.get()), "flush");
+  runtime_.check(runtime_.StreamSynchronize(stream_.get()), "flush");
+}
+
 sdk::ProgramInfo Program::info() {
   sdk::ProgramInfo info;
   info.launches = static_cast<uint32_t>(plan_.calls.size());
-  info.device_bytes = own_.bytes() + scratch_.bytes() + small_.bytes();
+  info.device_bytes = own_.bytes() + scratch_.bytes() + small_.bytes() + lengths_.bytes();
   info.lowering = runtime_.has_graphs() ? "graph" : "library";
   for (const std::string& note : plan_.notes) info.executed += (info.executed.empty() ? "" : "; ") + note;
+  const std::string choices = plan_.products == nullptr ? "" : plan_.products->choices_text(plan_.choices);
+  if (!choices.empty()) info.executed += "; algorithms of products: " + choices;
   return info;
 }
 

@@ -6,26 +6,27 @@
 #include <string>
 #include <vector>
 
+#include "adapters/gpu/activity.h"
 #include "adapters/gpu/plan.h"
 #include "adapters/sdk/adapter.h"
 
 namespace assay::gpu {
 
-// What a profiling pass saw of one step, call by call.
-struct Span {
-  uint32_t op = 0;
-  std::string name;
-  uint64_t begin_ns = 0, end_ns = 0;  // host clock
-};
-
 // What programs of one device share. All of it outlives them.
 struct Machine {
   const Runtime* runtime = nullptr;
-  Products* products = nullptr;
+  std::shared_ptr<Products> products;  // null: the vendor has no product library here
+  std::shared_ptr<Sdpa> sdpa;          // null: attention runs in own kernels
+  std::map<std::string, SdpaChoice> sdpa_choices;
   Device device;
   uint32_t index = 0;
   sdk::Host host{nullptr};
-  std::vector<Span>* trace = nullptr;  // set: steps run call by call with an event behind each
+  uint64_t flush_bytes = 0;  // to write so that nothing else stays in the caches
+  Memory flush;              // allocated when first needed
+  // Of a profiling pass. `activity` set: it records, the first step runs call by call, the others as ever.
+  Activity* activity = nullptr;
+  bool calls_recorded = false;
+  std::vector<OpSpan>* trace = nullptr;  // set: steps run call by call with an event behind each
 };
 
 class Program final : public sdk::Program {
@@ -39,13 +40,16 @@ class Program final : public sdk::Program {
   void submit(const assay_run_args& args) override;
   void wait(assay_run_result& result) override;
   sdk::ProgramInfo info() override;
+  void flush_caches() override;
 
  private:
   void allocate();
+  void clear();
   void upload(const int64_t* scalars);
   void check_scalars(const int64_t* scalars) const;
   void run_calls();
   void run_traced();
+  void run_recorded();
   void capture();
   void check_fault() const;
   const Slot& checked(uint32_t tensor, uint64_t offset, uint64_t bytes, const char* verb) const;
@@ -54,7 +58,7 @@ class Program final : public sdk::Program {
   const Runtime& runtime_;
   Model model_;
   Plan plan_;
-  Memory own_, scratch_, small_;
+  Memory own_, scratch_, small_, lengths_;
   Handle stream_, begin_, end_, pinned_, graph_, exec_;
   std::vector<int64_t> uploaded_;
   std::vector<Handle> marks_;  // of a profiling pass, one behind each call

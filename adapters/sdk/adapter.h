@@ -71,6 +71,7 @@ class Program {
   virtual void submit(const assay_run_args& args) = 0;
   virtual void wait(assay_run_result& result) = 0;  // result comes with ASSAY_CLOCK_NONE set
   virtual ProgramInfo info() { return {}; }
+  virtual void flush_caches() {}  // where the adapter says that it can
 };
 
 class Adapter {
@@ -80,6 +81,8 @@ class Adapter {
   // "" or why this graph can't run on this device.
   virtual std::string unsupported(const assay_program_desc& graph) = 0;
   virtual std::unique_ptr<Program> prepare(const assay_program_desc& graph) = 0;
+  // Whether programs flush the device's caches when asked, so that the next step runs cold.
+  [[nodiscard]] virtual bool flushes_caches() const { return false; }
   // A device that does not run in real time keeps its own clock (table clock/1); its basis must be simulated.
   [[nodiscard]] virtual bool keeps_time() const { return false; }
   // Sensors (table telemetry/1); telemetry() is called from any thread, also while a step runs, with t_ns set.
@@ -310,6 +313,14 @@ inline assay_status info(assay_program* p, assay_program_info* out) {
   });
 }
 
+inline assay_status flush_caches(assay_program* p) {
+  return guarded([&] {
+    Loaded& l = loaded(p);
+    if (l.in_flight) throw Failure(ASSAY_INVALID_ARGUMENT, "a run is in flight; wait for it first");
+    l.program->flush_caches();
+  });
+}
+
 inline assay_status telemetry(assay_ctx* ctx, uint32_t device, assay_telemetry* out) {
   return guarded([&] {
     demand(out, "out");
@@ -346,9 +357,11 @@ inline const void* table(assay_ctx* ctx, const char* id) {
   static const assay_clock_table kClock{sizeof(assay_clock_table), 0, clock_now};
   static const assay_program_table kProgram{
       sizeof(assay_program_table), 0, supports, prepare, write, read, submit, wait, destroy, info, nullptr};
+  static const assay_program_table kFlushing{
+      sizeof(assay_program_table), 0, supports, prepare, write, read, submit, wait, destroy, info, flush_caches};
   static const assay_trace_table kTrace{sizeof(assay_trace_table), 0, start_trace, stop_trace, drain_trace};
   if (id == nullptr || ctx == nullptr) return nullptr;
-  if (std::strcmp(id, "program/1") == 0) return &kProgram;
+  if (std::strcmp(id, "program/1") == 0) return context(ctx).adapter->flushes_caches() ? &kFlushing : &kProgram;
   if (std::strcmp(id, "trace/1") == 0 && context(ctx).adapter->has_trace()) return &kTrace;
   if (std::strcmp(id, "clock/1") == 0 && context(ctx).adapter->keeps_time()) return &kClock;
   if (std::strcmp(id, "telemetry/1") == 0 && context(ctx).adapter->has_telemetry()) return &kTelemetry;

@@ -16,7 +16,7 @@ std::string candidates(Complete kind, const std::vector<std::string>& words) {
     case Complete::kModel:
       return "$(assay list models --names 2>/dev/null)";
     case Complete::kDtype:
-      return "f32 bf16 f16 int8 int8_w8a8 fp8 int4 int4_g32 fp4 fp4_g16";
+      return "f32 tf32 bf16 f16 int8 int8_w8a8 fp8 fp8_w8a8 int4 int4_g32 fp4 fp4_g16";
     case Complete::kDevice:
       return "$(assay list adapters --names 2>/dev/null)";
     case Complete::kNothing:

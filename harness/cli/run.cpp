@@ -306,7 +306,7 @@ CommandSpec run_command() {
       {"model", "NAME", "model of 'assay list models'", Complete::kModel, {}, false},
       {"dtype",
        "NAME",
-       "f32, bf16, f16, int8_w8a8; weights only: int8, fp8, int4, int4_g32, fp4, fp4_g16",
+       "f32, tf32, bf16, f16, int8_w8a8, fp8_w8a8; weights only: int8, fp8, int4, int4_g32, fp4, fp4_g16",
        Complete::kDtype,
        {},
        false},

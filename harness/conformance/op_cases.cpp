@@ -90,16 +90,19 @@ void argmax_cases(const DtypePlan& plan, bool /*quick*/, std::vector<OpCase>* ou
 }
 
 void quantize_cases(const DtypePlan& plan, bool /*quick*/, std::vector<OpCase>* out) {
-  for (const auto& [dims, stddev] :
-       {std::pair{Dims{1, 2}, 1.0}, std::pair{Dims{9, 67}, 3.0}, std::pair{Dims{2, 5}, 0.0}}) {
+  const auto add = [&](uint32_t dtype, const Dims& dims, double stddev) {
     Maker m(plan);
     const uint32_t x = m.input(dims, stddev);
-    const uint32_t codes = m.made(ASSAY_I8, dims);
+    const uint32_t codes = m.made(dtype, dims);
     const uint32_t scale = m.made(ASSAY_F32, {dims[0], 1});
     m.b.set_scale(codes, scale, static_cast<int32_t>(dims[1]));
     m.op(ASSAY_OP_QUANTIZE, {x}, {codes, scale});
-    out->push_back(m.take(shape(dims) + (stddev == 0 ? " all zero" : "")));
-  }
+    out->push_back(m.take(shape(dims) + (stddev == 0 ? " all zero" : "") + (dtype == ASSAY_I8 ? "" : " to f8e4m3")));
+  };
+  add(ASSAY_I8, {1, 2}, 1);
+  add(ASSAY_I8, {9, 67}, 3);
+  add(ASSAY_I8, {2, 5}, 0);
+  add(ASSAY_F8E4M3, {9, 67}, 3);
 }
 
 void activation_cases(const DtypePlan& plan, bool /*quick*/, std::vector<OpCase>* out) {
@@ -182,6 +185,12 @@ KindCases cases_of(uint32_t kind) {
 
 bool plain(const DtypePlan& plan) { return plan.weight == plan.activation; }
 
+// What TF32 may round; the other ops are the same as in f32.
+bool multiplies(uint32_t kind) {
+  return kind == ASSAY_OP_MATMUL || kind == ASSAY_OP_GROUPED_MATMUL || kind == ASSAY_OP_HEAD_MATMUL ||
+         kind == ASSAY_OP_KV_EXPAND || kind == ASSAY_OP_CONV3D || kind == ASSAY_OP_ATTENTION;
+}
+
 }  // namespace
 
 std::vector<OpCase> op_cases(uint32_t kind, bool quick) {
@@ -190,6 +199,7 @@ std::vector<OpCase> op_cases(uint32_t kind, bool quick) {
   for (const std::string& name : dtype_plan_names()) {
     const Result<DtypePlan> plan = dtype_plan(name);
     if (!plan.ok() || (!plain(*plan) && !kind_cases.weights)) continue;
+    if (plan->tf32 && !multiplies(kind)) continue;
     // Rows are quantised before a plain product only.
     if (plan->quantize_activations && kind != ASSAY_OP_MATMUL && kind != ASSAY_OP_GROUPED_MATMUL) continue;
     kind_cases.add(*plan, quick, &cases);

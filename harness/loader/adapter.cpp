@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <optional>
 
@@ -71,10 +72,19 @@ DeviceInfo device_of(const assay_device_info& info) {
   return d;
 }
 
+// Where an adapter may keep what it found out: "" where no user's folder is known.
+std::string cache_folder() {
+  const auto variable = [](const char* name) { return std::string(text_of(std::getenv(name))); };
+  const std::string chosen = variable("XDG_CACHE_HOME"), home = variable("HOME");
+  if (!chosen.empty() && chosen.front() == '/') return chosen + "/assay";
+  return home.empty() ? "" : home + "/.cache/assay";
+}
+
 // What the adapter gets of the host: a log (its worker's stderr), the clock and the user's options.
 class Host {
  public:
   explicit Host(Adapter::Options options) : options_(std::move(options)) {
+    options_.emplace_back("cache_dir", cache_folder());  // one of the user's stands before it
     host_ = {sizeof(assay_host), ASSAY_ABI_MINOR, this, log, now, option};
   }
   [[nodiscard]] const assay_host* table() const { return &host_; }
@@ -121,6 +131,9 @@ class LoadedProgram : public Program {
   [[nodiscard]] uint64_t now_ns() const override { return clock_ == nullptr ? assay::now_ns() : clock_->now_ns(ctx_); }
   [[nodiscard]] Error last_error(const char* call, assay_status status) const override {
     return call_error(core_, ctx_, call, status);
+  }
+  [[nodiscard]] assay_status flush_caches() override {
+    return ASSAY_HAS(table_, assay_program_table, flush_caches) ? table_->flush_caches(program_) : ASSAY_UNSUPPORTED;
   }
   [[nodiscard]] assay_program_info info() const override {
     assay_program_info info{};

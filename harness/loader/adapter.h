@@ -46,6 +46,9 @@ class Adapter {
 class Program {
  public:
   virtual ~Program() = default;  // destroys the adapter's program
+  // Each step begins with the device's caches flushed, before its time is taken.
+  void run_cold(bool cold) { cold_ = cold; }
+  [[nodiscard]] bool cold() const { return cold_; }
   [[nodiscard]] virtual Status write(uint32_t tensor, uint64_t offset, const void* src, uint64_t bytes) = 0;
   [[nodiscard]] virtual Status read(uint32_t tensor, uint64_t offset, void* dst, uint64_t bytes) = 0;
   // The raw calls, for the timed loop: no allocation, no Error object on the good path.
@@ -55,6 +58,10 @@ class Program {
   [[nodiscard]] virtual uint64_t now_ns() const { return assay::now_ns(); }
   [[nodiscard]] virtual Error last_error(const char* call, assay_status status) const = 0;
   [[nodiscard]] virtual assay_program_info info() const = 0;  // zeros where not provided
+  [[nodiscard]] virtual assay_status flush_caches() { return ASSAY_UNSUPPORTED; }
+
+ private:
+  bool cold_ = false;
 };
 
 }  // namespace assay

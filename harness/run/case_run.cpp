@@ -100,7 +100,9 @@ Status CaseRun::request() {
                      " is " + device_.basis};
   }
   if (context_.adapter.program_table() == nullptr) return unsupported("the adapter has no table program/1");
-  if (job_.policy.cold) return unsupported("cold runs are not supported by this version");
+  if (case_.cold && !ASSAY_HAS(context_.adapter.program_table(), assay_program_table, flush_caches)) {
+    return unsupported("cold: the adapter can't flush the device's caches (no program.flush_caches)");
+  }
 
   Result<LayerPlan> plan = layers_by_memory(case_, device_, job_.policy.max_layers);
   if (!plan.ok()) {
@@ -181,6 +183,7 @@ Status CaseRun::load() {
     if (!prepared.ok()) return prepared.error();
     program_ = std::move(prepared).value();
   }
+  program_->run_cold(case_.cold);
   const uint64_t prepared_ns = now_ns();
   record_.prepare_s = static_cast<double>(prepared_ns - begin) / 1e9;
   pulse_.phase(Phase::kLoad);
@@ -257,8 +260,11 @@ Status CaseRun::timed() {
   } else {
     record_.noise = noise_.report(buffers.start_ns[0]);
   }
-  if (loop.n > 0 && !own_time())
+  if (case_.cold) {
+    record_.energy.reason = "cold: the flushing between the steps takes energy, too";
+  } else if (loop.n > 0 && !own_time()) {
     record_.energy = telemetry_->energy(buffers.start_ns[0], buffers.start_ns[0] + loop.elapsed_ns);
+  }
   if (loop.reason == std::string("fixed")) {
     record_.warnings.push_back("stopped at " + std::to_string(loop.n) + " steps: the sample buffer is full");
   }

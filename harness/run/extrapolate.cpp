@@ -21,6 +21,7 @@ Result<double> median_step_ns(const Bench& bench, const Case& c, const LowerOpti
     if (!prepared.ok()) return prepared.error();
     program = std::move(prepared).value();
   }
+  program->run_cold(c.cold);
   Status loaded = load_tensors(*graph, *program, bench.seed, bench.threads, bench.pulse);
   if (!loaded.ok()) return loaded.error();
   const std::vector<int64_t> scalars = scalars_of(c, *graph);

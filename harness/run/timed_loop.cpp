@@ -21,6 +21,13 @@ StepFailure run_step(Program& program, const assay_run_args& args, Pulse& pulse,
   step->result = {};
   step->result.struct_size = sizeof(assay_run_result);
   pulse.enter_submit();
+  if (program.cold()) {
+    const assay_status flushed = program.flush_caches();
+    if (flushed != ASSAY_OK) {
+      pulse.leave();
+      return {flushed, "program.flush_caches"};
+    }
+  }
   step->start_ns = program.now_ns();
   const assay_status submitted = program.submit(&args, &run);
   if (submitted != ASSAY_OK) {

@@ -36,7 +36,8 @@ struct StepFailure {
   const char* call = "";
 };
 
-// Submits, waits and takes the time of one step (or of args.repeat steps).
+// Submits, waits and takes the time of one step (or of args.repeat steps). Of a cold program the caches are flushed
+// before.
 StepFailure run_step(Program& program, const assay_run_args& args, Pulse& pulse, Step* step);
 
 struct LoopResult {

@@ -75,6 +75,10 @@ void check_slope(const SlopePoint& one, const SlopePoint& many, bool device_cloc
   const double device = (many.device_ns - one.device_ns) / steps;
   const double difference = std::abs(device - host);
   const std::string text = repeats + number("device %.0f ns a step, ", device) + number("host %.0f ns a step", host);
+  // The device's clock in units of the host's, by what both say of the same further steps.
+  if (host > 0)
+    verdict->outcomes["device clock"] =
+        number("runs at %.4f of the host's", device / host) + number(" +- %.4f", noise / host);
   const bool lies = difference > kSlopeTolerance * std::max(host, device) && difference > 3 * noise;
   verdict->outcomes["slope"] = (lies ? "fail, " : "pass, ") + text;
   if (lies && verdict->failure.empty()) verdict->failure = "adapter lies about time: " + text;
@@ -83,6 +87,10 @@ void check_slope(const SlopePoint& one, const SlopePoint& many, bool device_cloc
 Status run_slope_test(Program& program, const std::vector<int64_t>& scalars, const Samples& samples, Pulse& pulse,
                       TruthVerdict* verdict) {
   if (samples.host_ns.empty()) return ok_status();
+  if (program.cold()) {
+    verdict->outcomes["slope"] = "not run: of steps in one submission only the first is cold";
+    return ok_status();
+  }
   const double host_one = median(samples.host_ns);
   const double repeats = std::clamp(kSlopeRunNs / std::max(host_one, 1.0), 2.0, static_cast<double>(kMaxRepeat));
   if (repeats * host_one > kMaxSlopeTestNs) {

@@ -7,7 +7,9 @@ const char* book_dtype(const std::string& dtype) {
   if (dtype == "f32") return "fp32";
   if (dtype == "bf16") return "bf16";
   if (dtype == "f16") return "fp16";
+  if (dtype == "tf32") return "tf32";
   if (dtype.rfind("int8_w8a8", 0) == 0) return "int8";
+  if (dtype.rfind("fp8_w8a8", 0) == 0) return "fp8";
   for (const char* weights_only : {"int8", "fp8", "int4", "fp4"}) {
     if (dtype.rfind(weights_only, 0) == 0) return "bf16";
   }

@@ -63,7 +63,7 @@ void GraphBuilder::op(uint32_t kind, const std::string& name, std::vector<uint32
 uint32_t GraphBuilder::quantised_rows(uint32_t x, const std::string& name) {
   if (!plan_.quantize_activations) return x;
   const std::vector<int64_t> dims = at(x).dims;
-  const uint32_t codes = tensor(name + ".x_int8", ASSAY_I8, output_role(), dims);
+  const uint32_t codes = tensor(name + ".x_" + dtype_name(plan_.weight), plan_.weight, output_role(), dims);
   const uint32_t scale = tensor(name + ".x_scale", ASSAY_F32, output_role(), {dims[0], 1});
   set_scale(codes, scale, static_cast<int32_t>(dims[1]));
   op(ASSAY_OP_QUANTIZE, name + ".quantize", {x}, {codes, scale});

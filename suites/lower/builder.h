@@ -14,7 +14,7 @@ Fill scale_fill(uint32_t dtype, double stddev);
 
 class GraphBuilder {
  public:
-  GraphBuilder(DtypePlan plan, bool expose) : plan_(std::move(plan)), expose_(expose) {}
+  GraphBuilder(DtypePlan plan, bool expose) : plan_(std::move(plan)), expose_(expose) { graph_.tf32 = plan_.tf32; }
 
   Graph take() { return std::move(graph_); }
   [[nodiscard]] const DtypePlan& plan() const { return plan_; }

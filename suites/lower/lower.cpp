@@ -14,9 +14,9 @@ Graph lower_gemm(const Case& c, const DtypePlan& plan) {
   GraphBuilder g(plan, false);
   const Fill normal{Fill::Kind::kNormal, 0, 1, 0};
   uint32_t x = 0;
-  if (plan.quantize_activations) {  // integer operands as they are: the quantising is not the GEMM's
-    x = g.tensor("x", ASSAY_I8, ASSAY_ROLE_INPUT, {c.m, c.k}, normal);
-    const uint32_t s = g.tensor("x.scale", ASSAY_F32, ASSAY_ROLE_INPUT, {c.m, 1}, scale_fill(ASSAY_I8, 1));
+  if (plan.quantize_activations) {  // quantised operands as they are: the quantising is not the GEMM's
+    x = g.tensor("x", plan.weight, ASSAY_ROLE_INPUT, {c.m, c.k}, normal);
+    const uint32_t s = g.tensor("x.scale", ASSAY_F32, ASSAY_ROLE_INPUT, {c.m, 1}, scale_fill(plan.weight, 1));
     g.set_scale(x, s, static_cast<int32_t>(c.k));
   } else {
     x = g.tensor("x", plan.activation, ASSAY_ROLE_INPUT, {c.m, c.k}, normal);

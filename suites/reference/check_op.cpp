@@ -112,16 +112,16 @@ class Checker {
   void forgive_ties(uint64_t row, const std::vector<uint64_t>& columns, const std::vector<double>& expected,
                     std::vector<double>* found) {
     const std::vector<double> x = reference::input_row(c_, actual_, 0, row);
-    const double scale = reference::row_scale(x);
+    const double scale = reference::row_scale(c_, x);
     double found_scale = 0;
     actual_(c_.op.out[1], row, 1, &found_scale);
     if (!(std::abs(found_scale - scale) <= verdict_.limit() * scale)) {
       verdict_.fail("scale[" + std::to_string(row) + "]", scale, found_scale);
     }
     for (size_t i = 0; i < columns.size(); ++i) {
-      const double code = x[columns[i]] / scale;
+      const double step = reference::code_step(c_, x[columns[i]] / scale), code = x[columns[i]] / scale / step;
       const bool near_tie = std::abs(std::abs(code - std::floor(code)) - 0.5) <= kTieDistance;
-      if (near_tie && std::abs((*found)[i] - expected[i]) <= 1.01 * scale) (*found)[i] = expected[i];
+      if (near_tie && std::abs((*found)[i] - expected[i]) <= 1.01 * scale * step) (*found)[i] = expected[i];
     }
   }
 
@@ -141,7 +141,7 @@ double numerics_limit(const Graph& graph, const Op& op) {
       if (dtype == ASSAY_BF16 || dtype == ASSAY_F16) return 1e-2;
     }
   }
-  return 1e-5;
+  return graph.tf32 && by_column(op.kind) ? 1e-3 : 1e-5;
 }
 
 OpCheck check_op(const Graph& graph, const Op& op, const std::vector<int64_t>& scalars, const Source& actual,

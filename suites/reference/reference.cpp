@@ -62,10 +62,10 @@ std::vector<Values> quantized(const OpContext& c, const Values& x, Values values
   Values scales;
   for (uint64_t r = 0; r < reference::row_count(c); ++r) {
     const auto begin = x.begin() + static_cast<std::ptrdiff_t>(r * length);
-    scales.push_back(reference::row_scale({begin, begin + static_cast<std::ptrdiff_t>(length)}));
+    scales.push_back(reference::row_scale(c, {begin, begin + static_cast<std::ptrdiff_t>(length)}));
     for (uint64_t i = 0; i < length; ++i) values[r * length + i] /= scales.back();
   }
-  for (double& v : values) v = std::nearbyint(v);
+  for (double& v : values) v = reference::nearest_code(c, v);
   return {std::move(values), std::move(scales)};
 }
 

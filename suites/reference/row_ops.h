@@ -55,7 +55,10 @@ class RowReference {
 };
 
 // QUANTIZE: the row's scale; codes = round_half_even(x / scale).
-double row_scale(const std::vector<double>& x);
+double row_scale(const OpContext& c, const std::vector<double>& x);
+// A value in units of the row's scale as the nearest code, ties to even, and the distance between codes there.
+double nearest_code(const OpContext& c, double value);
+double code_step(const OpContext& c, double value);
 
 // Where element `column` of KV_APPEND's row lands: tensor op.out[0 or 1] and its element index.
 struct KvPlace {

@@ -84,16 +84,33 @@ void embedding(const OpContext& c, const Source& source, uint64_t row, const Col
   pick(input_row(c, source, 1, inside ? static_cast<uint64_t>(index) : 0), columns, out);
 }
 
-double row_scale(const std::vector<double>& x) {
+namespace {
+
+bool in_e4m3(const OpContext& c) { return c.graph.tensors[c.op.out[0]].dtype == ASSAY_F8E4M3; }
+
+}  // namespace
+
+double row_scale(const OpContext& c, const std::vector<double>& x) {
   double largest = 0;
   for (const double v : x) largest = std::max(largest, std::abs(v));
-  return largest == 0 ? 1 : largest / 127;
+  return largest == 0 ? 1 : largest / (in_e4m3(c) ? 448 : 127);
+}
+
+// E4M3 has 3 bits of fraction and a least exponent of -6.
+double code_step(const OpContext& c, double value) {
+  if (!in_e4m3(c)) return 1;
+  return std::ldexp(1.0, (value == 0 ? -6 : std::max(std::ilogb(value), -6)) - 3);
+}
+
+double nearest_code(const OpContext& c, double value) {
+  const double step = code_step(c, value);
+  return step * std::nearbyint(value / step);
 }
 
 void quantize(const OpContext& c, const Source& source, uint64_t row, const Columns& columns, double* out) {
   const std::vector<double> x = input_row(c, source, 0, row);
-  const double scale = row_scale(x);
-  for (size_t i = 0; i < columns.size(); ++i) out[i] = scale * std::nearbyint(x[columns[i]] / scale);
+  const double scale = row_scale(c, x);
+  for (size_t i = 0; i < columns.size(); ++i) out[i] = scale * nearest_code(c, x[columns[i]] / scale);
 }
 
 namespace {

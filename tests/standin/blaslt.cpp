@@ -1,4 +1,5 @@
 // The vendor's product library as plain loops.
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -15,8 +16,11 @@ uint16_t half_code(float value);
 
 namespace {
 
-constexpr int kReal32F = 0, kReal16F = 2, kReal8I = 3, kReal32I = 10, kReal16BF = 14;
-constexpr int kCompute32F = 68, kCompute32I = 72, kNotSupported = 15, kInvalid = 7;
+constexpr int kReal32F = 0, kReal16F = 2, kReal8I = 3, kReal32I = 10, kReal16BF = 14, kRealE4M3 = 28;
+constexpr int kCompute32F = 68, kCompute32I = 72, kComputeTf32 = 77, kNotSupported = 15, kInvalid = 7;
+constexpr int kAlgorithms = 4, kOuterScales = 3;
+constexpr uint64_t kMark = 0x5a5a;            // of algorithm 0; the others count up from it
+constexpr uint64_t kSlownessNs = 50'000'000;  // of each but the fast one
 
 struct Descriptor {
   int compute = 0, scale = 0;
@@ -36,15 +40,32 @@ struct Layout {
   int64_t stride = 0;
 };
 struct Result {
-  uint64_t algorithm[8];
+  uint64_t algorithm[GPUBLASLT_ALGORITHM_WORDS];
   size_t workspace;
   int state;
   float waves;
   int reserved[4];
 };
 
+// 1 sign, 4 exponent (bias 7), 3 mantissa bits; no infinity, all ones is no number.
+double e4m3_value(uint8_t code) {
+  const int exponent = code >> 3 & 15, fraction = code & 7;
+  const double magnitude = exponent == 0 ? std::ldexp(fraction, -9) : std::ldexp(8 + fraction, exponent - 10);
+  if ((code & 0x7f) == 0x7f) return NAN;
+  return (code & 0x80) != 0 ? -magnitude : magnitude;
+}
+
+// f32 to the 10 bits of mantissa that a tensor core's tf32 has.
+double tf32_value(double v) {
+  int exponent = 0;
+  const double fraction = std::frexp(v, &exponent);
+  return std::ldexp(std::nearbyint(std::ldexp(fraction, 11)), exponent - 11);
+}
+
 double value(const void* base, int type, int64_t i) {
   switch (type) {
+    case kRealE4M3:
+      return e4m3_value(static_cast<const uint8_t*>(base)[i]);
     case kReal32F:
       return static_cast<const float*>(base)[i];
     case kReal16F:
@@ -88,26 +109,44 @@ bool supported(const Descriptor& d, const Layout& a, const Layout& b, const Layo
                       y.ld >= static_cast<int64_t>(y.rows) && a.batch == b.batch && a.batch == y.batch;
   const bool integer = d.compute == kCompute32I && a.type == kReal8I && b.type == kReal8I && y.type == kReal32I &&
                        a.ld % 4 == 0 && b.ld % 4 == 0;
-  const bool real = d.compute == kCompute32F && a.type == b.type && a.type == y.type && a.type != kReal8I;
-  return transposed && straight && shapes && (integer || real);
+  const bool real = (d.compute == kCompute32F || (d.compute == kComputeTf32 && a.type == kReal32F)) &&
+                    a.type == b.type && a.type == y.type && a.type != kReal8I && a.type != kRealE4M3;
+  const int scales = d.get<int>(GPUBLASLT_A_SCALE_MODE, 0);
+  const bool scaled = scales == 0 || (scales == kOuterScales && standin::setting("outer_scales") != 0 &&
+                                      d.get<const void*>(GPUBLASLT_A_SCALE_POINTER, nullptr) != nullptr &&
+                                      d.get<const void*>(GPUBLASLT_B_SCALE_POINTER, nullptr) != nullptr);
+  const bool eight = d.compute == kCompute32F && a.type == kRealE4M3 && b.type == kRealE4M3 && y.type != kRealE4M3 &&
+                     y.type != kReal32I && a.rows % 16 == 0 && a.ld % 16 == 0 && b.ld % 16 == 0 && scaled &&
+                     scales == d.get<int>(GPUBLASLT_B_SCALE_MODE, 0);
+  return transposed && straight && shapes && (integer || real || eight);
 }
 
 void multiply(const Descriptor& d, const Layout& la, const Layout& lb, const Layout& ly, const char* a, const char* b,
               char* y) {
-  const auto size = [](int type) { return type == kReal8I ? 1 : type == kReal32F || type == kReal32I ? 4 : 2; };
+  const auto size = [](int type) {
+    return type == kReal8I || type == kRealE4M3 ? 1 : type == kReal32F || type == kReal32I ? 4 : 2;
+  };
   const void* bias =
       d.get<int>(GPUBLASLT_EPILOGUE, 1) == 4 ? d.get<const void*>(GPUBLASLT_BIAS_POINTER, nullptr) : nullptr;
   const int bias_type = d.get<int>(GPUBLASLT_BIAS_TYPE, ly.type);
+  const bool outer = d.get<int>(GPUBLASLT_A_SCALE_MODE, 0) == kOuterScales;
+  const auto* of_rows = outer ? d.get<const float*>(GPUBLASLT_A_SCALE_POINTER, nullptr) : nullptr;
+  const auto* of_cols = outer ? d.get<const float*>(GPUBLASLT_B_SCALE_POINTER, nullptr) : nullptr;
+  const auto operand = [&](const void* base, int type, int64_t i) {
+    return d.compute == kComputeTf32 ? tf32_value(value(base, type, i)) : value(base, type, i);
+  };
   for (int32_t z = 0; z < la.batch; ++z) {
     const void* az = a + z * la.stride * size(la.type);
     const void* bz = b + z * lb.stride * size(lb.type);
     void* yz = y + z * ly.stride * size(ly.type);
     for (int64_t col = 0; col < static_cast<int64_t>(ly.cols); ++col) {
       for (int64_t row = 0; row < static_cast<int64_t>(ly.rows); ++row) {
-        double sum = bias == nullptr ? 0 : value(bias, bias_type, row);
+        double sum = 0;
         for (int64_t k = 0; k < static_cast<int64_t>(la.rows); ++k) {
-          sum += value(az, la.type, row * la.ld + k) * value(bz, lb.type, col * lb.ld + k);
+          sum += operand(az, la.type, row * la.ld + k) * operand(bz, lb.type, col * lb.ld + k);
         }
+        if (outer) sum *= static_cast<double>(of_rows[row]) * of_cols[col];
+        if (bias != nullptr) sum += value(bias, bias_type, row);
         put(yz, ly.type, col * ly.ld + row, sum);
       }
     }
@@ -160,7 +199,9 @@ LT_ENTRY(LtMatmulPreferenceCreate, void** out) {
   return 0;
 }
 LT_ENTRY(LtMatmulPreferenceSetAttribute, void*, int attribute, const void*, size_t bytes) {
-  return attribute == GPUBLASLT_WORKSPACE_BYTES && bytes == 8 ? 0 : kInvalid;
+  if (attribute == GPUBLASLT_WORKSPACE_BYTES) return bytes == 8 ? 0 : kInvalid;
+  const bool alignment = attribute >= 0 && attribute >= GPUBLASLT_ALIGN_A && attribute <= GPUBLASLT_ALIGN_D;
+  return alignment && bytes == 4 ? 0 : kInvalid;
 }
 LT_ENTRY(LtMatmulPreferenceDestroy, void* p) {
   delete static_cast<int*>(p);
@@ -173,20 +214,35 @@ LT_ENTRY(LtMatmulAlgoGetHeuristic, void*, void* d, void* a, void* b, void*, void
                  *static_cast<Layout*>(y))) {
     return kNotSupported;
   }
-  for (int i = 0; i < asked && i < 2; ++i) {
-    results[i] = Result{{0x5a5a + static_cast<uint64_t>(i)}, 0, 0, 1, {}};
+  for (int i = 0; i < asked && i < kAlgorithms; ++i) {
+    results[i] = Result{{kMark + static_cast<uint64_t>(i)}, 0, 0, 1, {}};
     ++*found;
   }
   return 0;
 }
+LT_ENTRY(LtMatmulAlgoCheck, void*, void* d, void* a, void* b, void*, void* y, const void* algorithm, Result* result) {
+  uint64_t mark = 0;
+  std::memcpy(&mark, algorithm, sizeof(mark));
+  if (mark < kMark || mark >= kMark + kAlgorithms) return kInvalid;
+  result->workspace = 0;
+  return supported(*static_cast<Descriptor*>(d), *static_cast<Layout*>(a), *static_cast<Layout*>(b),
+                   *static_cast<Layout*>(y))
+             ? 0
+             : kNotSupported;
+}
+EXPORT(gpublasLtGetVersion, standin_LtGetVersion)
+IMPLEMENTATION size_t standin_LtGetVersion() { return static_cast<size_t>(standin::setting("blaslt_version")); }
 LT_ENTRY(LtMatmul, void*, void* d, const void*, const void* a, void* la, const void* b, void* lb, const void*,
          const void*, void*, void* y, void* ly, const void* algorithm, void*, size_t, void* stream) {
   uint64_t mark = 0;
   std::memcpy(&mark, algorithm, sizeof(mark));
   const Descriptor descriptor = *static_cast<Descriptor*>(d);
   const Layout left = *static_cast<Layout*>(la), right = *static_cast<Layout*>(lb), out = *static_cast<Layout*>(ly);
-  if (mark < 0x5a5a || mark > 0x5a5b || !supported(descriptor, left, right, out)) return kNotSupported;
-  return standin::enqueue(stream, [=] {
+  if (mark < kMark || mark >= kMark + kAlgorithms || !supported(descriptor, left, right, out)) return kNotSupported;
+  return standin::enqueue(stream, "standin_product", [=] {
+    const auto number = static_cast<int64_t>(mark - kMark);
+    if (number != standin::setting("fast_algorithm")) standin::spend_ns(kSlownessNs);
+    standin::setting("last_algorithm") = number;
     multiply(descriptor, left, right, out, static_cast<const char*>(a), static_cast<const char*>(b),
              static_cast<char*>(y));
   });

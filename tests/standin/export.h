@@ -2,7 +2,9 @@
 // name, which nobody asks for.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <string>
 
 #define GPU_TEXT_OF(x) #x
 #define GPU_TEXT(x) GPU_TEXT_OF(x)
@@ -17,5 +19,18 @@
 
 namespace standin {
 // Runs when somebody waits for the stream.
-int enqueue(void* stream, std::function<void()> work);
+int enqueue(void* stream, const char* name, std::function<void()> work);
+int64_t& setting(const char* key);
+void spend_ns(uint64_t ns);  // time of the device that passes without work
+uint64_t device_now_ns();
+
+// What the profiler (cupti.cpp) is told: a launch, whose number it gives, and what ran for it; node 0: not of a graph.
+struct Ran {
+  std::string name;
+  uint64_t begin_ns = 0, end_ns = 0;
+  uint32_t launch = 0;
+  uint64_t node = 0;
+};
+uint32_t launched();
+void ran(const Ran& what);
 }  // namespace standin

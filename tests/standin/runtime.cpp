@@ -41,18 +41,41 @@ std::map<std::string, int64_t> settings{{"memory_bytes", int64_t{2} << 30},
                                         {"devices", 1},
                                         {"driver_version", 13000},
                                         {"runtime_version", 13000},
-                                        {"lose_after", -1}};
+                                        {"lose_after", -1},
+                                        {"fast_algorithm", 0},
+                                        {"last_algorithm", -1},
+                                        {"outer_scales", 1},
+                                        {"blaslt_version", 130101}};
 std::map<char*, size_t> allocations;
 size_t allocated = 0;
-int64_t launches = 0;
+int64_t launches = 0, set_bytes = 0;
 bool lost = false;
 
-uint64_t now_ns() { return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()); }
+// Time that a test lets the device spend without working.
+uint64_t spent_ns = 0;
+uint64_t now_ns() {
+  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()) + spent_ns;
+}
 
 void drain(Stream& stream) {
   std::vector<Work> queue;
   queue.swap(stream.queue);
   for (const Work& work : queue) work();
+}
+
+uint64_t graph_nodes = 0;
+uint32_t running_launch = 0;  // of a graph, while its nodes run
+
+// Work that the profiler sees, if one listens.
+Work watched(void* stream, const std::string& name, Work work) {
+  const bool captured = static_cast<Stream*>(stream)->capture != nullptr;
+  const uint64_t node = captured ? ++graph_nodes : 0;
+  const uint32_t own = captured ? 0 : standin::launched();
+  return [=, work = std::move(work)] {
+    const uint64_t begin = now_ns();
+    work();
+    standin::ran({name, begin, now_ns(), node != 0 ? running_launch : own, node});
+  };
 }
 
 int put(void* stream, Work work) {
@@ -83,12 +106,13 @@ bool ours(const void* pointer, size_t bytes) {
 
 extern "C" {
 
-// Test's side: sets a setting and gives what it was; "allocated", "launches" and "overrun" only tell.
+// Test's side: sets a setting and gives what it was; "allocated", "launches", "set_bytes" and "overrun" only tell.
 EXPORTED int64_t assay_standin(const char* key, int64_t value) {
   const std::lock_guard<std::recursive_mutex> held(lock);
   const std::string name = key;
   if (name == "allocated") return static_cast<int64_t>(allocated);
   if (name == "launches") return launches;
+  if (name == "set_bytes") return set_bytes;
   if (name == "overrun") {
     for (const auto& [p, bytes] : allocations) {
       if (!guards_whole(p, bytes)) return 1;
@@ -168,6 +192,7 @@ ENTRY(MemsetAsync, void* to, int value, size_t bytes, void* stream) {
   const std::lock_guard<std::recursive_mutex> held(lock);
   if (bytes > 0 && !ours(to, bytes)) return kInvalid;
   return put(stream, [=] {
+    set_bytes += static_cast<int64_t>(bytes);
     if (bytes > 0) std::memset(to, value, bytes);
   });
 }
@@ -229,7 +254,9 @@ ENTRY(GraphInstantiateWithFlags, void** exec, void* graph, uint64_t) {
 ENTRY(GraphLaunch, void* exec, void* stream) {
   const std::lock_guard<std::recursive_mutex> held(lock);
   auto* graph = static_cast<Graph*>(exec);
-  return put(stream, [graph] {
+  const uint32_t launch = standin::launched();
+  return put(stream, [graph, launch] {
+    running_launch = launch;
     for (const Work& work : graph->work) work();
   });
 }
@@ -284,12 +311,13 @@ ENTRY(ModuleLaunchKernel, void* function, unsigned gx, unsigned gy, unsigned gz,
   const auto* args = static_cast<const char*>(parameters[0]);
   auto launch = std::make_shared<standin::Launch>(
       standin::Launch{{gx, gy, gz}, {bx, by, bz}, shared, std::vector<char>(args, args + kernel.args_bytes)});
-  return put(stream, [launch, &kernel] {
-    const int64_t limit = settings["lose_after"];
-    lost = lost || (limit >= 0 && launches >= limit);
-    ++launches;
-    if (!lost && !standin::execute(kernel, *launch)) lost = true;
-  });
+  return put(stream, watched(stream, kernel.name, [launch, &kernel] {
+               const int64_t limit = settings["lose_after"];
+               lost = lost || (limit >= 0 && launches >= limit);
+               ++launches;
+               spent_ns += static_cast<uint64_t>(settings["kernel_ns"]);
+               if (!lost && !standin::execute(kernel, *launch)) lost = true;
+             }));
 }
 ENTRY(ModuleUnload, void*) { return kOk; }
 ENTRY(FuncSetAttribute, void*, int, int) { return kOk; }
@@ -298,9 +326,13 @@ ENTRY(FuncSetAttribute, void*, int, int) { return kOk; }
 
 namespace standin {
 
-int enqueue(void* stream, std::function<void()> work) {
+int64_t& setting(const char* key) { return settings[key]; }
+void spend_ns(uint64_t ns) { spent_ns += ns; }
+uint64_t device_now_ns() { return now_ns(); }
+
+int enqueue(void* stream, const char* name, std::function<void()> work) {
   const std::lock_guard<std::recursive_mutex> held(lock);
-  return put(stream, std::move(work));
+  return put(stream, watched(stream, name, std::move(work)));
 }
 
 }  // namespace standin

@@ -118,10 +118,15 @@ struct WidenArgs {
   Data x, y;
   i64 n;
 };
-struct ScaleArgs {  // of an int32 product: y = sums * x.scale[m] * w.scale[n] + bias[n]
-  const int* sums;
+struct LengthArgs {  // of each sequence: queries, and keys of a cache that has pos before them
+  const i64* pos;
+  int *queries, *keys;
+  i64 batch, tokens;
+};
+struct ScaleArgs {  // of a product of codes: y = sums * x.scale[m] * w.scale[n] + bias[n]
+  const char* sums;
   Data x, w, bias, y;
-  i64 m, n;
+  i64 m, n, integer;  // integer: sums are int32, else f32
 };
 
 }  // namespace assay_gpu

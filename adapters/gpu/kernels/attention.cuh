@@ -359,4 +359,11 @@ ASSAY_KERNEL(index_topk, IndexArgs) {
   }
 }
 
+ASSAY_KERNEL(sequence_lengths, LengthArgs) {
+  const i64 i = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i >= a.batch) return;
+  a.queries[i] = static_cast<int>(a.tokens);
+  a.keys[i] = static_cast<int>(position(a.pos) + a.tokens);
+}
+
 }  // namespace assay_gpu

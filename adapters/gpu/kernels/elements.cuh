@@ -32,6 +32,15 @@ __device__ inline float small_value(unsigned code, i64 dtype) {
   }
 }
 
+// The nearest of E4M3, ties to even; beyond its largest, that.
+__device__ inline unsigned e4m3_code(float value) {
+  const unsigned sign = bits_of(value) >> 24 & 0x80u;
+  const float magnitude = fminf(fabsf(value), 448);
+  if (magnitude < 0x1p-6f) return sign | static_cast<unsigned>(rintf(magnitude * 512));
+  const unsigned bits = bits_of(magnitude);
+  return sign | ((bits + 0x7ffffu + (bits >> 20 & 1u)) >> 20) - (120u << 3);
+}
+
 __device__ inline float code_at(const Data& d, i64 i) {
   switch (d.dtype) {
     case kF32:

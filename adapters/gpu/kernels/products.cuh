@@ -234,7 +234,9 @@ ASSAY_KERNEL(scale_sums, ScaleArgs) {
   const i64 i = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= a.m * a.n) return;
   const i64 m = i / a.n, n = i % a.n;
-  float value = static_cast<float>(a.sums[i]) * a.x.scale[m] * a.w.scale[n];
+  const float sum = a.integer != 0 ? static_cast<float>(reinterpret_cast<const int*>(a.sums)[i])
+                                   : reinterpret_cast<const float*>(a.sums)[i];
+  float value = sum * a.x.scale[m] * a.w.scale[n];
   if (a.bias.p != nullptr) value += load(a.bias, n);
   store(a.y, i, value);
 }

@@ -253,11 +253,14 @@ ASSAY_KERNEL(quantize, ReduceArgs) {
   float most = 0;
   for (i64 j = threadIdx.x; j < a.x.cols; j += blockDim.x) most = fmaxf(most, fabsf(load(a.x, base + j)));
   most = block_max(most);
-  const float scale = most > 0 ? most / 127 : 1;
+  const bool real = a.y.dtype == kF8E4M3;
+  const float scale = most > 0 ? most / (real ? 448 : 127) : 1;
   if (threadIdx.x == 0) a.scale[blockIdx.x] = scale;
   for (i64 j = threadIdx.x; j < a.x.cols; j += blockDim.x) {
-    const float code = fminf(fmaxf(rintf(load(a.x, base + j) / scale), -127), 127);
-    reinterpret_cast<signed char*>(a.y.p)[base + j] = static_cast<signed char>(code);
+    const float value = load(a.x, base + j) / scale;
+    const float code = fminf(fmaxf(rintf(value), -127), 127);
+    reinterpret_cast<signed char*>(a.y.p)[base + j] =
+        static_cast<signed char>(real ? static_cast<int>(e4m3_code(value)) : static_cast<int>(code));
   }
 }
 

@@ -3,7 +3,7 @@
 
 #define GPU_VENDOR "cuda"
 #define GPU_VENDOR_NAME "NVIDIA"
-#define GPU_SDK_PATHS "/usr/local/cuda/lib64"
+#define GPU_SDK_PATHS "/usr/local/cuda/lib64", "/usr/local/cuda/extras/CUPTI/lib64"
 #define GPU_ATTRIBUTE_MULTIPROCESSORS 16
 #define GPU_ATTRIBUTE_L2_BYTES 38
 #define GPU_ATTRIBUTE_MAJOR 75
@@ -67,6 +67,8 @@
 #define gpublasLtMatmulPreferenceDestroy cublasLtMatmulPreferenceDestroy
 #define gpublasLtMatmulAlgoGetHeuristic cublasLtMatmulAlgoGetHeuristic
 #define gpublasLtMatmul cublasLtMatmul
+#define gpublasLtMatmulAlgoCheck cublasLtMatmulAlgoCheck
+#define gpublasLtGetVersion cublasLtGetVersion
 #define GPUBLASLT_TRANSA 3
 #define GPUBLASLT_TRANSB 4
 #define GPUBLASLT_EPILOGUE 7
@@ -75,6 +77,15 @@
 #define GPUBLASLT_BATCH_COUNT 5
 #define GPUBLASLT_BATCH_STRIDE 6
 #define GPUBLASLT_WORKSPACE_BYTES 1
+#define GPUBLASLT_ALGORITHM_WORDS 8
+#define GPUBLASLT_A_SCALE_POINTER 17
+#define GPUBLASLT_B_SCALE_POINTER 18
+#define GPUBLASLT_A_SCALE_MODE 31
+#define GPUBLASLT_B_SCALE_MODE 32
+#define GPUBLASLT_ALIGN_A 5
+#define GPUBLASLT_ALIGN_B 6
+#define GPUBLASLT_ALIGN_C 7
+#define GPUBLASLT_ALIGN_D 8
 #define GPUBLAS_OP_N 0
 #define GPUBLAS_OP_T 1
 
@@ -88,6 +99,32 @@
 #define gpurtcGetProgramLog nvrtcGetProgramLog
 #define gpurtcDestroyProgram nvrtcDestroyProgram
 #define GPU_RTC_ARCH "--gpu-architecture=sm_"
+
+// Attention as a graph of ops.
+#define GPU_DNN_LIBRARIES "libcudnn.so.9"
+#define gpudnnCreate cudnnCreate
+#define gpudnnDestroy cudnnDestroy
+#define gpudnnSetStream cudnnSetStream
+#define gpudnnGetVersion cudnnGetVersion
+#define gpudnnBackendCreateDescriptor cudnnBackendCreateDescriptor
+#define gpudnnBackendDestroyDescriptor cudnnBackendDestroyDescriptor
+#define gpudnnBackendSetAttribute cudnnBackendSetAttribute
+#define gpudnnBackendGetAttribute cudnnBackendGetAttribute
+#define gpudnnBackendFinalize cudnnBackendFinalize
+#define gpudnnBackendExecute cudnnBackendExecute
+
+// Profiler: kernels with their times.
+#define GPU_PROFILER_LIBRARIES "libcupti.so.13", "libcupti.so.12"
+#define gpuprofActivityRegisterCallbacks cuptiActivityRegisterCallbacks
+#define gpuprofActivityEnable cuptiActivityEnable
+#define gpuprofActivityDisable cuptiActivityDisable
+#define gpuprofActivityFlushAll cuptiActivityFlushAll
+#define gpuprofActivityGetNextRecord cuptiActivityGetNextRecord
+#define gpuprofActivityGetNumDroppedRecords cuptiActivityGetNumDroppedRecords
+#define gpuprofActivityPushExternalCorrelationId cuptiActivityPushExternalCorrelationId
+#define gpuprofActivityPopExternalCorrelationId cuptiActivityPopExternalCorrelationId
+#define gpuprofGetTimestamp cuptiGetTimestamp
+#define gpuprofGetResultString cuptiGetResultString
 
 // Management: power, energy, clocks.
 #define GPU_SMI_LIBRARIES "libnvidia-ml.so.1"

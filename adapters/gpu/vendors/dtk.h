@@ -67,6 +67,8 @@
 #define gpublasLtMatmulPreferenceDestroy hipblasLtMatmulPreferenceDestroy
 #define gpublasLtMatmulAlgoGetHeuristic hipblasLtMatmulAlgoGetHeuristic
 #define gpublasLtMatmul hipblasLtMatmul
+#define gpublasLtMatmulAlgoCheck none
+#define gpublasLtGetVersion none
 #define GPUBLASLT_TRANSA 0
 #define GPUBLASLT_TRANSB 1
 #define GPUBLASLT_EPILOGUE 2
@@ -75,6 +77,15 @@
 #define GPUBLASLT_BATCH_COUNT 0
 #define GPUBLASLT_BATCH_STRIDE 1
 #define GPUBLASLT_WORKSPACE_BYTES 1
+#define GPUBLASLT_ALGORITHM_WORDS 3
+#define GPUBLASLT_A_SCALE_POINTER 5
+#define GPUBLASLT_B_SCALE_POINTER 6
+#define GPUBLASLT_A_SCALE_MODE -1
+#define GPUBLASLT_B_SCALE_MODE -1
+#define GPUBLASLT_ALIGN_A -1
+#define GPUBLASLT_ALIGN_B -1
+#define GPUBLASLT_ALIGN_C -1
+#define GPUBLASLT_ALIGN_D -1
 #define GPUBLAS_OP_N 111
 #define GPUBLAS_OP_T 112
 
@@ -88,6 +99,32 @@
 #define gpurtcGetProgramLog hiprtcGetProgramLog
 #define gpurtcDestroyProgram hiprtcDestroyProgram
 #define GPU_RTC_ARCH ""
+
+// Attention as a graph of ops.
+#define GPU_DNN_LIBRARIES ""
+#define gpudnnCreate none
+#define gpudnnDestroy none
+#define gpudnnSetStream none
+#define gpudnnGetVersion none
+#define gpudnnBackendCreateDescriptor none
+#define gpudnnBackendDestroyDescriptor none
+#define gpudnnBackendSetAttribute none
+#define gpudnnBackendGetAttribute none
+#define gpudnnBackendFinalize none
+#define gpudnnBackendExecute none
+
+// Profiler: kernels with their times.
+#define GPU_PROFILER_LIBRARIES ""
+#define gpuprofActivityRegisterCallbacks none
+#define gpuprofActivityEnable none
+#define gpuprofActivityDisable none
+#define gpuprofActivityFlushAll none
+#define gpuprofActivityGetNextRecord none
+#define gpuprofActivityGetNumDroppedRecords none
+#define gpuprofActivityPushExternalCorrelationId none
+#define gpuprofActivityPopExternalCorrelationId none
+#define gpuprofGetTimestamp none
+#define gpuprofGetResultString none
 
 // Management: power, energy, clocks.
 #define GPU_SMI_LIBRARIES "librocm_smi64.so.7", "librocm_smi64.so.1"

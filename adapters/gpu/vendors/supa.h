@@ -68,6 +68,8 @@
 #define gpublasLtMatmulPreferenceDestroy none
 #define gpublasLtMatmulAlgoGetHeuristic none
 #define gpublasLtMatmul none
+#define gpublasLtMatmulAlgoCheck none
+#define gpublasLtGetVersion none
 #define GPUBLASLT_TRANSA -1
 #define GPUBLASLT_TRANSB -1
 #define GPUBLASLT_EPILOGUE -1
@@ -76,6 +78,15 @@
 #define GPUBLASLT_BATCH_COUNT -1
 #define GPUBLASLT_BATCH_STRIDE -1
 #define GPUBLASLT_WORKSPACE_BYTES -1
+#define GPUBLASLT_ALGORITHM_WORDS 8
+#define GPUBLASLT_A_SCALE_POINTER -1
+#define GPUBLASLT_B_SCALE_POINTER -1
+#define GPUBLASLT_A_SCALE_MODE -1
+#define GPUBLASLT_B_SCALE_MODE -1
+#define GPUBLASLT_ALIGN_A -1
+#define GPUBLASLT_ALIGN_B -1
+#define GPUBLASLT_ALIGN_C -1
+#define GPUBLASLT_ALIGN_D -1
 #define GPUBLAS_OP_N -1
 #define GPUBLAS_OP_T -1
 
@@ -89,6 +100,32 @@
 #define gpurtcGetProgramLog none
 #define gpurtcDestroyProgram none
 #define GPU_RTC_ARCH ""
+
+// Attention as a graph of ops.
+#define GPU_DNN_LIBRARIES ""
+#define gpudnnCreate none
+#define gpudnnDestroy none
+#define gpudnnSetStream none
+#define gpudnnGetVersion none
+#define gpudnnBackendCreateDescriptor none
+#define gpudnnBackendDestroyDescriptor none
+#define gpudnnBackendSetAttribute none
+#define gpudnnBackendGetAttribute none
+#define gpudnnBackendFinalize none
+#define gpudnnBackendExecute none
+
+// Profiler: kernels with their times.
+#define GPU_PROFILER_LIBRARIES ""
+#define gpuprofActivityRegisterCallbacks none
+#define gpuprofActivityEnable none
+#define gpuprofActivityDisable none
+#define gpuprofActivityFlushAll none
+#define gpuprofActivityGetNextRecord none
+#define gpuprofActivityGetNumDroppedRecords none
+#define gpuprofActivityPushExternalCorrelationId none
+#define gpuprofActivityPopExternalCorrelationId none
+#define gpuprofGetTimestamp none
+#define gpuprofGetResultString none
 
 // Management: power, energy, clocks.
 #define GPU_SMI_LIBRARIES "libbiren-ml.so.1", "libbiren-ml.so"

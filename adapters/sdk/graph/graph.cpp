@@ -210,7 +210,9 @@ Model read_model(const assay_program_desc& desc) {
   if (desc.struct_size < sizeof(assay_program_desc)) invalid("the program description is too short");
   if (desc.n_ops == 0 || desc.ops == nullptr || desc.tensors == nullptr) invalid("a program without ops");
   if (desc.accumulate != nullptr && std::string(desc.accumulate) != "f32" && *desc.accumulate != '\0') {
-    unsupported("accumulation in " + std::string(desc.accumulate) + ": this adapter accumulates in f32");
+    const std::string asked = desc.accumulate;
+    if (asked == "tf32") unsupported("products in tf32: this adapter multiplies f32 as f32");
+    unsupported("accumulation in " + asked + ": this adapter accumulates in f32");
   }
   Model model;
   model.n_scalars = desc.n_scalars;

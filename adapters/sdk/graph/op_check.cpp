@@ -137,6 +137,7 @@ void OpCheck::argmax() const {
 
 void OpCheck::quantize() const {
   activation(in(0), "x must be f32, bf16 or f16");
+  can(out(0).host_dtype != ASSAY_F8E4M3, "this adapter quantises to i8, not to f8e4m3");
   need(out(0).host_dtype == ASSAY_I8 && out(0).rows == in(0).rows && out(0).cols == in(0).cols, "q is not I8 [M,K]");
   need(out(1).host_dtype == ASSAY_F32 && out(1).elements() == static_cast<uint64_t>(in(0).rows),
        "scale is not F32 [M,1]");

@@ -97,8 +97,26 @@ TEST_F(CaseRun, AnHonestNoIsUnsupported) {
 }
 
 TEST_F(CaseRun, ColdRunsAreRefusedAndNotFaked) {
-  job_.policy.cold = true;
-  ends_as(run(), "unsupported", "cold runs are not supported");
+  Case c = tiny_case(StepKind::kDecode, 1, 1, 4);
+  c.cold = true;
+  const Record r = run(c);
+  EXPECT_EQ(r.status, "unsupported");
+  EXPECT_THAT(r.reason, HasSubstr("cold: the adapter can't flush the device's caches"));
+}
+
+TEST_F(CaseRun, AColdRunFlushesBeforeEachStep) {
+  adapter_.flushes = true;
+  const Record warm = run();
+  EXPECT_EQ(adapter_.behaviour.flushed, 0u);
+  Case c = tiny_case(StepKind::kDecode, 1, 1, 4);
+  c.cold = true;
+  const Record r = run(c);
+  EXPECT_EQ(r.status, "ok") << r.reason;
+  EXPECT_EQ(r.case_id, "decode/tiny/f32/b1/c4/cold");
+  EXPECT_NE(r.case_hash, warm.case_hash) << "cold and warm are not the same work";
+  EXPECT_GE(adapter_.behaviour.flushed, r.samples.host_ns.size() + r.stop.warmup_steps);
+  EXPECT_THAT(r.timing_truth.at("slope"), HasSubstr("only the first is cold"));
+  EXPECT_THAT(r.energy.reason, StartsWith("cold: the flushing"));
 }
 
 TEST_F(CaseRun, ADeviceThatIsNotThereFails) {

@@ -49,6 +49,7 @@ struct FakeBehaviour {
   std::function<assay_status(uint32_t tensor)> write, read;
   std::function<Status(const Graph&)> prepare;
   bool computes = true;
+  mutable uint64_t flushed = 0;  // calls of flush_caches
   uint64_t memory_bytes = 0;
 };
 
@@ -88,6 +89,10 @@ class FakeProgram : public Program {
     }
     if (behaviour_.time) behaviour_.time(graph_, args_, result);
     if (behaviour_.computes) compute();
+    return ASSAY_OK;
+  }
+  assay_status flush_caches() override {
+    ++behaviour_.flushed;
     return ASSAY_OK;
   }
   [[nodiscard]] Error last_error(const char* call, assay_status status) const override {
@@ -159,7 +164,10 @@ class FakeAdapter : public Adapter {
   }
   [[nodiscard]] const assay_program_table* program_table() const override {
     static const assay_program_table kTable{};
-    return has_programs ? &kTable : nullptr;
+    static assay_program_table flushing{};
+    flushing.struct_size = sizeof(flushing);
+    flushing.flush_caches = [](assay_program*) -> assay_status { return ASSAY_OK; };
+    return !has_programs ? nullptr : flushes ? &flushing : &kTable;
   }
   [[nodiscard]] const assay_telemetry_table* telemetry_table() const override { return nullptr; }
   [[nodiscard]] Status supports(const Graph& graph, uint32_t /*device*/) override {
@@ -175,7 +183,7 @@ class FakeAdapter : public Adapter {
   }
 
   FakeBehaviour behaviour;
-  bool has_programs = true;
+  bool has_programs = true, flushes = false;
 };
 
 // Multiplies what the op named so wrote.

@@ -24,7 +24,6 @@ Job job() {
   j.form = "full";
   j.policy.percentiles = {0.5, 0.999};
   j.policy.time_limit_s = 2.5;
-  j.policy.cold = true;
   j.seed = UINT64_MAX;
   j.threads = 3;
   j.check_numerics = false;
@@ -41,7 +40,6 @@ TEST(JobLine, SurvivesTheWay) {
   EXPECT_EQ(back->device, "cpu:1");
   EXPECT_EQ(back->policy.percentiles, job().policy.percentiles);
   EXPECT_EQ(back->policy.time_limit_s, 2.5);
-  EXPECT_TRUE(back->policy.cold);
   EXPECT_EQ(back->seed, UINT64_MAX);
   EXPECT_FALSE(back->check_numerics);
   EXPECT_EQ(back->options, job().options);

@@ -8,15 +8,6 @@ namespace {
 
 using testing::HasSubstr;
 
-Graph product_graph(int64_t n) {
-  Graph g;
-  g.tensors = {{"x", ASSAY_F32, ASSAY_ROLE_INPUT, {16, n}, -1, 0, {}},
-               {"w", ASSAY_F32, ASSAY_ROLE_WEIGHT, {n, n}, -1, 0, {}},
-               {"y", ASSAY_F32, ASSAY_ROLE_OUTPUT, {16, n}, -1, 0, {}}};
-  g.ops = {{ASSAY_OP_MATMUL, "product", -1, {0, 1}, {2}, {}, ASSAY_NO_SCALAR, nullptr, 0}};
-  return g;
-}
-
 TEST(Faults, NoDriverIsSaid) {
   if (dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) != nullptr) GTEST_SKIP() << "this machine has a driver";
   const std::string library = std::string(ASSAY_BINARY_DIR) + "/lib/assay/adapters/libassay_cuda.so";
@@ -66,6 +57,19 @@ TEST(Faults, ALostDeviceFailsTheStep) {
   ASSERT_EQ((*program)->submit(&args, &run), ASSAY_OK);
   EXPECT_EQ((*program)->wait(run, &result), ASSAY_DEVICE_LOST);
   EXPECT_THAT((*program)->last_error("wait", ASSAY_DEVICE_LOST).message, HasSubstr("the device is lost"));
+}
+
+TEST(Cold, AFlushWritesTwiceTheCacheOutsideTheStep) {
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda", {{"products", "own"}});
+  ASSERT_TRUE(adapter.ok());
+  ASSERT_TRUE(ASSAY_HAS((*adapter)->program_table(), assay_program_table, flush_caches));
+  Result<std::unique_ptr<Program>> program = (*adapter)->prepare(product_graph(64), 0);
+  ASSERT_TRUE(program.ok()) << program.error().message;
+  const int64_t before = standin("cuda", "allocated"), written = standin("cuda", "set_bytes");
+  ASSERT_EQ((*program)->flush_caches(), ASSAY_OK);
+  ASSERT_EQ((*program)->flush_caches(), ASSAY_OK);
+  EXPECT_EQ(standin("cuda", "allocated") - before, 2 << 20) << "twice the stand-in's L2 of 1 MiB, once";
+  EXPECT_EQ(standin("cuda", "set_bytes") - written, 2 * (2 << 20)) << "done before the step begins";
 }
 
 TEST(Faults, NumbersOfAStandinAreSimulated) {

@@ -49,10 +49,9 @@ TEST(Vendors, NoPrefixButTheVendorsOwn) {
 // Where the toolkit is installed, each function of ours must be one of its libraries'.
 TEST(Vendors, NvidiasLibrariesHaveTheNames) {
   const std::string toolkit = "/usr/local/cuda/lib64/";
-  const std::map<std::string, std::string> library{{"cuda", "libcudart.so.13"},
-                                                   {"cu", "stubs/libcuda.so"},
-                                                   {"cublasLt", "libcublasLt.so.13"},
-                                                   {"nvrtc", "libnvrtc.so.13"}};
+  const std::map<std::string, std::string> library{{"cuda", "libcudart.so.13"},       {"cu", "stubs/libcuda.so"},
+                                                   {"cublasLt", "libcublasLt.so.13"}, {"cupti", "libcupti.so.13"},
+                                                   {"cudnn", "libcudnn.so.9"},        {"nvrtc", "libnvrtc.so.13"}};
   if (!std::ifstream(toolkit + "libcudart.so.13")) GTEST_SKIP() << "no CUDA toolkit here";
   int checked = 0;
   for (const auto& [neutral, name] : defines("cuda")) {

@@ -91,6 +91,26 @@ TEST_F(OnStandin, ProductsInOwnKernels) {
   }
 }
 
+TEST_F(OnStandin, EightBitFloatsWithoutScalesInTheLibrary) {
+  const Setting none("outer_scales", 0);
+  ModelShape model = llama();
+  model.hidden = model.ffn = 128;
+  passes(case_of(model, "fp8_w8a8", StepKind::kPrefill, 1, 20, 3));
+  passes(case_of(model, "fp8_w8a8", StepKind::kPrefill, 1, 20, 3), {{"products", "own"}});
+}
+
+TEST_F(OnStandin, AttentionByTheLibrary) {
+  const Setting slow("kernel_ns", 1'000'000'000);  // so that the library is taken
+  const Adapter::Options options{{"attention", "fastest"}};
+  for (const char* dtype : {"bf16", "f16"}) {
+    passes(case_of(llama(), dtype, StepKind::kPrefill, 2, 20, 13), options);
+    passes(case_of(llama(), dtype, StepKind::kDecode, 3, 1, 40), options);
+    Case c = plain::small_case(plain::small_shape(TextStream::kCross), StepKind::kDit);
+    c.dtype = dtype;
+    passes(c, options);
+  }
+}
+
 TEST_F(OnStandin, ManySplitsOfOneLongCache) {
   passes(case_of(llama(), "bf16", StepKind::kDecode, 1, 1, 2100));
   passes(case_of(llama(), "f32", StepKind::kDecode, 3, 1, 700));

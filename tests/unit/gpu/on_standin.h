@@ -16,6 +16,9 @@ inline std::string folder(const std::string& vendor) { return std::string(ASSAY_
 
 inline Result<std::unique_ptr<Adapter>> open(const std::string& vendor, Adapter::Options options = {}) {
   options.emplace_back("libraries", folder(vendor));
+  options.emplace_back("cache_dir", "off");  // where the test gives none: nothing of the user's is touched
+  options.emplace_back("search", "1");
+  options.emplace_back("attention", "own");
   return Adapter::open(std::string(ASSAY_BINARY_DIR) + "/lib/assay/adapters/libassay_" + vendor + ".so", options);
 }
 
@@ -29,6 +32,15 @@ inline int64_t standin(const std::string& vendor, const char* key, int64_t value
     return -1;
   }
   return set(key, value);
+}
+
+inline Graph product_graph(int64_t n) {
+  Graph g;
+  g.tensors = {{"x", ASSAY_F32, ASSAY_ROLE_INPUT, {16, n}, -1, 0, {}},
+               {"w", ASSAY_F32, ASSAY_ROLE_WEIGHT, {n, n}, -1, 0, {}},
+               {"y", ASSAY_F32, ASSAY_ROLE_OUTPUT, {16, n}, -1, 0, {}}};
+  g.ops = {{ASSAY_OP_MATMUL, "product", -1, {0, 1}, {2}, {}, ASSAY_NO_SCALAR, nullptr, 0}};
+  return g;
 }
 
 class Setting {

@@ -48,12 +48,46 @@ void adds_up(const ProfileRun& run) {
   EXPECT_EQ(run.dropped, 0U);
 }
 
-TEST(Profile, OnAStandin) {
-  Result<std::unique_ptr<Adapter>> adapter = open("cuda");
+void profiled_on_standin(const Case& c, const Adapter::Options& options, ProfileRun* run) {
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda", options);
   ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  profiled(**adapter, c, run);
+  adds_up(*run);
+}
+
+// By CUPTI kernels have their own names, also those of a graph; by events they have the adapter's.
+TEST(Profile, OnAStandin) {
   ProfileRun run;
-  profiled(**adapter, product_case(), &run);
-  adds_up(run);
+  profiled_on_standin(product_case(), {}, &run);
+  ASSERT_EQ(run.last.size(), 1U);
+  EXPECT_EQ(run.last.front().name, "standin_product");
+  profiled_on_standin(product_case(), {{"profiler", "events"}}, &run);
+  EXPECT_EQ(run.last.front().name, "product");
+  const Setting busy("profiler_busy", 1);
+  profiled_on_standin(product_case(), {}, &run);
+  EXPECT_EQ(run.last.front().name, "product") << "the profiler refused: by events";
+}
+
+// The nodes of a graph find their ops: each op's kernels are the same by both ways.
+TEST(Profile, GraphNodesFindTheirOps) {
+  Case c;
+  c.suite = "ceilings";
+  c.kind = StepKind::kCopy;
+  c.buffer_bytes = 3 << 12;
+  for (const char* dtype : {"f32", "bf16"}) {
+    c.dtype = dtype;
+    ProfileRun run;
+    profiled_on_standin(c, {}, &run);
+    EXPECT_EQ(run.last.front().name, "add");
+  }
+  Case step = product_case();
+  step.dtype = "int8_w8a8";
+  ProfileRun by_records, by_events;
+  profiled_on_standin(step, {}, &by_records);
+  profiled_on_standin(step, {{"profiler", "events"}}, &by_events);
+  EXPECT_EQ(by_records.op_calls, by_events.op_calls);
+  ASSERT_EQ(by_records.last.size(), 2U);
+  EXPECT_EQ(by_records.last[1].name, "scale_sums");
 }
 
 TEST(Profile, OnTheCpu) {

@@ -121,6 +121,18 @@ TEST(ReferenceOp, QuantizeRoundsTiesToEven) {
   expect_near(out[1], {1, 1});
 }
 
+// max 448: scale 1. From 16 on codes lie 2 apart, from 256 on 32, below 2^-6 they are multiples of 2^-9; 17, 19, -27, 2^-10
+// and 1.5 * 2^-9 are ties and go to the even fraction: 16, 20, -28, 0, 2^-8. 300 / 32 = 9.4.
+TEST(ReferenceOp, QuantizeToE4m3) {
+  OneOp t;
+  const uint32_t x = t.add({1, 8}, {448, 17, 19, -27, 0x1p-10, 1.5 * 0x1p-9, 300, 0});
+  const uint32_t q = t.result({1, 8}), s = t.result({1, 1});
+  t.graph.tensors[q].dtype = ASSAY_F8E4M3;
+  const auto out = t.run(ASSAY_OP_QUANTIZE, {x}, {q, s});
+  expect_near(out[0], {448, 16, 20, -28, 0, 0x1p-8, 288, 0});
+  expect_near(out[1], {1});
+}
+
 TEST(ReferenceOp, WrongShapesNameOpAndExpectation) {
   OneOp t;
   const uint32_t x = t.add({1, 2}, {1, 2}), w = t.add({2, 3}, {1, 2, 3, 4, 5, 6});

@@ -42,6 +42,25 @@ TEST(Case, HashFollowsTheWorkNotTheFile) {
   EXPECT_NE(c.hash(), before);
 }
 
+TEST(Case, ColdIsOtherWork) {
+  for (Case c : catalogue().suites().front().quick_cases) {
+    const std::string id = c.id(), before = c.hash();
+    c.cold = true;
+    EXPECT_EQ(c.id(), id + "/cold");
+    EXPECT_NE(c.hash(), before);
+    const Result<Case> back = case_from_json(c.to_json(), "job");
+    ASSERT_TRUE(back.ok()) << back.error().message;
+    EXPECT_TRUE(back->cold);
+  }
+  const char* text =
+      R"({"name": "x", "version": 1, "title": "t", "question": "q", "full": {"cases": []}, "quick": {"cases":
+    [{"kind": "read", "dtypes": ["f32"], "cache": "cold", "buffer_bytes": [1048576]},
+     {"kind": "vae-tile", "dtypes": ["f32"], "cache": "hot", "video_models": ["x"], "tiles": [[1, 8, 8]]}]}})";
+  const Result<Suite> suite = parse_suite(text, "x.json", {});
+  ASSERT_FALSE(suite.ok());
+  EXPECT_NE(suite.error().message.find("hot"), std::string::npos) << suite.error().message;
+}
+
 TEST(Case, FaultyJsonIsRefused) {
   Case c;
   c.suite = "decode";

@@ -1,0 +1,32 @@
+#include <map>
+
+#include "adapters/gpu/activity.h"
+
+namespace assay::gpu {
+
+std::vector<OpSpan> spans_of(const std::vector<ActivityRecord>& records, uint64_t* left_out) {
+  std::vector<OpSpan> out;
+  std::map<uint64_t, std::vector<const ActivityRecord*>> launches;
+  for (const ActivityRecord& r : records) {
+    if (r.launch != 0) {
+      launches[r.launch].push_back(&r);
+    } else if (r.call != 0) {
+      out.push_back({static_cast<uint32_t>(r.call - 1), r.name, r.begin_ns, r.end_ns});
+    }
+  }
+  const std::vector<OpSpan> calls = out;
+  for (const auto& [launch, nodes] : launches) {
+    bool same = nodes.size() == calls.size();
+    for (size_t i = 0; same && i < nodes.size(); ++i) same = nodes[i]->name == calls[i].name;
+    if (!same) {
+      ++*left_out;
+      continue;
+    }
+    for (size_t i = 0; i < nodes.size(); ++i) {
+      out.push_back({calls[i].op, calls[i].name, nodes[i]->begin_ns, nodes[i]->end_ns});
+    }
+  }
+  return out;
+}
+
+}  // namespace assay::gpu

@@ -1,0 +1,14 @@
+// Memory filled for timing.
+#pragma once
+
+#include <cstdint>
+
+#include "adapters/gpu/runtime.h"
+
+namespace assay::gpu {
+
+// Random finite numbers of about one, as weights and activations have them: zeros would draw less power and flatter
+// whatever is hot. dtype: floats, 8-bit floats, i8. Waits until it is done.
+void fill_randomly(const Runtime& runtime, void* stream, void* to, uint32_t dtype, int64_t elements);
+
+}  // namespace assay::gpu

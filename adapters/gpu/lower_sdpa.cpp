@@ -1,0 +1,202 @@
+// Attention by the vendor's library where it has a plan for the shape: timed against the own kernels when a program is
+// prepared, compared with them, and taken where it is faster.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+
+#include "adapters/gpu/fill.h"
+#include "adapters/gpu/lower.h"
+
+namespace assay::gpu {
+
+using namespace assay_gpu;
+
+namespace {
+
+constexpr uint64_t kComparedBytes = uint64_t{64} << 20;  // of y, at most
+constexpr double kAgree = 1e-2;  // relative difference by norm, as metrics allow 16-bit elements
+constexpr int kRounds = 3;
+
+double value_of(uint16_t code, bool bf16) {
+  if (bf16) {
+    const uint32_t bits = static_cast<uint32_t>(code) << 16;
+    float out = 0;
+    std::memcpy(&out, &bits, sizeof(out));
+    return out;
+  }
+  const int exponent = code >> 10 & 31, fraction = code & 1023;
+  const double magnitude = exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25);
+  if (exponent == 31) return NAN;
+  return (code & 0x8000) != 0 ? -magnitude : magnitude;
+}
+
+// |a - b| / |b|; not a number where either has none.
+double difference(const std::vector<uint16_t>& a, const std::vector<uint16_t>& b, bool bf16) {
+  double squares = 0, norm = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double x = value_of(a[i], bf16), y = value_of(b[i], bf16);
+    squares += (x - y) * (x - y);
+    norm += y * y;
+  }
+  return std::sqrt(squares / norm);
+}
+
+std::string milliseconds(double ms) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.3g ms", ms);
+  return text;
+}
+
+// Runs calls on a stream of its own and takes their time by events.
+class Trial {
+ public:
+  explicit Trial(const Runtime& runtime)
+      : runtime_(runtime), stream_(make_stream(runtime)), from_(make_event(runtime)), to_(make_event(runtime)) {}
+  [[nodiscard]] void* stream() const { return stream_.get(); }
+  void wait() const { runtime_.check(runtime_.StreamSynchronize(stream_.get()), "trial"); }
+
+  double ms(const std::vector<Call>& calls) const {
+    runtime_.check(runtime_.EventRecord(from_.get(), stream_.get()), "event");
+    for (const Call& call : calls) call.run(stream_.get());
+    runtime_.check(runtime_.EventRecord(to_.get(), stream_.get()), "event");
+    runtime_.check(runtime_.EventSynchronize(to_.get()), "trial");
+    float out = 0;
+    runtime_.check(runtime_.EventElapsedTime(&out, from_.get(), to_.get()), "elapsed time");
+    return out;
+  }
+  [[nodiscard]] std::vector<uint16_t> read(const Slot& slot) const {
+    std::vector<uint16_t> out(std::min(slot.bytes(), kComparedBytes) / 2);
+    runtime_.check(runtime_.MemcpyAsync(out.data(), slot.data, out.size() * 2, kDeviceToHost, stream_.get()), "read");
+    wait();
+    return out;
+  }
+
+ private:
+  const Runtime& runtime_;
+  Handle stream_, from_, to_;
+};
+
+}  // namespace
+
+bool Lower::sdpa_shape(const AttentionArgs& a, SdpaShape* s) const {
+  const Slot &q = in(0), &k = in(1), &v = in(2);
+  const bool same = (q.dtype == ASSAY_BF16 || q.dtype == ASSAY_F16) && q.dtype == k.dtype && q.dtype == v.dtype &&
+                    q.dtype == out(0).dtype;
+  // Rows and what they begin with must lie at 16 bytes.
+  const bool eights = (q.cols | a.q_col | k.cols | a.col_k | v.cols | a.col_v | a.dim_qk | a.dim_v) % 8 == 0;
+  const bool causal = a.mask == ASSAY_MASK_CAUSAL;
+  const bool whole = a.mask == ASSAY_MASK_CROSS || (a.mask == ASSAY_MASK_FULL && a.slots == a.tokens);
+  if (plan_.sdpa == nullptr || !same || !eights || !(causal || whole) || a.dim_rope > 0 || op_.has_in(4)) return false;
+  *s = {q.dtype,
+        a.rows / a.tokens,
+        a.heads,
+        a.kv_heads,
+        a.tokens,
+        a.slots,
+        a.dim_qk,
+        a.dim_v,
+        q.cols,
+        k.cols,
+        v.cols,
+        causal,
+        static_cast<float>(a.scale)};
+  return true;
+}
+
+// Of every sequence how many queries and keys it has now, for the ops that ask alike once in a step.
+SdpaOperands Lower::sequence_lengths(const AttentionArgs& a, std::vector<Call>* calls) {
+  const int64_t batch = a.rows / a.tokens;
+  const std::string key =
+      std::to_string(op_.scalar_slot) + " " + std::to_string(a.tokens) + " " + std::to_string(batch);
+  const uint64_t each = (static_cast<uint64_t>(batch) * 4 + 255) / 256 * 256;
+  const auto known = plan_.lengths_at.emplace(key, plan_.lengths_bytes);
+  if (known.second) plan_.lengths_bytes += 2 * each;
+  SdpaOperands out;
+  if (plan_.dry) return out;
+  out.queries = reinterpret_cast<int32_t*>(plan_.lengths + known.first->second);
+  out.keys = reinterpret_cast<int32_t*>(plan_.lengths + known.first->second + each);
+  const size_t before = plan_.calls.size();
+  launch("sequence_lengths", flat(batch, 1), LengthArgs{a.pos, out.queries, out.keys, batch, a.tokens});
+  calls->assign(plan_.calls.begin() + static_cast<std::ptrdiff_t>(before), plan_.calls.end());
+  plan_.calls.resize(before);
+  return out;
+}
+
+// The own kernels' calls stand behind `first`; the library's take their place where they are the better.
+void Lower::attention_by_library(const AttentionArgs& a, size_t first) {
+  SdpaShape shape;
+  uint64_t bytes = 0;
+  if (!sdpa_shape(a, &shape) || !plan_.sdpa->takes(shape, &bytes)) {
+    if (!plan_.dry) plan_.note("attention: own kernel");
+    return;
+  }
+  std::vector<Call> lengths;
+  SdpaOperands o = shape.causal ? sequence_lengths(a, &lengths) : SdpaOperands{};
+  o.workspace = workspace(bytes);
+  o.stats = reinterpret_cast<float*>(workspace(static_cast<uint64_t>(a.rows * a.heads) * 4));
+  if (plan_.dry) return;
+  const auto at = [](const Slot& slot, int64_t col) { return slot.data + 2 * col; };
+  o.q = at(in(0), a.q_col);
+  o.k = at(in(1), a.col_k);
+  o.v = at(in(2), a.col_v);
+  o.y = out(0).data;
+  std::vector<Call> library{{op_.index, "attention", plan_.sdpa->bind(shape, o)}};
+  const std::vector<Call> own(plan_.calls.begin() + static_cast<std::ptrdiff_t>(first), plan_.calls.end());
+  const auto decided = plan_.sdpa_choices->find(sdpa_key(shape));
+  const SdpaChoice& choice =
+      decided != plan_.sdpa_choices->end() ? decided->second : try_both(shape, own, lengths, library);
+  plan_.note(choice.text);
+  if (!choice.library) return;
+  plan_.calls.resize(first);
+  const std::string slot = "lengths " + std::to_string(reinterpret_cast<uintptr_t>(o.keys));
+  if (shape.causal && plan_.lengths_made.insert(slot).second) {
+    plan_.calls.insert(plan_.calls.end(), lengths.begin(), lengths.end());
+  }
+  plan_.calls.push_back(std::move(library.front()));
+}
+
+const SdpaChoice& Lower::try_both(const SdpaShape& shape, const std::vector<Call>& own,
+                                  const std::vector<Call>& lengths, const std::vector<Call>& library) {
+  const Runtime& runtime = *plan_.runtime;
+  const Trial trial(runtime);
+  for (const size_t i : {size_t{0}, size_t{1}, size_t{2}}) {
+    fill_randomly(runtime, trial.stream(), in(i).data, in(i).dtype, in(i).elements());
+  }
+  if (pos() != nullptr) {  // as if the cache were full
+    const int64_t last = shape.slots - shape.tokens;
+    runtime.check(
+        runtime.MemcpyAsync(plan_.scalars + op_.scalar_slot, &last, sizeof(last), kHostToDevice, trial.stream()),
+        "scalars");
+    trial.wait();
+  }
+  plan_.tried = true;
+  trial.ms(lengths);
+  trial.ms(own);
+  const std::vector<uint16_t> expected = trial.read(out(0));
+  trial.ms(library);
+  const double apart = difference(trial.read(out(0)), expected, shape.dtype == ASSAY_BF16);
+  std::vector<double> by_own, by_library;
+  for (int round = 0; round < kRounds; ++round) {
+    by_own.push_back(trial.ms(own));
+    by_library.push_back(trial.ms(library));
+  }
+  std::sort(by_own.begin(), by_own.end());
+  std::sort(by_library.begin(), by_library.end());
+  const double mine = by_own[kRounds / 2], theirs = by_library[kRounds / 2];
+  const std::string what = "attention of " + std::to_string(shape.tokens) + " queries and " +
+                           std::to_string(shape.slots) + " keys of " + std::to_string(shape.dim_qk) + ": ";
+  SdpaChoice choice;
+  choice.library = apart <= kAgree && theirs < mine;
+  if (!(apart <= kAgree)) {
+    choice.text = what + "own kernel; " + plan_.sdpa->name() + " gave other values";
+  } else if (choice.library) {
+    choice.text = what + plan_.sdpa->name() + ", " + milliseconds(theirs) + " (own kernel " + milliseconds(mine) + ")";
+  } else {
+    choice.text =
+        what + "own kernel, " + milliseconds(mine) + " (" + plan_.sdpa->name() + " " + milliseconds(theirs) + ")";
+  }
+  return plan_.sdpa_choices->emplace(sdpa_key(shape), std::move(choice)).first->second;
+}
+
+}  // namespace assay::gpu

@@ -1,0 +1,52 @@
+// Attention by the vendor's library of neural-network ops (cuDNN 9), as a graph of products, masks and a softmax that
+// it fuses, through own declarations of its backend interface.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "adapters/gpu/runtime.h"
+
+namespace assay::gpu {
+
+// q [B*T, q_row] from a column on, heads side by side; k and v [B, S, KH, k_row or v_row] likewise; y [B*T, H*DV]. All
+// of one dtype, f16 or bf16. All S keys are seen, or with `causal` key j of query i where j < keys[b] and j <= i +
+// keys[b] - T.
+struct SdpaShape {
+  uint32_t dtype = 0;
+  int64_t batch = 1, heads = 1, kv_heads = 1, tokens = 1, slots = 1, dim_qk = 0, dim_v = 0;
+  int64_t q_row = 0, k_row = 0, v_row = 0;
+  bool causal = false;
+  float scale = 1;
+};
+
+std::string sdpa_key(const SdpaShape& shape);  // of all but the scale
+
+// What timing decided for a shape, and how that is told.
+struct SdpaChoice {
+  bool library = false;
+  std::string text;
+};
+
+struct SdpaOperands {
+  void *q = nullptr, *k = nullptr, *v = nullptr, *y = nullptr;  // 16-byte aligned
+  int32_t *queries = nullptr, *keys = nullptr;                  // causal, [B] each: T, and how many keys there are
+  float* stats = nullptr;                                       // not causal, [B, H, T]: written, of no use
+  void* workspace = nullptr;
+};
+
+class Sdpa {
+ public:
+  // nullptr and the reason in `why` where the library can't be loaded. The device must be the present one.
+  static std::unique_ptr<Sdpa> load(const Runtime& runtime, std::string* why);
+  virtual ~Sdpa() = default;
+  // Whether the library has a plan for it; plans are kept. `workspace`: bytes that it needs.
+  virtual bool takes(const SdpaShape& shape, uint64_t* workspace) = 0;
+  // A call bound to its tensors, of a shape that it takes.
+  virtual std::function<void(void* stream)> bind(const SdpaShape& shape, const SdpaOperands& operands) = 0;
+  [[nodiscard]] virtual std::string name() const = 0;  // "libcudnn.so.9 9.19.0"
+};
+
+}  // namespace assay::gpu

@@ -1,0 +1,117 @@
+// Which of the product library's algorithms runs: the fastest by timing, remembered in a file that is checked.
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/unit/gpu/on_standin.h"
+
+namespace assay::gpu_test {
+namespace {
+
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+struct Ran {
+  int64_t algorithm = -1;
+  std::string executed;
+};
+
+class Search : public testing::Test {
+ protected:
+  void SetUp() override { fs::remove_all(folder_); }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  // The stand-in's algorithms 0 to 3 are equal but for `fast`, which takes 50 ms less of the device's time.
+  Ran run(int64_t fast, const std::string& search = "8") {
+    const Setting setting("fast_algorithm", fast);
+    Ran out;
+    Result<std::unique_ptr<Adapter>> adapter = open("cuda", {{"cache_dir", folder_.string()}, {"search", search}});
+    if (!adapter.ok()) {
+      ADD_FAILURE() << adapter.error().message;
+      return out;
+    }
+    Result<std::unique_ptr<Program>> program = (*adapter)->prepare(product_graph(64), 0);
+    if (!program.ok()) {
+      ADD_FAILURE() << program.error().message;
+      return out;
+    }
+    std::vector<float> y(16 * 64, 1);
+    EXPECT_TRUE((*program)->read(2, 0, y.data(), y.size() * sizeof(float)).ok());
+    EXPECT_EQ(y, std::vector<float>(y.size(), 0)) << "timing left its traces";
+    const assay_run_args args{sizeof(args), 1, nullptr};
+    assay_run* handle = nullptr;
+    assay_run_result result{};
+    result.struct_size = sizeof(result);
+    EXPECT_EQ((*program)->submit(&args, &handle), ASSAY_OK);
+    EXPECT_EQ((*program)->wait(handle, &result), ASSAY_OK);
+    out.algorithm = standin("cuda", "last_algorithm");
+    out.executed = (*program)->info().executed;
+    return out;
+  }
+
+  [[nodiscard]] std::string text() const {
+    std::ifstream in(file_);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  void write(const std::string& text) const { std::ofstream(file_) << text; }
+
+  const fs::path folder_ = fs::temp_directory_path() / ("assay-products-" + std::to_string(getpid()));
+  const fs::path file_ = folder_ / "cuda_products.tsv";
+};
+
+TEST_F(Search, TheFastestIsChosenAndRemembered) {
+  const Ran first = run(2);
+  EXPECT_EQ(first.algorithm, 2);
+  EXPECT_THAT(first.executed, HasSubstr("1 by the fastest of up to 8 algorithms timed before"));
+  EXPECT_THAT(text(), HasSubstr("stand-in of NVIDIA; runtime 13.0, driver 13.0; libcublasLt.so.13 13.1.1\t"));
+
+  const Ran second = run(1);  // another is the fastest now, which nobody times again
+  EXPECT_EQ(second.algorithm, 2);
+  EXPECT_THAT(second.executed, HasSubstr("1 by one timed earlier (" + file_.string() + ")"));
+
+  const Ran untimed = run(1, "1");
+  EXPECT_EQ(untimed.algorithm, 0);
+  EXPECT_THAT(untimed.executed, HasSubstr("1 by the library's first choice, untimed"));
+}
+
+TEST_F(Search, AnotherLibraryTimesAnew) {
+  EXPECT_EQ(run(2).algorithm, 2);
+  {
+    const Setting newer("blaslt_version", 130200);
+    EXPECT_EQ(run(1).algorithm, 1);
+  }
+  EXPECT_EQ(run(3).algorithm, 2) << "the other's line is still there";
+}
+
+TEST_F(Search, BadLinesAreIgnored) {
+  EXPECT_EQ(run(2).algorithm, 2);
+  const std::string good = text();
+  const size_t words = good.rfind('\t', good.rfind('\t', good.rfind('\t') - 1) - 1) + 1;
+  const std::string bad[] = {"not a line\n", good.substr(0, good.size() / 2), std::string(9000, 'x') + "\n",
+                             good.substr(0, words) + "00000000deadbeef" + good.substr(words + 16),  // no algorithm
+                             good.substr(0, words) + "zz" + good.substr(words + 2)};
+  for (const std::string& line : bad) {
+    write(line);
+    const Ran again = run(1);
+    EXPECT_EQ(again.algorithm, 1) << line;
+    EXPECT_THAT(again.executed, HasSubstr("timed before")) << line;
+    EXPECT_EQ(run(3).algorithm, 1) << "not mended: " << line;
+  }
+}
+
+TEST_F(Search, AFolderThatCantBeWrittenDoesNotStopTheRun) {
+  fs::create_directories(folder_.parent_path());
+  std::ofstream(folder_) << "a file where the folder should be";
+  EXPECT_EQ(run(2).algorithm, 2);
+}
+
+TEST_F(Search, ABadNumberOfAlgorithmsIsRefused) {
+  const Result<std::unique_ptr<Adapter>> adapter = open("cuda", {{"search", "many"}});
+  ASSERT_FALSE(adapter.ok());
+  EXPECT_THAT(adapter.error().message, HasSubstr("option search: expected 1 to 64 algorithms, found 'many'"));
+}
+
+}  // namespace
+}  // namespace assay::gpu_test

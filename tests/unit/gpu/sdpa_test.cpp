@@ -1,0 +1,66 @@
+// Attention by the vendor's library: taken where it is faster and right, said in what the program tells of itself.
+#include <gmock/gmock.h>
+
+#include "tests/unit/gpu/on_standin.h"
+
+namespace assay::gpu_test {
+namespace {
+
+using testing::HasSubstr;
+using testing::MatchesRegex;
+
+// 20 queries of 4 heads on 2, before which `slots` - 20 keys may lie.
+Graph attention_graph(int mask, int64_t slots) {
+  Graph g;
+  g.scalars = {"pos"};
+  g.tensors = {{"q", ASSAY_BF16, ASSAY_ROLE_INPUT, {20, 64}, -1, 0, {}},
+               {"k", ASSAY_BF16, ASSAY_ROLE_STATE, {1, slots, 2, 16}, -1, 0, {}},
+               {"v", ASSAY_BF16, ASSAY_ROLE_STATE, {1, slots, 2, 16}, -1, 0, {}},
+               {"y", ASSAY_BF16, ASSAY_ROLE_OUTPUT, {20, 64}, -1, 0, {}}};
+  const double window = mask == ASSAY_MASK_WINDOW ? 8 : 0;
+  std::vector<double> attributes{1, 4, 2, 16, 16, 0.25, static_cast<double>(mask), window, 0};
+  g.ops = {{ASSAY_OP_ATTENTION, "attention", -1, {0, 1, 2}, {3}, std::move(attributes), 0, nullptr, 0}};
+  return g;
+}
+
+std::string executed(const Graph& g, const Adapter::Options& options = {{"attention", "fastest"}}) {
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda", options);
+  if (!adapter.ok()) return adapter.error().message;
+  Result<std::unique_ptr<Program>> program = (*adapter)->prepare(g, 0);
+  return program.ok() ? (*program)->info().executed : program.error().message;
+}
+
+TEST(Sdpa, TheFasterIsTaken) {
+  const Graph g = attention_graph(ASSAY_MASK_CAUSAL, 40);
+  {
+    const Setting slow("kernel_ns", 60'000'000'000);
+    EXPECT_THAT(executed(g), MatchesRegex("attention of 20 queries and 40 keys of 16: libcudnn.so.9 9.19.0, "
+                                          "[0-9.e+]+ ms .own kernel [0-9.e+]+ ms.*"));
+  }
+  {
+    const Setting slow("dnn_ns", 60'000'000'000);
+    EXPECT_THAT(executed(g), MatchesRegex("attention of 20 queries and 40 keys of 16: own kernel, [0-9.e+]+ ms "
+                                          ".libcudnn.so.9 9.19.0 [0-9.e+]+ ms.*"));
+  }
+  EXPECT_THAT(executed(g, {{"attention", "own"}}), HasSubstr("own kernel"));
+}
+
+TEST(Sdpa, WrongValuesAndRefusalsLeaveTheOwnKernel) {
+  const Graph g = attention_graph(ASSAY_MASK_CAUSAL, 40);
+  {
+    const Setting wrong("dnn_wrong", 1);
+    EXPECT_THAT(executed(g), HasSubstr("own kernel; libcudnn.so.9 9.19.0 gave other values"));
+  }
+  const Setting refuse("dnn_refuse", 1);
+  EXPECT_EQ(executed(g), "attention: own kernel");
+}
+
+TEST(Sdpa, OnlyMasksThatTheGraphHas) {
+  EXPECT_THAT(executed(attention_graph(ASSAY_MASK_CROSS, 40)), HasSubstr("libcudnn"));
+  EXPECT_THAT(executed(attention_graph(ASSAY_MASK_FULL, 20)), HasSubstr("libcudnn"));
+  EXPECT_EQ(executed(attention_graph(ASSAY_MASK_FULL, 40)), "attention: own kernel") << "pos + T keys of 40";
+  EXPECT_EQ(executed(attention_graph(ASSAY_MASK_WINDOW, 40)), "attention: own kernel");
+}
+
+}  // namespace
+}  // namespace assay::gpu_test

@@ -1,0 +1,216 @@
+// Our own declarations of NVIDIA's interfaces against its headers, where the toolkit is installed: numbers of
+// attributes and places of fields, which compile or do not. And cuDNN itself, asked whether it knows our graph of
+// attention.
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+
+#include <cstddef>
+
+#include "adapters/gpu/activity_records.h"
+
+#if __has_include(<cublasLt.h>) && __has_include(<cupti.h>) && __has_include(<cudnn.h>)
+#include <cublasLt.h>
+#include <cudnn.h>
+#include <cupti.h>
+
+// With their inner side: what is asked of the library is built here without a device.
+#include "adapters/gpu/library.cpp"
+#include "adapters/gpu/sdpa.cpp"
+
+namespace assay::gpu {
+namespace {
+
+#define ASSAY_SAME(ours, theirs) static_assert((ours) == static_cast<int>(theirs), #theirs)
+ASSAY_SAME(GPUBLASLT_TRANSA, CUBLASLT_MATMUL_DESC_TRANSA);
+ASSAY_SAME(GPUBLASLT_TRANSB, CUBLASLT_MATMUL_DESC_TRANSB);
+ASSAY_SAME(GPUBLASLT_EPILOGUE, CUBLASLT_MATMUL_DESC_EPILOGUE);
+ASSAY_SAME(GPUBLASLT_BIAS_POINTER, CUBLASLT_MATMUL_DESC_BIAS_POINTER);
+ASSAY_SAME(GPUBLASLT_BIAS_TYPE, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE);
+ASSAY_SAME(GPUBLASLT_A_SCALE_POINTER, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER);
+ASSAY_SAME(GPUBLASLT_B_SCALE_POINTER, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER);
+ASSAY_SAME(GPUBLASLT_A_SCALE_MODE, CUBLASLT_MATMUL_DESC_A_SCALE_MODE);
+ASSAY_SAME(GPUBLASLT_B_SCALE_MODE, CUBLASLT_MATMUL_DESC_B_SCALE_MODE);
+ASSAY_SAME(GPUBLASLT_BATCH_COUNT, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT);
+ASSAY_SAME(GPUBLASLT_BATCH_STRIDE, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET);
+ASSAY_SAME(GPUBLASLT_WORKSPACE_BYTES, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES);
+ASSAY_SAME(GPUBLASLT_ALIGN_A, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES);
+ASSAY_SAME(GPUBLASLT_ALIGN_B, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES);
+ASSAY_SAME(GPUBLASLT_ALIGN_C, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES);
+ASSAY_SAME(GPUBLASLT_ALIGN_D, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES);
+static_assert(GPUBLASLT_ALGORITHM_WORDS * 8 == sizeof(cublasLtMatmulAlgo_t));
+// The numbers that products.cpp has of its own.
+ASSAY_SAME(68, CUBLAS_COMPUTE_32F);
+ASSAY_SAME(72, CUBLAS_COMPUTE_32I);
+ASSAY_SAME(77, CUBLAS_COMPUTE_32F_FAST_TF32);
+ASSAY_SAME(28, CUDA_R_8F_E4M3);
+ASSAY_SAME(3, CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F);
+ASSAY_SAME(4, CUBLASLT_EPILOGUE_BIAS);
+
+#define ASSAY_FIELD(Ours, ours, Theirs, theirs) \
+  static_assert(offsetof(activity_records::Ours, ours) == offsetof(Theirs, theirs), #Theirs "." #theirs)
+#define ASSAY_KERNEL_RECORD(Theirs)                        \
+  ASSAY_FIELD(Kernel, start, Theirs, start);               \
+  ASSAY_FIELD(Kernel, end, Theirs, end);                   \
+  ASSAY_FIELD(Kernel, correlation, Theirs, correlationId); \
+  ASSAY_FIELD(Kernel, name, Theirs, name);                 \
+  ASSAY_FIELD(Kernel, graph_node, Theirs, graphNodeId)
+ASSAY_KERNEL_RECORD(CUpti_ActivityKernel9);  // toolkit 12
+ASSAY_KERNEL_RECORD(CUpti_ActivityKernel10);
+ASSAY_FIELD(Memset, start, CUpti_ActivityMemset4, start);
+ASSAY_FIELD(Memset, end, CUpti_ActivityMemset4, end);
+ASSAY_FIELD(Memset, correlation, CUpti_ActivityMemset4, correlationId);
+ASSAY_FIELD(Memset, graph_node, CUpti_ActivityMemset4, graphNodeId);
+ASSAY_FIELD(ExternalCorrelation, external_kind, CUpti_ActivityExternalCorrelation, externalKind);
+ASSAY_FIELD(ExternalCorrelation, external_id, CUpti_ActivityExternalCorrelation, externalId);
+ASSAY_FIELD(ExternalCorrelation, correlation, CUpti_ActivityExternalCorrelation, correlationId);
+ASSAY_SAME(activity_records::kKernel, CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL);
+ASSAY_SAME(activity_records::kMemset, CUPTI_ACTIVITY_KIND_MEMSET);
+ASSAY_SAME(activity_records::kDriver, CUPTI_ACTIVITY_KIND_DRIVER);
+ASSAY_SAME(activity_records::kRuntime, CUPTI_ACTIVITY_KIND_RUNTIME);
+ASSAY_SAME(activity_records::kExternalCorrelation, CUPTI_ACTIVITY_KIND_EXTERNAL_CORRELATION);
+ASSAY_SAME(3, CUPTI_EXTERNAL_CORRELATION_KIND_CUSTOM0);
+ASSAY_SAME(1, CUPTI_ACTIVITY_FLAG_FLUSH_FORCED);
+
+ASSAY_SAME(dnn::kPointwise, CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
+ASSAY_SAME(dnn::kEngineConfig, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+ASSAY_SAME(dnn::kEngineHeuristics, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
+ASSAY_SAME(dnn::kExecutionPlan, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+ASSAY_SAME(dnn::kPointwiseOp, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
+ASSAY_SAME(dnn::kOperationGraph, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
+ASSAY_SAME(dnn::kVariantPack, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
+ASSAY_SAME(dnn::kTensor, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+ASSAY_SAME(dnn::kMatmul, CUDNN_BACKEND_MATMUL_DESCRIPTOR);
+ASSAY_SAME(dnn::kMatmulOp, CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR);
+ASSAY_SAME(dnn::kReduction, CUDNN_BACKEND_REDUCTION_DESCRIPTOR);
+ASSAY_SAME(dnn::kReductionOp, CUDNN_BACKEND_OPERATION_REDUCTION_DESCRIPTOR);
+ASSAY_SAME(dnn::kHandleType, CUDNN_TYPE_HANDLE);
+ASSAY_SAME(dnn::kDataTypeType, CUDNN_TYPE_DATA_TYPE);
+ASSAY_SAME(dnn::kBoolType, CUDNN_TYPE_BOOLEAN);
+ASSAY_SAME(dnn::kInt64Type, CUDNN_TYPE_INT64);
+ASSAY_SAME(dnn::kDoubleType, CUDNN_TYPE_DOUBLE);
+ASSAY_SAME(dnn::kPointerType, CUDNN_TYPE_VOID_PTR);
+ASSAY_SAME(dnn::kHeuristicsModeType, CUDNN_TYPE_HEUR_MODE);
+ASSAY_SAME(dnn::kPointwiseModeType, CUDNN_TYPE_POINTWISE_MODE);
+ASSAY_SAME(dnn::kDescriptorType, CUDNN_TYPE_BACKEND_DESCRIPTOR);
+ASSAY_SAME(dnn::kReductionType, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE);
+ASSAY_SAME(dnn::kPointwiseMode, CUDNN_ATTR_POINTWISE_MODE);
+ASSAY_SAME(dnn::kPointwisePrecision, CUDNN_ATTR_POINTWISE_MATH_PREC);
+ASSAY_SAME(dnn::kPointwiseAxis, CUDNN_ATTR_POINTWISE_AXIS);
+ASSAY_SAME(dnn::kHeuristicsMode, CUDNN_ATTR_ENGINEHEUR_MODE);
+ASSAY_SAME(dnn::kHeuristicsGraph, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH);
+ASSAY_SAME(dnn::kHeuristicsResults, CUDNN_ATTR_ENGINEHEUR_RESULTS);
+ASSAY_SAME(dnn::kPlanConfig, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
+ASSAY_SAME(dnn::kPlanWorkspace, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
+ASSAY_SAME(dnn::kPointwiseDesc, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR);
+ASSAY_SAME(dnn::kPointwiseX, CUDNN_ATTR_OPERATION_POINTWISE_XDESC);
+ASSAY_SAME(dnn::kPointwiseB, CUDNN_ATTR_OPERATION_POINTWISE_BDESC);
+ASSAY_SAME(dnn::kPointwiseY, CUDNN_ATTR_OPERATION_POINTWISE_YDESC);
+ASSAY_SAME(dnn::kPointwiseT, CUDNN_ATTR_OPERATION_POINTWISE_TDESC);
+ASSAY_SAME(dnn::kGraphOps, CUDNN_ATTR_OPERATIONGRAPH_OPS);
+ASSAY_SAME(dnn::kTensorAlignment, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT);
+ASSAY_SAME(dnn::kTensorDataType, CUDNN_ATTR_TENSOR_DATA_TYPE);
+ASSAY_SAME(dnn::kTensorDims, CUDNN_ATTR_TENSOR_DIMENSIONS);
+ASSAY_SAME(dnn::kTensorStrides, CUDNN_ATTR_TENSOR_STRIDES);
+ASSAY_SAME(dnn::kTensorId, CUDNN_ATTR_TENSOR_UNIQUE_ID);
+ASSAY_SAME(dnn::kTensorVirtual, CUDNN_ATTR_TENSOR_IS_VIRTUAL);
+ASSAY_SAME(dnn::kTensorByValue, CUDNN_ATTR_TENSOR_IS_BY_VALUE);
+ASSAY_SAME(dnn::kPackIds, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);
+ASSAY_SAME(dnn::kPackPointers, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS);
+ASSAY_SAME(dnn::kPackWorkspace, CUDNN_ATTR_VARIANT_PACK_WORKSPACE);
+ASSAY_SAME(dnn::kMatmulPrecision, CUDNN_ATTR_MATMUL_COMP_TYPE);
+ASSAY_SAME(dnn::kMatmulPadding, CUDNN_ATTR_MATMUL_PADDING_VALUE);
+ASSAY_SAME(dnn::kMatmulA, CUDNN_ATTR_OPERATION_MATMUL_ADESC);
+ASSAY_SAME(dnn::kMatmulB, CUDNN_ATTR_OPERATION_MATMUL_BDESC);
+ASSAY_SAME(dnn::kMatmulC, CUDNN_ATTR_OPERATION_MATMUL_CDESC);
+ASSAY_SAME(dnn::kMatmulDesc, CUDNN_ATTR_OPERATION_MATMUL_DESC);
+ASSAY_SAME(dnn::kMatmulRows, CUDNN_ATTR_OPERATION_MATMUL_GEMM_M_OVERRIDE_DESC);
+ASSAY_SAME(dnn::kMatmulCols, CUDNN_ATTR_OPERATION_MATMUL_GEMM_N_OVERRIDE_DESC);
+ASSAY_SAME(dnn::kMatmulInner, CUDNN_ATTR_OPERATION_MATMUL_GEMM_K_OVERRIDE_DESC);
+ASSAY_SAME(dnn::kReductionOperator, CUDNN_ATTR_REDUCTION_OPERATOR);
+ASSAY_SAME(dnn::kReductionPrecision, CUDNN_ATTR_REDUCTION_COMP_TYPE);
+ASSAY_SAME(dnn::kReductionX, CUDNN_ATTR_OPERATION_REDUCTION_XDESC);
+ASSAY_SAME(dnn::kReductionY, CUDNN_ATTR_OPERATION_REDUCTION_YDESC);
+ASSAY_SAME(dnn::kReductionDesc, CUDNN_ATTR_OPERATION_REDUCTION_DESC);
+ASSAY_SAME(dnn::kHalf, CUDNN_DATA_HALF);
+ASSAY_SAME(dnn::kInt32, CUDNN_DATA_INT32);
+ASSAY_SAME(dnn::kBfloat16, CUDNN_DATA_BFLOAT16);
+ASSAY_SAME(dnn::kBoolean, CUDNN_DATA_BOOLEAN);
+ASSAY_SAME(dnn::kAdd, CUDNN_POINTWISE_ADD);
+ASSAY_SAME(dnn::kMul, CUDNN_POINTWISE_MUL);
+ASSAY_SAME(dnn::kDiv, CUDNN_POINTWISE_DIV);
+ASSAY_SAME(dnn::kSub, CUDNN_POINTWISE_SUB);
+ASSAY_SAME(dnn::kExp, CUDNN_POINTWISE_EXP);
+ASSAY_SAME(dnn::kLog, CUDNN_POINTWISE_LOG);
+ASSAY_SAME(dnn::kGreaterEqual, CUDNN_POINTWISE_CMP_GE);
+ASSAY_SAME(dnn::kLess, CUDNN_POINTWISE_CMP_LT);
+ASSAY_SAME(dnn::kAnd, CUDNN_POINTWISE_LOGICAL_AND);
+ASSAY_SAME(dnn::kGenerateIndex, CUDNN_POINTWISE_GEN_INDEX);
+ASSAY_SAME(dnn::kSelect, CUDNN_POINTWISE_BINARY_SELECT);
+ASSAY_SAME(dnn::kReduceMax, CUDNN_REDUCE_TENSOR_MAX);
+ASSAY_SAME(dnn::kHeuristicsA, CUDNN_HEUR_MODE_A);
+
+constexpr const char* kFolder = "/usr/local/cuda/lib64";
+constexpr int kDeviceProfile = 38, kProfileText = 2702, kCharType = 24, kHeuristicsProfile = 204;
+// What cuDNN asks about a device, of an H100.
+constexpr char kH100[] =
+    R"({"cudaDeviceId":0,"deviceVer":900,"driverVer":13000,"deviceName":"NVIDIA H100 80GB HBM3",
+"maxGridSize":[2147483647,65535,65535],"maxBlockSize":[1024,1024,64],"regsPerBlock":65536,"multiProcessorCount":132,
+"warpSize":32,"maxSharedMemoryPerBlock":49152,"maxSharedMemoryPerBlockOptin":232448,"reservedSharedMemoryPerBlock":1024,
+"maxRegistersPerSM":65536,"maxCtasPerSM":32,"maxThreadsPerBlock":1024,"maxThreadsPerSM":2048,"pciDeviceId":0,
+"isTccDriver":0,"supportCoopLaunch":1,"smClockRateKHz":1980000,"memClockRateKHz":2619000,"l2CacheSize":52428800,
+"totalGlobalMem":85899345920})";
+
+// How many engines cuDNN proposes, at least, for attention of this shape on an H100; none is there.
+int64_t engines(const Library9& library, const SdpaShape& shape) {
+  Builder b(library, nullptr);
+  void* profile = b.made(kDeviceProfile);
+  accept(library.BackendSetAttribute(profile, kProfileText, kCharType, sizeof(kH100), kH100));
+  b.finish(profile);
+  void* heuristics = b.made(kEngineHeuristics);
+  b.link(heuristics, kHeuristicsGraph, attention_graph(b, shape));
+  b.link(heuristics, kHeuristicsProfile, profile);
+  b.choice(heuristics, kHeuristicsMode, kHeuristicsModeType, kHeuristicsA);
+  b.finish(heuristics);
+  std::vector<void*> configs{b.made(kEngineConfig)};
+  int64_t n = 0;
+  accept(library.BackendGetAttribute(heuristics, kHeuristicsResults, kDescriptorType, 1, &n, configs.data()));
+  return n;
+}
+
+TEST(Toolkit, CudnnKnowsOurGraphOfAttention) {
+  // Its engines ask for a driver's library by name; the toolkit's empty one has that name.
+  void* driver = dlopen((std::string(kFolder) + "/stubs/libcuda.so").c_str(), RTLD_NOW | RTLD_GLOBAL);
+  const Library found({GPU_DNN_LIBRARIES}, kFolder);
+  if (driver == nullptr || !found.loaded()) GTEST_SKIP() << "no cuDNN 9 with a toolkit here";
+  Library9 library;
+  const auto load = [&](auto*& function, const char* name) {
+    void* symbol = found.find(name);
+    std::memcpy(&function, &symbol, sizeof(symbol));
+    ASSERT_NE(symbol, nullptr) << name;
+  };
+#define ASSAY_LOAD(name, result, parameters) load(library.name, GPU_TEXT(gpudnn##name));
+  ASSAY_GPU_DNN(ASSAY_LOAD)
+  // Llama-3.1-8B: prefill of 8K, decode of 64 at 4K; Wan2.1-14B: its video tokens, and those with the prompt's.
+  const SdpaShape shapes[] = {
+      {ASSAY_BF16, 1, 32, 8, 8192, 8192, 128, 128, 6144, 128, 128, true, 1},
+      {ASSAY_BF16, 64, 32, 8, 1, 4096, 128, 128, 6144, 128, 128, true, 1},
+      {ASSAY_BF16, 1, 40, 40, 75600, 75600, 128, 128, 15360, 128, 128, false, 1},
+      {ASSAY_F16, 1, 40, 40, 75600, 512, 128, 128, 5120, 128, 128, false, 1},
+  };
+  for (const SdpaShape& shape : shapes) {
+    try {
+      EXPECT_GE(engines(library, shape), 1) << sdpa_key(shape);
+    } catch (const Refused& refused) {
+      ADD_FAILURE() << sdpa_key(shape) << ": status " << refused.status;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace assay::gpu
+
+#else
+
+TEST(Toolkit, CudnnKnowsOurGraphOfAttention) { GTEST_SKIP() << "no CUDA toolkit here"; }
+
+#endif
