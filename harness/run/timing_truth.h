@@ -27,13 +27,14 @@ struct SlopePoint {
   uint32_t repeat = 1;
   double host_ns = 0, device_ns = 0;  // of the whole submission
 };
-// `noise_ns`: standard error of the difference of the two points' host times. Without a device clock only the host's
-// growth is judged, and only warned about.
+// `noise_ns`: standard error of the difference between the two points' host times less device times (without a device
+// clock: host times). Without a device clock only the host's growth is judged, and only warned about.
 void check_slope(const SlopePoint& one, const SlopePoint& many, bool device_clock, double noise_ns,
                  TruthVerdict* verdict);
 
 // Runs the submission with more repeats (about 50 ms of them, at least two; left out with a reason where that would
-// take over 4 s) and checks the slope against the samples. Returns an Error when the adapter fails.
+// take over 4 s) and checks the slope against the samples, of which it makes more where they are under five. A lie must
+// hold in three runs. Returns an Error when the adapter fails.
 Status run_slope_test(Program& program, const std::vector<int64_t>& scalars, const Samples& samples, Pulse& pulse,
                       TruthVerdict* verdict);
 

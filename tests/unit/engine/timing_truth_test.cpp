@@ -119,6 +119,25 @@ TEST_F(SlopeRun, ADeviceClockThatDoesNotCountRepeatsLies) {
   EXPECT_THAT(verdict_.failure, StartsWith("adapter lies about time"));
 }
 
+// Half a step of the host's own time in the only sample: by further ones it is a stall.
+TEST_F(SlopeRun, AStallInTheOnlySampleIsNoLie) {
+  ASSERT_TRUE(
+      run(samples({3'000'000}, {2'000'000}), [](uint32_t repeat) { return 2'000'000 * uint64_t{repeat}; }).ok());
+  EXPECT_EQ(verdict_.failure, "");
+}
+
+// Every run of a submission but one is stalled: host 1.5 times the device's time.
+TEST_F(SlopeRun, OneRunThatAgreesIsEnough) {
+  int runs = 0;
+  behaviour_.time = [&](const Graph&, const assay_run_args& args, assay_run_result* result) {
+    wait_until_ns(now_ns() + (++runs == 2 ? 2'000'000 : 3'000'000) * uint64_t{args.repeat});
+    result->device_clock = ASSAY_CLOCK_DEVICE_EVENT;
+    result->device_ns = 2'000'000 * uint64_t{args.repeat};
+  };
+  ASSERT_TRUE(run_slope_test(program_, {4}, samples(kTwoMs, kTwoMs), pulse_, &verdict_).ok());
+  EXPECT_EQ(verdict_.failure, "");
+}
+
 TEST_F(SlopeRun, AnAdapterThatDoesNotRepeatTheWorkIsFound) {
   behaviour_.time = [](const Graph&, const assay_run_args&, assay_run_result*) { wait_until_ns(now_ns() + 2'000'000); };
   ASSERT_TRUE(run_slope_test(program_, {4}, samples(kTwoMs, {}), pulse_, &verdict_).ok());
