@@ -161,8 +161,11 @@ void check_memory(Bench& bench);
 // check_threads.cpp
 void check_threads(Bench& bench);
 void check_wait(Bench& bench);
-// check_telemetry.cpp
+// check_telemetry.cpp, check_trace.cpp
 void check_telemetry(Bench& bench);
+void check_trace(Bench& bench);
+// check_requests.cpp
+void check_requests(Bench& bench);
 // check_coverage.cpp
 void check_coverage(Bench& bench);
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdio>
+#include <optional>
 
 #include "harness/conformance/bench.h"
 
@@ -16,6 +17,18 @@ constexpr double kResidentBytes = 1e6;  // of a stretch, likewise
 struct Memory {
   double heap = 0, resident = 0;
 };
+
+// What is in use on the device by its own sensor; nullopt: it has none.
+std::optional<double> device_bytes(Bench& bench, const Adapter& adapter) {
+  const assay_telemetry_table* table = adapter.telemetry_table();
+  if (table == nullptr) return std::nullopt;
+  assay_telemetry t{};
+  t.struct_size = sizeof t;
+  InAdapter inside(bench.pulse(), "telemetry.read");
+  if (table->read(adapter.ctx(), bench.device(), &t) != ASSAY_OK) return std::nullopt;
+  if ((t.valid & ASSAY_T_MEM_USED) == 0) return std::nullopt;
+  return t.mem_used_bytes;
+}
 
 Memory memory_now() {
   Memory m;
@@ -52,6 +65,32 @@ void follow(Bench& bench, int cycles, Cycle cycle) {
                            number(": heap %+.0f bytes a cycle, ", (at[3].heap - at[0].heap) / (3.0 * cycles)) +
                            number("resident %+.0f", (at[3].resident - at[0].resident) / (3.0 * cycles));
   heap || resident ? bench.fail("leaks: " + text) : bench.pass(text);
+}
+
+// Programs of three large tensors come and go; a leaked one grows the device's memory in each of three stretches.
+void device_leaks(Bench& bench, Adapter& adapter) {
+  constexpr int64_t kRows = 1024, kCols = 1024;
+  constexpr double kTensorBytes = kRows * kCols * sizeof(float);
+  const std::optional<OpCase> large = plain_case(bench, adapter, kRows, kCols);
+  if (!large || !device_bytes(bench, adapter)) {
+    return bench.unsupported("the adapter's telemetry tells no mem_used_bytes");
+  }
+  const int cycles = bench.quick() ? 4 : 16;
+  double at[4];
+  for (double& level : at) {
+    for (int i = 0; i < cycles; ++i) {
+      SmallProgram program(bench, *large);
+      Status s = program.prepare(adapter);
+      if (s.ok()) s = program.run();
+      if (!s.ok()) return bench.fail(s.error().message);
+    }
+    level = device_bytes(bench, adapter).value_or(0);
+  }
+  bool grows = true;
+  for (int i = 1; i < 4; ++i) grows = grows && at[i] - at[i - 1] > 0.5 * kTensorBytes * cycles;
+  const std::string text = std::to_string(4 * cycles) + " programs; in the last " + std::to_string(3 * cycles) +
+                           number(": device memory %+.0f bytes a program", (at[3] - at[0]) / (3.0 * cycles));
+  grows ? bench.fail("leaks: " + text) : bench.pass(text);
 }
 
 Status open_and_run(Bench& bench, const std::optional<OpCase>& plain) {
@@ -120,6 +159,7 @@ void check_leaks(Bench& bench) {
       return s;
     });
   }
+  if (bench.begin("device memory")) device_leaks(bench, *adapter);
   bench.close(std::move(adapter));
   if (bench.begin("open and close")) {
     follow(bench, bench.quick() ? 4 : 25, [&] { return open_and_run(bench, std::nullopt); });

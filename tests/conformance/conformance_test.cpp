@@ -1,6 +1,11 @@
 // Each cheat is caught by the check that is meant for it; honest adapters pass.
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <valijson/adapters/nlohmann_json_adapter.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validation_results.hpp>
+#include <valijson/validator.hpp>
 
 #include "tests/support/command_line.h"
 
@@ -12,6 +17,20 @@ using nlohmann::json;
 using testing::HasSubstr;
 
 constexpr const char* kFolder = ASSAY_BINARY_DIR "/tests/adapters/";
+
+// "" or the first thing that the published schema does not allow.
+std::string schema_fault(const json& report) {
+  std::ifstream in(ASSAY_SOURCE_DIR "/adapters/sdk/conformance.schema.json");
+  const json document = json::parse(in);
+  valijson::Schema schema;
+  valijson::SchemaParser().populateSchema(valijson::adapters::NlohmannJsonAdapter(document), schema);
+  valijson::ValidationResults results;
+  if (valijson::Validator().validate(schema, valijson::adapters::NlohmannJsonAdapter(report), &results)) return "";
+  valijson::ValidationResults::Error error;
+  results.popError(error);
+  for (const std::string& part : error.context) error.description += " " + part;
+  return error.description;
+}
 
 struct Judged {
   int code = -1;
@@ -64,6 +83,9 @@ TEST_F(Conformance, CatchesSilentFallback) {
 }
 TEST_F(Conformance, CatchesTheWrongKvHead) { caught("gqa_off_by_one", "ops.attention", "GQA 3", "relative error"); }
 TEST_F(Conformance, CatchesLeaks) { caught("leaks", "life.leaks", "prepare and destroy", "leaks"); }
+TEST_F(Conformance, CatchesLeaksOfDeviceMemory) {
+  caught("leaks_device_memory", "life.leaks", "device memory", "leaks: 16 programs");
+}
 TEST_F(Conformance, CatchesDeadlocks) { caught("deadlocks", "threads", "eight programs", "hung for 3"); }
 TEST_F(Conformance, CatchesACrashOnTheSecondOpen) {
   caught("crashes_on_second_open", "life.reopen", "second open", "died with SIGSEGV in open");
@@ -102,11 +124,35 @@ TEST_F(Conformance, CatchesStuckSensorsAndLyingCounters) {
   EXPECT_EQ(right.report["score"]["passed"], 1) << right.text;
 }
 
+TEST_F(Conformance, CatchesTracesThatAreNotTrue) {
+  caught("wrong_trace_clock", "trace", "times and ops", "lies outside of its steps");
+  caught("tells_twice", "trace", "told once", "4 activities were told again");
+  const Judged right = kit("--adapter " + std::string(kFolder) +
+                           "crooked.adapter.json --only trace --adapter-option "
+                           "crooked=trace");
+  EXPECT_EQ(right.code, 0) << right.text;
+  EXPECT_EQ(right.report["score"]["passed"], 1) << right.text;
+}
+
+TEST_F(Conformance, CatchesEnginesThatDoNotKeepTheirWord) {
+  caught("ignores_cancel", "requests", "cancel", "cancel() is ignored");
+  caught("answers_twice", "requests", "one request", "was ended 2 times, expected once");
+  caught("miscounts", "requests", "sixteen at once", "8 outputs came, 9 are counted");
+  caught("drains_for_ever", "requests", "drain within its time", "hung for 3");
+  caught("calls_behind_unload", "requests", "unload with requests under way", "1 callbacks behind unload()");
+  const Judged right = kit("--adapter " + std::string(kFolder) +
+                           "crooked.adapter.json --only requests --adapter-option "
+                           "crooked=requests");
+  EXPECT_EQ(right.code, 0) << right.text;
+  EXPECT_EQ(right.report["score"]["passed"], 1) << right.text;
+}
+
 TEST_F(Conformance, TheTemplatePassesAndSaysWhatItLacks) {
   const fs::path page = dir_ / "report.html";
   const Judged out = kit("--adapter " + std::string(kFolder) + "template.adapter.json --html '" + page.string() + "'");
   EXPECT_EQ(out.code, 0) << out.text;
   EXPECT_EQ(out.report["schema_version"], 1);
+  EXPECT_EQ(schema_fault(out.report), "");
   EXPECT_EQ(out.report["score"]["failed"], 0) << out.text;
   for (const json& c : out.report["checks"]) {
     if (c["id"] == "ops.attention" || c["id"] == "ops.matmul") {
@@ -125,6 +171,21 @@ TEST_F(Conformance, TheTemplatePassesAndSaysWhatItLacks) {
 TEST_F(Conformance, TheCpuAdapterPasses) {
   const Judged out = kit("--device cpu:0");
   EXPECT_EQ(out.code, 0) << out.text;
+}
+
+TEST(ConformanceSchema, RefusesWhatTheKitNeverWrites) {
+  json report = json::parse(R"({"schema_version": 1, "kind": "assay-conformance", "tool_version": "0.1.0",
+    "when": "2026-11-26T00:00:00Z", "form": "quick", "only": "", "adapter": {"name": "a", "vendor": "v", "version": "1"},
+    "device": {"index": 0, "product": "p", "arch": "", "driver": "", "basis": "measured", "support": "planned"},
+    "settings": [], "passed": false, "score": {"passed": 0, "failed": 1, "unsupported": 0}, "coverage": [], "seconds": 1.5,
+    "checks": [{"id": "trace", "group": "trace", "title": "Trace", "mandatory": true, "verdict": "fail", "seconds": 0.1,
+      "findings": [{"name": "told once", "outcome": "fail", "detail": ""}]}]})");
+  EXPECT_EQ(schema_fault(report), "");
+  report["checks"][0]["verdict"] = "excellent";
+  EXPECT_NE(schema_fault(report), "");
+  report["checks"][0]["verdict"] = "pass";
+  report["stars"] = 5;
+  EXPECT_NE(schema_fault(report), "");
 }
 
 TEST_F(Conformance, BadInputIsRefused) {

@@ -1,5 +1,5 @@
 // Adapters that cheat or break on purpose, each by the option "crooked", around the honest template: what the kit must
-// catch. "clock" and "sensors" are honest: a device clock and sensors that the template lacks.
+// catch. "clock", "sensors", "trace" and "requests" are honest: what the template lacks.
 #include <unistd.h>
 
 #include <atomic>
@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "adapters/sdk/adapter.h"
+#include "tests/conformance/crooked_engine.h"
 
 // The template without its entry.
 #undef ASSAY_SDK_ADAPTER
@@ -19,6 +20,9 @@ std::mutex one_program;  // "deadlocks": whoever prepares a second program waits
 std::atomic<int> opened{0};
 char* volatile leaked = nullptr;
 std::atomic<bool> busy{false};
+std::atomic<uint64_t> device_bytes{0};
+std::vector<assay_activity> activities;  // "trace": of the steps while `tracing`
+bool tracing = false;
 
 // As a crash outside any sanitizer: their handlers would turn the signal into an exit.
 void crash() {
@@ -40,8 +44,10 @@ class CrookedProgram : public TemplateProgram {
       : TemplateProgram(graph), host_(host), mode_(std::move(mode)) {
     if (mode_ == "deadlocks") one_program.lock();
     if (mode_ == "leaks") leaked = new char[1000];
+    device_bytes += CrookedProgram::info().device_bytes;
   }
   ~CrookedProgram() override {
+    if (mode_ != "leaks_device_memory") device_bytes -= CrookedProgram::info().device_bytes;
     if (mode_ == "deadlocks") one_program.unlock();
   }
   CrookedProgram(const CrookedProgram&) = delete;
@@ -70,6 +76,7 @@ class CrookedProgram : public TemplateProgram {
     TemplateProgram::wait(result);
     busy = false;
     turn_caches(-1);
+    if (tracing) trace(begin, host_.now_ns());
     if (mode_ != "clock" && mode_ != "wrong_unit") return;
     const uint64_t ns = host_.now_ns() - begin;
     result.device_clock = ASSAY_CLOCK_DEVICE_EVENT;
@@ -78,6 +85,14 @@ class CrookedProgram : public TemplateProgram {
   }
 
  private:
+  // One activity an op, the step's time in equal parts; "wrong_trace_clock" counts from the adapter's start.
+  void trace(uint64_t begin, uint64_t end) {
+    const uint64_t part = (end - begin) / ops_.size(), origin = mode_ == "wrong_trace_clock" ? begin - 1000 : 0;
+    for (uint64_t i = 0; i < ops_.size(); ++i) {
+      const uint64_t at = begin - origin + i * part;
+      activities.push_back({sizeof(assay_activity), 0, 0, 0, at, at + part, 0, i, "loop"});
+    }
+  }
   // "gqa_off_by_one": every query head meets the KV head behind its own.
   void turn_caches(int64_t by) {
     if (mode_ != "gqa_off_by_one") return;
@@ -113,7 +128,19 @@ class Crooked : public Template {
     return std::make_unique<CrookedProgram>(graph, host_, mode_);
   }
   [[nodiscard]] bool has_telemetry() const override {
-    return mode_ == "sensors" || mode_ == "stuck_sensor" || mode_ == "lying_counter";
+    return mode_ == "sensors" || mode_ == "stuck_sensor" || mode_ == "lying_counter" || mode_ == "leaks_device_memory";
+  }
+  [[nodiscard]] bool has_trace() const override {
+    return mode_ == "trace" || mode_ == "wrong_trace_clock" || mode_ == "tells_twice";
+  }
+  void start_trace(uint32_t /*device*/) override { tracing = true; }
+  uint64_t stop_trace(uint32_t /*device*/) override {
+    tracing = false;
+    return 0;
+  }
+  void drain_trace(const std::function<void(const assay_activity&)>& emit) override {
+    for (const assay_activity& a : activities) emit(a);
+    if (mode_ != "tells_twice") activities.clear();
   }
   // 40 W, and 100 W while a step runs; the counter adds up what was read.
   void telemetry(uint32_t /*device*/, assay_telemetry& out) override {
@@ -122,7 +149,8 @@ class Crooked : public Template {
     if (last_ns_ != 0) energy_ += 0.5 * (power + last_power_) * static_cast<double>(out.t_ns - last_ns_) / 1e9;
     last_ns_ = out.t_ns;
     last_power_ = power;
-    out.valid = ASSAY_T_POWER | ASSAY_T_ENERGY;
+    out.valid = ASSAY_T_POWER | ASSAY_T_ENERGY | ASSAY_T_MEM_USED;
+    out.mem_used_bytes = static_cast<double>(device_bytes.load());
     out.power_w = power;
     out.energy_j = mode_ == "lying_counter" ? energy_ / 2 : energy_;
   }
@@ -139,5 +167,16 @@ class Crooked : public Template {
 
 extern "C" ASSAY_EXPORT const assay_adapter* assay_adapter_entry(uint32_t host_abi_major) {
   if (host_abi_major != ASSAY_ABI_MAJOR) return nullptr;
-  return assay::sdk::adapter_table<Crooked>("crooked", "Assay tests", "0.1.0", "{}");
+  // The SDK's base class knows no requests: their table stands beside its own.
+  static const assay_adapter kBase = *assay::sdk::adapter_table<Crooked>("crooked", "Assay tests", "0.1.0", "{}");
+  static assay_adapter with_requests = kBase;
+  with_requests.open = [](const assay_host* host, assay_ctx** out) {
+    crooked::engine_mode = assay::sdk::Host(host).option("crooked");
+    return kBase.open(host, out);
+  };
+  with_requests.table = [](assay_ctx* ctx, const char* id) -> const void* {
+    const bool asked = id != nullptr && std::strcmp(id, "request/1") == 0;
+    return asked ? crooked::request_table() : kBase.table(ctx, id);
+  };
+  return &with_requests;
 }
