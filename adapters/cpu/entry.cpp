@@ -247,7 +247,7 @@ assay_status stop_trace(assay_ctx* ctx, uint32_t, uint64_t* dropped) {
 
 assay_status drain_trace(assay_ctx* ctx, void (*emit)(void*, const assay_activity*), void* arg) {
   return guarded([&] {
-    const assay_ctx& c = required(ctx, "ctx");
+    assay_ctx& c = required(ctx, "ctx");
     if (emit == nullptr) throw Failure(ASSAY_INVALID_ARGUMENT, "emit is null");
     for (size_t i = 0; i < c.trace.spans.size(); ++i) {
       const assay::cpu::Span& span = c.trace.spans[i];
@@ -255,6 +255,8 @@ assay_status drain_trace(assay_ctx* ctx, void (*emit)(void*, const assay_activit
                                     c.trace_names[i]};
       emit(arg, &activity);
     }
+    c.trace.spans.clear();
+    c.trace_names.clear();
   });
 }
 

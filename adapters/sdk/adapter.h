@@ -78,7 +78,7 @@ class Adapter {
   [[nodiscard]] virtual bool has_telemetry() const { return false; }
   virtual void telemetry(uint32_t /*device*/, assay_telemetry& /*out*/) {}
   [[nodiscard]] virtual uint64_t now_ns() const { return 0; }
-  // Table trace/1: what ran between start and stop, given out by drain. Steps may be slower meanwhile.
+  // Table trace/1: what ran between start and stop, given out by drain, once. Steps may be slower meanwhile.
   [[nodiscard]] virtual bool has_trace() const { return false; }
   virtual void start_trace(uint32_t /*device*/) {}
   virtual uint64_t stop_trace(uint32_t /*device*/) { return 0; }  // records that were lost
