@@ -248,6 +248,37 @@ std::string cost_basis_text(const Cost& cost) {
   return cost.basis + (cost.price_basis.empty() ? "" : "; prices " + cost.price_basis);
 }
 
+SheetTable cheaper_table(const std::vector<CostRow>& a, const std::vector<CostRow>& b) {
+  SheetTable table{"cheaper",
+                   "Which is the cheaper (Monte Carlo over all inputs; shared inputs move together)",
+                   {{"chip_a", "A", false}, {"chip_b", "B", false}, {"class", "tokens", false}},
+                   {}};
+  for (const SheetColumn& c : amount_columns("a_yuan_per_1m_tokens", "A CNY/1M")) table.columns.push_back(c);
+  for (const SheetColumn& c : amount_columns("b_yuan_per_1m_tokens", "B CNY/1M")) table.columns.push_back(c);
+  table.columns.push_back({"probability", "P(B cheaper)", true});
+  table.columns.push_back({"basis", "basis", false});
+  for (const CostRow& of_a : a) {
+    for (const CostRow& of_b : b) {
+      const CostSubject &sa = of_a.priced.subject, &sb = of_b.priced.subject;
+      const TokenClass c = of_a.cost.headline;
+      const bool alike = sa.model == sb.model && sa.dtype == sb.dtype && sa.tier == sb.tier &&
+                         of_a.cost.basis == of_b.cost.basis && c == of_b.cost.headline;
+      if (!alike) continue;
+      const std::optional<double> p = probability_cheaper(of_b.priced.inputs, of_a.priced.inputs, c, of_a.cost.options);
+      if (!p) continue;
+      std::vector<SheetCell> row{subject_text(of_a.priced), subject_text(of_b.priced), token_class_name(c)};
+      add_amount(of_a.cost.of(c), kPer1M, &row);
+      add_amount(of_b.cost.of(c), kPer1M, &row);
+      row.push_back(SheetCell{percent_text(*p), *p});
+      std::string basis = cost_basis_text(of_a.cost);
+      if (const std::string other = cost_basis_text(of_b.cost); other != basis) basis.append(" | ").append(other);
+      row.emplace_back(basis);
+      table.rows.push_back(std::move(row));
+    }
+  }
+  return table;
+}
+
 Sheet cost_sheet(const std::vector<CostRow>& tokens, const std::vector<CostRow>& clips) {
   Sheet sheet;
   std::vector<CostRow> rows = tokens;

@@ -21,6 +21,10 @@ struct CostRow {
 // the cheaper. `clips`: yuan per clip of those that records compose.
 Sheet cost_sheet(const std::vector<CostRow>& rows, const std::vector<CostRow>& clips = {});
 
+// Of each two costs of the same model, dtype, tier, basis and class of tokens, one of A and one of B: how likely B's is
+// the lower.
+SheetTable cheaper_table(const std::vector<CostRow>& a, const std::vector<CostRow>& b);
+
 // The target in both units of the press (per 100K and per 1M tokens); the waterfall and the levers are of the unit that
 // the target names. `cny`: one unit of the target's currency in CNY.
 Sheet verdict_sheet(const std::vector<CostRow>& rows, const Target& target, const Estimate& cny,

@@ -142,7 +142,13 @@ Sheet verdict_sheet(const std::vector<CostRow>& rows, const Target& target, cons
   SheetTable verdicts = verdict_table(), waterfall = waterfall_table(target), levers = lever_table(target);
   std::vector<std::string> notes;
   for (const CostRow& r : rows) {
-    const TokenClass c = target.token_class.value_or(TokenClass::kBlended);
+    // A target that names no class is of all tokens; where only one class was measured, of that one.
+    const TokenClass c = target.token_class.value_or(r.cost.headline);
+    if (!target.token_class && c != TokenClass::kBlended) {
+      notes.push_back(subject_text(r.priced) + ": the target names no class of tokens, and only " +
+                      token_class_name(c) +
+                      " tokens have a rate: judged by them; a blended cost needs the rates of input and of output");
+    }
     for (const Target& unit : both_units(target)) {
       const Verdict v =
           verdict(r.priced.inputs, r.cost, c, cny_per_token(unit, cny), r.priced.subject.ladder, reference_tariff);

@@ -1,8 +1,12 @@
 #include "reports/compare.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <set>
+#include <tuple>
 
 #include "harness/cli/common.h"
+#include "harness/cli/money.h"
 #include "harness/cli/terminal.h"
 #include "reports/tender.h"
 #include "results/store/store.h"
@@ -66,6 +70,66 @@ Result<CompareOptions> options_of(const Arguments& arguments) {
   return options;
 }
 
+bool asks_for_prices(const Arguments& arguments) {
+  const std::vector<OptionSpec> options = price_options();
+  return std::any_of(options.begin(), options.end(), [&](const OptionSpec& o) { return arguments.has(o.name); });
+}
+
+// The records of `side` whose case, dtype, tier and basis are on the other side too: only these costs compare.
+std::vector<Record> shared_cases(const CompareSide& side, const CompareSide& other) {
+  const auto key = [](const Record& r) { return std::tie(r.case_hash, r.dtype, r.tier, r.basis); };
+  using Key = std::tuple<std::string, std::string, std::string, std::string>;
+  std::set<Key> known;
+  for (const Record& r : other.records) known.insert(key(r));
+  std::vector<Record> out;
+  std::copy_if(side.records.begin(), side.records.end(), std::back_inserter(out),
+               [&](const Record& r) { return known.count(Key(key(r))) != 0; });
+  return out;
+}
+
+// Which side is the cheaper, A held against each of the others.
+Status add_costs(const Arguments& arguments, const std::vector<CompareSide>& sides, Sheet* sheet) {
+  const Result<PriceBook> book = price_book(arguments);
+  if (!book.ok()) return book.error();
+  const Result<LatencyLimits> limits = limits_of(arguments);
+  if (!limits.ok()) return limits.error();
+  const Result<CostOptions> draws = draws_of(arguments);
+  if (!draws.ok()) return draws.error();
+  for (const char* option : {"chip", "price", "rent"}) {
+    const size_t given = arguments.texts(option).size();
+    if (given > 1 && given != sides.size()) {
+      return bad_input(std::string("--") + option + ": expected it once, or once for each of the " +
+                       std::to_string(sides.size()) + " operands, found it " + std::to_string(given) + " times");
+    }
+  }
+  std::set<std::string> notes;
+  const auto priced = [&](size_t side, size_t other) -> Result<std::vector<CostRow>> {
+    const Result<CostChoices> choices = choices_of(arguments, *book, side);
+    if (!choices.ok()) return choices.error();
+    std::optional<Error> unpriced;
+    PricedRows rows = price_rows(cost_subjects(shared_cases(sides[side], sides[other]), *limits, *book), *choices,
+                                 *draws, *book, &unpriced);
+    for (const std::string& note : rows.left_out) notes.insert(sides[side].name + ": " + note);
+    return std::move(rows.rows);
+  };
+  for (size_t i = 1; i < sides.size(); ++i) {
+    const Result<std::vector<CostRow>> a = priced(0, i), b = priced(i, 0);
+    if (!a.ok()) return a.error();
+    if (!b.ok()) return b.error();
+    SheetTable table = cheaper_table(*a, *b);
+    if (sides.size() > 2) table.title = sides[i].name + ": " + table.title;
+    if (i > 1) table.name += "_" + std::to_string(i);
+    if (table.rows.empty())
+      notes.insert("no costs of " + sides[i].name + " that compare with those of " + sides[0].name);
+    sheet->tables.insert(sheet->tables.begin() + static_cast<std::ptrdiff_t>(i), std::move(table));
+  }
+  sheet->notes.insert(sheet->notes.end(), notes.begin(), notes.end());
+  sheet->notes.emplace_back(
+      "costs: of the cases that both have, each side at its best rate within --ttft and --tpot; 'assay cost' lists the "
+      "inputs");
+  return ok_status();
+}
+
 Result<int> run_compare(const Arguments& arguments) {
   if (arguments.has("tender")) return run_tender(arguments);
   const Result<CompareOptions> options = options_of(arguments);
@@ -85,7 +149,11 @@ Result<int> run_compare(const Arguments& arguments) {
     comparisons.push_back(compare(sides[0], sides[i], *options));
     failed = failed || fails(arguments.texts("fail-on"), comparisons.back());
   }
-  std::fputs(render_sheet(comparison_sheet(comparisons), table_format(arguments), stdout_options()).c_str(), stdout);
+  Sheet sheet = comparison_sheet(comparisons);
+  if (asks_for_prices(arguments)) {
+    if (const Status added = add_costs(arguments, sides, &sheet); !added.ok()) return added.error();
+  }
+  std::fputs(render_sheet(sheet, table_format(arguments), stdout_options()).c_str(), stdout);
   return failed ? kExitFailed : kExitOk;
 }
 
@@ -103,6 +171,9 @@ CommandSpec compare_command() {
       "Pairs records of the same case (hash, dtype, tier, basis) and says for each metric SAME, FASTER, SLOWER or "
       "AMBIGUOUS, with the interval of the ratio; what can't be compared is listed with the reason. Decode runs of "
       "several batches are compared at equal tokens/s per user as well. A is what the others are compared with.\n"
+      "With prices (--prices, --chip, --rent, ...) it also says how likely B is the cheaper per token. --chip, --price "
+      "and "
+      "--rent given once hold for all; else once for each operand in order.\n"
       "With --tender each operand is a candidate, judged by the requirements of the file.\n"
       "Exit code: 0; 1 where a --fail-on condition holds, or a candidate does not pass every gate; 2 for bad input.";
   spec.options = {
@@ -111,8 +182,13 @@ CommandSpec compare_command() {
       {"tender", "FILE", "requirements: gates and weighted scores, JSON", Complete::kFile, {}, false},
       format_option(),
       json_option()};
+  for (OptionSpec& option : price_options()) {
+    if (option.name == "chip" || option.name == "price" || option.name == "rent") option.repeats = true;
+    spec.options.push_back(std::move(option));
+  }
   spec.examples = {{"assay compare last-night tonight --fail-on slower", "a gate for nightly runs"},
                    {"assay compare chip-a chip-b chip-c --format md", "two chips against the first"},
+                   {"assay compare chip-a chip-b --chip h100-sxm --chip ascend-910c", "how likely B is the cheaper"},
                    {"assay compare --tender tender.json chip-a chip-b", "the score sheet of a tender"}};
   spec.run = run_compare;
   return spec;

@@ -17,6 +17,11 @@ Result<std::vector<Record>> read_all(const Arguments& arguments) {
   for (const std::string& file : arguments.operands()) {
     Result<std::vector<Record>> found = import_file(file, arguments.text("format"));
     if (!found.ok()) return found.error();
+    if (arguments.has("chips")) {
+      const Result<int64_t> chips = integer_value("--chips", arguments.text("chips"), 1, 1 << 20);
+      if (!chips.ok()) return chips.error();
+      if (const Status given = give_accelerators(*chips, &*found); !given.ok()) return given.error();
+    }
     for (Record& r : *found) records.push_back(std::move(r));
   }
   for (Record& r : records) {
@@ -63,10 +68,12 @@ CommandSpec import_command() {
   }
   spec.options = {
       {"out", "FOLDER", std::string("where the records go (") + kDefaultFolder + ")", Complete::kFolder, {}, false},
+      {"chips", "N", "accelerators behind the figures, where the source doesn't say", Complete::kNothing, {}, false},
       {"format", "FORMAT", "what the files are, instead of finding out", Complete::kWords, names, false},
       json_option()};
   spec.examples = {{"assay import summary_results.json", "a published round of MLPerf Inference"},
                    {"assay import --out reported bench-*.json", "several files into one folder"},
+                   {"assay import --chips 2 vllm-serve.json", "of 2 accelerators: then it has a cost"},
                    {"assay show reported", "what was imported, marked as reported"}};
   spec.run = run_import;
   return spec;

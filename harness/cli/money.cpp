@@ -90,23 +90,30 @@ Result<std::vector<CostSubject>> subjects_of(const Arguments& arguments, const C
   return subjects;
 }
 
+// The option's value for an operand: one holds for all, else one for each.
+std::string text_of(const Arguments& arguments, const char* option, size_t operand) {
+  const std::vector<std::string> all = arguments.texts(option);
+  if (all.empty()) return "";
+  return all.size() == 1 ? all[0] : all[std::min(operand, all.size() - 1)];
+}
+
 }  // namespace
 
-Result<CostChoices> choices_of(const Arguments& arguments, const PriceBook& book) {
+Result<CostChoices> choices_of(const Arguments& arguments, const PriceBook& book, size_t operand) {
   CostChoices choices;
-  choices.chip = arguments.text("chip");
+  choices.chip = text_of(arguments, "chip", operand);
   choices.tariff = arguments.has("tariff") ? arguments.text("tariff") : "cn-west";
   if (arguments.text("load") == "cheapest-hours") choices.load = LoadShape::kCheapestHours;
   if (arguments.has("owned") && arguments.has("rented")) return bad_input("--owned and --rented: expected one of them");
   if (arguments.has("owned")) choices.rented = false;
   if (arguments.has("rented")) choices.rented = true;
   if (arguments.has("rent")) {
-    const Result<Estimate> rent = parse_money(arguments.text("rent"), "/h", book, "--rent");
+    const Result<Estimate> rent = parse_money(text_of(arguments, "rent", operand), "/h", book, "--rent");
     if (!rent.ok()) return rent.error();
     choices.overrides[CostInput::kRent] = *rent;
   }
   if (arguments.has("price")) {
-    const Result<Estimate> price = parse_money(arguments.text("price"), "", book, "--price");
+    const Result<Estimate> price = parse_money(text_of(arguments, "price", operand), "", book, "--price");
     if (!price.ok()) return price.error();
     choices.overrides[CostInput::kChipPrice] = *price;
   }
@@ -199,6 +206,24 @@ std::vector<OptionSpec> money_options() {
   return options;
 }
 
+PricedRows price_rows(const std::vector<CostSubject>& subjects, const CostChoices& choices, const CostOptions& options,
+                      const PriceBook& book, std::optional<Error>* unpriced) {
+  PricedRows out;
+  for (const CostSubject& subject : subjects) {
+    Result<PricedSubject> priced = price_subject(subject, choices, book);
+    if (!priced.ok()) {
+      *unpriced = priced.error();
+      const std::string note = "left out: " + priced.error().message;
+      if (std::find(out.left_out.begin(), out.left_out.end(), note) == out.left_out.end()) out.left_out.push_back(note);
+      continue;
+    }
+    CostRow row{std::move(priced).value(), {}};
+    row.cost = cost(row.priced.inputs, options);
+    (subject.clip_seconds ? out.clips : out.rows).push_back(std::move(row));
+  }
+  return out;
+}
+
 Result<PricedRows> priced_rows(const Arguments& arguments) {
   Result<PriceBook> book = price_book(arguments);
   if (!book.ok()) return book.error();
@@ -208,20 +233,8 @@ Result<PricedRows> priced_rows(const Arguments& arguments) {
   if (!options.ok()) return options.error();
   const Result<std::vector<CostSubject>> subjects = subjects_of(arguments, *choices, *book);
   if (!subjects.ok()) return subjects.error();
-  PricedRows out;
   std::optional<Error> unpriced;
-  for (const CostSubject& subject : *subjects) {
-    Result<PricedSubject> priced = price_subject(subject, *choices, *book);
-    if (!priced.ok()) {
-      unpriced = priced.error();
-      const std::string note = "left out: " + unpriced->message;
-      if (std::find(out.left_out.begin(), out.left_out.end(), note) == out.left_out.end()) out.left_out.push_back(note);
-      continue;
-    }
-    CostRow row{std::move(priced).value(), {}};
-    row.cost = cost(row.priced.inputs, *options);
-    (subject.clip_seconds ? out.clips : out.rows).push_back(std::move(row));
-  }
+  PricedRows out = price_rows(*subjects, *choices, *options, *book, &unpriced);
   if (out.rows.empty() && out.clips.empty()) return *unpriced;
   out.book = std::move(book).value();
   return out;

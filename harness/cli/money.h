@@ -18,8 +18,9 @@ std::vector<OptionSpec> price_options();
 // These, --rate and the formats.
 std::vector<OptionSpec> money_options();
 
-// What price_options() were given; each value is checked.
-Result<CostChoices> choices_of(const Arguments& arguments, const PriceBook& book);
+// What price_options() were given; each value is checked. Where --chip, --price and --rent were given several times,
+// they are of the operands in order: `operand` says whose.
+Result<CostChoices> choices_of(const Arguments& arguments, const PriceBook& book, size_t operand = 0);
 Result<LatencyLimits> limits_of(const Arguments& arguments);
 Result<CostOptions> draws_of(const Arguments& arguments);
 
@@ -29,6 +30,9 @@ struct PricedRows {
   std::vector<CostRow> clips;         // one per clip that the records compose
   std::vector<std::string> left_out;  // what has no price, and what it needs
 };
+// Prices subjects; the book is not kept. `unpriced`: the last reason why one has no price.
+PricedRows price_rows(const std::vector<CostSubject>& subjects, const CostChoices& choices, const CostOptions& options,
+                      const PriceBook& book, std::optional<Error>* unpriced);
 // Prices the operands' records by the options. Without records, --rate makes the one subject.
 Result<PricedRows> priced_rows(const Arguments& arguments);
 

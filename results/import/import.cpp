@@ -1,6 +1,10 @@
 #include "results/import/import.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "results/import/source.h"
+#include "results/metrics/reported_rate.h"
 #include "suites/base/hash.h"
 #include "suites/base/nearest.h"
 
@@ -79,6 +83,25 @@ Result<std::vector<Record>> import_text(const std::string& text, const std::stri
     return bad_input(file + ": expected at least one result in a file of format " + importer->name + ", found none");
   }
   return records;
+}
+
+Status give_accelerators(int64_t count, std::vector<Record>* records) {
+  for (Record& r : *records) {
+    Reported& source = *r.reported;
+    const std::string where = source.source_file + (source.source_place.empty() ? "" : ": " + source.source_place);
+    const auto of_each = [](const ReportedFigure& f) { return f.name.find("_per_chip") != std::string::npos; };
+    if (std::any_of(source.figures.begin(), source.figures.end(), of_each)) {
+      return bad_input(where + ": expected rates of a whole system, found rates of each accelerator");
+    }
+    if (const std::optional<double> stated = stated_accelerators(source)) {
+      if (*stated == static_cast<double>(count)) continue;
+      return bad_input(where + ": expected " + std::to_string(count) +
+                       " accelerators as given, found that the source says " + std::to_string(std::llround(*stated)));
+    }
+    source.stated[kGivenAccelerators] = std::to_string(count);
+    r.warnings.push_back("of " + std::to_string(count) + " accelerators as given at import; the source does not say");
+  }
+  return ok_status();
 }
 
 Result<std::vector<Record>> import_file(const std::filesystem::path& path, const std::string& format) {

@@ -22,6 +22,9 @@ const std::vector<ImportFormat>& import_formats();
 // give the same records (and so the same ids), whenever they are imported: `created` is the source's own date, in UTC
 // only where the source says so, or "".
 Result<std::vector<Record>> import_text(const std::string& text, const std::string& file, const std::string& format);
+// What a source leaves open and who imports it knows: of how many accelerators its figures are. Stands in the record as
+// given, with a warning. An error (kBadInput) where the source itself says another number, or rates of each.
+Status give_accelerators(int64_t count, std::vector<Record>* records);
 Result<std::vector<Record>> import_file(const std::filesystem::path& path, const std::string& format);
 
 }  // namespace assay

@@ -55,11 +55,52 @@ bool unit_is_doubtful(const Entry& entry, const std::string& unit) {
                      [&](const char* family) { return contains(model, family); });
 }
 
+bool is_power_unit(const std::string& unit) { return contains(unit, "watt") || contains(unit, "joule"); }
+
+// Watts are the mean power of the whole system at the wall; millijoules what a query, or one stream of it, took there.
+void add_power(const std::string& unit, const char* source_field, double value, Record* r) {
+  r->energy.reason = "stands among the reported figures";
+  if (contains(unit, "watt")) {
+    add_figure(r, "power", "W", "mean", "mlperf-power/mean-of-system", source_field, value);
+  } else if (contains(unit, "stream")) {
+    add_figure(r, "energy_per_stream", "J", "mean", "mlperf-power/per-stream", source_field, value / 1e3);
+  } else {
+    add_figure(r, "energy_per_query", "J", "mean", "mlperf-power/per-query", source_field, value / 1e3);
+  }
+}
+
+// The report of a round merges the rows of performance and of power: Power_Units says what Power_Result is.
+void add_power_result(const JsonNode& row, const Entry& entry, Record* r) {
+  const std::optional<double> value = positive(row, "Power_Result", kMaxRate);
+  if (!value) return;
+  const std::string unit = lower(field(entry, "Power_Units"));
+  if (unit.empty()) {
+    r->warnings.emplace_back("Power_Result has no Power_Units: it stands as the source states it, and is no figure");
+    return;
+  }
+  if (unit != "watts" && unit != "millijoules" && unit != "millijoules/stream") {
+    r->warnings.push_back("Power_Units is " + field(entry, "Power_Units") +
+                          ", none of the power rules: Power_Result stands as stated, and is no figure");
+    return;
+  }
+  const std::string scenario = lower(field(entry, "Scenario"));
+  const bool stream = scenario == "singlestream" || scenario == "multistream";
+  if (stream == (unit == "watts")) {
+    r->warnings.push_back("the power rules give " + field(entry, "Scenario") + " another unit than " +
+                          field(entry, "Power_Units") + "; the figure is by the unit stated");
+  }
+  add_power(unit, "Power_Result", *value, r);
+  const ReportedFigure& rate = r->reported->figures.front();
+  if (unit == "watts" && rate.unit == "tokens/s") {
+    add_figure(r, "energy_per_token", "J", "mean", "mlperf-power/per-token", "Power_Result / Performance_Result",
+               *value / rate.value);
+  }
+}
+
 void add_result(const Entry& entry, const std::string& stated_unit, const char* source_field, double value, Record* r) {
   const std::string unit = lower(stated_unit);
-  if (contains(unit, "watt") || contains(unit, "joule") || unit == "w") {
-    add_figure(r, contains(unit, "joule") ? "energy" : "power", contains(unit, "watt") ? "W" : stated_unit, "mean",
-               "mlperf-power/as-stated", source_field, value);
+  if (is_power_unit(unit)) {
+    add_power(unit, source_field, value, r);
   } else if (contains(unit, "ms")) {
     add_figure(r, "latency", "s", "estimate", "mlperf-result/latency", source_field, value / 1e3);
   } else if (unit_is_doubtful(entry, unit)) {
@@ -118,10 +159,7 @@ Result<std::vector<Record>> read_json(const Source& source) {
     (void)row.at("Performance_Result").number();
     const std::optional<double> value = positive(row, "Performance_Result", kMaxRate);
     add_result(entry, field(entry, "Performance_Units"), "Performance_Result", value.value_or(0), &r);
-    // What the field holds (the whole system's mean power, or an efficiency) no second source says: text, not a figure.
-    if (row.has("Power_Result")) {
-      r.warnings.emplace_back("Power_Result stands as the source states it; it is not taken for a figure of power");
-    }
+    if (row.has("Power_Result")) add_power_result(row, entry, &r);
     fill(entry, &r);
     records.push_back(std::move(r));
     if (!input.ok()) break;

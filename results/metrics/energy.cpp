@@ -255,6 +255,13 @@ EnergyFigures energy_figures(const Record& record) {
   const Energy& e = record.energy;
   out.code = e.code;
   out.reason = e.reason;
+  if (record.reported) {
+    for (const ReportedFigure& f : record.reported->figures) {
+      if (f.name == "energy_per_token") out.joules_per_token = f.value;
+    }
+    if (out.joules_per_token) out.tokens_per_joule = 1 / *out.joules_per_token;
+    return out;
+  }
   const double tokens =
       static_cast<double>(record.tokens_per_step) * static_cast<double>(record.samples.host_ns.size());
   if (!e.joules || !(tokens > 0) || !(*e.joules > 0)) return out;

@@ -14,14 +14,6 @@ std::optional<double> stated_number(const Reported& r, const char* name) {
   return end != found->second.c_str() && *end == '\0' && value > 0 ? std::optional<double>(value) : std::nullopt;
 }
 
-// MLPerf says accelerators per node ("a#") and nodes, llama-bench the names of its devices.
-std::optional<double> accelerators_of(const Reported& r) {
-  if (const auto each = stated_number(r, "a#")) return *each * stated_number(r, "Nodes").value_or(1);
-  const auto devices = r.stated.find("gpu_info");
-  if (devices == r.stated.end() || devices->second.empty()) return std::nullopt;
-  return 1 + static_cast<double>(std::count(devices->second.begin(), devices->second.end(), ','));
-}
-
 ReportedFigure per_accelerator(ReportedFigure f, double accelerators) {
   f.value /= accelerators;
   if (f.low) *f.low /= accelerators;
@@ -31,14 +23,23 @@ ReportedFigure per_accelerator(ReportedFigure f, double accelerators) {
 
 }  // namespace
 
+// MLPerf says accelerators per node ("a#") and nodes, llama-bench the names of its devices.
+std::optional<double> stated_accelerators(const Reported& r) {
+  if (const auto each = stated_number(r, "a#")) return *each * stated_number(r, "Nodes").value_or(1);
+  const auto devices = r.stated.find("gpu_info");
+  if (devices == r.stated.end() || devices->second.empty()) return stated_number(r, kGivenAccelerators);
+  return 1 + static_cast<double>(std::count(devices->second.begin(), devices->second.end(), ','));
+}
+
 ReportedRates reported_rates(const Record& record) {
   ReportedRates out;
   if (!record.reported || record.status != "ok") return out;
   out.serving = record.tier == "request";
-  const std::optional<double> stated = accelerators_of(*record.reported);
+  const std::optional<double> stated = stated_accelerators(*record.reported);
   bool any = false;
   for (const ReportedFigure& f : record.reported->figures) {
     if (f.name == "tpot" && f.statistic == "p99") out.tpot_p99_ms = f.value * 1e3;
+    if (f.definition == "mlperf-power/mean-of-system" && stated) out.wall_watts = f.value / *stated;
     if (f.unit != "tokens/s" || f.statistic == "std" || f.name == "interactivity") continue;
     const bool each = f.name.find("_per_chip") != std::string::npos;
     const std::optional<double> count = each ? 1 : stated;

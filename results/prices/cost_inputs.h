@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "results/metrics/metrics.h"
 #include "results/metrics/target.h"
 #include "results/prices/price_book.h"
 #include "results/record.h"
@@ -34,6 +35,9 @@ struct CostSubject {
 // In order of the records, clips last. Records without a rate of tokens are left out with a note.
 std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const LatencyLimits& limits,
                                        const PriceBook& book);
+// The same where the records' metrics are known, in their order.
+std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const std::vector<Metrics>& of_each,
+                                       const LatencyLimits& limits, const PriceBook& book);
 
 struct CostChoices {
   std::string chip;    // id or name in the book; "": from the product's name

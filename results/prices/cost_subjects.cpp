@@ -18,7 +18,8 @@ struct CaseRate {
   Estimate rate;
   double step_p99_ms = 0;
   bool p99_is_bounded = false;
-  std::optional<double> peak;  // tokens/s at the roofline
+  std::optional<double> peak;        // tokens/s at the roofline
+  std::optional<double> wall_watts;  // that a source states of the whole machine, an accelerator's share
 };
 
 std::string product_of(const Record& r) { return r.device_product.empty() ? r.device : r.device_product; }
@@ -83,7 +84,10 @@ CaseRate reported_rate(const Record& r, const ReportedRates& rates, const Report
   out.rate.date = r.reported->source_date;
   if (rates.accelerators && *rates.accelerators > 1)
     out.rate.note = "per accelerator, over " + std::to_string(std::lround(*rates.accelerators));
+  if (r.reported->stated.count(kGivenAccelerators) != 0)
+    out.rate.note += (out.rate.note.empty() ? "" : ", ") + std::string("number of accelerators given at import");
   out.step_p99_ms = rates.tpot_p99_ms.value_or(std::numeric_limits<double>::infinity());
+  out.wall_watts = rates.wall_watts;
   return out;
 }
 
@@ -128,6 +132,9 @@ class Best {
     const Energy& energy = counted_->record->energy;
     if (energy.watts_mean && sees_whole_machine(energy.source)) {
       subject->wall_kw = exact_estimate(*energy.watts_mean / 1000, counted_->record->basis, energy.source);
+    } else if (counted_->wall_watts) {
+      subject->wall_kw = exact_estimate(*counted_->wall_watts / 1000, counted_->record->basis, counted_->rate.source);
+      subject->wall_kw->note = "the source's mean power of the whole system, over its accelerators";
     }
     if (const EnergyFigures figures = energy_figures(*counted_->record); figures.joules_per_token) {
       subject->joules_per_token = figures.joules_per_token;
@@ -215,13 +222,22 @@ CostSubject clip_subject(const ClipEstimate& e) {
 
 std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const LatencyLimits& limits,
                                        const PriceBook& book) {
+  std::vector<Metrics> of_each;
+  of_each.reserve(records.size());
+  for (const Record& r : records) of_each.push_back(r.reported ? Metrics{} : metrics(r));
+  return cost_subjects(records, of_each, limits, book);
+}
+
+std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const std::vector<Metrics>& of_each,
+                                       const LatencyLimits& limits, const PriceBook& book) {
   std::vector<Group> groups;
-  for (const Record& r : records) {
+  for (size_t i = 0; i < records.size(); ++i) {
+    const Record& r = records[i];
     if (r.reported) {
       add_reported(r, limits, &groups);
       continue;
     }
-    const std::optional<CaseRate> rate = case_rate(r, metrics(r), book);
+    const std::optional<CaseRate> rate = case_rate(r, of_each[i], book);
     if (!rate) continue;
     Group& group = find_group(groups, r, rate->rate.basis, limits);
     group.subject.records.push_back(r.id);

@@ -1,5 +1,6 @@
 #include <array>
 
+#include "results/metrics/energy.h"
 #include "results/metrics/reported_rate.h"
 #include "results/store/headline_columns.h"
 
@@ -119,7 +120,7 @@ Headline headline(const Record& r, const Metrics& m) {
   if (m.step) take_quantiles(*m.step, &out);
   out.mfu = m.mfu_attainable;
   out.mbu = m.mbu_attainable;
-  out.joules_per_token = m.joules_per_token;
+  out.joules_per_token = r.reported ? energy_figures(r).joules_per_token : m.joules_per_token;
   return out;
 }
 

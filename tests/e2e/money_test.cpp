@@ -47,6 +47,49 @@ TEST_F(Money, TheRateThatReachesTheTarget) {
       "reached");
 }
 
+// The same golden where the target names no class and only output tokens have a rate: 36,667 tokens/s at 13.2 CNY/h are
+// 0.01 CNY per 100K and ten times 0.01 per 1M (facts C4).
+TEST_F(Money, ATargetOfNoClassIsJudgedByTheOneThatHasARate) {
+  const std::string target = " --rent '13.2 CNY/h' --target '0.01 CNY/100k tokens'";
+  for (const char* rate : {"output", "blended"}) {
+    const json out = answer(std::string("verdict --rate ") + rate + "=36667" + target);
+    ASSERT_EQ(out["verdict"].size(), 2U);
+    EXPECT_EQ(out["verdict"][0]["class"], rate);
+    EXPECT_EQ(out["verdict"][0]["verdict"], "reached") << rate;
+    EXPECT_EQ(out["verdict"][1]["verdict"], "not reached") << rate;
+    EXPECT_NEAR(out["verdict"][1]["gap"].get<double>(), 10, 1e-3) << rate;
+  }
+  EXPECT_THAT(answer("verdict --rate output=36667" + target)["notes"].dump(), HasSubstr("names no class of tokens"));
+}
+
+// The same records at one and at two yuan an hour: B is surely the dearer; at the same rent neither is.
+TEST_F(Money, CompareSaysHowLikelyBIsTheCheaper) {
+  const std::string both = std::string("compare ") + kPublished + " " + kPublished + " ";
+  const json dear = answer(both + "--rent '1 CNY/h' --rent '2 CNY/h'");
+  ASSERT_FALSE(dear["cheaper"].empty());
+  for (const json& row : dear["cheaper"]) {
+    EXPECT_EQ(row["probability"], 0) << row.dump();
+    EXPECT_NEAR(row["b_yuan_per_1m_tokens"].get<double>() / row["a_yuan_per_1m_tokens"].get<double>(), 2, 1e-9);
+  }
+  EXPECT_EQ(answer(both + "--rent '1 CNY/h'")["cheaper"][0]["probability"], 0.5);
+  EXPECT_FALSE(answer(both).contains("cheaper"));
+  refused(both + kPublished + " --rent '1 CNY/h' --rent '2 CNY/h'", {"--rent", "3 operands"});
+}
+
+TEST_F(Money, AnImportHasACostOnceItsAcceleratorsAreGiven) {
+  const std::string source = ASSAY_SOURCE_DIR "/tests/golden/import/vllm_serve.json";
+  EXPECT_EQ(assay("import --out bare " + source).code, 0);
+  refused("cost bare --rent '2 CNY/h'", {"accelerators"});
+  EXPECT_EQ(assay("import --chips 2 --out given " + source).code, 0);
+  // 506.88 output tokens/s of 2 accelerators: 2 CNY / 3600 / 253.44 a token.
+  const json out = answer("cost given --rent '2 CNY/h'");
+  EXPECT_NEAR(out["cost"][0]["yuan_per_1m_tokens"].get<double>(), 2e6 / 3600 / 253.44, 1e-6);
+  EXPECT_THAT(out["inputs"].dump(), HasSubstr("over 2, number of accelerators given at import"));
+  const std::string golden = ASSAY_SOURCE_DIR "/tests/golden/import/";
+  refused("import --chips 4 " + golden + "mlperf_results.json", {"[0]", "4 accelerators as given", "says 8"});
+  refused("import --chips 4 " + golden + "inferencex_aggregate.json", {"rates of each accelerator"});
+}
+
 TEST_F(Money, PublishedRecordsAtAChipsPrices) {
   const json out = answer(std::string("cost ") + kPublished + " --chip h100-sxm");
   bool blended = false;

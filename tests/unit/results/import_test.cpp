@@ -189,13 +189,22 @@ TEST(ImportMlperf, ResultsJsonWithPowerAndLatency) {
   EXPECT_EQ(records[0].case_id, "mlperf-inference/llama2-70b-99/Offline/closed");
   EXPECT_EQ(records[0].dtype, "fp8");
   expect_figure(records[0], "output_tokens_per_s", "total", 24000.5, "tokens/s");
-  EXPECT_EQ(records[0].reported->figures.size(), 1U) << "a power result has one source for its meaning: no figure";
-  EXPECT_EQ(records[0].reported->stated.at("Power_Result"), "6400.25");
-  EXPECT_EQ(records[0].warnings.size(), 1U);
+  // The round's power rules: watts of the whole system in the scenarios of rates, 6400.25 / 24000.5 J a token.
+  expect_figure(records[0], "power", "mean", 6400.25, "W");
+  expect_figure(records[0], "energy_per_token", "mean", 0.26667152768, "J");
+  EXPECT_EQ(figure(records[0], "power", "mean")->source_field, "Power_Result");
+  EXPECT_TRUE(records[0].warnings.empty());
   expect_figure(records[1], "latency", "estimate", 0.0005, "s");
+  expect_figure(records[1], "energy_per_query", "mean", 0.0355, "J");
   EXPECT_EQ(records[1].device_product, "Example CPU") << "no accelerator";
   EXPECT_EQ(records[1].dtype, "") << "not stated";
   const char* f = "mlperf_results.json";
+  std::string odd = golden(f);
+  odd.replace(odd.find("\"Watts\""), 7, "\"horses\"");
+  const Record unknown = import_text(odd, f, "")->at(0);
+  EXPECT_EQ(unknown.reported->figures.size(), 1U);
+  EXPECT_THAT(unknown.warnings.at(0), HasSubstr("horses"));
+  refused(f, "6400.25", "-1", {"[0].Power_Result"});
   refused(f, "24000.5", "\"24000.5\"", {"[0].Performance_Result"});
   refused(f, "24000.5", "0", {"[0].Performance_Result", "over 0"});
   refused(f, "\"Scenario\": \"SingleStream\",", "", {"[1]", "Scenario", "missing"});
