@@ -61,10 +61,10 @@ size_t chip_index(const ReportModel& model, const std::string& product) {
   return 0;
 }
 
-std::vector<ReportCost> costs_of(const std::vector<Record>& records, const ReportPricing& pricing,
-                                 const ReportModel& model) {
+std::vector<ReportCost> costs_of(const std::vector<Record>& records, const std::vector<Metrics>& of_each,
+                                 const ReportPricing& pricing, const ReportModel& model) {
   std::vector<ReportCost> out;
-  for (const CostSubject& subject : cost_subjects(records, pricing.limits, pricing.book)) {
+  for (const CostSubject& subject : cost_subjects(records, of_each, pricing.limits, pricing.book)) {
     if (!subject.clip_seconds) out.push_back(cost_of(subject, pricing, model));
   }
   return out;

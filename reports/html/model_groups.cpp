@@ -161,33 +161,45 @@ std::vector<EnvironmentLine> environment_of(const std::vector<Record>& records, 
                                             size_t chip_count) {
   // What is another at every run, whatever the machine.
   const std::set<std::string> momentary{"loadavg", "memory_available_bytes", "swap_used_bytes", "measured_mhz"};
-  std::map<std::string, std::vector<std::set<std::string>>> facts;
-  const auto add = [&](const std::string& name, size_t chip, const std::string& value) {
-    std::vector<std::set<std::string>>& values = facts[name];
+  // Of each fact, by chip: its values, and beside each the newest record that states it.
+  using Values = std::map<std::string, const Record*>;
+  std::map<std::string, std::vector<Values>> facts;
+  const auto add = [&](const std::string& name, size_t chip, const std::string& value, const Record& r) {
+    std::vector<Values>& values = facts[name];
     values.resize(chip_count);
-    values[chip].insert(value);
+    const Record*& known = values[chip][value];
+    if (known == nullptr || known->created < r.created) known = &r;
   };
   for (size_t i = 0; i < records.size(); ++i) {
     const Record& r = records[i];
     for (const auto& [name, value] : r.environment) {
-      if (momentary.count(name) == 0) add(name, chips[i], value);
+      if (momentary.count(name) == 0) add(name, chips[i], value, r);
     }
-    add("adapter_version", chips[i], r.adapter_version);
-    add("device_driver", chips[i], r.device_driver);
-    add("threads", chips[i], std::to_string(r.threads));
-    add("tool_commit", chips[i], r.tool_commit);
-    add("build_flags", chips[i], r.build_flags);
+    add("adapter_version", chips[i], r.adapter_version, r);
+    add("device_driver", chips[i], r.device_driver, r);
+    add("threads", chips[i], std::to_string(r.threads), r);
+    add("tool_commit", chips[i], r.tool_commit, r);
+    add("build_flags", chips[i], r.build_flags, r);
   }
   std::vector<EnvironmentLine> out;
   for (const auto& [name, values] : facts) {
     std::set<std::string> all;
-    for (const std::set<std::string>& of_chip : values) all.insert(of_chip.begin(), of_chip.end());
+    for (const Values& of_chip : values) {
+      for (const auto& [value, record] : of_chip) all.insert(value);
+    }
     const bool same =
         all.size() == 1 && std::all_of(values.begin(), values.end(), [](const auto& v) { return !v.empty(); });
     if (same) continue;
     EnvironmentLine line;
     line.name = name;
-    for (const std::set<std::string>& of_chip : values) line.values.emplace_back(of_chip.begin(), of_chip.end());
+    for (const Values& of_chip : values) {
+      std::vector<std::string>& texts = line.values.emplace_back();
+      std::vector<std::string>& ids = line.records.emplace_back();
+      for (const auto& [value, record] : of_chip) {
+        texts.push_back(value);
+        ids.push_back(record->id);
+      }
+    }
     out.push_back(std::move(line));
   }
   return out;

@@ -44,8 +44,8 @@ ReportAnswer answer_of(const ReportModel& model);
 std::vector<Incomparable> incomparable_of(const ReportModel& model);
 
 // One cost for each product, model, dtype and basis among the records; an unpriced one says what is missing.
-std::vector<ReportCost> costs_of(const std::vector<Record>& records, const ReportPricing& pricing,
-                                 const ReportModel& model);
+std::vector<ReportCost> costs_of(const std::vector<Record>& records, const std::vector<Metrics>& of_each,
+                                 const ReportPricing& pricing, const ReportModel& model);
 ReportCostAnswer cost_answer_of(const std::vector<ReportCost>& costs, const ReportModel& model);
 
 // `chips`: of each record, its chip.

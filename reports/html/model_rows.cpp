@@ -1,4 +1,5 @@
 #include "reports/html/model_parts.h"
+#include "results/metrics/energy.h"
 #include "results/metrics/reported_rate.h"
 
 namespace assay {
@@ -32,6 +33,12 @@ void add_reported(const Record& r, ReportRow* row) {
     row->rate = {lead->value, lead->low, lead->high};
   } else if (r.status == "ok") {
     row->reason = rates.reason;
+  }
+  row->joules_per_token = energy_figures(r).joules_per_token;
+  for (const ReportedFigure& f : r.reported->figures) {
+    if (f.name != "power" || f.unit != "W") continue;
+    row->watts = f.value;
+    row->energy_source = r.reported->producer + ": " + f.source_field;
   }
 }
 

@@ -122,7 +122,9 @@ ordered_json curve_json(const ReportCurve& c) {
           {"gap_ns", rounded_list(c.gap_ns)}};
 }
 
-ordered_json environment_json(const EnvironmentLine& line) { return {{"name", line.name}, {"values", line.values}}; }
+ordered_json environment_json(const EnvironmentLine& line) {
+  return {{"name", line.name}, {"values", line.values}, {"records", line.records}};
+}
 
 ordered_json incomparable_json(const Incomparable& i) {
   return {{"kind", i.kind},

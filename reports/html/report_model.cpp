@@ -61,14 +61,14 @@ void add_derived_curves(const std::vector<Record>& records, const std::vector<si
   }
 }
 
-// `chips`: of each record, its chip.
-void conclude(const std::vector<Record>& records, const std::vector<size_t>& chips, const ReportOptions& options,
-              ReportModel* model) {
+// `of_each`, `chips`: of each record, its metrics and its chip.
+void conclude(const std::vector<Record>& records, const std::vector<Metrics>& of_each, const std::vector<size_t>& chips,
+              const ReportOptions& options, ReportModel* model) {
   model->answer = answer_of(*model);
   add_derived_curves(records, chips, model);
   if (options.pricing) {
     model->targets = options.pricing->targets;
-    model->costs = costs_of(records, *options.pricing, *model);
+    model->costs = costs_of(records, of_each, *options.pricing, *model);
     model->cost_answer = cost_answer_of(model->costs, *model);
   }
   model->clips = clips_of(records, options.pricing ? &*options.pricing : nullptr, *model);
@@ -81,9 +81,11 @@ ReportModel report_model(const std::vector<Record>& records, const ReportOptions
   ReportModel model = blank_model(options);
   model.records = records.size();
   Register names(&model);
+  std::vector<Metrics> of_each;
   std::vector<size_t> chips;
   for (const Record& record : records) {
-    ReportRow row = row_of(record, metrics(record));
+    of_each.push_back(metrics(record));
+    ReportRow row = row_of(record, of_each.back());
     names.place(record, &row);
     chips.push_back(row.chip);
     model.rows.push_back(std::move(row));
@@ -95,7 +97,7 @@ ReportModel report_model(const std::vector<Record>& records, const ReportOptions
     add_ops(records[group.row], group.test_case, options, &model);
   }
   if (records.size() > options.max_rows) keep_group_rows(&model);
-  conclude(records, chips, options, &model);
+  conclude(records, of_each, chips, options, &model);
   return model;
 }
 
@@ -119,12 +121,14 @@ Result<ReportModel> report_model(const Store& store, const ReportOptions& option
   }
   model.groups = group_rows(model.rows);
   std::vector<Record> details;
+  std::vector<Metrics> of_each;
   std::vector<size_t> chips;
   for (size_t g = 0; g < model.groups.size() && g < options.max_details; ++g) {
     ReportRow& row = model.rows[model.groups[g].row];
     Result<Record> record = store.record(row.id);
     if (!record.ok()) return record.error();
-    ReportRow whole = row_of(*record, metrics(*record));
+    of_each.push_back(metrics(*record));
+    ReportRow whole = row_of(*record, of_each.back());
     whole.chip = row.chip;
     whole.test_case = row.test_case;
     row = std::move(whole);
@@ -136,7 +140,7 @@ Result<ReportModel> report_model(const Store& store, const ReportOptions& option
   }
   model.environment = environment_of(details, chips, model.chips.size());
   keep_group_rows(&model);
-  conclude(details, chips, options, &model);
+  conclude(details, of_each, chips, options, &model);
   return model;
 }
 

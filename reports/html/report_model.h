@@ -84,6 +84,7 @@ struct EnvironmentLine {  // one fact, the values it takes on each chip (by inde
                           // everywhere
   std::string name;
   std::vector<std::vector<std::string>> values;
+  std::vector<std::vector<std::string>> records;  // beside each value the id of the newest record that states it
 };
 
 // Why figures stand apart. The page words it; `detail` is the record's own reason.

@@ -129,6 +129,30 @@ report("a figure opens to its formula, inputs and record", "lang=en", async (pag
   assert.equal(await page.locator("dialog").count(), 0);
 });
 
+report("numbers of the tornado, the waterfall and the environment open to formula, inputs and record", "lang=en", async (page) => {
+  const cost = model.costs[model.cost_answer.costs[0]];
+  for (const [chart, name, value] of [
+    ["tornado", cost.tornado[0].input, Math.min(cost.tornado[0].at_low, cost.tornado[0].at_high)],
+    ["waterfall", cost.verdicts[0].waterfall[1].name, cost.verdicts[0].waterfall[1].factor / 1e5],
+  ]) {
+    const figure = page.locator("figure", { has: page.locator(`#chart-${chart}`) });
+    await figure.locator("summary").click();
+    await figure.locator(`button[data-part="${name}"]`).click();
+    const dialog = page.locator("dialog[open]");
+    const text = await dialog.innerText();
+    assert.match(text, /Formula/);
+    const numbers = text.replaceAll(",", "").match(/\d+(\.\d+)?/g).map(Number);
+    assert.ok(numbers.some((n) => Math.abs(n / (value * 1e5) - 1) < 1e-3), `${chart}: ${value * 1e5} in ${text}`);
+    for (const row of cost.rows) assert.ok(text.includes(model.rows[row].id.slice(0, 8)), text);
+    await dialog.getByRole("button", { name: "Close" }).click();
+  }
+  const line = model.environment[0];
+  await page.locator(`button[data-fact="${line.name}"]`).first().click();
+  const text = await page.locator("dialog[open]").innerText();
+  assert.ok(text.includes(line.values[0][0]) && text.includes(line.records[0][0].slice(0, 8)), text);
+  assert.ok(model.rows.some((r) => r.id === line.records[0][0]));
+});
+
 report("the switch of language changes every word and no number", "lang=en", async (page) => {
   const numbers = () => page.locator("button.figure[data-figure]").evaluateAll((all) => all.map((b) => b.textContent));
   const english = await numbers();

@@ -147,6 +147,7 @@ TEST(ReportModel, ListsWhatDiffersInTheEnvironmentOnly) {
   ASSERT_EQ(m.environment.size(), 1U);
   EXPECT_EQ(m.environment[0].name, "kernel");
   EXPECT_THAT(m.environment[0].values, ElementsAre(ElementsAre("6.1"), ElementsAre("6.8")));
+  EXPECT_THAT(m.environment[0].records, ElementsAre(ElementsAre(a.id), ElementsAre(b.id)));
 }
 
 TEST(ReportModel, OfAStoreEqualsThatOfItsRecordsAndAggregatesBeyondTheLimit) {

@@ -5,6 +5,7 @@ import { h, select } from "./dom";
 import { numberText, rateText } from "./format";
 import { headlineCost, priced, usable, type Incomparable, type Row } from "./model";
 import { classText } from "./cost_charts";
+import { reasonText } from "./phrases";
 import { pickCase } from "./state";
 import { basisText, T, type Text } from "./text";
 
@@ -83,7 +84,7 @@ function statement(page: Page): Statement {
   const money = costStatement(page);
   const rates = rateStatement(page);
   const reasons = [...new Set(model.costs.map((c) => c.missing).filter(Boolean))];
-  const unpriced = reasons.length > 0 ? [say(T.no_cost, { reasons: reasons.slice(0, 2).join("; ") })] : [];
+  const unpriced = reasons.length > 0 ? [say(T.no_cost, { reasons: reasons.slice(0, 2).map((r) => reasonText(r, page.state.lang)).join("; ") })] : [];
   if (!money) return { head: rates.head, tails: [...rates.tails, ...unpriced] };
   return { head: money.head, tails: [...money.tails, ...verdictLines(page), [rates.head, ...rates.tails].join(page.state.lang === "zh" ? "，" : ", "), ...unpriced] };
 }
@@ -117,7 +118,7 @@ function headlineRow(page: Page, row: Row): HTMLElement {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, chipLabel(page, row.chip), row.disturbed ? h("span", { class: "disturbed", title: row.causes.join("; ") }, " *") : null),
+    h("th", { scope: "row" }, chipLabel(page, row.chip), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
     cell(T.m_throughput, figureButton(page, "rate", row), interval(row.rate_low, row.rate_high)),
     cell(T.m_determinism, determinism, row.p99_high_ns === null && row.p99_ns !== null ? page.say(T.no_bound) : figureOf("determinism").interval!(row)),
     costCell(page, row),
@@ -143,7 +144,7 @@ function apartLine(page: Page, item: Incomparable): string {
     chip: item.chip === null ? "" : chipLabel(page, item.chip),
     case: item.case === null ? "" : page.model.cases[item.case].id,
     count: item.count,
-    detail: item.detail,
+    detail: reasonText(item.detail, page.state.lang),
     basis: page.say(basisText(item.detail)),
   });
 }

@@ -16,6 +16,13 @@ export interface Axis {
   max?: number;
 }
 
+export interface CostPart {
+  cost: number;
+  kind: "whole" | "input" | "factor";
+  /** of the input or the factor */
+  name?: string;
+}
+
 export interface Mark {
   x: number;
   y: number;
@@ -25,6 +32,8 @@ export interface Mark {
   yHigh?: number | null;
   /** the record it stands for */
   row?: number;
+  /** the cost it is of, or a part of that: one input moved, one factor of the way from the target */
+  part?: CostPart;
   label?: string;
 }
 

@@ -50,7 +50,7 @@ function axisOption(axis: Axis, look: Look, vertical: boolean): Record<string, u
       ...common,
       type: "category",
       data: axis.categories,
-      axisLabel: { color: look.ink.text, fontSize: 12, interval: 0, width: look.width > 520 ? 168 : 100, overflow: "break" },
+      axisLabel: { color: look.ink.text, fontSize: 12, lineHeight: 15, interval: 0, width: look.width > 520 ? 168 : 100, overflow: "break" },
       splitLine: { show: false },
     };
   }
@@ -169,7 +169,7 @@ function ticks(series: Series, color: string): Record<string, unknown> {
 
 function seriesOptions(series: Series, chart: Chart, look: Look): Record<string, unknown>[] {
   const tone = drawn(series, look);
-  const data = series.marks.map((m) => ({ value: [m.x, m.y], row: m.row, label: m.label ? labelOf(m, look, series.labels ?? "right") : undefined }));
+  const data = series.marks.map((m) => ({ value: [m.x, m.y], row: m.row, part: m.part, label: m.label ? labelOf(m, look, series.labels ?? "right") : undefined }));
   const base = { name: series.name, data, itemStyle: { color: tone.color }, labelLayout: { hideOverlap: true }, animation: false };
   if (series.style === "band") return [band(series, tone.color)];
   if (series.style === "ticks") return series.marks.length > 0 ? [ticks(series, tone.color)] : [];
@@ -218,11 +218,14 @@ function barOption(series: Series, chart: Chart, look: Look, tone: Drawn): Recor
     name: series.name,
     type: "bar",
     stack: series.stack,
+    // What the legend shows; a bar that stands alone has its own.
+    itemStyle: { color: tone.color },
     barMaxWidth: 34,
     animation: false,
     data: series.marks.map((m) => ({
       value: [m.x, m.y],
       row: m.row,
+      part: m.part,
       itemStyle: itemOf(series, m, sideways, look, tone),
     })),
   };
@@ -285,14 +288,16 @@ export function chartOption(chart: Chart, look: { theme: Theme; lang: Lang; widt
   const full: Look = { ...look, ink: inks[look.theme], symbolScale: look.width > 520 ? 1 : 0.8 };
   const legend = [...new Set(chart.series.filter((s) => !s.quiet && s.marks.length > 0).map((s) => s.name))];
   const sideways = chart.y.scale === "category";
+  // A symbol alone keeps its shape; a line needs length to show its dashes.
+  const lined = chart.series.some((s) => !s.quiet && (s.style === "line" || s.style === "points-line"));
   const aside = look.width > 520 ? 180 : 112;
-  const top = sideways ? 14 + 15 * (chart.guides?.length ?? 0) : legend.length > 1 ? 42 + 22 * legendRows(legend, look.width) : 40;
+  const top = sideways ? 14 + 15 * (chart.guides?.length ?? 0) : legend.length > 1 ? 38 + 24 * legendRows(legend, look.width) : 40;
   return {
     animation: false,
     textStyle: { fontFamily, color: full.ink.text },
     backgroundColor: look.static ? full.ink.surface : "transparent",
     grid: { left: sideways ? aside : 64, right: sideways ? 90 : 28, top, bottom: 46 },
-    legend: { show: legend.length > 1, data: legend, top: 0, left: 0, itemGap: look.static ? 30 : 16, itemWidth: 26, itemHeight: 11, textStyle: { color: full.ink.text, fontSize: 12 } },
+    legend: { show: legend.length > 1, data: legend, top: 0, left: 0, itemGap: 16, itemWidth: lined ? 26 : 12, itemHeight: lined ? 11 : 12, textStyle: { color: full.ink.text, fontSize: 12 } },
     tooltip: look.static
       ? undefined
       : {

@@ -1,6 +1,6 @@
 // Charts on the page: drawn when they come into view, redrawn for the printer, with their numbers as a table beside.
 import type { EChartsType } from "echarts/core";
-import { isMissing, type Axis, type Chart, type ChartDef, type Mark } from "./chart_def";
+import { isMissing, type Axis, type Chart, type ChartDef, type CostPart, type Mark } from "./chart_def";
 import { chartOption } from "./chart_option";
 import type { Page } from "./context";
 import { h } from "./dom";
@@ -8,6 +8,7 @@ import { echarts } from "./echarts_setup";
 import { T } from "./text";
 
 const printWidth = 680;
+const printHeight = 0.85; // of its height on a screen
 const maxTableMarks = 300;
 
 interface Mounted {
@@ -65,7 +66,7 @@ export class ChartView {
         h("td", {}, name),
         h("td", { class: "number" }, value(chart.x, m.x) + range(chart.x, m.xLow, m.xHigh)),
         h("td", { class: "number" }, value(chart.y, m.y) + range(chart.y, m.yLow, m.yHigh)),
-        h("td", {}, m.row === undefined ? "" : this.recordButton(m.row)),
+        h("td", {}, m.part ? this.partButton(m.part) : m.row === undefined ? "" : this.recordButton(m.row)),
       );
     const table = h("div", { class: "scroll", tabindex: 0 });
     const fill = (): void => {
@@ -79,6 +80,10 @@ export class ChartView {
     return h("details", { class: "no-print", toggle: fill }, h("summary", {}, say(T.as_table)), table);
   }
 
+  private partButton(part: CostPart): HTMLElement {
+    return h("button", { type: "button", class: "figure", "data-part": part.name ?? part.kind, click: () => this.page.openPart(part) }, this.page.say(T.d_origin));
+  }
+
   private recordButton(row: number): HTMLElement {
     const record = this.page.model.rows[row];
     return h("button", { type: "button", class: "figure", click: () => this.page.openRecord(record) }, h("code", {}, record.id.slice(0, 8)));
@@ -89,8 +94,9 @@ export class ChartView {
     if (!m || m.instance) return;
     m.instance = echarts.init(m.box, null, { renderer: "svg" });
     m.instance.on("click", (event) => {
-      const row = (event.data as { row?: number } | undefined)?.row;
-      if (row !== undefined) this.page.openRecord(this.page.model.rows[row]);
+      const { row, part } = (event.data ?? {}) as Pick<Mark, "row" | "part">;
+      if (part) this.page.openPart(part);
+      else if (row !== undefined) this.page.openRecord(this.page.model.rows[row]);
     });
     this.paint(m);
   }
@@ -114,7 +120,9 @@ export class ChartView {
     document.querySelectorAll<HTMLDetailsElement>("details.sources").forEach((d) => (d.open = on));
     for (const m of this.mounted) {
       this.draw(m.box);
-      m.instance?.resize(on ? { width: printWidth } : { width: "auto" });
+      const height = Math.round(m.chart.height * (on ? printHeight : 1));
+      m.box.style.height = `${height}px`;
+      m.instance?.resize(on ? { width: printWidth, height } : { width: "auto", height });
       this.paint(m);
       m.instance?.getZr().flush();
     }

@@ -4,6 +4,7 @@ import { contextCurves, skewCurves } from "./derived_charts";
 import { costBars, costTornado, costWaterfall } from "./cost_charts";
 import { axisNumber, axisTime, grouped, numberText, roundDown, roundUp, rateText, timeText } from "./format";
 import { chipName, shownRows, usable, type Curve, type Model, type Row } from "./model";
+import { reasonText } from "./phrases";
 import { commonValue, reference, scopeOf, type State } from "./state";
 import { basisText, say, T, type Lang } from "./text";
 import { clipParts, opRoofline, opTimes } from "./work_charts";
@@ -148,7 +149,7 @@ function energy(model: Model, state: State, lang: Lang): ChartResult[] {
   const rows = shown.filter((r) => r.joules_per_token !== null && inScope(model, state, r));
   if (rows.length === 0) {
     const reasons = [...new Set(shown.filter((r) => r.joules_per_token === null).map((r) => r.energy_note).filter(Boolean))];
-    return [{ ...head, missing: T.energy_empty, args: { reasons: reasons.slice(0, 3).join("; ") || "–" } }];
+    return [{ ...head, missing: T.energy_empty, args: { reasons: reasons.slice(0, 3).map((r) => reasonText(r, lang)).join("; ") || "–" } }];
   }
   return [
     {

@@ -1,4 +1,5 @@
 // What every part of the page works with.
+import type { CostPart } from "./chart_def";
 import { chipName, type Model, type Row } from "./model";
 import type { State } from "./state";
 import { basisText, say, type Text } from "./text";
@@ -14,6 +15,8 @@ export interface Page {
   openFigure: (id: string, row: Row) => void;
   openRecord: (row: Row) => void;
   openCost: (cost: number) => void;
+  openPart: (part: CostPart) => void;
+  openFact: (fact: number, chip: number) => void;
 }
 
 export const makeSay = (state: State) => (text: Text, args: Record<string, string | number> = {}): string => say(text, state.lang, args);

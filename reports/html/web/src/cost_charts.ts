@@ -1,7 +1,8 @@
 // Charts of money: cost by chip, the way from the target to the cost, what moves it.
 import type { Chart, ChartResult, Mark } from "./chart_def";
-import { axisNumber, numberText } from "./format";
+import { axisNumber, fineTick, numberText } from "./format";
 import { chipName, headlineCost, priced, type Cost, type Model } from "./model";
+import { reasonText } from "./phrases";
 import type { State } from "./state";
 import { basisText, say, T, type Lang, type Text } from "./text";
 
@@ -38,7 +39,7 @@ export function costBars(model: Model, _: State, lang: Lang): ChartResult[] {
   if (costs.length === 0) {
     const reasons = [...new Set(model.costs.map((c) => c.missing))].filter(Boolean);
     if (model.costs.length === 0) return [{ ...head, missing: T.no_pricing }];
-    return [{ ...head, missing: T.cost_empty, args: { reasons: reasons.slice(0, 2).join("; ") || "–" } }];
+    return [{ ...head, missing: T.cost_empty, args: { reasons: reasons.slice(0, 2).map((r) => reasonText(r, lang)).join("; ") || "–" } }];
   }
   const scale = 1e5;
   const values = costs.map((c) => (headlineCost(c).value as number) * scale);
@@ -60,7 +61,7 @@ export function costBars(model: Model, _: State, lang: Lang): ChartResult[] {
           style: "bar",
           marks: costs.map((c, y): Mark => {
             const a = headlineCost(c);
-            return { x: values[y], y, xLow: (a.low as number) * scale, xHigh: (a.high as number) * scale, label: numberText(values[y], 3), row: c.rows[0] };
+            return { x: values[y], y, xLow: (a.low as number) * scale, xHigh: (a.high as number) * scale, label: numberText(values[y], 3), part: { cost: model.costs.indexOf(c), kind: "whole" } };
           }),
         },
       ],
@@ -71,6 +72,7 @@ export function costBars(model: Model, _: State, lang: Lang): ChartResult[] {
 /** Steps from the target to the cost of the cheapest chip; their product is the gap. */
 export function costWaterfall(model: Model, _: State, lang: Lang): ChartResult[] {
   const cost = compared(model)[0];
+  const index = model.costs.indexOf(cost);
   const verdict = cost?.verdicts[0];
   if (!verdict || verdict.waterfall.length === 0 || verdict.gap === null) return [];
   const target = model.targets[verdict.target];
@@ -79,7 +81,7 @@ export function costWaterfall(model: Model, _: State, lang: Lang): ChartResult[]
   const marks = steps.map((f, y): Mark => {
     const from = at;
     at *= f.factor as number;
-    return { x: at, y, xLow: from, xHigh: at, row: cost.rows[0], label: `× ${numberText(f.factor as number)}` };
+    return { x: at, y, xLow: from, xHigh: at, label: `× ${numberText(f.factor as number)}`, part: { cost: index, kind: "factor", name: f.name } };
   });
   const chart: Chart = {
     id: "waterfall",
@@ -97,15 +99,17 @@ export function costWaterfall(model: Model, _: State, lang: Lang): ChartResult[]
 
 export function costTornado(model: Model, _: State, lang: Lang): ChartResult[] {
   const cost = compared(model)[0];
+  const index = model.costs.indexOf(cost);
   const moves = (cost?.tornado ?? []).filter((t) => t.at_low !== null && t.at_high !== null).slice(0, 8);
   if (moves.length === 0) return [];
+  const ends = moves.flatMap((m) => [m.at_low as number, m.at_high as number]).map((v) => v * 1e5);
   return [
     {
       id: "tornado",
       title: T.tornado_title,
       note: T.tornado_note,
       noteArgs: { chip: nameOf(model, cost, lang) },
-      x: { name: T.axis_cost, scale: "linear", tick: (v) => axisNumber(v), value: yuan, tight: true },
+      x: { name: T.axis_cost, scale: "linear", tick: fineTick(Math.min(...ends), Math.max(...ends)), value: yuan, tight: true },
       y: { name: T.item, scale: "category", tick: String, value: String, categories: moves.map((m) => say(inputText(m.input), lang)) },
       height: 110 + 34 * moves.length,
       series: [
@@ -115,7 +119,8 @@ export function costTornado(model: Model, _: State, lang: Lang): ChartResult[] {
           style: "range",
           marks: moves.map((m, y): Mark => {
             const [a, b] = [(m.at_low as number) * 1e5, (m.at_high as number) * 1e5];
-            return { x: b, y, xLow: a, xHigh: b, row: cost.rows[0], label: `${numberText(Math.min(a, b))} – ${numberText(Math.max(a, b))}` };
+            const label = `${numberText(Math.min(a, b))} – ${numberText(Math.max(a, b))}`;
+            return { x: b, y, xLow: a, xHigh: b, label, part: { cost: index, kind: "input", name: m.input } };
           }),
         },
       ],

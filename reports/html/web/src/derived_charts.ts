@@ -2,6 +2,7 @@
 import type { ChartResult, Mark } from "./chart_def";
 import { axisNumber, axisTime, grouped, numberText, rateText, timeText } from "./format";
 import { chipName, type ContextCurve, type Model } from "./model";
+import { reasonText } from "./phrases";
 import { commonValue, reference, type State } from "./state";
 import { basisText, say, T, type Lang } from "./text";
 
@@ -17,7 +18,7 @@ const inScope = (state: State) => (c: Derived): boolean => `${c.model} · ${c.dt
 
 /** Basis and what ran stand in the name unless it is a whole model that was measured. */
 function nameOf(model: Model, c: Derived, lang: Lang): string {
-  const marks = [c.basis === "measured" ? "" : say(basisText(c.basis), lang), c.form === "whole model" ? "" : c.form].filter(Boolean);
+  const marks = [c.basis === "measured" ? "" : say(basisText(c.basis), lang), c.form === "whole model" ? "" : reasonText(c.form, lang)].filter(Boolean);
   return marks.length > 0 ? `${chipName(model, c.chip)} [${marks.join(", ")}]` : chipName(model, c.chip);
 }
 

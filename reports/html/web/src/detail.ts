@@ -4,7 +4,9 @@ import { figureOf, figures } from "./definitions";
 import { h } from "./dom";
 import { numberText, rateText } from "./format";
 import { headlineCost, type Cost, type CostInput, type Row } from "./model";
-import { classText, inputText } from "./cost_charts";
+import { classText, factorText, inputText } from "./cost_charts";
+import type { CostPart } from "./chart_def";
+import { reasonText } from "./phrases";
 import { T } from "./text";
 
 const pairs = (rows: [string, string | Node][]): HTMLElement =>
@@ -49,7 +51,7 @@ export function openFigure(page: Page, id: string, row: Row): void {
     h("p", {}, page.say(figure.meaning)),
     pairs([
       [page.say(T.d_formula), h("code", {}, figure.formula)],
-      ...figure.inputs(row, c).map(([name, value]): [string, string] => [page.say(name), value]),
+      ...figure.inputs(row, c).map(([name, value]): [string, string] => [page.say(name), reasonText(value, page.state.lang)]),
       ...recordPairs(page, row),
     ]),
     h("p", { class: "note" }, page.say(T.d_file)),
@@ -65,21 +67,97 @@ export function openCost(page: Page, index: number): void {
   const unit = (v: number | null, per: number): string => (v === null ? "–" : numberText(v * per, 4));
   const classRows = cost.per_token.map((a, i): [string, string] => [
     say(classText(cost.classes[i])),
-    a.value === null ? a.reason : `${unit(a.value, 1e5)} (${unit(a.low, 1e5)}–${unit(a.high, 1e5)}) · ${unit(a.value, 1e6)} ${say(T.per_1m)}`,
+    a.value === null ? reasonText(a.reason, page.state.lang) : `${unit(a.value, 1e5)} (${unit(a.low, 1e5)}–${unit(a.high, 1e5)}) · ${unit(a.value, 1e6)} ${say(T.per_1m)}`,
   ]);
   show(page, `${say(T.m_cost)}: ${chipLabel(page, cost.chip)}`, [
     h("p", { class: "dialog-value" }, unit(amount.value, 1e5), h("span", { class: "interval" }, ` ${say(T.per_100k)}`)),
     h("p", { class: "raw" }, `= ${amount.value} CNY/token`),
     pairs([
       ...classRows,
-      [say(T.d_formula), h("code", {}, cost.rented ? "rent / u / 3600 · s/token" : "([CRF·(P·m − S) + opex] / (8760·u) + kW·PUE·tariff) / 3600 · s/token")],
+      [say(T.d_formula), h("code", {}, costFormula(cost))],
       [say(T.monte_carlo), `${cost.draws}, seed ${cost.seed}`],
       [say(T.c_case), [cost.input_case, cost.output_case].filter(Boolean).join(", ")],
       [say(T.mix), `${[cost.mix.cached, cost.mix.input, cost.mix.output].map((x) => numberText(x)).join(" : ")} (${cost.mix.source})`],
     ]),
     h("h3", {}, say(T.cost_inputs)),
     costInputsTable(page, cost),
-    ...cost.rows.map((r) => h("button", { type: "button", class: "plain", click: () => openRecord(page, model.rows[r]) }, model.rows[r].id.slice(0, 8))),
+    recordButtons(page, cost),
+  ]);
+}
+
+const costFormula = (cost: Cost): string => (cost.rented ? "rent / u / 3600 · s/token" : "([CRF·(P·m − S) + opex] / (8760·u) + kW·PUE·tariff) / 3600 · s/token");
+
+const recordButtons = (page: Page, cost: Cost): HTMLElement =>
+  h("p", {}, page.say(T.d_record), " ", cost.rows.map((r) => h("button", { type: "button", class: "plain", click: () => openRecord(page, page.model.rows[r]) }, page.model.rows[r].id.slice(0, 8))));
+
+/** One bar of the tornado, or one factor of the waterfall: what it is made of. */
+export function openPart(page: Page, part: CostPart): void {
+  if (part.kind === "whole") return openCost(page, part.cost);
+  const { model, say } = page;
+  const cost = model.costs[part.cost];
+  const per = (v: number | null): string => (v === null ? "–" : `${numberText(v * 1e5, 4)} ${say(T.per_100k)}`);
+  const rows = part.kind === "input" ? inputRows(page, cost, part.name ?? "", per) : factorRows(page, cost, part.name ?? "", per);
+  show(page, `${say((part.kind === "input" ? inputText : factorText)(part.name ?? ""))}: ${chipLabel(page, cost.chip)}`, [
+    pairs([...rows, [say(T.c_basis), basisMark(page, cost.basis)]]),
+    recordButtons(page, cost),
+    h("button", { type: "button", class: "plain", click: () => openCost(page, part.cost) }, say(T.cost_inputs)),
+  ]);
+}
+
+type Per = (v: number | null) => string;
+
+function inputRows(page: Page, cost: Cost, name: string, per: Per): [string, string | Node][] {
+  const { say } = page;
+  const input = cost.inputs.find((i) => i.name === name);
+  const moved = cost.tornado.find((t) => t.input === name);
+  if (!input || !moved) return [];
+  const value = (v: number | null): string => (v === null ? say(T.confidential) : numberText(v, 4));
+  return [
+    [say(T.d_value), value(input.value)],
+    [say(T.d_at_low, { value: value(input.low) }), per(moved.at_low)],
+    [say(T.d_at_high, { value: value(input.high) }), per(moved.at_high)],
+    [say(T.m_cost), per(headlineCost(cost).value)],
+    [say(T.d_formula), h("code", {}, costFormula(cost))],
+    ["", say(T.d_others)],
+    [say(T.c_source), [input.source, input.date, input.note].filter(Boolean).join("; ")],
+  ];
+}
+
+function factorRows(page: Page, cost: Cost, name: string, per: Per): [string, string | Node][] {
+  const { model, say } = page;
+  const verdict = cost.verdicts[0];
+  const factors = verdict?.waterfall.filter((f) => f.factor !== null) ?? [];
+  const at = factors.findIndex((f) => f.name === name);
+  if (at < 0) return [];
+  const target = model.targets[verdict.target];
+  const before = factors.slice(0, at).reduce((product, f) => product * (f.factor as number), target.cny_per_token);
+  const factor = factors[at].factor as number;
+  return [
+    [say(T.d_value), `× ${numberText(factor, 4)} = ${factor}`],
+    [say(T.d_before), per(before)],
+    [say(T.d_after), per(before * factor)],
+    [say(T.d_formula), reasonText(factors[at].meaning, page.state.lang)],
+    [say(T.target, { target: target.text }), per(target.cny_per_token)],
+    [say(T.m_cost), per(headlineCost(cost).value)],
+  ];
+}
+
+/** A fact of the environment on one chip: each value with the record that states it. */
+export function openFact(page: Page, fact: number, chip: number): void {
+  const { model, say } = page;
+  const line = model.environment[fact];
+  const record = (id: string): Node => {
+    const row = model.rows.find((r) => r.id === id);
+    return row ? h("button", { type: "button", class: "plain", click: () => openRecord(page, row) }, id.slice(0, 8)) : h("code", {}, id);
+  };
+  show(page, `${line.name}: ${chipLabel(page, chip)}`, [
+    h("p", { class: "note" }, say(T.d_fact)),
+    h(
+      "table",
+      { class: "inputs" },
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, say(T.d_value)), h("th", { scope: "col" }, say(T.d_record)))),
+      h("tbody", {}, line.values[chip].map((v, i) => h("tr", {}, h("td", {}, v || "–"), h("td", {}, record(line.records[chip][i]))))),
+    ),
   ]);
 }
 
@@ -110,11 +188,11 @@ export function openRecord(page: Page, row: Row): void {
     }),
     [page.say(T.c_steps), String(row.steps)],
     [page.say(T.d_executed), row.executed || "–"],
-    [page.say(T.d_stop), row.stop],
+    [page.say(T.d_stop), reasonText(row.stop, page.state.lang)],
   ];
-  if (row.causes.length > 0) rest.push([page.say(T.d_disturbed), row.causes.join("; ")]);
-  if (row.reason) rest.push([row.status, row.reason]);
-  for (const warning of row.warnings) rest.push(["!", warning]);
+  if (row.causes.length > 0) rest.push([page.say(T.d_disturbed), row.causes.map((c) => reasonText(c, page.state.lang)).join("; ")]);
+  if (row.reason) rest.push([reasonText(row.status, page.state.lang), reasonText(row.reason, page.state.lang)]);
+  for (const warning of row.warnings) rest.push(["!", reasonText(warning, page.state.lang)]);
   const spread =
     group && group.records > 1 && group.rate_min !== null && group.rate_max !== null
       ? page.say(T.d_group, { count: group.records, low: rateText(group.rate_min, null, null, row.unit, false), high: rateText(group.rate_max, null, null, row.unit) })

@@ -22,6 +22,8 @@ export function timeText(ns: number): string {
 
 export function rateScale(perS: number, unit: string): [number, string] {
   if (unit === "tokens/s") return [1, "tokens/s"];
+  if (unit === "passes/s") return [1, unit];
+  if (unit === "pixels/s") return [1e6, "Mpixel/s"];
   const name = unit === "FLOP/s" ? "FLOP/s" : "B/s";
   if (perS >= 1e12) return [1e12, `T${name}`];
   if (perS >= 1e9) return [1e9, `G${name}`];
@@ -82,6 +84,13 @@ export function axisNumber(value: number): string {
 }
 
 const trim = (v: number): string => (v === 0 ? "0" : Number(v.toPrecision(3)).toString());
+
+/** Ticks of an axis that does not begin at 0: as many digits as tell neighbours apart. */
+export function fineTick(low: number, high: number): (value: number) => string {
+  const step = Math.abs(high - low) / 10;
+  const decimals = step > 0 ? clamp(Math.ceil(-Math.log10(step)), 0, 9) : 3;
+  return (value) => Number(value.toFixed(decimals)).toString();
+}
 
 /** A short time for an axis: "20 ms". */
 export function axisTime(ns: number): string {

@@ -3,7 +3,7 @@ import { answerSection } from "./answer";
 import { ChartView } from "./chart_view";
 import { chartDefs } from "./charts";
 import { makeSay, type Page } from "./context";
-import { costInputsTable, openCost, openFigure, openRecord } from "./detail";
+import { costInputsTable, openCost, openFact, openFigure, openPart, openRecord } from "./detail";
 import { h, select } from "./dom";
 import { parseModel, type Model } from "./model";
 import { fragmentOf, initialState, scopeOf } from "./state";
@@ -23,6 +23,8 @@ const page: Page = {
   openFigure: (id, row) => openFigure(page, id, row),
   openRecord: (row) => openRecord(page, row),
   openCost: (cost) => openCost(page, cost),
+  openPart: (part) => openPart(page, part),
+  openFact: (fact, chip) => openFact(page, fact, chip),
 };
 const charts = new ChartView(page);
 

@@ -127,7 +127,10 @@ export interface Curve {
 
 export interface EnvironmentLine {
   name: string;
+  /** of each chip */
   values: string[][];
+  /** beside each value, the newest record that states it */
+  records: string[][];
 }
 
 export interface Incomparable {

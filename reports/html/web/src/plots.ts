@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { isMissing, type Chart } from "./chart_def";
 import { chartOption } from "./chart_option";
 import { chartDefs } from "./charts";
+import { setPlatformAPI } from "echarts/core";
 import { echarts } from "./echarts_setup";
 import { inks } from "./palette";
 import { parseModel } from "./model";
@@ -13,12 +14,24 @@ import { say, type Lang } from "./text";
 const width = 900;
 const lineHeight = 16;
 
-/** Lines of a note: nothing measures text where there is no screen, so that widths are those of a wide font. */
+/** Nothing measures text where there is no screen: widths, in em, are those of a wide font, so that nothing overlaps. */
+function charWidth(c: string): number {
+  if (c.charCodeAt(0) > 0x2e80) return 1;
+  if ("ijl.,:;|'!·".includes(c)) return 0.32;
+  if (" ftr()[]-/".includes(c)) return 0.4;
+  if ("mwMW%@—".includes(c)) return 0.95;
+  return c >= "A" && c <= "Z" ? 0.7 : 0.62;
+}
+
+const textWidth = (text: string, size: number): number => [...text].reduce((sum, c) => sum + charWidth(c) * size, 0);
+
+setPlatformAPI({ measureText: (text, font) => ({ width: textWidth(text, Number(/([\d.]+)px/.exec(font ?? "")?.[1] ?? 12)) }) });
+
 function wrapped(text: string, pixels: number): string[] {
   const lines = [""];
   let used = 0;
   for (const word of text.match(/[\u2e80-\uffef]|[^\s\u2e80-\uffef]+\s*|\s+/g) ?? []) {
-    const wide = [...word].reduce((sum, c) => sum + (c.charCodeAt(0) > 0x2e80 ? 12.5 : 7.2), 0);
+    const wide = textWidth(word, 12);
     if (used + wide > pixels && used > 0) {
       lines.push("");
       used = 0;

@@ -4,15 +4,18 @@ import { figures } from "./definitions";
 import { h } from "./dom";
 import { timeText } from "./format";
 import type { Row } from "./model";
+import { reasonText } from "./phrases";
 import { T } from "./text";
 
 export function environmentTable(page: Page): HTMLElement {
   const { model } = page;
   if (model.environment.length === 0) return h("p", {}, page.say(T.environment_same));
-  const cell = (values: string[]): HTMLElement => {
+  const cell = (fact: number, chip: number): HTMLElement => {
+    const values = model.environment[fact].values[chip];
+    if (values.length === 0) return h("td", {}, "–");
     const texts = values.map((v) => v || "–");
     const text = texts.length > 3 ? page.say(T.values_n, { count: texts.length, values: `${texts.slice(0, 2).join("; ")}…` }) : texts.join("; ");
-    return h("td", { title: texts.length > 3 ? texts.join("\n") : null }, text || "–");
+    return h("td", {}, h("button", { type: "button", class: "figure", "data-fact": model.environment[fact].name, title: texts.length > 3 ? texts.join("\n") : null, click: () => page.openFact(fact, chip) }, text));
   };
   return h(
     "div",
@@ -22,7 +25,7 @@ export function environmentTable(page: Page): HTMLElement {
       "table",
       { class: "environment" },
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, page.say(T.item)), model.chips.map((_, i) => h("th", { scope: "col" }, chipLabel(page, i))))),
-      h("tbody", {}, model.environment.map((line) => h("tr", {}, h("th", { scope: "row" }, h("code", {}, line.name)), line.values.map(cell)))),
+      h("tbody", {}, model.environment.map((line, fact) => h("tr", {}, h("th", { scope: "row" }, h("code", {}, line.name)), line.values.map((_, chip) => cell(fact, chip))))),
     ),
   );
 }
@@ -36,8 +39,8 @@ function recordRow(page: Page, row: Row): HTMLElement {
     "tr",
     { class: row.status === "ok" ? null : "not-ok" },
     h("td", {}, chipLabel(page, row.chip)),
-    h("td", {}, page.model.cases[row.case].id, row.disturbed ? h("span", { class: "disturbed", title: row.causes.join("; ") }, " *") : null),
-    row.rate === null ? h("td", { class: "number", title: row.reason }, row.status) : number("rate"),
+    h("td", {}, page.model.cases[row.case].id, row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
+    row.rate === null ? h("td", { class: "number", title: reasonText(row.reason, page.state.lang) }, reasonText(row.status, page.state.lang)) : number("rate"),
     number("p50"),
     number("p99", p99),
     number("mfu"),

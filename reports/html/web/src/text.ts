@@ -235,6 +235,13 @@ export const T = {
   d_executed: ["实际执行", "Executed"],
   d_stop: ["停止原因", "Stopped by"],
   d_disturbed: ["干扰", "Disturbed by"],
+  d_origin: ["公式与来源", "formula and source"],
+  d_at_low: ["取低值 {value} 时", "at its low, {value}"],
+  d_at_high: ["取高值 {value} 时", "at its high, {value}"],
+  d_others: ["其余输入取典型值。", "The other inputs at their typical values."],
+  d_before: ["此因子之前", "before it"],
+  d_after: ["此因子之后", "after it"],
+  d_fact: ["取自记录的 environment、设备与构建字段；每个值旁为最新一条含有它的记录。", "From the record’s fields of environment, device and build; beside each value the newest record that states it."],
   d_group: ["同组 {count} 条记录，吞吐量 {low}–{high}", "{count} records of this chip and case, rate {low}–{high}"],
 
   methods_note: ["每个指标只有一个定义；点击页面上任何数字可看到它的公式与输入。", "Each metric has one definition; any number on this page opens to its formula and inputs."],

@@ -135,7 +135,7 @@ const clipName = (model: Model, clip: Clip): string =>
 function clipCost(model: Model, clip: Clip, lang: Lang): string {
   const name = clipName(model, clip).replace("\n", ": ");
   const cost = clip.cny === null ? say(T.no_price, lang) : `¥ ${numberText(clip.cny)} (${numberText(clip.cny_low as number)} – ${numberText(clip.cny_high as number)})`;
-  const missing = clip.missing.length > 0 ? ` ${say(T.clip_missing, lang, { parts: clip.missing.join(", ") })}` : "";
+  const missing = clip.missing.length > 0 ? ` ${say(T.clip_missing, lang, { parts: clip.missing.map((part) => say(partText(part), lang)).join(", ") })}` : "";
   return `${name} ${cost}${missing}`;
 }
 
