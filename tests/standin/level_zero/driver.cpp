@@ -1,10 +1,11 @@
 // The core entries of the stand-in driver. Commands run when their list is submitted.
-#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "tests/standin/level_zero/state.h"
@@ -26,15 +27,14 @@ uint64_t now_ns() {
 
 namespace {
 
-constexpr uint64_t kMemoryBytes = 4ull << 30;
+constexpr uint32_t kMaxGroup = 128;  // too small for the adapter's large tiles
 
-// Handles are addresses of these: a driver, a device and its two tiles.
+std::mutex sizes_mutex;
+std::map<void*, size_t> sizes;  // of what is allocated
+
+// What handles point to: a driver, a device and its two tiles.
 char driver_place, device_places[3], context_place, queue_place, pool_place;
 
-template <typename H>
-H handle(void* object) {
-  return reinterpret_cast<H>(object);
-}
 template <typename T, typename H>
 T& object(H handle) {
   return *reinterpret_cast<T*>(handle);
@@ -52,18 +52,6 @@ uint64_t cycles() {
   return c & ((1ull << kTimestampBits) - 1);
 }
 
-// A list's length first, then its items.
-template <typename H>
-ze_result_t list_of(const std::vector<void*>& all, uint32_t* count, H* out) {
-  if (out != nullptr) {
-    *count = std::min(*count, static_cast<uint32_t>(all.size()));
-    for (uint32_t i = 0; i < *count; ++i) out[i] = handle<H>(all[i]);
-  } else {
-    *count = static_cast<uint32_t>(all.size());
-  }
-  return ZE_RESULT_SUCCESS;
-}
-
 ze_result_t init(ze_init_flags_t) { return ZE_RESULT_SUCCESS; }
 ze_result_t driver_get(uint32_t* count, ze_driver_handle_t* out) { return list_of({&driver_place}, count, out); }
 ze_result_t driver_version(ze_driver_handle_t, ze_api_version_t* out) {
@@ -75,15 +63,13 @@ ze_result_t driver_properties(ze_driver_handle_t, ze_driver_properties_t* out) {
   return ZE_RESULT_SUCCESS;
 }
 ze_result_t device_get(ze_driver_handle_t, uint32_t* count, ze_device_handle_t* out) {
-  if (faulty("none")) return list_of({}, count, out);
-  return list_of({&device_places[0]}, count, out);
+  return list_of(faulty("none") ? Places{} : Places{&device_places[0]}, count, out);
 }
 ze_result_t sub_devices(ze_device_handle_t, uint32_t* count, ze_device_handle_t* out) {
-  if (!faulty("tiles")) return list_of({}, count, out);
-  return list_of({&device_places[1], &device_places[2]}, count, out);
+  return list_of(faulty("tiles") ? Places{&device_places[1], &device_places[2]} : Places{}, count, out);
 }
 ze_result_t device_properties(ze_device_handle_t, ze_device_properties_t* out) {
-  out->type = ZE_DEVICE_TYPE_GPU;
+  out->type = faulty("npu") ? ZE_DEVICE_TYPE_VPU : ZE_DEVICE_TYPE_GPU;
   out->maxMemAllocSize = kMemoryBytes;
   out->numSlices = 1;
   out->numSubslicesPerSlice = 2;
@@ -95,8 +81,10 @@ ze_result_t device_properties(ze_device_handle_t, ze_device_properties_t* out) {
   return ZE_RESULT_SUCCESS;
 }
 ze_result_t compute_properties(ze_device_handle_t, ze_device_compute_properties_t* out) {
-  out->maxTotalGroupSize = 256;
-  out->maxGroupSizeX = out->maxGroupSizeY = out->maxGroupSizeZ = 256;
+  out->maxTotalGroupSize = kMaxGroup;
+  out->maxGroupSizeX = out->maxGroupSizeY = out->maxGroupSizeZ = kMaxGroup;
+  out->numSubGroupSizes = 1;
+  out->subGroupSizes[0] = 8;
   out->maxSharedLocalMemory = 64 << 10;
   return ZE_RESULT_SUCCESS;
 }
@@ -195,12 +183,22 @@ ze_result_t append_launch(ze_command_list_handle_t list, ze_kernel_handle_t kern
 
 ze_result_t memory_alloc(ze_context_handle_t, const ze_device_mem_alloc_desc_t*, size_t bytes, size_t align,
                          ze_device_handle_t, void** out) {
+  *out = nullptr;
   if (faulty("alloc") && bytes > 1 << 20) return ZE_RESULT_ERROR_OUT_OF_DEVICE_MEMORY;
+  if (bytes > kMemoryBytes - used_bytes) return ZE_RESULT_ERROR_OUT_OF_DEVICE_MEMORY;
   *out = allocate(bytes, align);
+  if (*out == nullptr) return ZE_RESULT_ERROR_OUT_OF_DEVICE_MEMORY;
+  const std::lock_guard<std::mutex> alone(sizes_mutex);
+  sizes[*out] = bytes;
   used_bytes += bytes;
-  return *out == nullptr ? ZE_RESULT_ERROR_OUT_OF_DEVICE_MEMORY : ZE_RESULT_SUCCESS;
+  return ZE_RESULT_SUCCESS;
 }
 ze_result_t memory_free(ze_context_handle_t, void* data) {
+  const std::lock_guard<std::mutex> alone(sizes_mutex);
+  const auto found = sizes.find(data);
+  if (found == sizes.end()) return ZE_RESULT_ERROR_INVALID_ARGUMENT;
+  used_bytes -= found->second;
+  sizes.erase(found);
   release(data);
   return ZE_RESULT_SUCCESS;
 }
@@ -259,7 +257,7 @@ ze_result_t kernel_destroy(ze_kernel_handle_t kernel) {
   return ZE_RESULT_SUCCESS;
 }
 ze_result_t group_size(ze_kernel_handle_t kernel, uint32_t x, uint32_t y, uint32_t z) {
-  if (x * y * z > 256) return ZE_RESULT_ERROR_INVALID_GROUP_SIZE_DIMENSION;
+  if (x * y * z > kMaxGroup) return ZE_RESULT_ERROR_INVALID_GROUP_SIZE_DIMENSION;
   Kernel& k = object<Kernel>(kernel);
   k.local[0] = x;
   k.local[1] = y;
@@ -276,8 +274,6 @@ ze_result_t set_argument(ze_kernel_handle_t kernel, uint32_t index, size_t size,
 }  // namespace
 
 }  // namespace standin
-
-#define STANDIN_EXPORT extern "C" __attribute__((visibility("default")))
 
 STANDIN_EXPORT ze_result_t zeGetGlobalProcAddrTable(ze_api_version_t, ze_global_dditable_t* table) {
   table->pfnInit = standin::init;
@@ -339,6 +335,7 @@ STANDIN_EXPORT ze_result_t zeGetEventProcAddrTable(ze_api_version_t, ze_event_dd
   return ZE_RESULT_SUCCESS;
 }
 STANDIN_EXPORT ze_result_t zeGetModuleProcAddrTable(ze_api_version_t, ze_module_dditable_t* table) {
+  if (standin::faulty("no_modules")) return ZE_RESULT_SUCCESS;
   table->pfnCreate = standin::module_create;
   table->pfnDestroy = standin::module_destroy;
   return ZE_RESULT_SUCCESS;

@@ -9,26 +9,20 @@ char power_place, frequency_place, temperature_place, memory_place;
 const uint64_t started_ns = now_ns();
 
 template <typename H>
-ze_result_t one(void* place, uint32_t* count, H* out) {
-  if (faulty("no_sensors")) {
-    *count = 0;
-    return ZE_RESULT_SUCCESS;
-  }
-  if (out != nullptr && *count >= 1) out[0] = reinterpret_cast<H>(place);
-  *count = 1;
-  return ZE_RESULT_SUCCESS;
+ze_result_t sensor(void* place, uint32_t* count, H* out) {
+  return list_of(faulty("no_sensors") ? Places{} : Places{place}, count, out);
 }
 ze_result_t power_domains(zes_device_handle_t, uint32_t* count, zes_pwr_handle_t* out) {
-  return one(&power_place, count, out);
+  return sensor(&power_place, count, out);
 }
 ze_result_t frequency_domains(zes_device_handle_t, uint32_t* count, zes_freq_handle_t* out) {
-  return one(&frequency_place, count, out);
+  return sensor(&frequency_place, count, out);
 }
 ze_result_t temperature_sensors(zes_device_handle_t, uint32_t* count, zes_temp_handle_t* out) {
-  return one(&temperature_place, count, out);
+  return sensor(&temperature_place, count, out);
 }
 ze_result_t memory_modules(zes_device_handle_t, uint32_t* count, zes_mem_handle_t* out) {
-  return one(&memory_place, count, out);
+  return sensor(&memory_place, count, out);
 }
 
 // Idle power all the time, and more while a submission runs.
@@ -55,7 +49,7 @@ ze_result_t temperature(zes_temp_handle_t, double* out) {
   return ZE_RESULT_SUCCESS;
 }
 ze_result_t memory_state(zes_mem_handle_t, zes_mem_state_t* out) {
-  out->size = 4ull << 30;
+  out->size = kMemoryBytes;
   out->free = out->size - used_bytes.load();
   return ZE_RESULT_SUCCESS;
 }
@@ -63,8 +57,6 @@ ze_result_t memory_state(zes_mem_handle_t, zes_mem_state_t* out) {
 }  // namespace
 
 }  // namespace standin
-
-#define STANDIN_EXPORT extern "C" __attribute__((visibility("default")))
 
 STANDIN_EXPORT ze_result_t zesGetDeviceProcAddrTable(ze_api_version_t, zes_device_dditable_t* table) {
   table->pfnEnumPowerDomains = standin::power_domains;

@@ -7,7 +7,8 @@
 //   half_clock  timestamps at half the pace    wrap         the 32-bit counter wraps within the next step
 //   tick0       timer resolution 0             no_timestamp timestamps can't be read
 //   stuck       the energy counter stands      no_sensors   no Sysman domains
-//   hot         throttled by heat
+//   hot         throttled by heat              npu          the device takes no kernels
+//   no_modules  the entries of modules are not filled in
 #pragma once
 
 #include <level_zero/ze_api.h>
@@ -15,6 +16,7 @@
 #include <level_zero/zes_api.h>
 #include <level_zero/zes_ddi.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -23,6 +25,8 @@
 
 #include "adapters/spirv/opencl_api.h"
 
+#define STANDIN_EXPORT extern "C" __attribute__((visibility("default")))
+
 namespace standin {
 
 bool faulty(const char* fault);
@@ -30,7 +34,27 @@ uint64_t now_ns();
 
 constexpr uint64_t kCyclesPerSecond = 25'000'000;
 constexpr uint32_t kTimestampBits = 32;
+constexpr uint64_t kMemoryBytes = 4ull << 30;
 constexpr double kIdleW = 40, kBusyW = 160;
+
+// Handles are addresses.
+template <typename H>
+H handle(void* object) {
+  return reinterpret_cast<H>(object);
+}
+using Places = std::vector<void*>;
+
+// A list's length first, then its items.
+template <typename H>
+ze_result_t list_of(const Places& all, uint32_t* count, H* out) {
+  if (out != nullptr) {
+    *count = std::min(*count, static_cast<uint32_t>(all.size()));
+    for (uint32_t i = 0; i < *count; ++i) out[i] = handle<H>(all[i]);
+  } else {
+    *count = static_cast<uint32_t>(all.size());
+  }
+  return ZE_RESULT_SUCCESS;
+}
 
 // Time spent in submissions, for the energy counter.
 extern std::atomic<uint64_t> busy_ns;
