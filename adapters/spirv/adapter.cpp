@@ -17,9 +17,12 @@ Options read_options(const sdk::Host& host) {
   return {one_of(host, "kernels", "cpu", "gpu"), one_of(host, "program", "source", "spirv")};
 }
 
-Form form_of(const Options& options, bool cpu) {
+void choose_kernels(const Options& options, bool cpu, uint32_t sub_group, Traits* traits) {
   if (!options.kernels.empty()) cpu = options.kernels == "cpu";
-  return cpu ? Form::kCpu : Form::kGpu;
+  const auto fits = [&](int64_t side) { return side * side <= int64_t{traits->max_group}; };
+  const bool small = !fits(Traits::kTile) || (sub_group > 0 && sub_group < Traits::kTile);
+  traits->tile_side = small ? Traits::kSmallTile : Traits::kTile;
+  traits->form = cpu || !fits(traits->tile_side) ? Form::kCpu : Form::kGpu;
 }
 
 std::vector<sdk::Device> Adapter::devices() {

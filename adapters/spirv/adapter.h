@@ -15,7 +15,9 @@ struct Options {
   std::string kernels, program;
 };
 Options read_options(const sdk::Host& host);
-Form form_of(const Options& options, bool cpu);
+// Form and shapes for a device whose groups have up to max_group work-items, and whose largest sub-group has
+// `sub_group` (0: not known).
+void choose_kernels(const Options& options, bool cpu, uint32_t sub_group, Traits* traits);
 
 class Adapter : public sdk::Adapter {
  public:

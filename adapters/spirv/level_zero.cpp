@@ -93,13 +93,15 @@ sdk::Device ZeDevice::card() const {
 
 Traits ZeDevice::traits() const {
   Traits t;
-  t.form = form_of(options_, properties_.type == ZE_DEVICE_TYPE_CPU);
   t.units = std::max(1u, properties_.numSlices * properties_.numSubslicesPerSlice);
   ze_device_compute_properties_t compute{};
   compute.stype = ZE_STRUCTURE_TYPE_DEVICE_COMPUTE_PROPERTIES;
   check_ze(level_zero().zeDeviceGetComputeProperties(id_, &compute), "compute properties");
   t.max_group = std::max(1u, compute.maxTotalGroupSize);
   t.max_allocation = properties_.maxMemAllocSize;
+  const uint32_t n = std::min<uint32_t>(compute.numSubGroupSizes, ZE_SUBGROUPSIZE_COUNT);
+  const uint32_t largest = n == 0 ? 0 : *std::max_element(compute.subGroupSizes, compute.subGroupSizes + n);
+  choose_kernels(options_, properties_.type == ZE_DEVICE_TYPE_CPU, largest, &t);
   return t;
 }
 

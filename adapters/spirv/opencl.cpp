@@ -1,6 +1,7 @@
 #include "adapters/spirv/opencl.h"
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <map>
 #include <set>
@@ -32,6 +33,16 @@ T number_of(cl_device_id device, cl_device_info what) {
   T value{};
   if (opencl().clGetDeviceInfo(device, what, sizeof(value), &value, nullptr) != CL_SUCCESS) return T{};
   return value;
+}
+
+// By the vendors' own queries; 0: none answers.
+uint32_t largest_sub_group(cl_device_id device) {
+  constexpr cl_device_info kIntelSizes = 0x4108, kNvidiaWarp = 0x4003, kAmdWavefront = 0x4043;
+  std::array<size_t, 16> sizes{};
+  if (opencl().clGetDeviceInfo(device, kIntelSizes, sizeof(sizes), sizes.data(), nullptr) == CL_SUCCESS) {
+    return static_cast<uint32_t>(*std::max_element(sizes.begin(), sizes.end()));
+  }
+  return std::max(number_of<cl_uint>(device, kNvidiaWarp), number_of<cl_uint>(device, kAmdWavefront));
 }
 
 // Bytes that a device in host memory can still get; 0 = unknown.
@@ -163,10 +174,10 @@ sdk::Device ClDevice::card() const {
 
 Traits ClDevice::traits() const {
   Traits t;
-  t.form = form_of(options_, cpu_);
   t.units = std::max<cl_uint>(1, number_of<cl_uint>(id_, CL_DEVICE_MAX_COMPUTE_UNITS));
   t.max_group = static_cast<uint32_t>(std::max<size_t>(1, number_of<size_t>(id_, CL_DEVICE_MAX_WORK_GROUP_SIZE)));
   t.max_allocation = number_of<cl_ulong>(id_, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
+  choose_kernels(options_, cpu_, cpu_ ? 0 : largest_sub_group(id_), &t);
   return t;
 }
 

@@ -7,8 +7,8 @@ namespace assay::spirv {
 namespace {
 
 constexpr uint64_t kAlign = 4096;
-constexpr int64_t kCpuRows = 64, kCpuCols = 48;  // a group's block of a product: kernels/gemm_cpu.cl
-constexpr int64_t kTallRows = 64, kLowRows = 16, kTileCols = 64, kRowCols = 4;  // kernels/gemm_gpu.cl
+constexpr int64_t kCpuRows = 64, kCpuCols = 48;    // a group's block of a product: kernels/gemm_cpu.cl
+constexpr int64_t kTileResults = 4, kRowCols = 4;  // of a work-item along an axis: kernels/gemm_gpu.cl
 
 }  // namespace
 
@@ -86,11 +86,14 @@ void Plan::multiply(const Product& p) {
   if (device_.form == Form::kGpu) {
     const int64_t rows = p.experts > 0 ? ceil_div(p.m, p.experts) : p.m;  // of a product, on average
     const bool single = rows == 1 && !codes;
-    const bool tall = rows > kLowRows;
-    kernel = (single ? "gemm_row_" : (tall ? "gemm_tall_" : "gemm_low_")) + suffix(p.w_dtype);
-    high = single ? 1 : (tall ? kTallRows : kLowRows);
-    wide = single ? kRowCols : kTileCols;
-    local = single ? std::array<size_t, 3>{row_group(), 1, 1} : std::array<size_t, 3>{16, 16, 1};
+    const int64_t side = device_.tile_side;
+    const bool tall = rows > side;
+    const std::string of_side = side == Traits::kSmallTile ? "8_" : "_";
+    kernel = (single ? "gemm_row_" : (tall ? "gemm_tall" : "gemm_low") + of_side) + suffix(p.w_dtype);
+    high = single ? 1 : (tall ? kTileResults * side : side);
+    wide = single ? kRowCols : kTileResults * side;
+    local =
+        single ? std::array<size_t, 3>{row_group(), 1, 1} : std::array<size_t, 3>{count_of(side), count_of(side), 1};
   }
   // Each expert's last tile may be a part of one.
   const int64_t tiles = ceil_div(p.m, high) + p.experts;

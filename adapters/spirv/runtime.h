@@ -21,6 +21,9 @@ struct Traits {
   uint32_t units = 1;           // compute units
   uint32_t max_group = 256;     // work-items a group may have
   uint64_t max_allocation = 0;  // bytes in one piece; 0 = no limit known
+  // Work-items along a side of a product's work-group: one sub-group fills a row of it, and it fits into max_group.
+  static constexpr int64_t kTile = 16, kSmallTile = 8;
+  int64_t tile_side = kTile;
 };
 
 class Memory {

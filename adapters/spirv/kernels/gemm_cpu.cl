@@ -63,7 +63,14 @@ void put(global float* y, float sum, int first, int last, int exact, float scale
 TILE(tile_global, global)
 TILE(tile_local, local)
 
-// One row of x by up to 4 rows of w as they are stored: what a decode step reads, it reads once.
+// One row of x by up to 4 rows of w as they are stored: what a decode step reads, it reads once. Short narrow rows end
+// before a prefetcher has found them: the four after the next ones are fetched by hand, where the compiler has a hint.
+#if defined(__clang__) && !defined(__SPIR__)
+#define FETCH(p) __builtin_prefetch(p)
+#else
+#define FETCH(p) (void)(p)
+#endif
+#define kShortRows 16384  // bytes of four
 #define ONE_ROW(T)                                                                                                    \
   void one_row_##T(const global float* x, const global T_##T* w, long ldw, int cols, const global float* scale,       \
                    int n_k, int block, global float* y, const global float* bias) {                                   \
@@ -72,12 +79,14 @@ TILE(tile_local, local)
     const global T_##T* w2 = w + (cols > 2 ? 2 * ldw : 0);                                                            \
     const global T_##T* w3 = w + (cols > 3 ? 3 * ldw : 0);                                                            \
     const int blocks = n_k / block;                                                                                   \
+    const long ahead = 4 * ldw * (long)sizeof(*w) <= kShortRows ? 8 * ldw : 0;                                        \
     float sums[4] = {0, 0, 0, 0};                                                                                     \
     for (int s = 0; s < blocks; ++s) {                                                                                \
       float8 a0 = 0, a1 = 0, a2 = 0, a3 = 0;                                                                          \
       int k = s * block;                                                                                              \
       const int end = k + block;                                                                                      \
       for (; k + 8 <= end; k += 8) {                                                                                  \
+        if (sizeof(*w) < sizeof(float)) FETCH(w0 + ahead + 4 * k);                                                    \
         const float8 v = vload8(0, x + k);                                                                            \
         a0 = fma(v, LOAD8_##T(w0, k), a0);                                                                            \
         a1 = fma(v, LOAD8_##T(w1, k), a1);                                                                            \

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "adapters/spirv/adapter.h"
 #include "tests/unit/cpu/cpu_program.h"
 
 namespace assay::cpu_test {
@@ -165,6 +166,24 @@ TEST_F(Faults, SensorsAreReadAndAStuckCounterShowsNoPower) {
   inject("no_sensors");
   Adapter bare(none_);
   EXPECT_EQ(read(bare).valid, 0u);
+}
+
+TEST(Shapes, SuitTheDevicesGroupsAndSubGroups) {
+  using spirv::Form;
+  using spirv::Traits;
+  const auto chosen = [](uint32_t max_group, uint32_t sub_group, bool cpu = false) {
+    Traits t;
+    t.max_group = max_group;
+    spirv::choose_kernels({}, cpu, sub_group, &t);
+    return t;
+  };
+  EXPECT_EQ(chosen(1024, 32).tile_side, 16);  // 16 x 16 work-items
+  EXPECT_EQ(chosen(256, 0).tile_side, 16);
+  EXPECT_EQ(chosen(255, 32).tile_side, 8) << "groups too small";
+  EXPECT_EQ(chosen(1024, 8).tile_side, 8) << "rows of one sub-group";
+  EXPECT_EQ(chosen(64, 8).form, Form::kGpu);
+  EXPECT_EQ(chosen(63, 8).form, Form::kCpu) << "no tile fits: one work-item a group";
+  EXPECT_EQ(chosen(1024, 0, true).form, Form::kCpu);
 }
 
 }  // namespace
