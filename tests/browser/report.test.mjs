@@ -114,6 +114,9 @@ report("a clip is the sum of its parts and costs its time at the price of an hou
   const figure = page.locator("figure", { has: page.locator("#chart-clip") });
   await figure.locator("summary").click();
   for (const part of clip.parts) assert.ok((await figure.locator("tbody").innerText()).includes(part.record.slice(0, 8)), part.name);
+  assert.ok((await figure.locator(".note").innerText()).includes(`under 30 s: ${Math.ceil(clip.seconds / 30)} of this chip`));
+  const svg = await page.locator("#chart-clip svg").innerHTML();
+  assert.ok(!svg.includes("#5070dd"), "the legend of a stack has the bars' colours, not the library's own");
 });
 
 report("a figure opens to its formula, inputs and record", "lang=en", async (page) => {

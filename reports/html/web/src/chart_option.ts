@@ -219,7 +219,7 @@ function barOption(series: Series, chart: Chart, look: Look, tone: Drawn): Recor
     type: "bar",
     stack: series.stack,
     // What the legend shows; a bar that stands alone has its own.
-    itemStyle: { color: tone.color },
+    itemStyle: series.stack === undefined ? { color: tone.color } : itemOf(series, { x: 0, y: 0 }, sideways, look, tone),
     barMaxWidth: 34,
     animation: false,
     data: series.marks.map((m) => ({

@@ -6,6 +6,9 @@ import { reasonText } from "./phrases";
 import { commonValue, reference, type State } from "./state";
 import { basisText, say, T, type Lang } from "./text";
 
+const maxCurves = 8;
+const maxSteps = 4;
+
 interface Derived {
   chip: number;
   model: string;
@@ -31,57 +34,105 @@ function rowOf(model: Model, c: Derived, caseId: string): number | undefined {
 const slopeText = (c: ContextCurve): string =>
   c.slope_ns_per_token === null
     ? ""
-    : `${timeText(Math.max(c.slope_ns_per_token * 1000, 0))}${c.slope_low === null || c.slope_high === null ? "" : ` (${timeText(Math.max(c.slope_low * 1000, 0))} – ${timeText(Math.max(c.slope_high * 1000, 0))})`}`;
+    : `${signed(c.slope_ns_per_token)}${c.slope_low === null || c.slope_high === null ? "" : ` (${signed(c.slope_low)} – ${signed(c.slope_high)})`}`;
 
-export function contextCurves(model: Model, state: State, lang: Lang): ChartResult[] {
-  const head = { id: "context", title: T.context_title };
-  const all = model.context.filter((c) => c.kind === "decode").filter(inScope(state));
-  if (all.length === 0) return [{ ...head, missing: T.context_empty }];
-  const batch = commonValue(all, (c) => c.batch, reference(model, state)?.batch);
-  const curves = all.filter((c) => c.batch === batch);
-  const slopes = curves.filter((c) => c.slope_ns_per_token !== null).map((c) => `${nameOf(model, c, lang)}: ${slopeText(c)}`);
+/** Of 1,000 tokens. A step that does not grow with the context has a slope about 0, of either sign. */
+const signed = (ns: number): string => (ns < 0 ? "−" : "") + timeText(Math.abs(ns) * 1000);
+
+const tokensText = (of: { context: number | null; note: string }): string => (of.context === null ? of.note : `${grouped(String(of.context))} tokens`);
+
+/** What a line alone does not show: where attention overtakes the rest, and how far the device goes. */
+function factsOf(c: ContextCurve, name: string, lang: Lang): string {
+  return `${name}: ${slopeText(c)}; ${say(T.context_knee, lang, { time: tokensText(c.knee_time), flops: tokensText(c.knee_flops) })}; ${say(T.context_largest, lang, { tokens: tokensText(c.largest) })}`;
+}
+
+/** The least-squares line of a curve, which passes through the mean of its points. */
+function lineOf(c: ContextCurve): Mark[] {
+  if (c.slope_ns_per_token === null) return [];
+  const mean = (values: number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
+  const [x, y] = [mean(c.points.map((p) => p.context)), mean(c.points.map((p) => p.step_ns))];
+  const slope = c.slope_ns_per_token;
+  return [c.points[0], c.points[c.points.length - 1]].map((p): Mark => ({ x: p.context, y: y + slope * (p.context - x) }));
+}
+
+/** Curves of the scope; where it has none, all that were run: their names then say of what. */
+function scoped<C extends Derived>(curves: C[], state: State): { curves: C[]; all: boolean } {
+  const chosen = curves.filter(inScope(state));
+  return chosen.length > 0 ? { curves: chosen, all: false } : { curves, all: true };
+}
+
+/** A tone for each: the chip's, or one each where a chip has several curves. */
+const tones = (curves: Derived[]): number[] => {
+  const chips = curves.map((c) => c.chip);
+  return new Set(chips).size === chips.length ? chips : chips.map((_, i) => i);
+};
+
+function contextChart(model: Model, kind: string, state: State, lang: Lang): ChartResult[] {
+  const { curves: found, all } = scoped(model.context.filter((c) => c.kind === kind), state);
+  if (found.length === 0) return [];
+  const batch = commonValue(found, (c) => c.batch, reference(model, state)?.batch);
+  const curves = found.filter((c) => c.batch === batch).slice(0, maxCurves);
+  const chunks = kind === "prefill";
+  const named = (c: ContextCurve): string =>
+    [nameOf(model, c, lang), all ? ` · ${c.model} ${c.dtype}` : "", chunks ? ` · ${say(T.context_chunk, lang, { tokens: c.tokens })}` : ""].join("");
+  const tone = tones(curves);
   return [
     {
-      ...head,
-      note: T.context_note,
-      noteArgs: { batch, slopes: slopes.join("; ") },
-      x: { name: T.axis_context, scale: "log", tick: axisNumber, value: (v) => grouped(String(v)) },
+      id: chunks ? "context-prefill" : "context",
+      title: chunks ? T.context_prefill_title : T.context_title,
+      note: chunks ? T.context_prefill_note : T.context_note,
+      noteArgs: { batch, slopes: curves.map((c) => factsOf(c, named(c), lang)).join(". ") },
+      x: { name: T.axis_context, scale: "linear", tick: axisNumber, value: (v) => grouped(String(v)) },
       y: { name: T.axis_step, scale: "linear", tick: axisTime, value: timeText },
       height: 340,
-      series: curves.map((c) => ({
-        name: nameOf(model, c, lang),
-        tone: c.chip,
-        style: "points-line",
-        marks: c.points.map((p): Mark => ({ x: p.context, y: p.step_ns, yLow: p.low, yHigh: p.high, row: rowOf(model, c, p.case) })),
-      })),
+      series: curves.flatMap((c, i) => [
+        {
+          name: named(c),
+          tone: tone[i],
+          style: "points" as const,
+          marks: c.points.map((p): Mark => ({ x: p.context, y: p.step_ns, yLow: p.low, yHigh: p.high, row: rowOf(model, c, p.case) })),
+        },
+        { name: named(c), tone: tone[i], style: "rule" as const, quiet: true, marks: lineOf(c) },
+      ]),
     },
   ];
 }
 
+export function contextCurves(model: Model, state: State, lang: Lang): ChartResult[] {
+  const charts = ["decode", "prefill"].flatMap((kind) => contextChart(model, kind, state, lang));
+  return charts.length > 0 ? charts : [{ id: "context", title: T.context_title, missing: T.context_empty }];
+}
+
+/** One chart for each step whose routing was varied: decode and prefill have rates far apart. */
 export function skewCurves(model: Model, state: State, lang: Lang): ChartResult[] {
-  const head = { id: "skew", title: T.skew_title };
-  const scoped = model.skew.filter(inScope(state));
-  // Few models have experts: without one in the scope, all that were run.
-  const curves = scoped.length > 0 ? scoped : model.skew;
-  if (curves.length === 0) return [{ ...head, missing: T.skew_empty }];
-  const routings = [...new Set(curves.flatMap((c) => c.points.map((p) => p.routing)))];
-  const named = (c: (typeof curves)[number]): string => `${nameOf(model, c, lang)} · ${c.model} ${c.dtype} b${c.batch}`;
-  const rated = curves.map((c) => `${named(c)}: ${rateText(c.rated_per_s, null, null, c.unit)}`);
-  return [
-    {
-      ...head,
+  const { curves: found } = scoped(model.skew, state);
+  if (found.length === 0) return [{ id: "skew", title: T.skew_title, missing: T.skew_empty }];
+  const stepOf = (c: (typeof found)[number]): string =>
+    `${c.model} ${c.dtype}, ${say(c.kind === "prefill" ? T.kind_prefill : T.kind_decode, lang)} b${c.batch}${c.kind === "prefill" ? ` × ${c.tokens}` : ""}`;
+  const steps = [...new Set(found.map(stepOf))].slice(0, maxSteps);
+  return steps.map((step, at): ChartResult => {
+    const curves = found.filter((c) => stepOf(c) === step);
+    const points = curves.flatMap((c) => c.points);
+    const gammaOf = (routing: string): number => Math.max(...points.filter((p) => p.routing === routing).map((p) => p.gamma));
+    const routings = [...new Set(points.map((p) => p.routing))].sort((a, b) => gammaOf(a) - gammaOf(b));
+    const tone = tones(curves);
+    return {
+      id: at === 0 ? "skew" : `skew-${at}`,
+      title: T.skew_title,
       note: T.skew_note,
-      noteArgs: { ranks: curves[0].ranks, rated: rated.join("; ") },
+      noteArgs: { step, ranks: curves[0].ranks, rated: curves.map((c) => `${nameOf(model, c, lang)}: ${rateText(c.rated_per_s, null, null, c.unit)}`).join("; ") },
       x: { name: T.axis_routing, scale: "category", tick: String, value: String, categories: routings },
       y: { name: T.axis_rate, scale: "linear", tick: axisNumber, value: (v) => `${numberText(v, 4)} tokens/s` },
       height: 340,
-      series: curves.map((c) => ({
-        name: named(c),
-        tone: c.chip,
-        style: "points-line",
-        labels: "top",
-        marks: c.points.map((p): Mark => ({ x: routings.indexOf(p.routing), y: p.per_s, yLow: p.low, yHigh: p.high, row: rowOf(model, c, p.case), label: `γ ${numberText(p.gamma)}` })),
+      series: curves.map((c, i) => ({
+        name: nameOf(model, c, lang),
+        tone: tone[i],
+        style: "points-line" as const,
+        labels: "top" as const,
+        marks: c.points
+          .map((p): Mark => ({ x: routings.indexOf(p.routing), y: p.per_s, yLow: p.low, yHigh: p.high, row: rowOf(model, c, p.case), label: `γ ${numberText(p.gamma)}` }))
+          .sort((a, b) => a.x - b.x),
       })),
-    },
-  ];
+    };
+  });
 }

@@ -129,14 +129,22 @@ export function opTimes(model: Model, state: State, lang: Lang): ChartResult[] {
 
 const partText = (name: string): Text => T[`part_${name.replace(/ /g, "_")}` as keyof typeof T] ?? [name, name];
 
-const clipName = (model: Model, clip: Clip): string =>
-  `${chipName(model, clip.chip)}\n${clip.model} ${clip.dtype}, ${clip.steps} × ${clip.passes}`;
+const clipLimitS = 30;
+
+const clipSize = (clip: Clip): string => `${clip.frames} × ${clip.height} × ${clip.width}`;
+
+/** With the size where clips of several stand beside one another. */
+const clipName = (model: Model, clip: Clip): string => {
+  const sizes = new Set(model.clips.map(clipSize));
+  return `${chipName(model, clip.chip)}\n${clip.model} ${clip.dtype}, ${clip.steps} × ${clip.passes}${sizes.size > 1 ? `, ${clipSize(clip)}` : ""}`;
+};
 
 function clipCost(model: Model, clip: Clip, lang: Lang): string {
-  const name = clipName(model, clip).replace("\n", ": ");
+  const name = clipName(model, clip).replace("\n", ", ");
   const cost = clip.cny === null ? say(T.no_price, lang) : `¥ ${numberText(clip.cny)} (${numberText(clip.cny_low as number)} – ${numberText(clip.cny_high as number)})`;
   const missing = clip.missing.length > 0 ? ` ${say(T.clip_missing, lang, { parts: clip.missing.map((part) => say(partText(part), lang)).join(", ") })}` : "";
-  return `${name} ${cost}${missing}`;
+  const chips = say(T.clip_chips, lang, { n: `${clip.missing.length > 0 ? "> " : ""}${Math.ceil(clip.seconds / clipLimitS)}` });
+  return `${name}: ${cost}, ${chips}${missing}`;
 }
 
 export function clipParts(model: Model, _: State, lang: Lang): ChartResult[] {
@@ -162,12 +170,11 @@ export function clipParts(model: Model, _: State, lang: Lang): ChartResult[] {
     quiet: true,
     marks: clips.map((c, y): Mark => ({ x: c.seconds, y, xLow: c.seconds_low, xHigh: c.seconds_high, label: `${c.missing.length > 0 ? "> " : ""}${timeText(c.seconds * 1e9)}` })),
   };
-  const first = clips[0];
   return [
     {
       ...head,
       note: T.clip_note,
-      noteArgs: { size: `${first.frames} × ${first.height} × ${first.width}`, costs: clips.map((c) => clipCost(model, c, lang)).join("; "), basis: [...new Set(clips.map((c) => say(basisText(c.basis), lang)))].join(", ") },
+      noteArgs: { size: [...new Set(clips.map(clipSize))].join("; "), costs: clips.map((c) => clipCost(model, c, lang)).join("; "), basis: [...new Set(clips.map((c) => say(basisText(c.basis), lang)))].join(", ") },
       x: { name: T.axis_clip, scale: "linear", tick: (v) => axisTime(v * 1e9), value: (v) => timeText(v * 1e9), min: 0 },
       y: { name: T.item, scale: "category", tick: String, value: String, categories: clips.map((c) => clipName(model, c)) },
       height: 130 + 52 * clips.length,
