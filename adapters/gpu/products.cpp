@@ -246,7 +246,7 @@ class LtProducts final : public Products {
   const std::vector<Found>& candidates(const ProductShape& s) {
     const auto known = candidates_.find(key_of(s));
     if (known != candidates_.end()) return known->second;
-    float anything = 0;  // an address that is not null, where the library looks no further
+    alignas(256) float anything = 0;  // an address that is not null, where the library looks no further
     const ProductOperands none{nullptr, nullptr, nullptr, &anything, &anything, &anything, nullptr};
     const Bound bound = describe(s, none);
     void* preference = nullptr;

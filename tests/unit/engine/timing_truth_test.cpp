@@ -56,7 +56,9 @@ TruthVerdict slope(const SlopePoint& one, const SlopePoint& many, bool device_cl
 
 // Ten more steps: 1000 ns by the host, 950 and 840 by the device: 5 % and 16 % apart, 15 % are allowed.
 TEST(Slope, BothClocksGrowAlike) {
-  EXPECT_EQ(slope({1, 150, 100}, {11, 1150, 1050}, true).failure, "");
+  const TruthVerdict honest = slope({1, 150, 100}, {11, 1150, 1050}, true, 30);
+  EXPECT_EQ(honest.failure, "");
+  EXPECT_EQ(honest.outcomes.at("device clock"), "runs at 0.9500 of the host's +- 0.0300");  // 95 +- 3 of 100 ns a step
   const TruthVerdict lie = slope({1, 150, 100}, {11, 1150, 940}, true);
   EXPECT_THAT(lie.failure,
               StartsWith("adapter lies about time: repeat 1 and 11: device 84 ns a step, host 100 ns a step"));

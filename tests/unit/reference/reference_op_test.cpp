@@ -121,8 +121,8 @@ TEST(ReferenceOp, QuantizeRoundsTiesToEven) {
   expect_near(out[1], {1, 1});
 }
 
-// max 448: scale 1. From 16 on codes lie 2 apart, from 256 on 32, below 2^-6 they are multiples of 2^-9; 17, 19, -27, 2^-10
-// and 1.5 * 2^-9 are ties and go to the even fraction: 16, 20, -28, 0, 2^-8. 300 / 32 = 9.4.
+// max 448: scale 1. From 16 on codes lie 2 apart, from 256 on 32, below 2^-6 they are multiples of 2^-9; 17, 19, -27,
+// 2^-10 and 1.5 * 2^-9 are ties and go to the even fraction: 16, 20, -28, 0, 2^-8. 300 / 32 = 9.4.
 TEST(ReferenceOp, QuantizeToE4m3) {
   OneOp t;
   const uint32_t x = t.add({1, 8}, {448, 17, 19, -27, 0x1p-10, 1.5 * 0x1p-9, 300, 0});
