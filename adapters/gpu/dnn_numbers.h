@@ -30,7 +30,8 @@ inline constexpr int kReductionX = 1610, kReductionY = 1611, kReductionDesc = 16
 
 // Values.
 inline constexpr int kFloat = 0, kHalf = 2, kInt32 = 4, kBfloat16 = 9, kBoolean = 11;
-inline constexpr int kAdd = 0, kMul = 1, kDiv = 6, kSub = 9, kExp = 13, kLog = 15, kGreaterEqual = 303, kLess = 304;
+inline constexpr int kAdd = 0, kMul = 1, kDiv = 6, kSub = 9, kExp = 13, kLog = 15, kGreater = 302, kGreaterEqual = 303,
+                     kLess = 304;
 inline constexpr int kAnd = 400, kGenerateIndex = 501, kSelect = 601;
 inline constexpr int kReduceAdd = 0, kReduceMax = 3;
 inline constexpr int kHeuristicsA = 3;

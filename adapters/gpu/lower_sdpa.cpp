@@ -85,7 +85,7 @@ bool Lower::sdpa_shape(const AttentionArgs& a, SdpaShape* s) const {
                     q.dtype == out(0).dtype;
   // Rows and what they begin with must lie at 16 bytes.
   const bool eights = (q.cols | a.q_col | k.cols | a.col_k | v.cols | a.col_v | a.dim_qk | a.dim_v) % 8 == 0;
-  const bool causal = a.mask == ASSAY_MASK_CAUSAL;
+  const bool window = a.mask == ASSAY_MASK_WINDOW, causal = a.mask == ASSAY_MASK_CAUSAL || window;
   const bool whole = a.mask == ASSAY_MASK_CROSS || (a.mask == ASSAY_MASK_FULL && a.slots == a.tokens);
   if (plan_.sdpa == nullptr || !same || !eights || !(causal || whole) || a.dim_rope > 0 || op_.has_in(4)) return false;
   *s = {q.dtype,
@@ -100,6 +100,7 @@ bool Lower::sdpa_shape(const AttentionArgs& a, SdpaShape* s) const {
         k.cols,
         v.cols,
         causal,
+        window ? a.window : 0,
         static_cast<float>(a.scale)};
   return true;
 }

@@ -43,7 +43,7 @@ void accept(int status) {
 }
 
 // Ids of the tensors that are bound at each call; virtual ones count on from the last.
-enum Id : int64_t { kQ = 1, kK, kV, kY, kScale, kStats, kQueries, kKeys, kNothing, kFirstVirtual };
+enum Id : int64_t { kQ = 1, kK, kV, kY, kScale, kStats, kQueries, kKeys, kNothing, kWindow, kFirstVirtual };
 
 // A graph under construction: owns its descriptors.
 class Builder {
@@ -155,6 +155,18 @@ class Builder {
   int64_t next_ = kFirstVirtual;
 };
 
+// Only the last keys before each query, as the library writes that.
+void* inside_window(Builder& g, void* x, void* nothing, void* queries, void* keys) {
+  void* window = g.tensor(kWindow, kInt32, {1, 1, 1, 1}, {1, 1, 1, 1}, true);
+  void* row = g.pointwise(kGenerateIndex, kInt32, x, nullptr, g.between(kInt32), nullptr, 2);
+  void* col = g.pointwise(kGenerateIndex, kInt32, x, nullptr, g.between(kInt32), nullptr, 3);
+  col = g.pointwise(kAdd, kInt32, col, window, g.between(kInt32), nullptr, 3);
+  col = g.pointwise(kSub, kInt32, col, keys, g.between(kInt32), nullptr, 3);
+  col = g.pointwise(kAdd, kInt32, col, queries, g.between(kInt32), nullptr, 3);
+  void* holds = g.pointwise(kGreater, kBoolean, col, row, g.between(kBoolean));
+  return g.pointwise(kSelect, kFloat, x, nothing, g.between(kFloat), holds);
+}
+
 // The graph that the library knows as attention: its kernels are found by this pattern, so the order of the ops and
 // what they read is the library's own.
 void* attention_graph(Builder& g, const SdpaShape& s) {
@@ -188,6 +200,7 @@ void* attention_graph(Builder& g, const SdpaShape& s) {
     row = g.pointwise(kAdd, kInt32, row, keys, g.between(kInt32), nullptr, 3);
     row = g.pointwise(kSub, kInt32, row, queries, g.between(kInt32), nullptr, 3);
     x = g.pointwise(kSelect, kFloat, x, nothing, g.between(kFloat), compare(kGreaterEqual, row, col));
+    if (s.window > 0) x = inside_window(g, x, nothing, queries, keys);
   }
   void* most = g.reduction(kReduceMax, x, g.between(kFloat, true));
   x = g.pointwise(kSub, kFloat, x, most, g.between(kFloat));
@@ -239,12 +252,14 @@ class CudnnSdpa final : public Sdpa {
   std::function<void(void*)> bind(const SdpaShape& shape, const SdpaOperands& o) override {
     struct Bound {
       Handle pack;
-      float scale = 1, nothing = 0;  // the library reads them at each call
+      float scale = 1, nothing = 0;  // the library reads these at each call
+      int32_t window = 0;
     };
     const Compiled& compiled = this->compiled(shape);
     auto bound = std::make_shared<Bound>();
     bound->scale = shape.scale;
     bound->nothing = nothing_;
+    bound->window = static_cast<int32_t>(shape.window);
     void* pack = nullptr;
     check(library_.BackendCreateDescriptor(kVariantPack, &pack), "variant pack");
     bound->pack = Handle(pack, library_.BackendDestroyDescriptor);
@@ -258,6 +273,7 @@ class CudnnSdpa final : public Sdpa {
       add(kQueries, o.queries);
       add(kKeys, o.keys);
       add(kNothing, &bound->nothing);
+      if (shape.window > 0) add(kWindow, &bound->window);
     } else {
       add(kStats, o.stats);
     }
@@ -328,7 +344,7 @@ class CudnnSdpa final : public Sdpa {
 std::string sdpa_key(const SdpaShape& s) {
   std::string out;
   for (const int64_t part : {int64_t{s.dtype}, s.batch, s.heads, s.kv_heads, s.tokens, s.slots, s.dim_qk, s.dim_v,
-                             s.q_row, s.k_row, s.v_row, int64_t{s.causal}}) {
+                             s.q_row, s.k_row, s.v_row, int64_t{s.causal}, s.window}) {
     out += std::to_string(part) + " ";
   }
   return out;

@@ -13,12 +13,13 @@ namespace assay::gpu {
 
 // q [B*T, q_row] from a column on, heads side by side; k and v [B, S, KH, k_row or v_row] likewise; y [B*T, H*DV]. All
 // of one dtype, f16 or bf16. All S keys are seen, or with `causal` key j of query i where j < keys[b] and j <= i +
-// keys[b] - T.
+// keys[b] - T, with `window` > 0 also j > i + keys[b] - T - window.
 struct SdpaShape {
   uint32_t dtype = 0;
   int64_t batch = 1, heads = 1, kv_heads = 1, tokens = 1, slots = 1, dim_qk = 0, dim_v = 0;
   int64_t q_row = 0, k_row = 0, v_row = 0;
   bool causal = false;
+  int64_t window = 0;  // only with causal
   float scale = 1;
 };
 

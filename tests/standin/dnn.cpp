@@ -207,6 +207,8 @@ class Run {
         return std::exp(x);
       case 15:
         return std::log(x);
+      case 302:
+        return x > b ? 1 : 0;
       case 303:
         return x >= b ? 1 : 0;
       case 304:

@@ -105,6 +105,10 @@ TEST_F(OnStandin, AttentionByTheLibrary) {
   for (const char* dtype : {"bf16", "f16"}) {
     passes(case_of(llama(), dtype, StepKind::kPrefill, 2, 20, 13), options);
     passes(case_of(llama(), dtype, StepKind::kDecode, 3, 1, 40), options);
+    ModelShape windows = llama();
+    windows.window = 10;
+    windows.window_period = 2;
+    passes(case_of(windows, dtype, StepKind::kPrefill, 1, 20, 13), options);
     Case c = plain::small_case(plain::small_shape(TextStream::kCross), StepKind::kDit);
     c.dtype = dtype;
     passes(c, options);

@@ -141,6 +141,7 @@ ASSAY_SAME(dnn::kDiv, CUDNN_POINTWISE_DIV);
 ASSAY_SAME(dnn::kSub, CUDNN_POINTWISE_SUB);
 ASSAY_SAME(dnn::kExp, CUDNN_POINTWISE_EXP);
 ASSAY_SAME(dnn::kLog, CUDNN_POINTWISE_LOG);
+ASSAY_SAME(dnn::kGreater, CUDNN_POINTWISE_CMP_GT);
 ASSAY_SAME(dnn::kGreaterEqual, CUDNN_POINTWISE_CMP_GE);
 ASSAY_SAME(dnn::kLess, CUDNN_POINTWISE_CMP_LT);
 ASSAY_SAME(dnn::kAnd, CUDNN_POINTWISE_LOGICAL_AND);
@@ -190,12 +191,14 @@ TEST(Toolkit, CudnnKnowsOurGraphOfAttention) {
   };
 #define ASSAY_LOAD(name, result, parameters) load(library.name, GPU_TEXT(gpudnn##name));
   ASSAY_GPU_DNN(ASSAY_LOAD)
-  // Llama-3.1-8B: prefill of 8K, decode of 64 at 4K; Wan2.1-14B: its video tokens, and those with the prompt's.
+  // Llama-3.1-8B: prefill of 8K, decode of 64 at 4K, a window; Wan2.1-14B: its video tokens, and those with the
+  // prompt's.
   const SdpaShape shapes[] = {
-      {ASSAY_BF16, 1, 32, 8, 8192, 8192, 128, 128, 6144, 128, 128, true, 1},
-      {ASSAY_BF16, 64, 32, 8, 1, 4096, 128, 128, 6144, 128, 128, true, 1},
-      {ASSAY_BF16, 1, 40, 40, 75600, 75600, 128, 128, 15360, 128, 128, false, 1},
-      {ASSAY_F16, 1, 40, 40, 75600, 512, 128, 128, 5120, 128, 128, false, 1},
+      {ASSAY_BF16, 1, 32, 8, 8192, 8192, 128, 128, 6144, 128, 128, true, 0, 1},
+      {ASSAY_BF16, 64, 32, 8, 1, 4096, 128, 128, 6144, 128, 128, true, 0, 1},
+      {ASSAY_BF16, 1, 32, 8, 2048, 4096, 128, 128, 6144, 128, 128, true, 512, 1},
+      {ASSAY_BF16, 1, 40, 40, 75600, 75600, 128, 128, 15360, 128, 128, false, 0, 1},
+      {ASSAY_F16, 1, 40, 40, 75600, 512, 128, 128, 5120, 128, 128, false, 0, 1},
   };
   for (const SdpaShape& shape : shapes) {
     try {
