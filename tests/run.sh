@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, runs every test.
 #
-#   tests/run.sh                     everything: release, sanitizers, fuzzing, format and static checks
+#   tests/run.sh                     what CI runs: release, sanitizers, fuzzing, format and static checks
 #   tests/run.sh release|sanitize|lint   one part
+#   tests/run.sh threads             what runs threads, under the thread sanitizer: a part of its own, as it takes minutes
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,8 +11,8 @@ parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(release sanitize lint)
 for part in "${parts[@]}"; do
   case "$part" in
-    release | sanitize | lint) ;;
-    *) echo "run.sh: expected release, sanitize or lint, found '$part'" >&2; exit 2 ;;
+    release | sanitize | lint | threads) ;;
+    *) echo "run.sh: expected release, sanitize, lint or threads, found '$part'" >&2; exit 2 ;;
   esac
 done
 
@@ -34,6 +35,7 @@ for part in "${parts[@]}"; do
   case "$part" in
     release) build_and_test release ;;
     sanitize) build_and_test asan-ubsan ;;
+    threads) build_and_test tsan ;;
     lint)
       cmake --preset release -DASSAY_BUILD_TESTS=ON >/dev/null
       cmake --preset asan-ubsan -DASSAY_BUILD_TESTS=ON >/dev/null
