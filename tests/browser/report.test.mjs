@@ -156,6 +156,13 @@ report("numbers of the tornado, the waterfall and the environment open to formul
   assert.ok(model.rows.some((r) => r.id === line.records[0][0]));
 });
 
+report("what our own code gives as a reason is Chinese on the Chinese page", "lang=zh", async (page) => {
+  assert.equal(model.rows[0].stop, "fixed");
+  await page.locator("#records button.figure code").first().click();
+  const text = await page.locator("dialog[open]").innerText();
+  assert.ok(text.includes("步数达到上限") && !text.includes("fixed"), text);
+});
+
 report("the switch of language changes every word and no number", "lang=en", async (page) => {
   const numbers = () => page.locator("button.figure[data-figure]").evaluateAll((all) => all.map((b) => b.textContent));
   const english = await numbers();
