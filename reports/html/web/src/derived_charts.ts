@@ -39,11 +39,12 @@ const slopeText = (c: ContextCurve): string =>
 /** Of 1,000 tokens. A step that does not grow with the context has a slope about 0, of either sign. */
 const signed = (ns: number): string => (ns < 0 ? "−" : "") + timeText(Math.abs(ns) * 1000);
 
-const tokensText = (of: { context: number | null; note: string }): string => (of.context === null ? of.note : `${grouped(String(of.context))} tokens`);
+const tokensText = (of: { context: number | null; note: string }, lang: Lang): string =>
+  of.context === null ? reasonText(of.note, lang) : `${grouped(String(of.context))} tokens`;
 
 /** What a line alone does not show: where attention overtakes the rest, and how far the device goes. */
 function factsOf(c: ContextCurve, name: string, lang: Lang): string {
-  return `${name}: ${slopeText(c)}; ${say(T.context_knee, lang, { time: tokensText(c.knee_time), flops: tokensText(c.knee_flops) })}; ${say(T.context_largest, lang, { tokens: tokensText(c.largest) })}`;
+  return `${name}: ${slopeText(c)}; ${say(T.context_knee, lang, { time: tokensText(c.knee_time, lang), flops: tokensText(c.knee_flops, lang) })}; ${say(T.context_largest, lang, { tokens: tokensText(c.largest, lang) })}`;
 }
 
 /** The least-squares line of a curve, which passes through the mean of its points. */

@@ -52,6 +52,15 @@ const sentences: Phrase[] = [
   [/^(\d+) of (\d+) layers$/, "$2 层中的 $1 层"],
   [/^(\d+) layers$/, "$1 层"],
   [/^whole model projected$/, "推算到整个模型"],
+  [/^one layer alone would take about (\d+) s a step, over (\d+) s(?:: .+)?$/, "仅一层每步就约需 $1 s，超过 $2 s"],
+  [/^the whole would take about (\d+) s a step, over (\d+) s(?:: .+)?$/, "每步约需 $1 s，超过 $2 s"],
+  // marks of a curve over the context
+  [/^not up to the model's limit of (\d+)$/, "直到模型上限 $1 均未超过"],
+  [/^the device does not say how much memory it has$/, "设备未给出显存容量"],
+  [/^none: the whole model does not fit$/, "放不下整个模型"],
+  [/^no line$/, "没有拟合直线"],
+  [/^attention is most of the step at any context$/, "任何长度下注意力都占大部分"],
+  [/^the step does not grow with the context$/, "时延不随上下文增长"],
   // warnings
   [/^times are the adapter's own \(clock\/1\); host noise and energy were not watched$/, "时间由适配器自身时钟给出；未监测主机噪声与能耗"],
   [/^stopped at (\S+) steps: the sample buffer is full$/, "样本缓冲区已满，停在 $1 步"],
