@@ -49,11 +49,12 @@ void add_ops(const Record& record, size_t test_case, const ReportOptions& option
 }
 
 // Devices of several machines share their names ("cpu:0"): curves are of one chip and one basis.
-void add_derived_curves(const std::vector<Record>& records, const std::vector<size_t>& chips, ReportModel* model) {
-  std::map<std::pair<size_t, std::string>, std::vector<Record>> apart;
+void add_derived_curves(const std::vector<Record>& records, const std::vector<Metrics>& of_each,
+                        const std::vector<size_t>& chips, ReportModel* model) {
+  std::map<std::pair<size_t, std::string>, std::vector<MeasuredRecord>> apart;
   for (size_t i = 0; i < records.size(); ++i) {
     if (records[i].status == "ok" && !records[i].model.empty())
-      apart[{chips[i], records[i].basis}].push_back(records[i]);
+      apart[{chips[i], records[i].basis}].push_back({&records[i], &of_each[i]});
   }
   for (const auto& [key, of_chip] : apart) {
     for (SkewCurve& curve : skew_curves(of_chip, kSkewRanks)) model->skew.push_back({key.first, std::move(curve)});
@@ -65,7 +66,7 @@ void add_derived_curves(const std::vector<Record>& records, const std::vector<si
 void conclude(const std::vector<Record>& records, const std::vector<Metrics>& of_each, const std::vector<size_t>& chips,
               const ReportOptions& options, ReportModel* model) {
   model->answer = answer_of(*model);
-  add_derived_curves(records, chips, model);
+  add_derived_curves(records, of_each, chips, model);
   if (options.pricing) {
     model->targets = options.pricing->targets;
     model->costs = costs_of(records, of_each, *options.pricing, *model);

@@ -113,20 +113,22 @@ void mark_time(ContextCurve* out) {
 }
 
 // Step times of one kind: of the whole model measured, or projected, or of as many layers in every record.
-std::vector<ContextPoint> points_of(const std::vector<const Record*>& records, ContextCurve* out) {
-  const bool all_whole = std::all_of(records.begin(), records.end(), [](const Record* r) { return whole(*r); });
-  const bool all_known =
-      std::all_of(records.begin(), records.end(), [](const Record* r) { return whole(*r) || projected(*r); });
-  out->basis = records.front()->basis;
+std::vector<ContextPoint> points_of(const std::vector<MeasuredRecord>& records, ContextCurve* out) {
+  const bool all_whole =
+      std::all_of(records.begin(), records.end(), [](const MeasuredRecord& m) { return whole(*m.record); });
+  const bool all_known = std::all_of(records.begin(), records.end(),
+                                     [](const MeasuredRecord& m) { return whole(*m.record) || projected(*m.record); });
+  out->basis = records.front().record->basis;
   out->form = "whole model";
   if (!all_whole) out->form = all_known ? "whole model projected" : "layers";
   if (!all_whole && all_known) out->basis = "projected";
-  const std::optional<Extrapolation>& first = records.front()->extrapolation;
+  const std::optional<Extrapolation>& first = records.front().record->extrapolation;
   if (out->form == "layers" && first) {
     out->form = std::to_string(first->layers_run) + " of " + std::to_string(first->layers_total) + " layers";
   }
   std::vector<ContextPoint> points;
-  for (const Record* r : records) {
+  for (const MeasuredRecord& m : records) {
+    const Record* r = m.record;
     ContextPoint p{r->case_id, r->context, 0, std::nullopt};
     if (!all_whole && all_known && !whole(*r)) {
       p.step_ns = *r->extrapolation->projected_step_ns;
@@ -134,7 +136,7 @@ std::vector<ContextPoint> points_of(const std::vector<const Record*>& records, C
       const bool same =
           all_whole || all_known || (first && r->extrapolation && r->extrapolation->layers_run == first->layers_run);
       if (!same) continue;
-      const Throughput steps = *metrics(*r).rate;
+      const Throughput steps = *m.metrics().rate;
       const auto units = static_cast<double>(r->tokens_per_step);
       p.step_ns = units / steps.per_s * 1e9;
       p.step_interval_ns = Interval{units / steps.interval.high * 1e9, units / steps.interval.low * 1e9};
@@ -144,8 +146,8 @@ std::vector<ContextPoint> points_of(const std::vector<const Record*>& records, C
   return points;
 }
 
-std::optional<ContextCurve> curve_of(const std::vector<const Record*>& records) {
-  const Record& r = *records.front();
+std::optional<ContextCurve> curve_of(const std::vector<MeasuredRecord>& records) {
+  const Record& r = *records.front().record;
   ContextCurve out;
   out.device = r.device;
   out.model = r.model;
@@ -202,17 +204,23 @@ std::optional<Line> fit_line(const std::vector<double>& x, const std::vector<dou
 }
 
 std::vector<ContextCurve> context_curves(const std::vector<Record>& records) {
-  std::map<Key, std::vector<const Record*>> groups;
-  for (const Record& r : records) {
+  return context_curves(measured_records(records));
+}
+
+std::vector<ContextCurve> context_curves(const std::vector<MeasuredRecord>& records) {
+  std::map<Key, std::vector<MeasuredRecord>> groups;
+  for (const MeasuredRecord& m : records) {
+    const Record& r = *m.record;
     if (!takes_part(r)) continue;
     const std::string routing = r.routing ? r.routing->distribution : "";
-    groups[{r.device, r.suite, r.model, r.dtype, r.step_kind, routing, r.batch, r.tokens}].push_back(&r);
+    groups[{r.device, r.suite, r.model, r.dtype, r.step_kind, routing, r.batch, r.tokens}].push_back(m);
   }
   std::vector<ContextCurve> out;
   for (auto& [key, group] : groups) {
-    std::stable_sort(group.begin(), group.end(),
-                     [](const Record* a, const Record* b) { return a->context < b->context; });
-    if (group.front()->context == group.back()->context) continue;
+    std::stable_sort(group.begin(), group.end(), [](const MeasuredRecord& a, const MeasuredRecord& b) {
+      return a.record->context < b.record->context;
+    });
+    if (group.front().record->context == group.back().record->context) continue;
     std::optional<ContextCurve> curve = curve_of(group);
     if (curve) out.push_back(std::move(*curve));
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "results/metrics/metrics.h"
 #include "results/metrics/throughput.h"
 #include "results/record.h"
 
@@ -45,6 +46,7 @@ struct ContextCurve {
 };
 
 // One curve for each group of ok prefill or decode records with at least two contexts.
+std::vector<ContextCurve> context_curves(const std::vector<MeasuredRecord>& records);
 std::vector<ContextCurve> context_curves(const std::vector<Record>& records);
 
 }  // namespace assay

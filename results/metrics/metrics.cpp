@@ -85,6 +85,13 @@ Metrics metrics(const Record& record) {
   return out;
 }
 
+std::vector<MeasuredRecord> measured_records(const std::vector<Record>& records) {
+  std::vector<MeasuredRecord> out;
+  out.reserve(records.size());
+  for (const Record& r : records) out.push_back({&r, nullptr});
+  return out;
+}
+
 WorkUnits work_units(const Record& record) { return {units_per_step(record), unit_of(record)}; }
 
 }  // namespace assay

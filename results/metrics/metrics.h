@@ -28,6 +28,14 @@ struct Metrics {
 };
 Metrics metrics(const Record& record);
 
+// A record and its metrics, where someone knows them already; both outlive it.
+struct MeasuredRecord {
+  const Record* record = nullptr;
+  const Metrics* known = nullptr;  // (optional)
+  [[nodiscard]] Metrics metrics() const { return known != nullptr ? *known : assay::metrics(*record); }
+};
+std::vector<MeasuredRecord> measured_records(const std::vector<Record>& records);
+
 // What a step of the record does, in the unit of its rate.
 struct WorkUnits {
   double per_step = 0;

@@ -32,8 +32,9 @@ std::vector<std::vector<double>> loads_of(const RoutingReport& r) {
   return out;
 }
 
-SkewPoint point_of(const Record& r, bool projected, int64_t ranks) {
-  const Metrics m = metrics(r);
+SkewPoint point_of(const MeasuredRecord& measured, bool projected, int64_t ranks) {
+  const Record& r = *measured.record;
+  const Metrics m = measured.metrics();
   SkewPoint p;
   p.case_id = r.case_id;
   p.routing = r.routing->distribution;
@@ -69,14 +70,14 @@ void rate(SkewCurve* curve) {
   }
 }
 
-SkewCurve curve_of(const std::vector<const Record*>& records, int64_t ranks) {
-  const Record& r = *records.front();
+SkewCurve curve_of(const std::vector<MeasuredRecord>& records, int64_t ranks) {
+  const Record& r = *records.front().record;
   SkewCurve out;
   out.device = r.device;
   out.model = r.model;
   out.dtype = r.dtype;
   out.step_kind = r.step_kind;
-  out.unit = metrics(r).unit;
+  out.unit = work_units(r).unit;
   out.batch = r.batch;
   out.tokens = r.tokens;
   out.context = r.context;
@@ -85,16 +86,17 @@ SkewCurve curve_of(const std::vector<const Record*>& records, int64_t ranks) {
   out.layers_run = static_cast<int64_t>(r.routing->expert_rows.size()) / std::max<int64_t>(1, r.routing->experts);
   out.ranks = ranks;
   out.basis = r.basis;
-  const bool whole = std::all_of(records.begin(), records.end(), [](const Record* x) { return !x->extrapolation; });
-  const bool projected = !whole && std::all_of(records.begin(), records.end(), [](const Record* x) {
-    return !x->extrapolation || x->extrapolation->projected_step_ns;
+  const bool whole =
+      std::all_of(records.begin(), records.end(), [](const MeasuredRecord& x) { return !x.record->extrapolation; });
+  const bool projected = !whole && std::all_of(records.begin(), records.end(), [](const MeasuredRecord& x) {
+    return !x.record->extrapolation || x.record->extrapolation->projected_step_ns;
   });
   out.form = whole ? "whole model" : "whole model projected";
   if (projected) out.basis = "projected";
   if (!whole && !projected) {
     out.form = std::to_string(r.extrapolation ? r.extrapolation->layers_run : out.layers_run) + " layers";
   }
-  for (const Record* x : records) out.points.push_back(point_of(*x, projected, ranks));
+  for (const MeasuredRecord& x : records) out.points.push_back(point_of(x, projected, ranks));
   rate(&out);
   return out;
 }
@@ -122,22 +124,27 @@ RankImbalance rank_imbalance(const std::vector<std::vector<double>>& loads, int6
 }
 
 std::vector<SkewCurve> skew_curves(const std::vector<Record>& records, int64_t ranks) {
+  return skew_curves(measured_records(records), ranks);
+}
+
+std::vector<SkewCurve> skew_curves(const std::vector<MeasuredRecord>& records, int64_t ranks) {
   using Key =
       std::tuple<std::string, std::string, std::string, std::string, std::string, int64_t, int64_t, int64_t, int64_t>;
   std::vector<Key> order;
-  std::map<Key, std::vector<const Record*>> groups;
-  for (const Record& r : records) {
+  std::map<Key, std::vector<MeasuredRecord>> groups;
+  for (const MeasuredRecord& m : records) {
+    const Record& r = *m.record;
     if (!takes_part(r)) continue;
     // Experts that were cut down are another work.
     const Key key{r.device, r.suite, r.model, r.dtype, r.step_kind, r.batch, r.tokens, r.context, r.routing->experts};
     if (!groups.contains(key)) order.push_back(key);
-    groups[key].push_back(&r);
+    groups[key].push_back(m);
   }
   std::vector<SkewCurve> out;
   for (const Key& key : order) {
-    const std::vector<const Record*>& group = groups[key];
-    const bool differ = std::any_of(group.begin(), group.end(), [&](const Record* r) {
-      return r->routing->distribution != group.front()->routing->distribution;
+    const std::vector<MeasuredRecord>& group = groups[key];
+    const bool differ = std::any_of(group.begin(), group.end(), [&](const MeasuredRecord& m) {
+      return m.record->routing->distribution != group.front().record->routing->distribution;
     });
     if (differ) out.push_back(curve_of(group, ranks));
   }

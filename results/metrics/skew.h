@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "results/metrics/metrics.h"
 #include "results/metrics/throughput.h"
 #include "results/record.h"
 
@@ -43,6 +44,7 @@ struct SkewCurve {
 };
 
 // One curve for each group of ok records with at least two routings.
+std::vector<SkewCurve> skew_curves(const std::vector<MeasuredRecord>& records, int64_t ranks);
 std::vector<SkewCurve> skew_curves(const std::vector<Record>& records, int64_t ranks);
 
 }  // namespace assay
