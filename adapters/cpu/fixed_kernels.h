@@ -61,34 +61,48 @@ inline __m128i int_sums(const __m512i (&v)[kFixedCols]) {
   return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-// One row by `cols` rows of weights. These are taken as w + 128, because the instruction wants one side unsigned.
+// The sums of one row's three bytes and its columns. Loops over them are unrolled by word of command: else the sums go
+// to memory and back at each step.
+struct FixedSums {
+  inline FixedSums() {
+#pragma GCC unroll 4
+    for (size_t c = 0; c < kFixedCols; ++c) high[c] = middle[c] = low[c] = _mm512_setzero_si512();
+  }
+  // `x`: the row's bytes, `ld` apart. Weights are taken as w + 128, because the instruction wants one side unsigned.
+  inline void take(const int8_t* x, size_t ld, const int8_t* const (&w)[kFixedCols], size_t k, __mmask64 bytes) {
+    const __m512i h = _mm512_loadu_si512(x + k);
+    const __m512i m = _mm512_loadu_si512(x + ld + k);
+    const __m512i l = _mm512_loadu_si512(x + 2 * ld + k);
+    const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
+#pragma GCC unroll 4
+    for (size_t c = 0; c < kFixedCols; ++c) {
+      const __m512i v = _mm512_xor_si512(flip, _mm512_maskz_loadu_epi8(bytes, w[c] + k));
+      take_bytes(high[c], v, h);
+      take_bytes(middle[c], v, m);
+      take_bytes(low[c], v, l);
+    }
+  }
+  __m512i high[kFixedCols], middle[kFixedCols], low[kFixedCols];
+};
+
+// One row by `cols` rows of weights.
 inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t cols) {
   const int8_t* x = a.x + r * 3 * a.ld;
   const int8_t* w[kFixedCols];
+#pragma GCC unroll 4
   for (size_t c = 0; c < kFixedCols; ++c) w[c] = a.w + (j + (c < cols ? c : 0)) * a.ldw;
-  const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
-  __m512i acc[3][kFixedCols] = {};
-  const auto take = [&](size_t k, __mmask64 bytes) {
-    const __m512i high = _mm512_loadu_si512(x + k);
-    const __m512i middle = _mm512_loadu_si512(x + a.ld + k);
-    const __m512i low = _mm512_loadu_si512(x + 2 * a.ld + k);
-    for (size_t c = 0; c < kFixedCols; ++c) {
-      const __m512i v = _mm512_xor_si512(flip, _mm512_maskz_loadu_epi8(bytes, w[c] + k));
-      take_bytes(acc[0][c], v, high);
-      take_bytes(acc[1][c], v, middle);
-      take_bytes(acc[2][c], v, low);
-    }
-  };
+  FixedSums sums;
   size_t k = 0;
   for (; k + kFixedStep <= a.k; k += kFixedStep) {
-    for (const int8_t* line : w) prefetch_line(line + k);
-    take(k, ~__mmask64{0});
+#pragma GCC unroll 4
+    for (size_t c = 0; c < kFixedCols; ++c) prefetch_line(w[c] + k);
+    sums.take(x, a.ld, w, k, ~__mmask64{0});
   }
-  if (k < a.k) take(k, (__mmask64{1} << (a.k - k)) - 1);
+  if (k < a.k) sums.take(x, a.ld, w, k, (__mmask64{1} << (a.k - k)) - 1);
   __m256d total = _mm256_set1_pd(-128 * a.x_sum[r]);
-  total = _mm256_fmadd_pd(_mm256_cvtepi32_pd(int_sums(acc[0])), _mm256_set1_pd(65536), total);
-  total = _mm256_fmadd_pd(_mm256_cvtepi32_pd(int_sums(acc[1])), _mm256_set1_pd(256), total);
-  total = _mm256_add_pd(_mm256_cvtepi32_pd(int_sums(acc[2])), total);
+  total = _mm256_fmadd_pd(_mm256_cvtepi32_pd(int_sums(sums.high)), _mm256_set1_pd(65536), total);
+  total = _mm256_fmadd_pd(_mm256_cvtepi32_pd(int_sums(sums.middle)), _mm256_set1_pd(256), total);
+  total = _mm256_add_pd(_mm256_cvtepi32_pd(int_sums(sums.low)), total);
   const auto lanes = static_cast<__mmask8>((1u << cols) - 1);
   const __m128 scale = _mm_mul_ps(_mm_set1_ps(a.x_scale[r]), _mm_maskz_loadu_ps(lanes, a.w_scale + j));
   __m128 y = _mm_mul_ps(_mm256_cvtpd_ps(total), scale);

@@ -11,10 +11,13 @@ namespace {  // NOLINT(google-build-namespaces): one copy per instruction set is
 
 #if defined(__AVX512F__)
 
-// How one element of weights joins the sums of its column.
+// How one element of weights joins the sums of its column: in all lanes of a register, or in memory where one vector of
+// rows alone wants it.
 struct TakeF32 {
   static inline void take(__m512& sum, __m512 x, __m512 w) { sum = _mm512_fmadd_ps(x, w, sum); }
   static inline void take(__m256& sum, __m256 x, __m256 w) { sum = _mm256_fmadd_ps(x, w, sum); }
+  static inline void take(__m512& sum, __m512 x, const float& w) { take(sum, x, _mm512_set1_ps(w)); }
+  static inline void take(__m256& sum, __m256 x, const float& w) { take(sum, x, _mm256_set1_ps(w)); }
 };
 
 #if defined(__AVX512BF16__)
@@ -26,6 +29,12 @@ struct TakePairs {
   }
   static inline void take(__m256& sum, __m256 x, __m256 w) {
     __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(x), "v"(w));
+  }
+  static inline void take(__m512& sum, __m512 x, const float& w) {
+    __asm__("vdpbf16ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(x), "m"(w));
+  }
+  static inline void take(__m256& sum, __m256 x, const float& w) {
+    __asm__("vdpbf16ps %2%{1to8%}, %1, %0" : "+v"(sum) : "v"(x), "m"(w));
   }
 };
 #endif
@@ -54,6 +63,13 @@ struct LaneTile {
     const __m256 rest = kHalf ? _mm256_loadu_ps(x + kWhole * 16) : _mm256_setzero_ps();
 #pragma GCC unroll 8
     for (size_t c = 0; c < C; ++c) {
+      if constexpr (L == 1) {
+        Take::take(half[c], rest, w[c * ldw]);
+        continue;
+      } else if constexpr (L == 2) {
+        Take::take(sum[c][0], whole[0], w[c * ldw]);
+        continue;
+      }
       const __m512 v = _mm512_set1_ps(w[c * ldw]);
 #pragma GCC unroll 4
       for (size_t z = 0; z < kWhole; ++z) Take::take(sum[c][z], whole[z], v);

@@ -68,8 +68,8 @@ RowForm row_form(const Plan& plan, const Op& op) {
     return many || grouped ? RowForm::kBf16 : RowForm::kF32;
   }
   // At every number of rows, because three products of bytes, 64 each, take less time than four of f32, 16 each.
-  // Measured on 2 cores of a Zen 4: 230 GFLOP/s at 16 rows and 260 at 128, against 217 of a large product of oneDNN in
-  // f32, which has no weights to widen first.
+  // Measured on 2 cores of a Zen 4: 250 GFLOP/s at 16 rows and 260 at 128, against 210 to 220 of a large product of
+  // oneDNN in f32, which has no weights to widen first.
   const bool whole_row_scales = w.dtype == ASSAY_I8 && x.dtype == ASSAY_F32 && w.scale_block == w.cols;
   const bool fixed = whole_row_scales && plan.kernels->fixed_gemm != nullptr && at(w.cols) <= kMaxFixedDepth;
   return fixed ? RowForm::kFixed : RowForm::kF32;
