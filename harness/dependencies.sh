@@ -33,6 +33,7 @@ test_packages=(
   pocl-opencl-icd,ocl-icd-libopencl1,opencl-c-headers # the OpenCL adapter, and a driver that runs it on the CPU
   libze-dev                                           # the Level Zero adapter and its loader
   llvm-spirv-14,spirv-tools                           # kernels as SPIR-V
+  hipcc                                               # the GPU adapter's kernels for AMD
   clang-format-14 clang-tidy-14 # these versions: others write and find other things
 )
 
@@ -45,6 +46,7 @@ lost_without() {
     pocl-opencl-icd,*) echo "no OpenCL adapter" ;;
     llvm-spirv-14,*) echo "no kernels as SPIR-V, which Level Zero needs" ;;
     libze-dev) echo "no Level Zero adapter" ;;
+    hipcc) echo "AMD's kernels are not compiled" ;;
     clang-format-14) echo "no check of the format" ;;
     clang-tidy-14) echo "no static checks" ;;
     *) return 1 ;;

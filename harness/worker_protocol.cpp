@@ -1,5 +1,6 @@
 #include "harness/worker_protocol.h"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -15,6 +16,8 @@ constexpr std::array<const char*, 10> kPhaseNames{"starting", "open",   "check",
                                                   "load",     "warmup", "timed", "finish",  "idle"};
 constexpr std::array<const char*, 7> kErrorNames{"bad-input", "unsupported", "out-of-memory", "io",
                                                  "adapter",   "timeout",     "internal"};
+
+constexpr std::array<const char*, 4> kJobNames{"devices", "run", "profile", "fit"};  // in the order of Job::Kind
 
 // nlohmann's own conversion wraps a negative number and is undefined for a float out of range.
 template <typename T>
@@ -65,7 +68,8 @@ json device_to_json(const DeviceInfo& d) {
           {"memory_bandwidth_bytes_per_s", d.memory_bandwidth_bytes_per_s},
           {"dtypes", d.dtypes},
           {"cache_bytes", d.cache_bytes},
-          {"board_power_limit_w", d.board_power_limit_w}};
+          {"board_power_limit_w", d.board_power_limit_w},
+          {"state", d.state}};
 }
 
 DeviceInfo device_from_json(const json& j) {
@@ -85,6 +89,7 @@ DeviceInfo device_from_json(const json& j) {
   d.dtypes = integer<uint64_t>(j, "dtypes");
   d.cache_bytes = integer<uint64_t>(j, "cache_bytes");
   d.board_power_limit_w = j.at("board_power_limit_w").get<double>();
+  d.state = j.at("state").get<std::map<std::string, std::string>>();
   return d;
 }
 
@@ -101,10 +106,11 @@ Job parse_job(const json& j) {
   }
   Job job;
   const std::string kind = j.at("kind").get<std::string>();
-  if (kind != "run" && kind != "devices") {
-    throw std::invalid_argument("field \"kind\": expected run or devices, found \"" + kind + "\"");
+  const auto found = std::find(kJobNames.begin(), kJobNames.end(), kind);
+  if (found == kJobNames.end()) {
+    throw std::invalid_argument("field \"kind\": expected devices, run, profile or fit, found \"" + kind + "\"");
   }
-  job.kind = kind == "run" ? Job::Kind::kRun : Job::Kind::kDevices;
+  job.kind = static_cast<Job::Kind>(found - kJobNames.begin());
   job.adapter_library = j.at("adapter_library").get<std::string>();
   job.device = j.at("device").get<std::string>();
   job.case_json = j.at("case").get<std::string>();
@@ -127,6 +133,8 @@ JobResult parse_result(const json& j) {
     std::vector<DeviceInfo> devices;
     for (const json& d : j.at("devices")) devices.push_back(device_from_json(d));
     result.devices = std::move(devices);
+  } else if (j.contains("text")) {
+    result.text = j.at("text").get<std::string>();
   } else if (j.contains("error")) {
     Error error;
     const std::string kind = j.at("error").at("kind").get<std::string>();
@@ -136,7 +144,7 @@ JobResult parse_result(const json& j) {
     error.message = j.at("error").at("message").get<std::string>();
     result.error = error;
   } else {
-    throw std::invalid_argument("expected one of record, devices, error");
+    throw std::invalid_argument("expected one of record, devices, text, error");
   }
   return result;
 }
@@ -149,7 +157,7 @@ const char* phase_name(Phase phase) {
 }
 
 std::string job_to_json(const Job& job) {
-  return dump({{"kind", job.kind == Job::Kind::kRun ? "run" : "devices"},
+  return dump({{"kind", kJobNames[static_cast<size_t>(job.kind)]},
                {"adapter_library", job.adapter_library},
                {"device", job.device},
                {"case", job.case_json},
@@ -176,6 +184,7 @@ std::string job_result_to_json(const JobResult& result) {
     for (const DeviceInfo& d : *result.devices) list.push_back(device_to_json(d));
     return dump({{"devices", list}});
   }
+  if (result.text) return dump({{"text", *result.text}});
   const Error error = result.error.value_or(Error{ErrorKind::kInternal, "empty answer"});
   return dump({{"error", {{"kind", kErrorNames[static_cast<size_t>(error.kind)]}, {"message", error.message}}}});
 }

@@ -1,9 +1,10 @@
 // What the parent and a worker say to each other. One adapter per worker process (architecture.md).
 //
-// The parent starts `assay worker` with two inherited descriptors: a socket of JSON lines and a shared
-// page. Parent -> worker: one Job per line; worker -> parent: one JobResult per line (a Record as JSON, or
-// a DeviceList). The shared page carries progress and the stop flag, so that the timed loop makes no
-// system call for either.
+// The parent starts `assay worker` with two inherited descriptors: a socket of
+// JSON lines and a shared page. Parent -> worker: one Job per line; worker ->
+// parent: one JobResult per line (a Record as JSON, a list of devices, or what
+// a profile found). The shared page carries progress and the stop flag, so that
+// the timed loop makes no system call for either.
 #pragma once
 
 #include <atomic>
@@ -36,7 +37,7 @@ struct SharedPage {
 };
 
 struct Job {
-  enum class Kind { kDevices, kRun } kind = Kind::kRun;
+  enum class Kind { kDevices, kRun, kProfile, kFit } kind = Kind::kRun;
   std::string adapter_library;  // path of the shared module
   std::string device;           // "cpu:0"
   std::string case_json;        // Case::to_json()
@@ -51,11 +52,13 @@ std::string job_to_json(const Job& job);
 // Unknown, missing or mistyped fields are errors that name the field.
 Result<Job> job_from_json(const std::string& text);
 
-// What a worker answers: exactly one of record, devices and error is set. An error means that the job could not be
-// understood or its adapter not opened; a run that failed is a record.
+// What a worker answers: exactly one of record, devices, text and error is set.
+// An error means that the job could not be understood or its adapter not
+// opened; a run that failed is a record.
 struct JobResult {
   std::optional<Record> record;
   std::optional<std::vector<DeviceInfo>> devices;
+  std::optional<std::string> text;  // of a profile or a fit: JSON (profile_run.h, fit.h)
   std::optional<Error> error;
 };
 std::string job_result_to_json(const JobResult& result);  // one line

@@ -137,6 +137,8 @@ void add_steps(const Record& r, const Metrics& m, Page* page) {
   page->line("device clock", r.samples.device_clock);
 }
 
+std::string mib_text(uint64_t bytes) { return number_text(static_cast<double>(bytes) / 0x1p20, 4) + " MiB"; }
+
 void add_trust(const Record& r, Page* page) {
   page->heading("Why to believe it");
   page->line("numbers", r.numerics.verdict + (r.numerics.reason.empty() ? "" : ": " + r.numerics.reason));
@@ -158,7 +160,15 @@ void add_trust(const Record& r, Page* page) {
   page->line("stopped by", r.stop.reason + " after " + number_text(r.stop.timed_s, 3) + " s, " + width);
   page->line("disturbed", r.noise.disturbed ? "yes" : "no");
   for (const std::string& cause : r.noise.causes) page->line("", cause);
+  const auto throttled = r.noise.values.find("throttled_steps");
+  if (throttled != r.noise.values.end()) {
+    page->line("throttled", number_text(throttled->second, 6) + " of " + std::to_string(r.samples.host_ns.size()) +
+                                " steps ran while the device held its clocks down");
+  }
   for (const std::string& warning : r.warnings) page->line("warning", warning);
+  if (r.planned_bytes == 0) return;
+  page->line("memory", mib_text(r.planned_bytes) + " planned, " + mib_text(r.program_bytes) + " allocated" +
+                           (r.taken_bytes ? ", the device's free memory fell by " + mib_text(*r.taken_bytes) : ""));
 }
 
 void add_surroundings(const Record& r, Page* page) {

@@ -53,6 +53,8 @@ struct NoiseReport {
   std::map<std::string, double>
       values;  // steal_share, foreign_cpu_share, gap_share, gap_max_ns, clock_mhz_before, clock_mhz_after, ...
   std::vector<uint64_t> host_gap_start_ns, host_gap_ns;  // gaps seen while timing, on the samples' time axis
+  // When the device held its clocks down, on the same axis, and why (ASSAY_THROTTLE_* bits).
+  std::vector<uint64_t> throttle_start_ns, throttle_ns, throttle_reasons;
 };
 
 struct Ceiling {                      // attainable peaks, measured by the harness on the same device
@@ -159,7 +161,9 @@ struct Record {
   double prepare_s = 0, load_s = 0;
   std::string lowering;
   uint32_t launches = 0;
-  uint64_t program_bytes = 0;
+  uint64_t program_bytes = 0;           // allocated, as the adapter says
+  uint64_t planned_bytes = 0;           // what the graph's tensors need; 0: made before this was kept
+  std::optional<uint64_t> taken_bytes;  // by how much the device's free memory fell
 
   Samples samples;
   StopReport stop;

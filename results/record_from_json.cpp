@@ -72,6 +72,8 @@ void found(const JsonNode& root, Record* r) {
   r->lowering = text_at(root, "lowering");
   r->launches = static_cast<uint32_t>(root.at("launches").unsigned_integer(UINT32_MAX));
   r->program_bytes = size_at(root, "program_bytes");
+  if (root.has("planned_bytes")) r->planned_bytes = size_at(root, "planned_bytes");
+  if (root.has("taken_bytes")) r->taken_bytes = size_at(root, "taken_bytes");
   r->samples = samples(root.at("samples"));
   r->stop = stop(root.at("stop"));
   r->numerics = numerics(root.at("numerics"));
@@ -147,6 +149,8 @@ const std::vector<std::string>& root_fields() {
                                     "lowering",
                                     "launches",
                                     "program_bytes",
+                                    "planned_bytes",
+                                    "taken_bytes",
                                     "samples",
                                     "stop",
                                     "numerics",

@@ -149,7 +149,8 @@ std::vector<Counter> counters(const JsonNode& node) {
 }
 
 NoiseReport noise(const JsonNode& node) {
-  node.fields({"disturbed", "causes", "values", "host_gap_start_ns", "host_gap_ns"});
+  node.fields({"disturbed", "causes", "values", "host_gap_start_ns", "host_gap_ns", "throttle_start_ns", "throttle_ns",
+               "throttle_reasons"});
   NoiseReport out;
   out.disturbed = node.at("disturbed").boolean();
   out.causes = texts(node.at("causes"));
@@ -158,6 +159,13 @@ NoiseReport noise(const JsonNode& node) {
   out.host_gap_ns = unpacked(node.at("host_gap_ns"));
   if (out.host_gap_ns.size() != out.host_gap_start_ns.size()) {
     node.at("host_gap_ns").fail("expected as many values as host_gap_start_ns");
+  }
+  if (!node.has("throttle_start_ns")) return out;
+  out.throttle_start_ns = unpacked(node.at("throttle_start_ns"));
+  out.throttle_ns = unpacked(node.at("throttle_ns"));
+  out.throttle_reasons = unpacked(node.at("throttle_reasons"));
+  if (out.throttle_ns.size() != out.throttle_start_ns.size() || out.throttle_reasons.size() != out.throttle_ns.size()) {
+    node.at("throttle_ns").fail("expected as many values as throttle_start_ns and throttle_reasons");
   }
   return out;
 }

@@ -60,11 +60,16 @@ json counters_json(const std::vector<Counter>& counters) {
 }
 
 json noise_json(const NoiseReport& n) {
-  return {{"disturbed", n.disturbed},
-          {"causes", n.causes},
-          {"values", n.values},
-          {"host_gap_start_ns", packed_json(n.host_gap_start_ns)},
-          {"host_gap_ns", packed_json(n.host_gap_ns)}};
+  json out{{"disturbed", n.disturbed},
+           {"causes", n.causes},
+           {"values", n.values},
+           {"host_gap_start_ns", packed_json(n.host_gap_start_ns)},
+           {"host_gap_ns", packed_json(n.host_gap_ns)}};
+  if (n.throttle_start_ns.empty()) return out;
+  out["throttle_start_ns"] = packed_json(n.throttle_start_ns);
+  out["throttle_ns"] = packed_json(n.throttle_ns);
+  out["throttle_reasons"] = packed_json(n.throttle_reasons);
+  return out;
 }
 
 json ceiling_json(const Ceiling& c) {
@@ -248,6 +253,8 @@ std::string record_to_json(const Record& record) {
   out.update(found_json(record));
   if (record.routing) out["routing"] = routing_json(*record.routing);
   // Only where there is something: the ids of records made before the field was known stay what they are.
+  if (record.planned_bytes > 0) out["planned_bytes"] = record.planned_bytes;
+  if (record.taken_bytes) out["taken_bytes"] = *record.taken_bytes;
   if (record.reported) out["reported"] = reported_json(*record.reported);
   // A driver's text may be in any encoding: what is no UTF-8 becomes U+FFFD.
   return out.dump(-1, ' ', false, json::error_handler_t::replace);

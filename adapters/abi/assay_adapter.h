@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 #define ASSAY_ABI_MAJOR 1u
-#define ASSAY_ABI_MINOR 1u
+#define ASSAY_ABI_MINOR 2u
 
 /* True if `field` of table `t` is inside what the other side was built with, and is set. */
 #define ASSAY_HAS(t, type, field) \
@@ -83,6 +83,9 @@ typedef struct assay_device_info {
   uint32_t basis, support;                                          /* ASSAY_BASIS_*, ASSAY_SUPPORT_* */
   uint64_t memory_free_bytes;                                       /* now; 0 = unknown */
   uint64_t cache_bytes;                                             /* largest cache, 0 = unknown */
+  /* (since 1.2) Set-up and health now, lines "name: value", "" = unknown; CHANGELOG.md has the names that the harness
+   * acts on. Asked for before and after a run, never while steps are timed. */
+  const char* state;
 } assay_device_info;
 
 typedef struct assay_adapter {
@@ -360,11 +363,19 @@ enum {
   ASSAY_T_THROTTLE = 1u << 7
 };
 enum { ASSAY_SCOPE_CHIP = 0, ASSAY_SCOPE_BOARD, ASSAY_SCOPE_NODE };
+/* Why clocks are held down, since 1.2 (before: the vendor's own bits): power cap, heat, a protection of the hardware,
+ * a setting. */
+enum {
+  ASSAY_THROTTLE_POWER = 1u << 0,
+  ASSAY_THROTTLE_THERMAL = 1u << 1,
+  ASSAY_THROTTLE_HARDWARE = 1u << 2,
+  ASSAY_THROTTLE_SETTING = 1u << 3
+};
 typedef struct assay_telemetry {
   uint32_t struct_size, valid, estimated, scope; /* valid, estimated: ASSAY_T_* masks */
   uint64_t t_ns, window_ns;                      /* window_ns: averaging window, 0 = instant */
   double power_w, energy_j, temp_c, core_mhz, mem_mhz, mem_used_bytes, util;
-  uint64_t throttle;
+  uint64_t throttle; /* ASSAY_THROTTLE_* */
 } assay_telemetry;
 typedef struct assay_telemetry_table {
   uint32_t struct_size, flags;

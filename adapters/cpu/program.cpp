@@ -154,7 +154,7 @@ void Program::work(unsigned id, const Step& step, uint32_t repeat) {
 
 void Program::work_traced(unsigned id, const Step& step, Trace& trace) {
   pool_.barrier();
-  uint64_t begin = trace.now_ns();
+  uint64_t begin = id == 0 ? trace.now_ns() : 0;
   for (size_t i = 0; i < plan_.stages.size(); ++i) {
     const Stage& stage = *plan_.stages[i];
     const uint32_t tasks = stage.tasks(step);

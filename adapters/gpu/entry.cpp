@@ -43,6 +43,17 @@ class GpuAdapter final : public sdk::Adapter {
     return out;
   }
 
+  void refresh(uint32_t index, sdk::Device& device) override {
+    size_t free = 0, total = 0;
+    const bool known = runtime_.SetDevice(static_cast<int>(index)) == 0 && runtime_.MemGetInfo(&free, &total) == 0;
+    device.memory_free_bytes = known ? free : 0;
+    device.state.clear();
+    if (telemetry_ == nullptr) return;
+    for (const auto& [name, value] : telemetry_->state(index)) {
+      device.state.append(name).append(": ").append(value).append("\n");
+    }
+  }
+
   std::string unsupported(const assay_program_desc& graph) override {
     try {
       const Model model = read_model(graph, count_);

@@ -6,17 +6,10 @@
 
 #include ASSAY_GPU_VENDOR_HEADER
 
-// The linker sees these files as they are; the compiler needs neither their size nor their content.
-// NOLINTBEGIN(bugprone-macro-parentheses): names of symbols
-#define ASSAY_GPU_EMBED(name, file)                                                                                \
-  __asm__(".section .rodata\n.balign 64\n" #name ":\n.incbin \"" file "\"\n" #name "_end:\n.byte 0\n.previous\n"); \
-  extern "C" __attribute__((visibility("hidden"))) const char name[], name##_end[]
-// NOLINTEND(bugprone-macro-parentheses)
-
-#if defined(ASSAY_GPU_IMAGE_FILE)
-ASSAY_GPU_EMBED(assay_gpu_image, ASSAY_GPU_IMAGE_FILE);
-#else
-ASSAY_GPU_EMBED(assay_gpu_source, ASSAY_GPU_SOURCE_FILE);
+// The kernels' text, and their image where the vendor's compiler made one: embedded by the build.
+extern "C" __attribute__((visibility("hidden"))) const char assay_gpu_source[], assay_gpu_source_end[];
+#if defined(ASSAY_GPU_IMAGE)
+extern "C" __attribute__((visibility("hidden"))) const char assay_gpu_image[], assay_gpu_image_end[];
 #endif
 
 namespace assay::gpu {
@@ -53,7 +46,6 @@ constexpr const char* kKernels[] = {"gated_act",
                                     "sequence_lengths"};
 constexpr const char* kMatrixKernels[] = {"product_matrix", "attention_matrix"};
 
-#if !defined(ASSAY_GPU_IMAGE_FILE)
 #define ASSAY_GPU_RTC(X)                                                                                 \
   X(CreateProgram, int, (void**, const char* source, const char* name, int, const char**, const char**)) \
   X(CompileProgram, int, (void*, int, const char**))                                                     \
@@ -104,35 +96,46 @@ std::string compile(const Library& library, int arch) {
   rtc.DestroyProgram(&program);
   return text;
 }
-#endif
 
-std::string image_bytes(const Runtime& runtime, const std::string& file, int arch) {
-  if (!file.empty()) {
-    std::ifstream in(file, std::ios::binary);
-    if (!in) throw Failure(ASSAY_INVALID_ARGUMENT, "option kernels: can't read " + file);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-#if defined(ASSAY_GPU_IMAGE_FILE)
-  (void)runtime, (void)arch;
-  return {assay_gpu_image, assay_gpu_image_end};
-#else
-  // A stand-in's kernels are its own; it takes any image.
-  if (runtime.simulated()) return "stand-in";
+std::string file_bytes(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) throw Failure(ASSAY_INVALID_ARGUMENT, "option kernels: can't read " + file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Only one vendor's loader reads the size; for the others the argument is one too many, which C calls bear.
+int load_image(const Runtime& runtime, const std::string& image, void** module) {
+  return runtime.ModuleLoadData(module, image.data(), image.size());
+}
+
+std::string compiled(const Runtime& runtime, int arch, const std::string& why_no_image) {
   const Library compiler({GPU_RTC_LIBRARIES}, runtime.folder());
   if (compiler.loaded()) return compile(compiler, arch);
-  throw Failure(ASSAY_UNSUPPORTED, "built without the " GPU_VENDOR_NAME
-                                   " compiler, and its run-time compiler is missing, too (" +
+  throw Failure(ASSAY_UNSUPPORTED, why_no_image + ", and the " GPU_VENDOR_NAME " run-time compiler is missing, too (" +
                                        compiler.why() + "); option kernels=FILE takes an image compiled elsewhere");
+}
+
+// An image that was built for other chips is no reason to fail where the device's own can be compiled.
+void* loaded_module(const Runtime& runtime, const std::string& file, int arch) {
+  void* module = nullptr;
+  std::string why = "built without the " GPU_VENDOR_NAME " compiler";
+  if (!file.empty()) {
+    runtime.check(load_image(runtime, file_bytes(file), &module), "load the kernels of option kernels");
+    return module;
+  }
+#if defined(ASSAY_GPU_IMAGE)
+  const int code = load_image(runtime, {assay_gpu_image, assay_gpu_image_end}, &module);
+  if (code == 0) return module;
+  why = "the kernels compiled with the adapter do not load here (" + std::to_string(code) + ")";
 #endif
+  runtime.check(load_image(runtime, compiled(runtime, arch, why), &module), "load the kernels");
+  return module;
 }
 
 }  // namespace
 
 std::map<std::string, void*> load_kernels(const Runtime& runtime, const std::string& file, int arch) {
-  const std::string image = image_bytes(runtime, file, arch);
-  void* module = nullptr;
-  // Only one vendor's loader reads the size; for the others the argument is one too many, which C calls bear.
-  runtime.check(runtime.ModuleLoadData(&module, image.data(), image.size()), "load the kernels");
+  void* module = loaded_module(runtime, file, arch);
   std::map<std::string, void*> out;
   for (const char* name : kKernels) {
     void* function = nullptr;

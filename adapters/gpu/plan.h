@@ -13,13 +13,17 @@
 #include "adapters/gpu/products.h"
 #include "adapters/gpu/runtime.h"
 #include "adapters/gpu/sdpa.h"
+#include "adapters/sdk/graph/graph.h"
 
 namespace assay::gpu {
 
 using assay_gpu::Data;
 using assay_gpu::i64;
 
-inline constexpr uint32_t kAbsent = 0xffffffffu;  // an optional input that is left out before a present one
+using sdk::is_float;
+using sdk::kAbsent;
+using sdk::kind_text;
+using sdk::Op;
 
 struct Slot {
   uint32_t dtype = 0, role = 0;
@@ -33,15 +37,6 @@ struct Slot {
   [[nodiscard]] uint64_t bytes() const;
 };
 
-struct Op {
-  uint32_t kind = 0, index = 0, scalar_slot = ASSAY_NO_SCALAR;
-  std::vector<uint32_t> in, out;
-  std::vector<double> attr;  // those that the program leaves out are 0
-
-  [[nodiscard]] bool has_in(size_t i) const { return i < in.size() && in[i] != kAbsent; }
-  [[nodiscard]] int64_t integer(uint32_t i) const { return static_cast<int64_t>(attr[i]); }
-};
-
 // The description, checked as far as any op: counts, shapes, order. Throws Failure.
 struct Model {
   std::vector<Slot> slots;
@@ -51,8 +46,6 @@ struct Model {
 };
 Model read_model(const assay_program_desc& desc, uint32_t n_devices);
 uint32_t bits_of_element(uint32_t dtype);  // 0: unknown
-bool is_float(uint32_t dtype);             // f32, f16, bf16
-const char* kind_text(uint32_t kind);
 
 // Offsets of scratch tensors in memory that those not alive at once share; ~0 for the others.
 struct Layout {

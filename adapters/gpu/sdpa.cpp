@@ -250,13 +250,13 @@ class CudnnSdpa final : public Sdpa {
   }
 
   std::function<void(void*)> bind(const SdpaShape& shape, const SdpaOperands& o) override {
-    struct Bound {
+    struct Kept {
       Handle pack;
       float scale = 1, nothing = 0;  // the library reads these at each call
       int32_t window = 0;
     };
     const Compiled& compiled = this->compiled(shape);
-    auto bound = std::make_shared<Bound>();
+    auto bound = std::make_shared<Kept>();
     bound->scale = shape.scale;
     bound->nothing = nothing_;
     bound->window = static_cast<int32_t>(shape.window);

@@ -4,6 +4,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "adapters/gpu/runtime.h"
 
@@ -18,6 +20,11 @@ class Telemetry {
   // Fills what the device gives and marks it valid.
   virtual void read(uint32_t device, assay_telemetry& out) = 0;
   [[nodiscard]] virtual double power_limit_w(uint32_t device) = 0;  // 0: unknown
+  // Set-up and health now, as names and values of assay_device_info.state; what the library does not tell is left out.
+  [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> state(uint32_t device) {
+    (void)device;
+    return {};
+  }
 };
 
 }  // namespace assay::gpu

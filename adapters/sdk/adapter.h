@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,6 +44,7 @@ struct Device {
   uint64_t memory_bytes = 0, memory_bandwidth_bytes_per_s = 0, dtypes = 0, memory_free_bytes = 0, cache_bytes = 0;
   double board_power_limit_w = 0;
   uint32_t basis = ASSAY_BASIS_MEASURED, support = ASSAY_SUPPORT_PLANNED;
+  std::string state;  // lines "name: value"
 };
 
 struct ProgramInfo {
@@ -67,6 +69,11 @@ class Adapter {
  public:
   virtual ~Adapter() = default;
   virtual std::vector<Device> devices() = 0;
+  // What changes while the adapter is open: free memory, state. Called before each device_info.
+  virtual void refresh(uint32_t index, Device& device) {
+    (void)index;
+    (void)device;
+  }
   // "" or why this graph can't run on this device.
   virtual std::string unsupported(const assay_program_desc& graph) = 0;
   virtual std::unique_ptr<Program> prepare(const assay_program_desc& graph) = 0;
@@ -126,6 +133,7 @@ struct Context {
   Host host;
   std::unique_ptr<Adapter> adapter;
   std::vector<Device> devices;
+  std::set<std::string> states;  // what was handed out stays valid
 };
 
 struct Loaded {
@@ -155,13 +163,15 @@ inline assay_status device_count(assay_ctx* ctx, uint32_t* out) {
 
 inline assay_status device_info(assay_ctx* ctx, uint32_t index, assay_device_info* out) {
   return guarded([&] {
-    const std::vector<Device>& devices = context(ctx).devices;
+    std::vector<Device>& devices = context(ctx).devices;
     if (index >= devices.size()) throw Failure(ASSAY_INVALID_ARGUMENT, "no device " + std::to_string(index));
-    const Device& d = devices[index];
+    Device& d = devices[index];
+    context(ctx).adapter->refresh(index, d);
+    const std::string& state = *context(ctx).states.insert(d.state).first;
     copy_out(out, assay_device_info{0, index, d.product.c_str(), d.arch.c_str(), d.serial.c_str(), d.driver.c_str(),
                                     d.firmware.c_str(), d.bus_id.c_str(), d.memory_bytes,
                                     d.memory_bandwidth_bytes_per_s, d.dtypes, d.board_power_limit_w, d.basis, d.support,
-                                    d.memory_free_bytes, d.cache_bytes});
+                                    d.memory_free_bytes, d.cache_bytes, state.c_str()});
   });
 }
 
@@ -311,7 +321,7 @@ assay_status open(const assay_host* host, assay_ctx** out) {
   return guarded([&] {
     demand(host, "host");
     demand(out, "out");
-    auto made = std::make_unique<Context>(Context{Host(host), nullptr, {}});
+    auto made = std::make_unique<Context>(Context{Host(host), nullptr, {}, {}});
     made->adapter = std::make_unique<T>(Host(host));
     made->devices = made->adapter->devices();
     *out = reinterpret_cast<assay_ctx*>(made.release());

@@ -24,6 +24,16 @@ void* first_of(const std::vector<Handle>& handles) {
   return handles.empty() ? nullptr : static_cast<void*>(handles[0]);
 }
 
+uint64_t neutral_reasons(uint64_t flags) {
+  constexpr uint64_t kPower = ZES_FREQ_THROTTLE_REASON_FLAG_AVE_PWR_CAP | ZES_FREQ_THROTTLE_REASON_FLAG_BURST_PWR_CAP;
+  constexpr uint64_t kHardware = ZES_FREQ_THROTTLE_REASON_FLAG_CURRENT_LIMIT | ZES_FREQ_THROTTLE_REASON_FLAG_PSU_ALERT |
+                                 ZES_FREQ_THROTTLE_REASON_FLAG_HW_RANGE;
+  return ((flags & kPower) != 0 ? ASSAY_THROTTLE_POWER : 0) |
+         ((flags & ZES_FREQ_THROTTLE_REASON_FLAG_THERMAL_LIMIT) != 0 ? ASSAY_THROTTLE_THERMAL : 0) |
+         ((flags & kHardware) != 0 ? ASSAY_THROTTLE_HARDWARE : 0) |
+         ((flags & ZES_FREQ_THROTTLE_REASON_FLAG_SW_RANGE) != 0 ? ASSAY_THROTTLE_SETTING : 0);
+}
+
 }  // namespace
 
 Sysman::Sysman(ze_device_handle_t device) {
@@ -71,7 +81,7 @@ void Sysman::read_frequencies(assay_telemetry& out) const {
   if (core_ != nullptr &&
       api.zesFrequencyGetState(static_cast<zes_freq_handle_t>(core_), &state) == ZE_RESULT_SUCCESS) {
     out.valid |= ASSAY_T_THROTTLE;
-    out.throttle = state.throttleReasons;
+    out.throttle = neutral_reasons(state.throttleReasons);
     if (state.actual >= 0) {  // negative: not known
       out.valid |= ASSAY_T_CORE_MHZ;
       out.core_mhz = state.actual;

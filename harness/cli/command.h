@@ -52,6 +52,7 @@ CommandSpec list_command();
 CommandSpec show_command();
 CommandSpec explain_command();
 CommandSpec profile_command();
+CommandSpec fit_command();
 CommandSpec validate_command();
 CommandSpec store_command();
 CommandSpec report_command();

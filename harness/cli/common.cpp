@@ -110,6 +110,16 @@ TableFormat table_format(const Arguments& arguments) {
   return TableFormat::kText;
 }
 
+Job job_for(Job::Kind kind, const Case& work, const ChosenDevice& device, const AdapterSettings& settings) {
+  Job job;
+  job.kind = kind;
+  job.adapter_library = device.adapter.library.string();
+  job.device = device.name;
+  job.case_json = work.to_json();
+  job.options = settings;
+  return job;
+}
+
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};

@@ -5,8 +5,8 @@
 
 #include "harness/cli/common.h"
 #include "harness/cli/find_case.h"
+#include "harness/cli/interrupt.h"
 #include "harness/cli/terminal.h"
-#include "harness/run/device_fields.h"
 #include "harness/run/profile_run.h"
 #include "reports/format.h"
 #include "suites/profile.h"
@@ -16,18 +16,17 @@ namespace {
 
 using nlohmann::json;
 
-constexpr uint64_t kSeed = 1;
-
 // Ops of one group: equal work in every layer, summed over the step.
 struct Row {
   OpGroup group;
   double seconds = 0;
   uint32_t calls = 0;
+  std::vector<double> counts;  // by counter of the run, of one step
 };
 
 struct Sheet {
   Case work;
-  std::string device, basis;
+  std::string device;
   ProfileRun run;
   std::vector<Row> rows;
 };
@@ -54,13 +53,16 @@ std::vector<Row> rows_of(const ProfileRun& run) {
              row.group.each.flops == each[i].each.flops;
     });
     if (same == rows.end()) {
-      rows.push_back({each[i], 0, 0});
+      rows.push_back({each[i], 0, 0, std::vector<double>(run.counters.size(), 0)});
       rows.back().group.count = 0;
       same = rows.end() - 1;
     }
     ++same->group.count;
     same->seconds += run.op_seconds[i];
     same->calls += run.op_calls[i];
+    for (size_t c = 0; c < run.counters.size(); ++c) {
+      if (run.counters[c].reason.empty()) same->counts[c] += run.counters[c].by_op[i];
+    }
   }
   std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.seconds > b.seconds; });
   return rows;
@@ -85,38 +87,57 @@ std::vector<std::string> footer(const Sheet& s) {
   if (run.layers != run.layers_total) {
     out.push_back(std::to_string(run.layers) + " of " + std::to_string(run.layers_total) + " layers: more do not fit");
   }
-  out.push_back("basis: " + s.basis + " on " + s.device + "; a pass of its own, whose times enter no record");
+  for (const OpCounter& c : run.counters) {
+    if (!c.reason.empty()) out.push_back("no " + c.name + " per op: " + c.reason);
+  }
+  if (run.counters.empty()) out.push_back("no counters of the host per op: " + run.counters_reason);
+  out.push_back("basis: " + s.run.basis + " on " + s.device + "; a pass of its own, whose times enter no record");
   return out;
 }
 
-std::vector<std::string> headings() {
-  return {"op", "kind", "n", "calls", "time", "share", "FLOP/s", "of attainable", "B/s", "of attainable"};
+// "PAPI_TOT_CYC" -> "TOT_CYC", "perf::TASK-CLOCK" -> "TASK-CLOCK"
+std::string short_name(const std::string& counter) {
+  const size_t at = counter.find(counter.rfind("PAPI_", 0) == 0 ? "_" : "::");
+  return at == std::string::npos ? counter : counter.substr(at + (counter[at] == '_' ? 1 : 2));
+}
+
+std::vector<std::string> headings(const Sheet& s) {
+  std::vector<std::string> out{"op",     "kind",          "n",   "calls",        "time", "share",
+                               "FLOP/s", "of attainable", "B/s", "of attainable"};
+  for (const OpCounter& c : s.run.counters) {
+    if (c.reason.empty()) out.push_back(short_name(c.name));
+  }
+  return out;
 }
 
 std::vector<std::string> cells(const Sheet& s, const Row& row) {
   const auto n = static_cast<double>(row.group.count);
   const double flops = row.seconds > 0 ? n * row.group.each.flops / row.seconds : 0;
   const double bytes = row.seconds > 0 ? n * row.group.bytes() / row.seconds : 0;
-  return {row.group.name,
-          row.group.kind,
-          std::to_string(row.group.count),
-          std::to_string(row.calls),
-          time_text(row.seconds * 1e9),
-          percent_text(row.seconds / s.run.busy_s),
-          flops > 0 ? rate_text(flops, "") : "-",
-          share_of(flops, s.run.ceiling.flops_per_s),
-          rate_text(bytes, ""),
-          share_of(bytes, s.run.ceiling.read_bytes_per_s)};
+  std::vector<std::string> out{row.group.name,
+                               row.group.kind,
+                               std::to_string(row.group.count),
+                               std::to_string(row.calls),
+                               time_text(row.seconds * 1e9),
+                               percent_text(row.seconds / s.run.busy_s),
+                               flops > 0 ? rate_text(flops, "") : "-",
+                               share_of(flops, s.run.ceiling.flops_per_s),
+                               rate_text(bytes, ""),
+                               share_of(bytes, s.run.ceiling.read_bytes_per_s)};
+  for (size_t c = 0; c < row.counts.size(); ++c) {
+    if (s.run.counters[c].reason.empty()) out.push_back(rate_text(row.counts[c], ""));
+  }
+  return out;
 }
 
 std::string as_table(const Sheet& s, bool markdown) {
   std::string out = (markdown ? "## " : "") + s.work.id() + " on " + s.device + "\n\n";
-  TextTable table(headings());
-  for (size_t column = 2; column < headings().size(); ++column) table.align_right(column);
+  TextTable table(headings(s));
+  for (size_t column = 2; column < headings(s).size(); ++column) table.align_right(column);
   if (markdown) {
     std::string rule = "|";
     out += "|";
-    for (const std::string& h : headings()) {
+    for (const std::string& h : headings(s)) {
       out += " " + h + " |";
       rule += "---|";
     }
@@ -137,6 +158,15 @@ std::string as_table(const Sheet& s, bool markdown) {
   return out;
 }
 
+// By counter: a step's count, or null where there is none.
+json counts_of(const Sheet& s, const Row& row) {
+  json out = json::object();
+  for (size_t c = 0; c < row.counts.size(); ++c) {
+    out[s.run.counters[c].name] = s.run.counters[c].reason.empty() ? json(row.counts[c]) : json(nullptr);
+  }
+  return out;
+}
+
 json number_or_null(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
 
 std::string as_json(const Sheet& s) {
@@ -150,11 +180,12 @@ std::string as_json(const Sheet& s) {
                    {"share", row.seconds / s.run.busy_s},
                    {"flops_each", row.group.each.flops},
                    {"bytes_each", row.group.bytes()},
+                   {"counters", counts_of(s, row)},
                    {"shape", row.group.shape}});
   }
   const json out = {{"case", s.work.id()},
                     {"device", s.device},
-                    {"basis", s.basis},
+                    {"basis", s.run.basis},
                     {"layers", s.run.layers},
                     {"layers_total", s.run.layers_total},
                     {"step_s", s.run.plain_step_s},
@@ -212,25 +243,19 @@ Status write_whole(const std::string& file, const std::string& text) {
   return ok_status();
 }
 
-Result<Sheet> profiled(const Case& work, const ChosenDevice& device, Adapter::Options options) {
-  const HostThreads threads(0);
-  options.emplace_back("threads", std::to_string(threads.count()));
-  Result<std::unique_ptr<Adapter>> adapter = Adapter::open(device.adapter.library.string(), options);
-  if (!adapter.ok()) return adapter.error();
-  const Result<std::vector<DeviceInfo>> devices = (*adapter)->devices();
-  if (!devices.ok()) return devices.error();
-  if (device.index >= devices->size()) {
-    return bad_input("--device: " + device.name + ": " + no_such_device(device.adapter.name, devices->size()));
-  }
-  SharedPage page{};
-  Pulse pulse(&page);
+// In a worker: an adapter that crashes or hangs takes its own process down.
+Result<Sheet> profiled(const Case& work, const ChosenDevice& device, const AdapterSettings& settings) {
+  catch_interrupts();
+  Result<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::start({});
+  if (!worker.ok()) return worker.error();
+  const Result<std::string> text = (*worker)->ask(job_for(Job::Kind::kProfile, work, device, settings),
+                                                  [](const Progress&) { return !interrupted(); });
+  if (!text.ok()) return text.error();
+  Result<ProfileRun> run = profile_from_json(*text, work);
+  if (!run.ok()) return run.error();
   Sheet sheet;
   sheet.work = work;
   sheet.device = device.name;
-  sheet.basis = (*devices)[device.index].basis;
-  Result<ProfileRun> run =
-      profile_run({**adapter, device.index, threads, pulse, kSeed}, work, (*devices)[device.index]);
-  if (!run.ok()) return run.error();
   sheet.run = std::move(run).value();
   sheet.rows = rows_of(sheet.run);
   return sheet;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <optional>
+#include <sstream>
 
 namespace assay {
 namespace {
@@ -52,6 +53,17 @@ std::string support_name(uint32_t support) {
   return support < kNames.size() ? kNames[support] : "unknown";
 }
 
+// Lines "name: value"; others are not understood and left out.
+std::map<std::string, std::string> state_of(const std::string& text) {
+  std::map<std::string, std::string> out;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const size_t colon = line.find(": ");
+    if (colon != std::string::npos && colon > 0) out[line.substr(0, colon)] = line.substr(colon + 2);
+  }
+  return out;
+}
+
 DeviceInfo device_of(const assay_device_info& info) {
   DeviceInfo d;
   d.index = info.index;
@@ -69,6 +81,7 @@ DeviceInfo device_of(const assay_device_info& info) {
   d.dtypes = info.dtypes;
   d.cache_bytes = info.cache_bytes;
   d.board_power_limit_w = info.board_power_limit_w;
+  d.state = state_of(text_of(info.state));
   return d;
 }
 
@@ -88,15 +101,18 @@ class Host {
     host_ = {sizeof(assay_host), ASSAY_ABI_MINOR, this, log, now, option};
   }
   [[nodiscard]] const assay_host* table() const { return &host_; }
+  std::function<void(uint64_t)> on_now;
 
  private:
   static void log(void* /*ctx*/, int32_t level, const char* text) {
     if (level >= ASSAY_LOG_WARNING && text != nullptr) std::fprintf(stderr, "%s\n", text);
   }
-  static uint64_t now(void* /*ctx*/) {
+  static uint64_t now(void* ctx) {
     timespec t{};
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(t.tv_nsec);
+    const uint64_t ns = static_cast<uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(t.tv_nsec);
+    if (static_cast<Host*>(ctx)->on_now) static_cast<Host*>(ctx)->on_now(ns);
+    return ns;
   }
   static const char* option(void* ctx, const char* key) {
     for (const auto& [name, value] : static_cast<Host*>(ctx)->options_) {
@@ -169,20 +185,26 @@ class LoadedAdapter : public Adapter {
 
   Result<std::vector<DeviceInfo>> devices() override {
     uint32_t count = 0;
-    assay_status status = core_->device_count(ctx_, &count);
+    const assay_status status = core_->device_count(ctx_, &count);
     if (status != ASSAY_OK) return call_error(core_, ctx_, "device_count", status);
     constexpr uint32_t kMostDevices = 4096;
     if (count > kMostDevices) return adapter_error("device_count: found " + std::to_string(count) + " devices");
     std::vector<DeviceInfo> devices;
     for (uint32_t i = 0; i < count; ++i) {
-      assay_device_info info{};
-      info.struct_size = sizeof info;
-      status = core_->device_info(ctx_, i, &info);
-      if (status != ASSAY_OK) return call_error(core_, ctx_, "device_info", status);
-      info.index = i;
-      devices.push_back(device_of(info));
+      Result<DeviceInfo> info = device(i);
+      if (!info.ok()) return info.error();
+      devices.push_back(std::move(info).value());
     }
     return devices;
+  }
+
+  Result<DeviceInfo> device(uint32_t index) override {
+    assay_device_info info{};
+    info.struct_size = sizeof info;
+    const assay_status status = core_->device_info(ctx_, index, &info);
+    if (status != ASSAY_OK) return call_error(core_, ctx_, "device_info", status);
+    info.index = index;
+    return device_of(info);
   }
 
   [[nodiscard]] const assay_program_table* program_table() const override {
@@ -207,6 +229,8 @@ class LoadedAdapter : public Adapter {
     const auto* table = static_cast<const assay_clock_table*>(find("clock/1"));
     return ASSAY_HAS(table, assay_clock_table, now_ns) ? table : nullptr;
   }
+
+  void watch_clock(const std::function<void(uint64_t)>& on_now) override { host_->on_now = on_now; }
 
   Status supports(const Graph& graph, uint32_t device) override {
     const assay_program_table* table = program_table();
@@ -259,6 +283,13 @@ std::optional<std::string> core_problem(const assay_adapter* core) {
 }
 
 }  // namespace
+
+Result<DeviceInfo> Adapter::device(uint32_t index) {
+  Result<std::vector<DeviceInfo>> all = devices();
+  if (!all.ok()) return all.error();
+  if (index >= all->size()) return Error{ErrorKind::kAdapter, "no device " + std::to_string(index)};
+  return (*all)[index];
+}
 
 Result<std::unique_ptr<Adapter>> Adapter::open(const std::string& library, Options options) {
   void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);

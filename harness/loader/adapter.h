@@ -1,6 +1,8 @@
 // RAII over the adapter ABI; used only inside a worker process.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -18,6 +20,7 @@ struct DeviceInfo {
   std::string product, arch, serial, driver, firmware, bus_id, basis, support;
   uint64_t memory_bytes = 0, memory_free_bytes = 0, memory_bandwidth_bytes_per_s = 0, dtypes = 0, cache_bytes = 0;
   double board_power_limit_w = 0;
+  std::map<std::string, std::string> state;  // set-up and health when asked: "ecc": "on" (assay_device_info.state)
 };
 
 class Program;
@@ -34,10 +37,15 @@ class Adapter {
   [[nodiscard]] virtual const assay_adapter* core() const = 0;
   [[nodiscard]] virtual assay_ctx* ctx() const = 0;
   [[nodiscard]] virtual Result<std::vector<DeviceInfo>> devices() = 0;
+  // One of them, as it is now.
+  [[nodiscard]] virtual Result<DeviceInfo> device(uint32_t index);
   [[nodiscard]] virtual const assay_program_table* program_table() const = 0;             // nullptr: not provided
   [[nodiscard]] virtual const assay_telemetry_table* telemetry_table() const = 0;         // nullptr: not provided
   [[nodiscard]] virtual const assay_trace_table* trace_table() const { return nullptr; }  // nullptr: not provided
   [[nodiscard]] virtual const assay_clock_table* clock_table() const { return nullptr; }  // nullptr: real time
+  // Called with each time that the adapter asks of the host's clock, on the
+  // asking thread; empty: no more. Set and cleared while nothing runs.
+  virtual void watch_clock(const std::function<void(uint64_t t_ns)>& on_now) { (void)on_now; }
   // kUnsupported with the adapter's reason, or ok.
   [[nodiscard]] virtual Status supports(const Graph& graph, uint32_t device) = 0;
   [[nodiscard]] virtual Result<std::unique_ptr<Program>> prepare(const Graph& graph, uint32_t device) = 0;

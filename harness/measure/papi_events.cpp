@@ -166,6 +166,15 @@ void HardwareEvents::start() {
   for (Event& event : events_) event.reason = event.position >= 0 ? failure("PAPI_start", code) : event.reason;
 }
 
+void HardwareEvents::peek(std::vector<double>& out) {
+  now_.assign(base_.size(), 0);
+  const bool read = set_ >= 0 && PAPI_read(set_, now_.data()) == PAPI_OK;
+  for (const Event& event : events_) {
+    const auto at = static_cast<size_t>(event.position);
+    out.push_back(read && event.position >= 0 ? static_cast<double>(now_[at] - base_[at]) : 0);
+  }
+}
+
 void HardwareEvents::stop(std::vector<Counter>& out) {
   std::vector<long long> now(base_.size(), 0);
   const int code = set_ < 0 ? PAPI_OK : PAPI_stop(set_, now.data());

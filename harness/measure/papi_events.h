@@ -17,6 +17,8 @@ class HardwareEvents {
   HardwareEvents& operator=(const HardwareEvents&) = delete;
 
   void start();
+  void peek(std::vector<double>& out);   // appends a value per event wanted,
+                                         // counted so far; 0: absent
   void stop(std::vector<Counter>& out);  // appends one Counter per event wanted
 
  private:
@@ -27,7 +29,7 @@ class HardwareEvents {
   };
   std::vector<Event> events_;
   int set_ = -1;
-  std::vector<long long> base_;
+  std::vector<long long> base_, now_;
 };
 
 }  // namespace assay

@@ -107,6 +107,13 @@ void SoftwareEvents::start() {
   }
 }
 
+void SoftwareEvents::peek(std::vector<double>& out) const {
+  for (const Event& event : events_) {
+    const std::optional<uint64_t> value = event.reason.empty() ? read_event(event.fd) : std::nullopt;
+    out.push_back(value ? static_cast<double>(*value - event.base) : 0);
+  }
+}
+
 void SoftwareEvents::stop(std::vector<Counter>& out) {
   for (const Event& event : events_) {
     if (event.fd >= 0) ioctl(event.fd, PERF_EVENT_IOC_DISABLE, 0);

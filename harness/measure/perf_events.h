@@ -19,7 +19,8 @@ class SoftwareEvents {
   SoftwareEvents& operator=(const SoftwareEvents&) = delete;
 
   void start();
-  void stop(std::vector<Counter>& out);  // appends one Counter per event
+  void peek(std::vector<double>& out) const;  // appends a value per event, counted so far; 0: absent
+  void stop(std::vector<Counter>& out);       // appends one Counter per event
 
  private:
   struct Event {

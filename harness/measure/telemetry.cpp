@@ -53,6 +53,7 @@ class AdapterSource : public Source {
     t.struct_size = sizeof t;
     PowerSample sample;
     if (table_->read(ctx_, device_, &t) != ASSAY_OK) return sample;
+    if ((t.valid & kConditions) != 0) readings.push_back(reading_of(t));
     if ((t.valid & ASSAY_T_ENERGY) != 0) sample.energy_j = t.energy_j;
     if ((t.valid & ASSAY_T_POWER) != 0) sample.power_w = t.power_w;
     scope_ = t.scope;
@@ -64,8 +65,20 @@ class AdapterSource : public Source {
     return std::string("adapter telemetry (") + scope_name(scope_) + (estimated_ ? ", estimated)" : ")");
   }
   [[nodiscard]] uint64_t averaging_ns() const override { return averaging_ns_; }
+  std::vector<DeviceReading> readings;
 
  private:
+  static constexpr uint32_t kConditions = ASSAY_T_TEMP | ASSAY_T_CORE_MHZ | ASSAY_T_MEM_MHZ | ASSAY_T_THROTTLE;
+  static DeviceReading reading_of(const assay_telemetry& t) {
+    DeviceReading r;
+    r.t_ns = now_ns();
+    if ((t.valid & ASSAY_T_TEMP) != 0) r.temp_c = t.temp_c;
+    if ((t.valid & ASSAY_T_CORE_MHZ) != 0) r.core_mhz = t.core_mhz;
+    if ((t.valid & ASSAY_T_MEM_MHZ) != 0) r.mem_mhz = t.mem_mhz;
+    if ((t.valid & ASSAY_T_THROTTLE) != 0) r.throttle = t.throttle;
+    return r;
+  }
+
   const assay_telemetry_table* table_;
   assay_ctx* ctx_;
   uint32_t device_, scope_ = ASSAY_SCOPE_CHIP;
@@ -108,28 +121,34 @@ void keep_samples(const std::vector<PowerSample>& samples, uint64_t t0_ns, uint6
 struct TelemetrySampler::State {
   std::vector<int> cpus;
   uint64_t period_ns = 0;
-  std::vector<std::string> looked_for;  // what was looked for in vain, with the reason
-  mutable std::mutex mutex;             // guards the source: energy() may be asked while sampling
-  std::unique_ptr<Source> source;       // nullptr: none
+  std::vector<std::string> looked_for;     // what was looked for in vain, with the reason
+  mutable std::mutex mutex;                // guards the source: energy() may be asked while sampling
+  std::unique_ptr<AdapterSource> adapter;  // nullptr: the adapter has no sensors
+  std::unique_ptr<PackageSource> package;  // nullptr: none, or not asked for
+  Source* source = nullptr;                // of power and energy: one of the two, or none
   std::optional<double> idle_w;
   std::string idle_reason;
   bool running = false;
   PeriodicThread thread;  // last: it ends before what it writes to does
 
-  // Keeps the source if it gives a reading now.
-  void offer(std::unique_ptr<Source> candidate, const std::string& refusal) {
-    if (source) return;
-    candidate->sample();
-    if (candidate->samples.empty()) {
-      looked_for.push_back(refusal);
-      return;
-    }
-    candidate->samples.clear();
-    source = std::move(candidate);
+  // Takes the candidate for the source if it gives power or energy now.
+  void offer(Source& candidate, const std::string& refusal) {
+    if (source != nullptr) return;
+    candidate.sample();
+    if (candidate.samples.empty()) looked_for.push_back(refusal);
+    if (!candidate.samples.empty()) source = &candidate;
+    candidate.samples.clear();
   }
+  [[nodiscard]] bool reads_anything() const { return source != nullptr || adapter != nullptr; }
   void sample() {
     const std::lock_guard lock(mutex);
-    source->sample();
+    if (source != nullptr) source->sample();
+    if (adapter != nullptr && source != adapter.get()) adapter->sample();
+  }
+  void clear() {
+    const std::lock_guard lock(mutex);
+    if (source != nullptr) source->samples.clear();
+    if (adapter != nullptr) adapter->readings.clear();
   }
 };
 
@@ -139,15 +158,16 @@ TelemetrySampler::TelemetrySampler(const assay_telemetry_table* table, assay_ctx
   state_->period_ns = std::max(options.period_ns, kMinTelemetryPeriodNs);
   if (const Result<std::vector<int>> cpus = allowed_cpus()) state_->cpus = *cpus;
   if (ASSAY_HAS(table, assay_telemetry_table, read)) {
-    state_->offer(std::make_unique<AdapterSource>(table, ctx, device),
-                  "adapter telemetry (gives neither power nor energy)");
+    state_->adapter = std::make_unique<AdapterSource>(table, ctx, device);
+    state_->offer(*state_->adapter, "adapter telemetry (gives neither power nor energy)");
   } else {
     state_->looked_for.emplace_back("adapter telemetry (the adapter has none)");
   }
   if (!options.cpu_device) return;
   Result<PackageEnergy> package = PackageEnergy::open(options.root);
   if (package) {
-    state_->offer(std::make_unique<PackageSource>(std::move(*package)), "powercap (unreadable)");
+    state_->package = std::make_unique<PackageSource>(std::move(*package));
+    state_->offer(*state_->package, "powercap (unreadable)");
   } else {
     state_->looked_for.push_back("powercap (" + package.error().message + ")");
   }
@@ -178,12 +198,9 @@ void TelemetrySampler::measure_idle(uint64_t duration_ns) {
 }
 
 void TelemetrySampler::start() {
-  if (!has_source()) return;
+  if (!state_->reads_anything()) return;
   stop();
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->source->samples.clear();
-  }
+  state_->clear();
   state_->sample();  // so that a window which begins now is covered
   State* state = state_.get();
   state_->running = true;
@@ -215,6 +232,11 @@ Energy TelemetrySampler::energy(uint64_t t0_ns, uint64_t t1_ns) const {
     energy.reason = "idle watts absent: " + state_->idle_reason;
   }
   return energy;
+}
+
+std::vector<DeviceReading> TelemetrySampler::readings() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->adapter == nullptr ? std::vector<DeviceReading>{} : state_->adapter->readings;
 }
 
 }  // namespace assay

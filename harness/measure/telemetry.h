@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "adapters/abi/assay_adapter.h"
+#include "harness/measure/device_condition.h"
 #include "harness/measure/environment.h"
 #include "results/record.h"
 
@@ -30,7 +31,8 @@ class TelemetrySampler {
   TelemetrySampler(const TelemetrySampler&) = delete;
   TelemetrySampler& operator=(const TelemetrySampler&) = delete;
 
-  // True if some source gave a reading; without one the calls below cost nothing and energy() says what was missing.
+  // True if some source gave power or energy; without one energy() says what
+  // was missing.
   [[nodiscard]] bool has_source() const;
   // Mean watts while nothing runs, over duration_ns; blocks that long. Call before the load.
   void measure_idle(uint64_t duration_ns);
@@ -39,6 +41,8 @@ class TelemetrySampler {
   // Energy between two times of now_ns(), both inside start()..stop(). A counter is preferred to integrated power;
   // where both exist they are compared. Absent or untrusted energy carries the reason; joules are then empty.
   [[nodiscard]] Energy energy(uint64_t t0_ns, uint64_t t1_ns) const;
+  // What the device's other sensors said between start() and stop().
+  [[nodiscard]] std::vector<DeviceReading> readings() const;
 
  private:
   struct State;

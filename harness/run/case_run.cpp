@@ -5,6 +5,7 @@
 
 #include "harness/measure/affinity.h"
 #include "harness/measure/clock.h"
+#include "harness/measure/device_condition.h"
 #include "harness/measure/host_noise.h"
 #include "harness/measure/telemetry.h"
 #include "harness/run/ceilings.h"
@@ -42,10 +43,12 @@ class CaseRun {
   Status first_step();
   Status warm_up();
   Status timed();
+  Status device_after();
   Status judge();
   Status whole_model();
   Status unsupported(const std::string& reason);
   void keep_samples(const LoopResult& loop, const StepBuffers& buffers);
+  [[nodiscard]] uint64_t free_bytes() const;
   [[nodiscard]] Bench bench() const { return {context_.adapter, device_.index, context_.threads, pulse_, job_.seed}; }
   [[nodiscard]] assay_run_args args() const { return {sizeof(assay_run_args), 1, scalars_.data()}; }
   // Times of the adapter's own clock: what happens on this host meanwhile says nothing about them.
@@ -66,7 +69,8 @@ class CaseRun {
   std::unique_ptr<Program> program_;
   std::optional<TelemetrySampler> telemetry_;
   HostNoise noise_;
-  uint64_t step_ns_ = 0;  // the latest known
+  uint64_t step_ns_ = 0;      // the latest known
+  uint64_t free_before_ = 0;  // of the device's memory, before the program was prepared
 };
 
 Status CaseRun::unsupported(const std::string& reason) {
@@ -94,6 +98,7 @@ Status CaseRun::request() {
   }
   device_ = devices[*index];
   set_device_fields(device_, &record_);
+  note_state(device_.state, &record_);
   if (own_time() && device_.basis != "simulated") {
     return Error{ErrorKind::kAdapter,
                  "the adapter brings its own clock (clock/1), which only a simulated device may; " + job_.device +
@@ -157,6 +162,13 @@ Status CaseRun::trace() {
   return layers_by_time(case_, run->measured, rates_, job_.policy.max_step_s, &plan_);
 }
 
+// Of the device, now; 0: unknown.
+uint64_t CaseRun::free_bytes() const {
+  InAdapter inside(pulse_, "device_info");
+  const Result<DeviceInfo> now = context_.adapter.device(device_.index);
+  return now.ok() ? now->memory_free_bytes : 0;
+}
+
 Status CaseRun::load() {
   pulse_.phase(Phase::kPrepare);
   Result<Graph> graph = lower(case_, plan_.options());
@@ -176,10 +188,17 @@ Status CaseRun::load() {
   telemetry_.emplace(table, context_.adapter.ctx(), device_.index, telemetry);
   if (telemetry_->has_source()) telemetry_->measure_idle(kIdleTelemetryNs);
 
+  record_.planned_bytes = graph_memory(graph_).total();
+  free_before_ = free_bytes();
   const uint64_t begin = now_ns();
   {
     InAdapter inside(pulse_, "program.prepare");
     Result<std::unique_ptr<Program>> prepared = context_.adapter.prepare(graph_, device_.index);
+    if (!prepared.ok() && prepared.error().kind == ErrorKind::kOutOfMemory) {
+      return Error{ErrorKind::kOutOfMemory, "planned " + bytes_text(record_.planned_bytes) + ", " +
+                                                (free_before_ > 0 ? bytes_text(free_before_) : "unknown") +
+                                                " free: " + prepared.error().message};
+    }
     if (!prepared.ok()) return prepared.error();
     program_ = std::move(prepared).value();
   }
@@ -208,6 +227,11 @@ Status CaseRun::first_step() {
     if (record_.numerics.verdict == "fail") return Error{ErrorKind::kAdapter, "numerics: " + record_.numerics.reason};
   }
   set_program_fields(program_->info(), &record_);
+  const uint64_t free_now = free_bytes();
+  // A CPU's free memory is everybody's.
+  if (!on_cpu() && free_before_ > 0 && free_now > 0) {
+    record_.taken_bytes = free_before_ > free_now ? free_before_ - free_now : 0;
+  }
   return ok_status();
 }
 
@@ -265,6 +289,9 @@ Status CaseRun::timed() {
   } else if (loop.n > 0 && !own_time()) {
     record_.energy = telemetry_->energy(buffers.start_ns[0], buffers.start_ns[0] + loop.elapsed_ns);
   }
+  if (loop.n > 0 && !own_time()) {
+    judge_readings(telemetry_->readings(), buffers.start_ns[0], buffers.start_ns[0] + loop.elapsed_ns, &record_);
+  }
   if (loop.reason == std::string("fixed")) {
     record_.warnings.push_back("stopped at " + std::to_string(loop.n) + " steps: the sample buffer is full");
   }
@@ -274,6 +301,12 @@ Status CaseRun::timed() {
   }
   if (loop.failure.status != ASSAY_OK) return program_->last_error(loop.failure.call, loop.failure.status);
   return ok_status();
+}
+
+Status CaseRun::device_after() {
+  InAdapter inside(pulse_, "device_info");
+  const Result<DeviceInfo> after = context_.adapter.device(device_.index);
+  return after.ok() ? judge_state(device_.state, after->state, &record_) : after.error();
 }
 
 Status CaseRun::judge() {
@@ -298,9 +331,9 @@ Status CaseRun::whole_model() {
 }
 
 Record CaseRun::run() {
-  constexpr Stage kStages[] = {&CaseRun::request, &CaseRun::peaks,      &CaseRun::trace,
-                               &CaseRun::load,    &CaseRun::first_step, &CaseRun::warm_up,
-                               &CaseRun::timed,   &CaseRun::judge,      &CaseRun::whole_model};
+  constexpr Stage kStages[] = {&CaseRun::request,    &CaseRun::peaks,      &CaseRun::trace, &CaseRun::load,
+                               &CaseRun::first_step, &CaseRun::warm_up,    &CaseRun::timed, &CaseRun::device_after,
+                               &CaseRun::judge,      &CaseRun::whole_model};
   record_.status = "ok";
   for (const Stage stage : kStages) {
     const Status status = (this->*stage)();

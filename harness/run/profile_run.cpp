@@ -1,6 +1,7 @@
 #include "harness/run/profile_run.h"
 
 #include <algorithm>
+#include <thread>
 
 #include "harness/run/ceilings.h"
 #include "harness/run/load.h"
@@ -37,6 +38,103 @@ Status trace_status(const char* call, assay_status status) {
   return Error{ErrorKind::kAdapter, std::string("trace.") + call + ": status " + std::to_string(status)};
 }
 
+struct TracedPass;
+
+// Looks at the counters whenever the adapter asks for the time on this thread.
+class CounterMarks {
+ public:
+  CounterMarks(Adapter& adapter, Counters& counters) : adapter_(adapter), counters_(counters) {}
+  void start() {
+    counters_.start();
+    adapter_.watch_clock([this, thread = std::this_thread::get_id()](uint64_t t_ns) {
+      if (std::this_thread::get_id() != thread) return;
+      times_.push_back(t_ns);
+      values_.emplace_back();
+      counters_.peek(values_.back());
+    });
+  }
+  void stop() {
+    adapter_.watch_clock({});
+    found_ = counters_.stop();
+  }
+  void sum_up(const TracedPass& pass, ProfileRun* run) const;
+
+ private:
+  [[nodiscard]] const std::vector<double>* at(uint64_t t_ns) const {
+    const auto found = std::lower_bound(times_.begin(), times_.end(), t_ns);
+    return found == times_.end() || *found != t_ns ? nullptr : &values_[static_cast<size_t>(found - times_.begin())];
+  }
+
+  Adapter& adapter_;
+  Counters& counters_;
+  std::vector<uint64_t> times_;
+  std::vector<std::vector<double>> values_;
+  std::vector<Counter> found_;
+};
+
+struct TracedPass {
+  std::vector<ProfiledSpan> spans;  // of all steps, times as the adapter gave them
+  std::vector<double> seconds;      // of each step, host time
+  uint64_t dropped = 0;
+};
+
+void CounterMarks::sum_up(const TracedPass& pass, ProfileRun* run) const {
+  std::vector<OpCounter> out;
+  for (const Counter& c : found_) out.push_back({c.name, c.reason, {}});
+  for (OpCounter& c : out) c.by_op.assign(c.reason.empty() ? run->graph.ops.size() : 0, 0);
+  for (const ProfiledSpan& s : pass.spans) {
+    const std::vector<double>*begin = at(s.begin_ns), *end = at(s.end_ns);
+    if (begin == nullptr || end == nullptr) {
+      run->counters_reason =
+          "the adapter's ops do not run on this host, or it "
+          "does not say when each begins and ends";
+      return;
+    }
+    for (size_t i = 0; i < out.size(); ++i) {
+      if (out[i].by_op.empty()) continue;
+      out[i].by_op[s.op] += ((*end)[i] - (*begin)[i]) / static_cast<double>(pass.seconds.size());
+    }
+  }
+  for (OpCounter& c : out) {
+    if (c.name.find("ENERGY") == std::string::npos) run->counters.push_back(std::move(c));
+  }
+}
+
+// Traced steps for about kPassSeconds.
+Result<TracedPass> traced_pass(const Bench& bench, Program& program, const ProfileRun& run, CounterMarks* marks) {
+  const assay_trace_table& table = *bench.adapter.trace_table();
+  assay_ctx* ctx = bench.adapter.ctx();
+  TracedPass pass;
+  Status status = trace_status("start", table.start(ctx, bench.device));
+  if (!status.ok()) return status.error();
+  if (marks != nullptr) marks->start();
+  Result<std::vector<double>> seconds = run_steps(bench, program, run.scalars);
+  if (marks != nullptr) marks->stop();
+  status = trace_status("stop", table.stop(ctx, bench.device, &pass.dropped));
+  if (!seconds.ok()) return seconds.error();
+  if (!status.ok()) return status.error();
+  pass.seconds = std::move(seconds).value();
+  struct Collected {
+    std::vector<ProfiledSpan>& spans;
+    uint64_t ops;
+    bool valid = true;
+  } collected{pass.spans, run.graph.ops.size()};
+  const auto emit = [](void* arg, const assay_activity* a) {
+    auto* to = static_cast<Collected*>(arg);
+    to->valid = to->valid && a->correlation < to->ops && a->end_ns >= a->begin_ns;
+    if (to->valid) {
+      to->spans.push_back(
+          {static_cast<uint32_t>(a->correlation), a->name == nullptr ? "" : a->name, a->begin_ns, a->end_ns});
+    }
+  };
+  status = trace_status("drain", table.drain(ctx, emit, &collected));
+  if (!status.ok()) return status.error();
+  if (!collected.valid)
+    return Error{ErrorKind::kAdapter, "trace.drain: an activity of no op, or one that ends before it begins"};
+  if (pass.spans.empty()) return Error{ErrorKind::kAdapter, "trace.drain: nothing was traced"};
+  return pass;
+}
+
 // Spans come in the order in which they ran, as many of every step.
 Status sum_up(std::vector<ProfiledSpan> spans, ProfileRun* run) {
   if (spans.size() % run->steps != 0) {
@@ -62,59 +160,52 @@ Status sum_up(std::vector<ProfiledSpan> spans, ProfileRun* run) {
 
 }  // namespace
 
-Result<ProfileRun> profile_run(const Bench& bench, const Case& c, const DeviceInfo& device) {
-  const assay_trace_table* table = bench.adapter.trace_table();
-  if (table == nullptr) return Error{ErrorKind::kUnsupported, "the adapter can't say what ran when (no table trace/1)"};
-  assay_ctx* ctx = bench.adapter.ctx();
+Result<ProfileRun> profile_run(const Bench& bench, const Case& c, const DeviceInfo& device, Counters* counters) {
+  if (bench.adapter.trace_table() == nullptr)
+    return Error{ErrorKind::kUnsupported, "the adapter can't say what ran when (no table trace/1)"};
   ProfileRun run;
+  run.basis = device.basis;
+  bench.pulse.phase(Phase::kCeiling);
   if (!is_ceiling(c)) run.ceiling = measure_ceilings(bench, c.dtype, device);
   Result<LayerPlan> plan = layers_by_memory(c, device);
   if (!plan.ok()) return plan.error();
   run.layers = plan->run;
   run.layers_total = plan->total;
+  run.experts = plan->experts_run;
   Result<Graph> graph = lower(c, plan->options());
   if (!graph.ok()) return graph.error();
   run.graph = std::move(graph).value();
   run.scalars = scalars_of(c, run.graph);
   if (Status supported = bench.adapter.supports(run.graph, device.index); !supported.ok()) return supported.error();
+  bench.pulse.phase(Phase::kPrepare);
   Result<std::unique_ptr<Program>> program = bench.adapter.prepare(run.graph, device.index);
   if (!program.ok()) return program.error();
   Status loaded = load_tensors(run.graph, **program, bench.seed, bench.threads, bench.pulse);
   if (!loaded.ok()) return loaded.error();
 
+  bench.pulse.phase(Phase::kTimed);
   for (int pass = 0; pass < 2; ++pass) {  // the first warms up
     Result<std::vector<double>> plain = run_steps(bench, **program, run.scalars);
     if (!plain.ok()) return plain.error();
     run.plain_step_s = median_seconds(std::move(plain).value());
   }
-  Status status = trace_status("start", table->start(ctx, device.index));
-  if (!status.ok()) return status.error();
-  Result<std::vector<double>> seconds = run_steps(bench, **program, run.scalars);
-  status = trace_status("stop", table->stop(ctx, device.index, &run.dropped));
-  if (!seconds.ok()) return seconds.error();
-  if (!status.ok()) return status.error();
-  run.steps = seconds->size();
-  run.traced_step_s = median_seconds(std::move(seconds).value());
-  struct Collected {
-    std::vector<ProfiledSpan> spans;
-    uint64_t ops;
-    bool valid = true;
-  } collected{{}, run.graph.ops.size()};
-  const auto emit = [](void* arg, const assay_activity* a) {
-    auto* to = static_cast<Collected*>(arg);
-    to->valid = to->valid && a->correlation < to->ops && a->end_ns >= a->begin_ns;
-    if (to->valid) {
-      to->spans.push_back(
-          {static_cast<uint32_t>(a->correlation), a->name == nullptr ? "" : a->name, a->begin_ns, a->end_ns});
-    }
-  };
-  status = trace_status("drain", table->drain(ctx, emit, &collected));
-  if (!status.ok()) return status.error();
-  if (!collected.valid)
-    return Error{ErrorKind::kAdapter, "trace.drain: an activity of no op, or one that ends before it begins"};
-  if (collected.spans.empty()) return Error{ErrorKind::kAdapter, "trace.drain: nothing was traced"};
-  status = sum_up(std::move(collected.spans), &run);
-  if (!status.ok()) return status.error();
+  Result<TracedPass> times = traced_pass(bench, **program, run, nullptr);
+  if (!times.ok()) return times.error();
+  run.steps = times->seconds.size();
+  run.dropped = times->dropped;
+  run.traced_step_s = median_seconds(std::move(times->seconds));
+  if (counters != nullptr) {
+    // A pass of its own: reading counters takes time, which would be counted to
+    // the ops.
+    CounterMarks marks(bench.adapter, *counters);
+    Result<TracedPass> counted = traced_pass(bench, **program, run, &marks);
+    if (!counted.ok()) return counted.error();
+    marks.sum_up(*counted, &run);
+  } else {
+    run.counters_reason = "not asked for";
+  }
+  const Status summed = sum_up(std::move(times->spans), &run);
+  if (!summed.ok()) return summed.error();
   return run;
 }
 

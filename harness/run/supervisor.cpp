@@ -42,6 +42,7 @@ class WorkerProcessImpl : public WorkerProcess {
 
   Result<std::vector<DeviceInfo>> devices(const Job& job) override;
   Record run(const Job& job, const std::function<bool(const Progress&)>& on_progress) override;
+  Result<std::string> ask(const Job& job, const std::function<bool(const Progress&)>& on_progress) override;
   [[nodiscard]] bool alive() const override { return pid_ > 0; }
 
  private:
@@ -183,6 +184,13 @@ Record WorkerProcessImpl::run(const Job& job, const OnProgress& on_progress) {
     record.stop.reason = "interrupted";
   }
   return record;
+}
+
+Result<std::string> WorkerProcessImpl::ask(const Job& job, const OnProgress& on_progress) {
+  Result<JobResult> result = exchange(job, on_progress);
+  if (!result.ok()) return result.error();
+  if (result->text) return std::move(*result->text);
+  return result->error.value_or(Error{ErrorKind::kInternal, "the worker answered something else than asked"});
 }
 
 }  // namespace

@@ -43,6 +43,11 @@ class WorkerProcess {
   // step in hand (the record then is `interrupted` and keeps its samples).
   virtual Record run(const Job& job, const std::function<bool(const Progress&)>& on_progress) = 0;
 
+  // What a job of kind kProfile or kFit answers; a crash or hang of the adapter
+  // is an Error that says so. Returning false from `on_progress` ends the
+  // worker.
+  virtual Result<std::string> ask(const Job& job, const std::function<bool(const Progress&)>& on_progress) = 0;
+
   // False once the child is gone; start a new worker for the next job.
   [[nodiscard]] virtual bool alive() const = 0;
 };

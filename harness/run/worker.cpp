@@ -11,7 +11,10 @@
 
 #include "harness/measure/counters.h"
 #include "harness/run/case_run.h"
+#include "harness/run/device_fields.h"
+#include "harness/run/fit.h"
 #include "harness/run/line_channel.h"
+#include "harness/run/profile_run.h"
 #include "harness/run/pulse.h"
 #include "harness/run/worker_death.h"
 #include "harness/worker_protocol.h"
@@ -55,6 +58,13 @@ class Worker {
       } else {
         result.error = devices.error();
       }
+    } else if (job.kind != Job::Kind::kRun) {
+      Result<std::string> text = looked_into(job);
+      if (text.ok()) {
+        result.text = std::move(text).value();
+      } else {
+        result.error = text.error();
+      }
     } else {
       result.record = run_case(job, {*adapter_, *counters_, *threads_, pulse_});
       add_output(&*result.record);
@@ -71,6 +81,27 @@ class Worker {
   }
 
  private:
+  // A profile or a fit of the job's case.
+  Result<std::string> looked_into(const Job& job) {
+    const Result<Case> c = case_from_json(job.case_json, "job");
+    if (!c.ok()) return c.error();
+    const Result<uint32_t> index = device_index(job.device);
+    if (!index.ok()) return index.error();
+    Result<std::vector<DeviceInfo>> devices = adapter_->devices();
+    if (!devices.ok()) return devices.error();
+    if (*index >= devices->size()) {
+      return bad_input("--device: " + job.device + ": " + no_such_device(adapter_->core()->name, devices->size()));
+    }
+    const DeviceInfo& device = (*devices)[*index];
+    const Bench bench{*adapter_, *index, *threads_, pulse_, job.seed};
+    if (job.kind == Job::Kind::kFit) {
+      const Result<Fit> fit = largest_context(bench, *c, device);
+      return fit.ok() ? Result<std::string>(fit_to_json(*fit)) : Result<std::string>(fit.error());
+    }
+    const Result<ProfileRun> run = profile_run(bench, *c, device, counters_.get());
+    return run.ok() ? Result<std::string>(profile_to_json(*run)) : Result<std::string>(run.error());
+  }
+
   // Opens the job's adapter unless it is open already with the same options.
   Status open(const Job& job) {
     Adapter::Options options = job.options;

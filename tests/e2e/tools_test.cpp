@@ -41,6 +41,15 @@ TEST_F(Tools, ProfilePrintsWhereTheTimeGoesAndWritesATimeline) {
   (void)refuses("profile decode smollm2-135m/f32/b1/c512 --device cpu:7", {kNoSuchDevice});
 }
 
+TEST_F(Tools, FitFindsTheLargestContextByAllocating) {
+  const Outcome out = assay("fit decode smollm2-135m/f32/b1/c512 --device null:0");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("allocated: a context of 8191 tokens"));
+  EXPECT_THAT(out.text, HasSubstr("8191 tokens is the model's own limit"));
+  EXPECT_THAT(out.text, HasSubstr("basis: simulated"));
+  EXPECT_EQ(assay("fit prefill smollm2-135m/f32/b1/t128 --device null:0").code, 2) << "no context that could grow";
+}
+
 TEST_F(Tools, ExplainSaysWhatBoundsEachOpOnADevice) {
   const Outcome out = assay("explain prefill smollm2-135m/f32/b1/t512 --device cpu:0 --format md");
   EXPECT_EQ(out.code, 0) << out.text;

@@ -11,7 +11,7 @@
 #define EXPORTED __attribute__((visibility("default"), used))
 #define IMPLEMENTATION __attribute__((visibility("hidden"), used))
 #define EXPORT(neutral, implementation) \
-  __asm__(".globl " GPU_TEXT(neutral) "\n.set " GPU_TEXT(neutral) ", " #implementation "\n");
+  __asm__(".weak " GPU_TEXT(neutral) "\n.set " GPU_TEXT(neutral) ", " #implementation "\n");
 #define ENTRY_AS(neutral, implementation, ...) \
   EXPORT(neutral, implementation)              \
   IMPLEMENTATION int implementation(__VA_ARGS__)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -20,7 +21,7 @@ namespace {
 
 using Work = std::function<void()>;
 
-constexpr int kOk = 0, kInvalid = 1, kNoMemory = 2, kNoDevice = 100, kLost = 719, kNotFound = 500;
+constexpr int kOk = 0, kInvalid = 1, kNoMemory = 2, kNoDevice = 100, kLost = 719, kNotFound = 500, kNoImage = 209;
 constexpr size_t kGuard = 256;  // bytes around each allocation that nobody may write
 constexpr unsigned char kGuardByte = 0xa5, kFreshByte = 0xcb;
 
@@ -154,7 +155,9 @@ ENTRY(MemGetInfo, size_t* free_bytes, size_t* total) {
 }
 ENTRY(Malloc, void** out, size_t bytes) {
   const std::lock_guard<std::recursive_mutex> held(lock);
-  if (allocated + bytes > static_cast<size_t>(settings["memory_bytes"])) return kNoMemory;
+  // What is free need not lie in one piece: "scattered_bytes" of it can't be had.
+  const auto scattered = static_cast<size_t>(settings["scattered_bytes"]);
+  if (allocated + bytes + scattered > static_cast<size_t>(settings["memory_bytes"])) return kNoMemory;
   auto* whole = static_cast<char*>(std::aligned_alloc(256, (bytes + 2 * kGuard + 255) / 256 * 256));
   if (whole == nullptr) return kNoMemory;
   std::memset(whole, kGuardByte, bytes + 2 * kGuard);
@@ -166,6 +169,7 @@ ENTRY(Malloc, void** out, size_t bytes) {
 }
 ENTRY(Free, void* pointer) {
   const std::lock_guard<std::recursive_mutex> held(lock);
+  settings["contexts"] = 1;
   if (pointer == nullptr) return kOk;
   const auto found = allocations.find(static_cast<char*>(pointer));
   if (found == allocations.end() || !guards_whole(found->first, found->second)) return kInvalid;
@@ -295,9 +299,22 @@ ENTRY(DeviceGetName, char* text, int size, int) {
   std::snprintf(text, static_cast<size_t>(size), "stand-in of " GPU_VENDOR_NAME);
   return kOk;
 }
-ENTRY(ModuleLoadData, void** module, const void*, size_t) {
+// Takes what a vendor's compiler makes: a fat binary of CUDA, a bundle of clang's, an ELF file, or this stand-in's own.
+ENTRY(ModuleLoadData, void** module, const void* image, size_t) {
+  if (image == nullptr) return kInvalid;
+  if (settings["refuse_images"] > 0) {
+    --settings["refuse_images"];
+    return kNoImage;
+  }
+  constexpr const char* kMarks[] = {"\x50\xed\x55\xba", "__CLANG_OFFLOAD_BUNDLE__",
+                                    "\x7f"
+                                    "ELF",
+                                    "STANDIN-IMAGE"};
+  bool known = false;
+  for (const char* mark : kMarks)
+    known = known || std::strncmp(static_cast<const char*>(image), mark, std::strlen(mark)) == 0;
   *module = &settings;
-  return kOk;
+  return known ? kOk : kNoImage;
 }
 ENTRY(ModuleGetFunction, void** function, void*, const char* name) {
   *function = const_cast<standin::Kernel*>(standin::find_kernel(name));

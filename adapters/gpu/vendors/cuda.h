@@ -138,4 +138,15 @@
 #define gpusmiUtilization nvmlDeviceGetUtilizationRates
 #define gpusmiThrottleReasons nvmlDeviceGetCurrentClocksThrottleReasons
 #define gpusmiPowerLimit nvmlDeviceGetEnforcedPowerLimit
+#define gpusmiGpuHandle none
+#define gpusmiMemoryHandle none
+#define gpusmiMemoryClock none
+#define gpusmiFieldValues nvmlDeviceGetFieldValues
+#define gpusmiEccMode nvmlDeviceGetEccMode
+#define gpusmiEccErrors nvmlDeviceGetTotalEccErrors
+#define gpusmiMigMode nvmlDeviceGetMigMode
+#define gpusmiProcesses nvmlDeviceGetComputeRunningProcesses_v3
+#define gpusmiProcessName nvmlSystemGetProcessName
+#define gpusmiDefaultPowerLimit nvmlDeviceGetPowerManagementDefaultLimit
+#define gpusmiMaxClock nvmlDeviceGetMaxClockInfo
 #define GPU_SMI_SHAPE kNvml

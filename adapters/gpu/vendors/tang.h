@@ -140,4 +140,15 @@
 #define gpusmiUtilization none
 #define gpusmiThrottleReasons none
 #define gpusmiPowerLimit none
+#define gpusmiGpuHandle none
+#define gpusmiMemoryHandle none
+#define gpusmiMemoryClock none
+#define gpusmiFieldValues none
+#define gpusmiEccMode none
+#define gpusmiEccErrors none
+#define gpusmiMigMode none
+#define gpusmiProcesses none
+#define gpusmiProcessName none
+#define gpusmiDefaultPowerLimit none
+#define gpusmiMaxClock none
 #define GPU_SMI_SHAPE kPtml

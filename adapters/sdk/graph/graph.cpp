@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 
 #include "adapters/sdk/graph/graph.h"
 
@@ -50,23 +51,16 @@ const KindRule* rule_of(uint32_t kind) {
 }
 
 Slot read_tensor(const assay_tensor& t, uint32_t index) {
-  const std::string where = "tensor " + std::to_string(index) + ": ";
-  if (t.rank < 1 || t.rank > kMaxRank) invalid(where + "rank " + std::to_string(t.rank) + ", expected 1 to 6");
-  if (t.role > ASSAY_ROLE_SCRATCH) invalid(where + "unknown role " + std::to_string(t.role));
+  Shape shape = read_shape(t, index);
   Slot slot;
   slot.host_dtype = t.dtype;
   slot.role = t.role;
-  slot.dims.assign(t.dim, t.dim + t.rank);
-  slot.cols = t.dim[t.rank - 1];
-  uint64_t elements = 1;
-  for (const int64_t d : slot.dims) {
-    if (d < 1) invalid(where + "dimension " + std::to_string(d) + ", expected at least 1");
-    if (static_cast<uint64_t>(d) > kMaxElements / elements) invalid(where + "more than 2^46 elements");
-    elements *= static_cast<uint64_t>(d);
-  }
-  slot.rows = static_cast<int64_t>(elements) / slot.cols;
+  slot.dims = std::move(shape.dims);
+  slot.rows = shape.rows;
+  slot.cols = shape.cols;
   if (element_bytes(t.dtype) == 0) {
-    unsupported(where + "dtype " + dtype_text(t.dtype) + "; this adapter has f32, f16, bf16, i8 and i32");
+    unsupported("tensor " + std::to_string(index) + ": dtype " + dtype_text(t.dtype) +
+                "; this adapter has f32, f16, bf16, i8 and i32");
   }
   const bool kept = t.role == ASSAY_ROLE_STATE || t.role == ASSAY_ROLE_WEIGHT;
   slot.dtype = is_float(t.dtype) && !kept ? static_cast<uint32_t>(ASSAY_F32) : t.dtype;
@@ -89,36 +83,6 @@ void check_scales(const std::vector<Slot>& slots) {
       invalid(where + "scale tensor does not fit");
     }
   }
-}
-
-Op read_op(const assay_op& raw, uint32_t index, size_t n_tensors, uint32_t n_scalars) {
-  const std::string where = "op " + std::to_string(index) + ": ";
-  const KindRule* rule = rule_of(raw.kind);
-  if (rule == nullptr) unsupported(where + "unknown kind " + std::to_string(raw.kind));
-  if (raw.n_in < rule->min_in || raw.n_in > rule->max_in) invalid(where + "wrong number of inputs");
-  if (raw.n_out != rule->n_out) invalid(where + "wrong number of outputs");
-  if (raw.n_attr < rule->min_attr) invalid(where + "too few attributes");
-  if (raw.in == nullptr || raw.out == nullptr || (raw.n_attr > 0 && raw.attr == nullptr)) invalid(where + "null array");
-  if (raw.scalar_slot != ASSAY_NO_SCALAR && raw.scalar_slot >= n_scalars) invalid(where + "no such scalar");
-  Op op;
-  op.kind = raw.kind;
-  op.index = index;
-  op.in.assign(raw.in, raw.in + raw.n_in);
-  op.out.assign(raw.out, raw.out + raw.n_out);
-  op.attr.assign(raw.attr, raw.attr + (raw.attr == nullptr ? 0 : raw.n_attr));
-  op.attr.resize(std::max<size_t>(op.attr.size(), rule->n_attr));
-  op.scalar_slot = raw.scalar_slot;
-  for (const auto* list : {&op.in, &op.out}) {
-    for (size_t i = 0; i < list->size(); ++i) {
-      const uint32_t t = (*list)[i];
-      const bool absent = list == &op.in && i >= rule->min_in && t == kAbsent;
-      if (t >= n_tensors && !absent) invalid(where + "no such tensor " + std::to_string(t));
-    }
-  }
-  for (const double a : op.attr) {
-    if (!std::isfinite(a) || std::abs(a) > 0x1p53) invalid(where + "attribute out of range");
-  }
-  return op;
 }
 
 // Whether input i of an op is one that its kernels read in any float dtype.
@@ -154,27 +118,72 @@ void widen_small_weights(Model& model) {
   }
 }
 
-// Every activation is written before it is read, and once.
-void check_order(const Model& model) {
-  std::vector<bool> written(model.slots.size());
-  for (size_t t = 0; t < model.slots.size(); ++t) {
-    const uint32_t role = model.slots[t].role;
-    written[t] = role != ASSAY_ROLE_OUTPUT && role != ASSAY_ROLE_SCRATCH;
+}  // namespace
+
+Shape read_shape(const assay_tensor& t, uint32_t index) {
+  const std::string where = "tensor " + std::to_string(index) + ": ";
+  if (t.rank < 1 || t.rank > kMaxRank) invalid(where + "rank " + std::to_string(t.rank) + ", expected 1 to 6");
+  if (t.role > ASSAY_ROLE_SCRATCH) invalid(where + "unknown role " + std::to_string(t.role));
+  Shape shape;
+  shape.dims.assign(t.dim, t.dim + t.rank);
+  shape.cols = shape.dims.back();
+  uint64_t elements = 1;
+  for (const int64_t d : shape.dims) {
+    if (d < 1) invalid(where + "dimension " + std::to_string(d) + ", expected at least 1");
+    if (static_cast<uint64_t>(d) > kMaxElements / elements) invalid(where + "more than 2^46 elements");
+    elements *= static_cast<uint64_t>(d);
   }
-  for (const Op& op : model.ops) {
+  shape.rows = static_cast<int64_t>(elements) / shape.cols;
+  return shape;
+}
+
+Op read_op(const assay_op& raw, uint32_t index, size_t n_tensors, uint32_t n_scalars) {
+  const std::string where = "op " + std::to_string(index) + ": ";
+  const KindRule* rule = rule_of(raw.kind);
+  if (rule == nullptr) unsupported(where + "unknown kind " + std::to_string(raw.kind));
+  if (raw.n_in < rule->min_in || raw.n_in > rule->max_in) invalid(where + "wrong number of inputs");
+  if (raw.n_out != rule->n_out) invalid(where + "wrong number of outputs");
+  if (raw.n_attr < rule->min_attr) invalid(where + "too few attributes");
+  if (raw.in == nullptr || raw.out == nullptr || (raw.n_attr > 0 && raw.attr == nullptr)) invalid(where + "null array");
+  if (raw.scalar_slot != ASSAY_NO_SCALAR && raw.scalar_slot >= n_scalars) invalid(where + "no such scalar");
+  Op op;
+  op.kind = raw.kind;
+  op.index = index;
+  op.in.assign(raw.in, raw.in + raw.n_in);
+  op.out.assign(raw.out, raw.out + raw.n_out);
+  op.attr.assign(raw.attr, raw.attr + (raw.attr == nullptr ? 0 : raw.n_attr));
+  op.attr.resize(std::max<size_t>(op.attr.size(), rule->n_attr));
+  op.scalar_slot = raw.scalar_slot;
+  for (const auto* list : {&op.in, &op.out}) {
+    for (size_t i = 0; i < list->size(); ++i) {
+      const uint32_t t = (*list)[i];
+      const bool absent = list == &op.in && i >= rule->min_in && t == kAbsent;
+      if (t >= n_tensors && !absent) invalid(where + "no such tensor " + std::to_string(t));
+    }
+  }
+  for (const double a : op.attr) {
+    if (!std::isfinite(a) || std::abs(a) > 0x1p53) invalid(where + "attribute out of range");
+  }
+  return op;
+}
+
+void check_order(const std::vector<uint32_t>& roles, const std::vector<Op>& ops) {
+  std::vector<bool> written(roles.size());
+  for (size_t t = 0; t < roles.size(); ++t) {
+    written[t] = roles[t] != ASSAY_ROLE_OUTPUT && roles[t] != ASSAY_ROLE_SCRATCH;
+  }
+  for (const Op& op : ops) {
     const std::string where = "op " + std::to_string(op.index) + ": ";
     for (const uint32_t t : op.in) {
       if (t != kAbsent && !written[t]) invalid(where + "reads tensor " + std::to_string(t) + " before it is written");
     }
     for (const uint32_t t : op.out) {
-      if (model.slots[t].role == ASSAY_ROLE_STATE) continue;
+      if (roles[t] == ASSAY_ROLE_STATE) continue;
       if (written[t]) invalid(where + "writes tensor " + std::to_string(t) + ", which is given or written already");
       written[t] = true;
     }
   }
 }
-
-}  // namespace
 
 uint64_t element_bytes(uint32_t dtype) {
   switch (dtype) {
@@ -223,7 +232,9 @@ Model read_model(const assay_program_desc& desc) {
   }
   widen_small_weights(model);
   for (const Op& op : model.ops) OpCheck(model, op).run();
-  check_order(model);
+  std::vector<uint32_t> roles;
+  for (const Slot& slot : model.slots) roles.push_back(slot.role);
+  check_order(roles, model.ops);
   return model;
 }
 

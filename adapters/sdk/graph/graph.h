@@ -70,4 +70,25 @@ struct Layout {
 // `in_place`: ops whose elements depend on their own row alone may write where they read.
 Layout lay_out(const Model& model, bool in_place);
 
+// The same by parts, for adapters that keep tensors in their own way. All throw Failure.
+struct Shape {
+  std::vector<int64_t> dims;
+  int64_t rows = 0, cols = 0;  // cols: the last axis
+};
+Shape read_shape(const assay_tensor& tensor, uint32_t index);
+Op read_op(const assay_op& raw, uint32_t index, size_t n_tensors, uint32_t n_scalars);
+// Every activation is written before it is read, and once. `roles`: of each tensor.
+void check_order(const std::vector<uint32_t>& roles, const std::vector<Op>& ops);
+
+// When a tensor is needed and where it lies.
+struct Life {
+  size_t first = ~size_t{0}, last = 0;  // ops
+  uint64_t bytes = 0, offset = 0;
+  size_t root = 0;  // the tensor whose memory it takes over; itself at first
+};
+// `scales`: of each tensor, the one that holds its scales, or -1. bytes are left 0.
+std::vector<Life> lives_of(const std::vector<int32_t>& scales, const std::vector<Op>& ops);
+// Offsets of `tensors` such that those needed at once do not overlap; returns the bytes that all take together.
+uint64_t place(std::vector<size_t> tensors, std::vector<Life>& lives);
+
 }  // namespace assay::sdk

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <limits>
+#include <utility>
 
 #include "adapters/sdk/graph/graph.h"
 
@@ -7,43 +7,12 @@ namespace assay::sdk {
 
 namespace {
 
-struct Life {
-  size_t first = std::numeric_limits<size_t>::max(), last = 0;
-  uint64_t bytes = 0, offset = 0;
-  size_t root = 0;  // the slot whose memory it takes over
-};
-
 constexpr uint64_t kAlign = 4096;
 
 // These may write where they read: each element depends on its own row only, and rows are done by one task.
 bool works_in_place(uint32_t kind) {
   return kind == ASSAY_OP_ROPE || kind == ASSAY_OP_RMS_NORM || kind == ASSAY_OP_ADD ||
          kind == ASSAY_OP_LAYER_NORM_MODULATE || kind == ASSAY_OP_ACTIVATION;
-}
-
-std::vector<Life> lives_of(const Model& model) {
-  std::vector<Life> lives(model.slots.size());
-  for (size_t i = 0; i < model.ops.size(); ++i) {
-    for (const auto* list : {&model.ops[i].in, &model.ops[i].out}) {
-      for (const uint32_t t : *list) {
-        if (t == kAbsent) continue;
-        lives[t].first = std::min(lives[t].first, i);
-        lives[t].last = std::max(lives[t].last, i);
-      }
-    }
-  }
-  // Who reads a quantised tensor reads its scales, too, though the op does not list them.
-  for (size_t t = 0; t < lives.size(); ++t) {
-    if (model.slots[t].scale < 0) continue;
-    Life& scales = lives[static_cast<size_t>(model.slots[t].scale)];
-    scales.first = std::min(scales.first, lives[t].first);
-    scales.last = std::max(scales.last, lives[t].last);
-  }
-  for (size_t t = 0; t < lives.size(); ++t) {
-    lives[t].bytes = (model.slots[t].bytes() + kAlign - 1) / kAlign * kAlign;
-    lives[t].root = t;
-  }
-  return lives;
 }
 
 void share_in_place(const Model& model, std::vector<Life>& lives) {
@@ -63,24 +32,35 @@ void share_in_place(const Model& model, std::vector<Life>& lives) {
 
 }  // namespace
 
-Layout lay_out(const Model& model, bool in_place) {
-  std::vector<Life> lives = lives_of(model);
-  if (in_place) share_in_place(model, lives);
-  Layout layout;
-  layout.scratch_offset.assign(model.slots.size(), Layout::kOwn);
-  std::vector<size_t> order;
-  for (size_t t = 0; t < lives.size(); ++t) {
-    if (model.slots[t].role != ASSAY_ROLE_SCRATCH) {
-      layout.own_bytes += lives[t].bytes;
-    } else if (lives[t].root == t) {
-      order.push_back(t);
+std::vector<Life> lives_of(const std::vector<int32_t>& scales, const std::vector<Op>& ops) {
+  std::vector<Life> lives(scales.size());
+  for (size_t i = 0; i < ops.size(); ++i) {
+    for (const auto* list : {&ops[i].in, &ops[i].out}) {
+      for (const uint32_t t : *list) {
+        if (t == kAbsent) continue;
+        lives[t].first = std::min(lives[t].first, i);
+        lives[t].last = std::max(lives[t].last, i);
+      }
     }
   }
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+  // Who reads a quantised tensor reads its scales, too, though the op does not list them.
+  for (size_t t = 0; t < lives.size(); ++t) {
+    lives[t].root = t;
+    if (scales[t] < 0) continue;
+    Life& its = lives[static_cast<size_t>(scales[t])];
+    its.first = std::min(its.first, lives[t].first);
+    its.last = std::max(its.last, lives[t].last);
+  }
+  return lives;
+}
+
+uint64_t place(std::vector<size_t> tensors, std::vector<Life>& lives) {
+  std::sort(tensors.begin(), tensors.end(), [&](size_t a, size_t b) {
     return lives[a].bytes != lives[b].bytes ? lives[a].bytes > lives[b].bytes : a < b;
   });
+  uint64_t total = 0;
   std::vector<size_t> placed;  // by offset
-  for (const size_t t : order) {
+  for (const size_t t : tensors) {
     uint64_t offset = 0;
     for (const size_t other : placed) {
       const bool together = lives[t].first <= lives[other].last && lives[other].first <= lives[t].last;
@@ -90,11 +70,31 @@ Layout lay_out(const Model& model, bool in_place) {
       }
     }
     lives[t].offset = offset;
-    layout.scratch_bytes = std::max(layout.scratch_bytes, offset + lives[t].bytes);
+    total = std::max(total, offset + lives[t].bytes);
     placed.insert(std::upper_bound(placed.begin(), placed.end(), t,
                                    [&](size_t a, size_t b) { return lives[a].offset < lives[b].offset; }),
                   t);
   }
+  return total;
+}
+
+Layout lay_out(const Model& model, bool in_place) {
+  std::vector<int32_t> scales;
+  for (const Slot& slot : model.slots) scales.push_back(slot.scale);
+  std::vector<Life> lives = lives_of(scales, model.ops);
+  for (size_t t = 0; t < lives.size(); ++t) lives[t].bytes = (model.slots[t].bytes() + kAlign - 1) / kAlign * kAlign;
+  if (in_place) share_in_place(model, lives);
+  Layout layout;
+  layout.scratch_offset.assign(model.slots.size(), Layout::kOwn);
+  std::vector<size_t> scratch;
+  for (size_t t = 0; t < lives.size(); ++t) {
+    if (model.slots[t].role != ASSAY_ROLE_SCRATCH) {
+      layout.own_bytes += lives[t].bytes;
+    } else if (lives[t].root == t) {
+      scratch.push_back(t);
+    }
+  }
+  layout.scratch_bytes = place(std::move(scratch), lives);
   for (size_t t = 0; t < lives.size(); ++t) {
     if (model.slots[t].role == ASSAY_ROLE_SCRATCH) layout.scratch_offset[t] = lives[lives[t].root].offset;
   }

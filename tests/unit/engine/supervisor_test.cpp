@@ -67,6 +67,19 @@ TEST_F(Supervisor, AnEarlyEndNamesItsCodeAndLastWords) {
   EXPECT_THAT(run("read -r job <&3; printf '{\"rec' >&3; exit 0").reason, HasSubstr("exit code 0"));
 }
 
+TEST_F(Supervisor, AProfileSurvivesTheAdaptersDeath) {
+  Job profile = job();
+  profile.kind = Job::Kind::kProfile;
+  auto dead = worker("read -r job <&3; kill -SEGV $$");
+  const Result<std::string> none = dead->ask(profile, nullptr);
+  ASSERT_FALSE(none.ok());
+  EXPECT_THAT(none.error().message, HasSubstr("died with SIGSEGV"));
+  auto alive = worker("read -r job <&3; echo '{\"text\":\"[1]\"}' >&3; read -r end <&3");
+  const Result<std::string> text = alive->ask(profile, nullptr);
+  ASSERT_TRUE(text.ok()) << text.error().message;
+  EXPECT_EQ(*text, "[1]");
+}
+
 TEST_F(Supervisor, SilenceIsAHang) { EXPECT_THAT(run("read -r job <&3; sleep 10").reason, HasSubstr("hung for 0.")); }
 
 TEST_F(Supervisor, AStopThatIsNotFollowedEndsTheWorker) {

@@ -16,9 +16,10 @@ const std::vector<std::string> kVendors{"cuda", "hip", "musa", "maca", "corex", 
 std::map<std::string, std::string> defines(const std::string& vendor) {
   std::ifstream in(std::string(ASSAY_SOURCE_DIR) + "/adapters/gpu/vendors/" + vendor + ".h");
   std::map<std::string, std::string> out;
-  const std::regex line_of("#define (\\w+) (.*)");
+  const std::regex line_of("#define (\\w+) (.*)"), other("#include \"adapters/gpu/vendors/(\\w+).h\"");
   std::smatch found;
   for (std::string line; std::getline(in, line);) {
+    if (std::regex_match(line, found, other)) out = defines(found[1]);
     if (std::regex_match(line, found, line_of)) out[found[1]] = found[2];
   }
   return out;

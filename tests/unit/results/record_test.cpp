@@ -65,6 +65,11 @@ TEST(RecordJson, RoundTripKeepsEveryField) {
   r.environment = {{"os", "Debian"}};
   r.warnings = {"a \"quoted\" warning"};
   r.energy.joules = 12.5;
+  r.planned_bytes = 1000;
+  r.taken_bytes = 1200;
+  r.noise.throttle_start_ns = {5'000'000};
+  r.noise.throttle_ns = {2'000'000};
+  r.noise.throttle_reasons = {3};
   const std::string text = record_to_json(r);
   const Result<Record> back = record_from_json(text, "test");
   ASSERT_TRUE(back.ok()) << back.error().message;
@@ -73,6 +78,9 @@ TEST(RecordJson, RoundTripKeepsEveryField) {
   EXPECT_EQ(back->counters[0].reason, "no PMU");
   EXPECT_EQ(back->extrapolation->projected_step_ns, 8e6);
   EXPECT_EQ(back->energy.joules, 12.5);
+  EXPECT_EQ(back->planned_bytes, 1000U);
+  EXPECT_EQ(back->taken_bytes, 1200U);
+  EXPECT_EQ(back->noise.throttle_reasons, std::vector<uint64_t>{3});
   EXPECT_FALSE(back->numerics.whole);
 }
 

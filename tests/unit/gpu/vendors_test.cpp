@@ -1,0 +1,116 @@
+// The adapter of every vendor on a stand-in that exports that vendor's names: its call sequence and its numbers.
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "tests/unit/gpu/on_standin.h"
+#include "tests/unit/gpu/small_models.h"
+
+namespace assay::gpu_test {
+namespace {
+
+class EveryVendor : public testing::TestWithParam<std::string> {
+ protected:
+  // Vendors without a compiler at run time take an image that was compiled elsewhere.
+  static Adapter::Options options(const std::string& vendor) {
+    if (vendor != "corex" && vendor != "supa" && vendor != "tang") return {};
+    const std::string image = testing::TempDir() + "assay_standin_image";
+    std::ofstream(image) << "STANDIN-IMAGE";
+    return {{"kernels", image}};
+  }
+  void passes(const Case& c) {
+    Result<std::unique_ptr<Adapter>> adapter = open(GetParam(), options(GetParam()));
+    ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+    const HostThreads threads{1};
+    SharedPage page{};
+    Pulse pulse(&page);
+    const Result<TraceRun> run = run_trace({**adapter, 0, threads, pulse, 7}, c, true);
+    ASSERT_TRUE(run.ok()) << c.id() << ": " << run.error().message;
+    EXPECT_EQ(run->numerics.verdict, "pass") << c.id() << ": " << run->numerics.reason;
+    EXPECT_GT(run->numerics.ops.size(), 10U);
+    EXPECT_EQ(standin(GetParam(), "overrun"), 0) << c.id() << " wrote outside its memory";
+  }
+};
+
+TEST_P(EveryVendor, ComputesASmallModel) {
+  passes(case_of(with_experts(), "bf16", StepKind::kPrefill, 1, 20, 3));
+  passes(case_of(llama(), "int8_w8a8", StepKind::kDecode, 2, 1, 5));
+}
+
+TEST_P(EveryVendor, SaysThatItIsSimulated) {
+  Result<std::unique_ptr<Adapter>> adapter = open(GetParam(), options(GetParam()));
+  ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  const Result<std::vector<DeviceInfo>> devices = (*adapter)->devices();
+  ASSERT_TRUE(devices.ok()) << devices.error().message;
+  ASSERT_EQ(devices->size(), 1U);
+  EXPECT_EQ(devices->front().basis, "simulated");
+  EXPECT_EQ(devices->front().support, "checked against the API");
+  EXPECT_THAT(devices->front().product, testing::HasSubstr("stand-in of "));
+}
+
+// What each vendor's library tells; the others' figures are marked as not valid (vendors.md: no vendor but NVIDIA and
+// those of rocm_smi counts energy, Sunrise reads no power).
+TEST_P(EveryVendor, Telemetry) {
+  const uint32_t most =
+      ASSAY_T_POWER | ASSAY_T_TEMP | ASSAY_T_CORE_MHZ | ASSAY_T_MEM_MHZ | ASSAY_T_MEM_USED | ASSAY_T_UTIL;
+  const uint32_t rocm = ASSAY_T_POWER | ASSAY_T_ENERGY | ASSAY_T_TEMP | ASSAY_T_MEM_USED | ASSAY_T_UTIL;
+  const std::map<std::string, uint32_t> valid{{"cuda", most | ASSAY_T_ENERGY | ASSAY_T_THROTTLE},
+                                              {"hip", rocm},
+                                              {"dtk", rocm},
+                                              {"musa", most},
+                                              {"maca", most},
+                                              {"corex", most | ASSAY_T_THROTTLE},
+                                              {"supa", most},
+                                              {"tang", ASSAY_T_TEMP | ASSAY_T_MEM_USED}};
+  Result<std::unique_ptr<Adapter>> adapter = open(GetParam(), options(GetParam()));
+  ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  const assay_telemetry_table* table = (*adapter)->telemetry_table();
+  ASSERT_NE(table, nullptr);
+  assay_telemetry t{};
+  t.struct_size = sizeof(t);
+  ASSERT_EQ(table->read((*adapter)->ctx(), 0, &t), ASSAY_OK);
+  EXPECT_EQ(t.valid, valid.at(GetParam()));
+  EXPECT_DOUBLE_EQ(t.temp_c, 40);
+  EXPECT_DOUBLE_EQ(t.mem_used_bytes, 0x1p30);
+  if ((t.valid & ASSAY_T_POWER) != 0) {
+    EXPECT_DOUBLE_EQ(t.power_w, 250);
+  }
+  if ((t.valid & ASSAY_T_UTIL) != 0) {
+    EXPECT_DOUBLE_EQ(t.util, 0.97);
+  }
+  if ((t.valid & ASSAY_T_CORE_MHZ) != 0) {
+    EXPECT_DOUBLE_EQ(t.core_mhz, 1980);
+  }
+  if ((t.valid & ASSAY_T_MEM_MHZ) != 0) {
+    EXPECT_DOUBLE_EQ(t.mem_mhz, 2619);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Gpu, EveryVendor,
+                         testing::Values("cuda", "hip", "musa", "maca", "corex", "dtk", "supa", "tang"),
+                         [](const auto& test) { return test.param; });
+
+TEST(Kernels, AnImageForOtherChipsGivesWayToTheCompilerAtRunTime) {
+  for (const std::string vendor : {"hip", "cuda"}) {
+    standin(vendor, "refuse_images", 1);
+    Result<std::unique_ptr<Adapter>> adapter = open(vendor);
+    ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+    const Status supported = (*adapter)->supports(product_graph(64), 0);
+    EXPECT_EQ(standin(vendor, "refuse_images", 0), 0) << vendor << " loaded no image";
+    // Without an image of its own the adapter compiles first, and the stand-in refuses that one.
+    if (!supported.ok()) {
+      EXPECT_THAT(supported.error().message, testing::HasSubstr("load the kernels"));
+    }
+  }
+}
+
+TEST(Kernels, WithoutACompilerTheWayOutIsSaid) {
+  Result<std::unique_ptr<Adapter>> adapter = open("supa");
+  ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  const Status supported = (*adapter)->supports(product_graph(64), 0);
+  ASSERT_FALSE(supported.ok());
+  EXPECT_THAT(supported.error().message, testing::HasSubstr("option kernels=FILE takes an image compiled elsewhere"));
+}
+
+}  // namespace
+}  // namespace assay::gpu_test
