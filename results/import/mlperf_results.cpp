@@ -55,18 +55,32 @@ bool unit_is_doubtful(const Entry& entry, const std::string& unit) {
                      [&](const char* family) { return contains(model, family); });
 }
 
-bool is_power_unit(const std::string& unit) { return contains(unit, "watt") || contains(unit, "joule"); }
+// The figure that a power result is in each of the units of MLPerf's power rules: watts are the mean power of the whole
+// system at the wall; millijoules what a query, or one stream of it, took there.
+struct PowerUnit {
+  const char *name, *figure, *unit, *definition;
+  double scale;
+};
+constexpr PowerUnit kPowerUnits[] = {{"watts", "power", "W", "mlperf-power/mean-of-system", 1},
+                                     {"millijoules", "energy_per_query", "J", "mlperf-power/per-query", 1e-3},
+                                     {"millijoules/stream", "energy_per_stream", "J", "mlperf-power/per-stream", 1e-3}};
 
-// Watts are the mean power of the whole system at the wall; millijoules what a query, or one stream of it, took there.
-void add_power(const std::string& unit, const char* source_field, double value, Record* r) {
+// Of a unit in lower case.
+const PowerUnit* power_unit(const std::string& unit) {
+  const auto* found = std::find_if(std::begin(kPowerUnits), std::end(kPowerUnits),
+                                   [&](const PowerUnit& known) { return unit == known.name; });
+  return found == std::end(kPowerUnits) ? nullptr : found;
+}
+
+bool names_power(const std::string& unit) { return contains(unit, "watt") || contains(unit, "joule"); }
+
+std::string no_power_unit(const char* field_name, const std::string& stated) {
+  return std::string(field_name) + " is " + stated + ", none of the power rules";
+}
+
+void add_power(const PowerUnit& unit, const char* source_field, double value, Record* r) {
   r->energy.reason = "stands among the reported figures";
-  if (contains(unit, "watt")) {
-    add_figure(r, "power", "W", "mean", "mlperf-power/mean-of-system", source_field, value);
-  } else if (contains(unit, "stream")) {
-    add_figure(r, "energy_per_stream", "J", "mean", "mlperf-power/per-stream", source_field, value / 1e3);
-  } else {
-    add_figure(r, "energy_per_query", "J", "mean", "mlperf-power/per-query", source_field, value / 1e3);
-  }
+  add_figure(r, unit.figure, unit.unit, "mean", unit.definition, source_field, value * unit.scale);
 }
 
 // The report of a round merges the rows of performance and of power: Power_Units says what Power_Result is.
@@ -78,9 +92,10 @@ void add_power_result(const JsonNode& row, const Entry& entry, Record* r) {
     r->warnings.emplace_back("Power_Result has no Power_Units: it stands as the source states it, and is no figure");
     return;
   }
-  if (unit != "watts" && unit != "millijoules" && unit != "millijoules/stream") {
-    r->warnings.push_back("Power_Units is " + field(entry, "Power_Units") +
-                          ", none of the power rules: Power_Result stands as stated, and is no figure");
+  const PowerUnit* known = power_unit(unit);
+  if (known == nullptr) {
+    r->warnings.push_back(no_power_unit("Power_Units", field(entry, "Power_Units")) +
+                          ": Power_Result stands as stated, and is no figure");
     return;
   }
   const std::string scenario = lower(field(entry, "Scenario"));
@@ -89,7 +104,7 @@ void add_power_result(const JsonNode& row, const Entry& entry, Record* r) {
     r->warnings.push_back("the power rules give " + field(entry, "Scenario") + " another unit than " +
                           field(entry, "Power_Units") + "; the figure is by the unit stated");
   }
-  add_power(unit, "Power_Result", *value, r);
+  add_power(*known, "Power_Result", *value, r);
   const ReportedFigure& rate = r->reported->figures.front();
   if (unit == "watts" && rate.unit == "tokens/s") {
     add_figure(r, "energy_per_token", "J", "mean", "mlperf-power/per-token", "Power_Result / Performance_Result",
@@ -99,8 +114,11 @@ void add_power_result(const JsonNode& row, const Entry& entry, Record* r) {
 
 void add_result(const Entry& entry, const std::string& stated_unit, const char* source_field, double value, Record* r) {
   const std::string unit = lower(stated_unit);
-  if (is_power_unit(unit)) {
-    add_power(unit, source_field, value, r);
+  if (const PowerUnit* power = power_unit(unit)) {
+    add_power(*power, source_field, value, r);
+  } else if (names_power(unit)) {
+    r->warnings.push_back(no_power_unit("the unit", stated_unit) + ": the figure stands as stated");
+    add_figure(r, "result", stated_unit, "total", "mlperf-result/as-stated", source_field, value);
   } else if (contains(unit, "ms")) {
     add_figure(r, "latency", "s", "estimate", "mlperf-result/latency", source_field, value / 1e3);
   } else if (unit_is_doubtful(entry, unit)) {

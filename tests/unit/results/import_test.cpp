@@ -219,6 +219,21 @@ TEST(ImportMlperf, CheckerCsvAndItsDoubtfulUnit) {
   EXPECT_EQ(records[0].reported->source_place, "line 2");
   EXPECT_EQ(records[1].reported->figures[0].definition, "mlperf-result/unit-doubtful");
   EXPECT_EQ(records[1].warnings.size(), 1U);
+  // Power rows: the exact units of the power rules; any other stands as stated.
+  const auto with_unit = [](const std::string& unit) {
+    std::string text = golden("mlperf_results.csv");
+    text.replace(text.find("Samples/s"), 9, unit);
+    return import_text(text, "mlperf_results.csv", "")->at(0);
+  };
+  expect_figure(with_unit("Watts"), "power", "mean", 1000.5, "W");
+  expect_figure(with_unit("millijoules"), "energy_per_query", "mean", 1.0005, "J");
+  expect_figure(with_unit("millijoules/Stream"), "energy_per_stream", "mean", 1.0005, "J");
+  for (const char* unit : {"Joules", "Samples/Joule", "Kilowatts"}) {
+    const Record odd = with_unit(unit);
+    ASSERT_EQ(odd.reported->figures.size(), 1U);
+    expect_figure(odd, "result", "total", 1000.5, unit);
+    EXPECT_THAT(odd.warnings.at(0), HasSubstr(unit));
+  }
   refused("mlperf_results.csv", "1000.5", "many", {"line 2", "Result", "'many'"});
   refused("mlperf_results.csv", "say \"\"yes\"\"", "say \"yes", {"line 2", "quote"});
   refused("mlperf_results.csv", ",0,v4.1,0,False,Samples/s", "", {"line 2", "fields"});
