@@ -35,10 +35,13 @@ void add_reported(const Record& r, ReportRow* row) {
     row->reason = rates.reason;
   }
   row->joules_per_token = energy_figures(r).joules_per_token;
+  // Beside the rate of one accelerator stand the watts of one: its share of the whole system's.
+  row->watts = rates.wall_watts;
+  if (!rates.wall_watts) return;
   for (const ReportedFigure& f : r.reported->figures) {
-    if (f.name != "power" || f.unit != "W") continue;
-    row->watts = f.value;
-    row->energy_source = r.reported->producer + ": " + f.source_field;
+    if (f.definition == "mlperf-power/mean-of-system")
+      row->energy_source =
+          r.reported->producer + ": " + f.source_field + ", an accelerator's share of the whole system";
   }
 }
 

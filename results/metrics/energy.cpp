@@ -255,6 +255,7 @@ EnergyFigures energy_figures(const Record& record) {
   const Energy& e = record.energy;
   out.code = e.code;
   out.reason = e.reason;
+  if (record.status != "ok") return out;  // what a failed run took is the energy of no work
   if (record.reported) {
     for (const ReportedFigure& f : record.reported->figures) {
       if (f.name == "energy_per_token") out.joules_per_token = f.value;

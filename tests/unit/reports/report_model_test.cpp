@@ -58,6 +58,27 @@ TEST(ReportModel, AnswersWithTheFastestWhereIntervalsAreApart) {
   EXPECT_NEAR(*first.rate.value, 100, 1e-6);
 }
 
+// 8000 tokens/s and 6400 W of a system of 8: 1000 tokens/s and 800 W of one accelerator.
+TEST(ReportModel, ReportedWattsAreOfTheSameOneAcceleratorAsTheRate) {
+  Record r = decode_record("x", 1, 0);
+  r.basis = "reported";
+  r.reported.emplace();
+  ReportedFigure rate, power;
+  rate.name = "output_tokens_per_s";
+  rate.unit = "tokens/s";
+  rate.value = 8000;
+  power.name = "power";
+  power.unit = "W";
+  power.definition = "mlperf-power/mean-of-system";
+  power.value = 6400;
+  r.reported->figures = {rate, power};
+  r.reported->stated = {{"a#", "8"}, {"Nodes", "1"}};
+  const ReportModel m = model_of({r});
+  EXPECT_DOUBLE_EQ(m.rows[0].rate.value.value_or(0), 1000);
+  EXPECT_DOUBLE_EQ(m.rows[0].watts.value_or(0), 800);
+  EXPECT_THAT(m.rows[0].energy_source, HasSubstr("share of the whole system"));
+}
+
 TEST(ReportModel, DoesNotDecideBetweenOverlappingIntervals) {
   EXPECT_EQ(model_of({decode_record("a", 10, 50), decode_record("b", 10.0001, 50)}).answer.kind, "undecided");
 }

@@ -111,6 +111,7 @@ TEST(Energy, SamplingErrorIsThatOfTheTrapezoids) {
 
 Record run_of(double joules) {
   Record r;
+  r.status = "ok";
   r.tokens_per_step = 10;
   r.samples.host_ns.assign(100, 80 * kMs);
   r.energy.joules = joules;
@@ -131,6 +132,9 @@ TEST(Energy, PerTokenGrossAndNet) {
   Record absent = run_of(1);
   absent.energy.joules.reset();
   EXPECT_FALSE(energy_figures(absent).joules_per_token);
+  Record failed = run_of(2400);
+  failed.status = "failed";
+  EXPECT_FALSE(energy_figures(failed).joules_per_token);
 }
 
 TEST(Energy, SourcesInOrderOfTrust) {
