@@ -42,7 +42,8 @@ SheetTable verdict_table() {
           {}};
 }
 
-std::vector<SheetCell> verdict_row(const CostRow& r, const Target& target, TokenClass c, const Verdict& v) {
+std::vector<SheetCell> verdict_row(const CostRow& r, const Target& target, const Verdict& v) {
+  const TokenClass c = v.judged;
   const Amount& amount = r.cost.of(c);
   std::vector<SheetCell> row{subject_text(r.priced), target.text(), token_class_name(c), reached_name(v.reached)};
   row.emplace_back("", v.target_per_token * 1e6);
@@ -142,19 +143,18 @@ Sheet verdict_sheet(const std::vector<CostRow>& rows, const Target& target, cons
   SheetTable verdicts = verdict_table(), waterfall = waterfall_table(target), levers = lever_table(target);
   std::vector<std::string> notes;
   for (const CostRow& r : rows) {
-    // A target that names no class is of all tokens; where only one class was measured, of that one.
-    const TokenClass c = target.token_class.value_or(r.cost.headline);
-    if (!target.token_class && c != TokenClass::kBlended) {
-      notes.push_back(subject_text(r.priced) + ": the target names no class of tokens, and only " +
-                      token_class_name(c) +
-                      " tokens have a rate: judged by them; a blended cost needs the rates of input and of output");
-    }
     for (const Target& unit : both_units(target)) {
-      const Verdict v =
-          verdict(r.priced.inputs, r.cost, c, cny_per_token(unit, cny), r.priced.subject.ladder, reference_tariff);
-      verdicts.rows.push_back(verdict_row(r, unit, c, v));
+      const Verdict v = verdict(r.priced.inputs, r.cost, target.token_class, cny_per_token(unit, cny),
+                                r.priced.subject.ladder, reference_tariff);
+      verdicts.rows.push_back(verdict_row(r, unit, v));
       notes.push_back(sentence(r, unit, v));
       if (unit.per != target.per) continue;
+      if (v.upper_bound) {
+        notes.push_back(subject_text(r.priced) +
+                        ": the target names no class of tokens, and only output tokens have a rate: judged by their "
+                        "cost, an upper bound of the blended one as far as an input token costs no more than an output "
+                        "token; a blended cost needs the rates of input and of output");
+      }
       add_waterfall(r, v, &waterfall);
       add_levers(r, v, &levers);
     }

@@ -11,7 +11,7 @@ ordered_json finite(double value) { return std::isfinite(value) ? ordered_json(v
 
 ordered_json amount_json(const Amount& a) {
   if (!a.value) return {{"value", nullptr}, {"low", nullptr}, {"high", nullptr}, {"reason", a.reason}};
-  return {{"value", *a.value}, {"low", a.interval.low}, {"high", a.interval.high}, {"reason", ""}};
+  return {{"value", *a.value}, {"low", finite(a.interval.low)}, {"high", finite(a.interval.high)}, {"reason", ""}};
 }
 
 ordered_json input_json(CostInput input, const Estimate& e) {
@@ -70,7 +70,7 @@ ordered_json verdict_json(const ReportVerdict& v, const CostInputs& inputs) {
   }
   return {{"target", v.target},
           {"reached", reached_name(v.verdict.reached)},
-          {"gap", finite(v.verdict.gap)},
+          {"gap", v.verdict.reason.empty() ? finite(v.verdict.gap) : ordered_json(nullptr)},
           {"gap_low", finite(v.verdict.gap_interval.low)},
           {"gap_high", finite(v.verdict.gap_interval.high)},
           {"waterfall", std::move(waterfall)},

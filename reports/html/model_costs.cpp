@@ -46,8 +46,8 @@ ReportCost cost_of(const CostSubject& subject, const ReportPricing& pricing, con
   add_currency(*priced, pricing.book, &out);
   const double reference = reference_tariff(pricing.book);
   for (size_t t = 0; t < pricing.targets.size(); ++t) {
-    out.verdicts.push_back({t, verdict(out.inputs, out.cost, out.cost.headline, pricing.targets[t].cny_per_token,
-                                       subject.ladder, reference)});
+    out.verdicts.push_back(
+        {t, verdict(out.inputs, out.cost, std::nullopt, pricing.targets[t].cny_per_token, subject.ladder, reference)});
   }
   return out;
 }

@@ -47,6 +47,9 @@ struct Lever {
 };
 
 struct Verdict {
+  TokenClass judged = TokenClass::kBlended;  // the class whose cost was held against the target
+  bool upper_bound = false;  // judged by output tokens, as only they have a rate: the blended cost is no higher as far
+                             // as an input token costs no more than an output token
   double target_per_token = 0;  // CNY
   Reached reached = Reached::kCannotTell;
   double gap = 0;  // actual / target
@@ -57,8 +60,10 @@ struct Verdict {
   bool impossible_by_electricity = false;
   std::string reason;  // why there is no verdict
 };
+// A target that names no class (c absent) is of all tokens. Where only output tokens have a rate their cost bounds the
+// blended one from above: it may show the target reached, never missed. Input tokens alone bound nothing.
 // reference_tariff: CNY per kWh from which the factor `tariff` counts.
-Verdict verdict(const CostInputs& inputs, const Cost& cost, TokenClass c, double target_per_token,
+Verdict verdict(const CostInputs& inputs, const Cost& cost, std::optional<TokenClass> c, double target_per_token,
                 const RateLadder& ladder, double reference_tariff);
 
 }  // namespace assay

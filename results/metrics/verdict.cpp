@@ -154,10 +154,13 @@ Reached reached(const Amount& amount, double target) {
   return amount.interval.low > target ? Reached::kNotReached : Reached::kCannotTell;
 }
 
-Verdict verdict(const CostInputs& inputs, const Cost& cost, TokenClass c, double target_per_token,
+Verdict verdict(const CostInputs& inputs, const Cost& cost, std::optional<TokenClass> named, double target_per_token,
                 const RateLadder& ladder, double reference_tariff) {
   Verdict out;
   out.target_per_token = target_per_token;
+  out.upper_bound = !named && cost.headline == TokenClass::kOutput;
+  const TokenClass c = named.value_or(out.upper_bound ? TokenClass::kOutput : TokenClass::kBlended);
+  out.judged = c;
   const Amount& amount = cost.of(c);
   if (!amount.value) {
     out.reason = amount.reason;
@@ -169,7 +172,8 @@ Verdict verdict(const CostInputs& inputs, const Cost& cost, TokenClass c, double
   out.waterfall = Waterfall(inputs, c, target_per_token, ladder).factors(reference_tariff);
   if (out.gap > 1) out.levers = levers_of(inputs, c, target_per_token, out.gap, ladder);
   const Amount& floor = cost.floor_of(c);
-  out.impossible_by_electricity = floor.value && floor.interval.low > target_per_token;
+  if (out.upper_bound && out.reached == Reached::kNotReached) out.reached = Reached::kCannotTell;
+  out.impossible_by_electricity = !out.upper_bound && floor.value && floor.interval.low > target_per_token;
   return out;
 }
 

@@ -56,10 +56,17 @@ TEST_F(Money, ATargetOfNoClassIsJudgedByTheOneThatHasARate) {
     ASSERT_EQ(out["verdict"].size(), 2U);
     EXPECT_EQ(out["verdict"][0]["class"], rate);
     EXPECT_EQ(out["verdict"][0]["verdict"], "reached") << rate;
-    EXPECT_EQ(out["verdict"][1]["verdict"], "not reached") << rate;
+    EXPECT_EQ(out["verdict"][1]["verdict"], rate == std::string("output") ? "can't tell" : "not reached") << rate;
     EXPECT_NEAR(out["verdict"][1]["gap"].get<double>(), 10, 1e-3) << rate;
   }
   EXPECT_THAT(answer("verdict --rate output=36667" + target)["notes"].dump(), HasSubstr("names no class of tokens"));
+  // Input tokens alone, however cheap, say nothing of all tokens; named, they are judged.
+  const json input = answer("verdict --rate input=1e6" + target);
+  EXPECT_EQ(input["verdict"][0]["verdict"], "can't tell");
+  EXPECT_TRUE(input["verdict"][0]["actual_cny_per_1m"].is_null());
+  EXPECT_THAT(input["notes"].dump(), HasSubstr("no verdict: blended needs the rates of input and of output tokens"));
+  const std::string named = " --rent '13.2 CNY/h' --target '0.01 CNY/100k input tokens'";
+  EXPECT_EQ(answer("verdict --rate input=1e6" + named)["verdict"][0]["verdict"], "reached");
 }
 
 // The same records at one and at two yuan an hour: B is surely the dearer; at the same rent neither is.
