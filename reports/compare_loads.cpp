@@ -18,7 +18,8 @@ struct Curve {
 std::map<std::string, Curve> curves_of(const CompareSide& side, double confidence) {
   std::map<std::string, Curve> curves;
   for (const Record& r : side.records) {
-    if (r.step_kind != "decode" || r.status != "ok" || r.batch < 1 || r.samples.host_ns.empty()) continue;
+    if (r.step_kind != "decode" || r.status != "ok" || r.batch < 1 || r.samples.host_ns.empty() || cold_cache(r))
+      continue;
     const bool part = r.extrapolation && r.extrapolation->layers_run != r.extrapolation->layers_total;
     if (part) continue;
     const std::vector<double> x(r.samples.host_ns.begin(), r.samples.host_ns.end());

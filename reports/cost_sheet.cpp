@@ -234,6 +234,7 @@ std::string money_text(double value) {
 }
 
 std::string money_interval_text(const Interval& interval, double scale) {
+  if (std::isnan(interval.low) || std::isnan(interval.high)) return "";
   return money_text(interval.low * scale) + "–" + money_text(interval.high * scale);
 }
 
@@ -264,12 +265,12 @@ SheetTable cheaper_table(const std::vector<CostRow>& a, const std::vector<CostRo
       const bool alike = sa.model == sb.model && sa.dtype == sb.dtype && sa.tier == sb.tier &&
                          of_a.cost.basis == of_b.cost.basis && c == of_b.cost.headline;
       if (!alike) continue;
+      if (!of_a.cost.of(c).value || !of_b.cost.of(c).value) continue;
       const std::optional<double> p = probability_cheaper(of_b.priced.inputs, of_a.priced.inputs, c, of_a.cost.options);
-      if (!p) continue;
       std::vector<SheetCell> row{subject_text(of_a.priced), subject_text(of_b.priced), token_class_name(c)};
       add_amount(of_a.cost.of(c), kPer1M, &row);
       add_amount(of_b.cost.of(c), kPer1M, &row);
-      row.push_back(SheetCell{percent_text(*p), *p});
+      row.push_back(p ? SheetCell{percent_text(*p), *p} : SheetCell{});
       std::string basis = cost_basis_text(of_a.cost);
       if (const std::string other = cost_basis_text(of_b.cost); other != basis) basis.append(" | ").append(other);
       row.emplace_back(basis);

@@ -33,6 +33,7 @@ Sheet verdict_sheet(const std::vector<CostRow>& rows, const Target& target, cons
 // "0.08056", four digits: how an amount of money stands in a table.
 std::string money_text(double value);
 // "0.0701–0.0912"
+// "" where there is no interval.
 std::string money_interval_text(const Interval& interval, double scale);
 // "H100 SXM, llama-3.1-8b bf16"
 std::string subject_text(const PricedSubject& subject);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "reports/cost_sheet.h"
 #include "reports/csv.h"
@@ -38,6 +39,10 @@ std::string line(const std::vector<std::string>& cells) {
 }
 
 std::string per_100k(const std::optional<double>& cny) { return cny ? number_text(*cny * 1e5, 4) : ""; }
+std::string range_per_100k(const Amount& amount) {
+  if (!amount.value || std::isnan(amount.interval.low)) return "";
+  return per_100k(amount.interval.low) + "–" + per_100k(amount.interval.high);
+}
 
 std::string cost_table(const ReportModel& model) {
   std::string out = "\n" +
@@ -50,7 +55,7 @@ std::string cost_table(const ReportModel& model) {
       continue;
     }
     const Amount& amount = c.cost.of(c.cost.headline);
-    const std::string range = per_100k(amount.interval.low) + "–" + per_100k(amount.interval.high);
+    const std::string range = range_per_100k(amount);
     out += line({chip_name(model, c.chip), work + ", " + token_class_name(c.cost.headline), per_100k(amount.value),
                  range, amount.value ? number_text(*amount.value * 1e6, 4) : "",
                  per_100k(c.cost.floor_of(c.cost.headline).value), c.basis + ", prices " + c.cost.price_basis});
@@ -104,13 +109,13 @@ std::string answer_text(const ReportModel& model) {
   if (money.kind != "none") {
     const ReportCost& first = model.costs[money.costs[0]];
     const Amount& amount = first.cost.of(first.cost.headline);
-    const std::string value = per_100k(amount.value) + " CNY per 100K tokens (" + per_100k(amount.interval.low) + "–" +
-                              per_100k(amount.interval.high) + ", 95 %)";
+    const std::string value = per_100k(amount.value) + " CNY per 100K tokens" +
+                              (range_per_100k(amount).empty() ? "" : " (" + range_per_100k(amount) + ", 95 %)");
     if (money.kind == "one-chip") return chip_name(model, first.chip) + ": " + value;
     const std::string rival = chip_name(model, model.costs[money.costs[1]].chip);
     if (money.kind == "cheapest") return chip_name(model, first.chip) + " is the cheapest: " + value;
     return "cost doesn't decide between " + chip_name(model, first.chip) + " and " + rival +
-           ": the 95 % intervals overlap";
+           ": the 95 % intervals overlap, or one has none";
   }
   if (model.answer.groups.empty()) return "no usable result";
   const ReportGroup& first = model.groups[model.answer.groups[0]];

@@ -1,6 +1,7 @@
 #include <unistd.h>
 #include <xlsxwriter.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 
@@ -119,8 +120,9 @@ void write_costs(const ReportModel& model, lxw_workbook* book) {
     const Amount none, &amount = known ? c.cost.of(c.cost.headline) : none;
     sheet.text(known ? token_class_name(c.cost.headline) : "");
     sheet.number(times(amount.value, 1e5));
-    sheet.number(amount.value ? std::optional<double>(amount.interval.low * 1e5) : std::nullopt);
-    sheet.number(amount.value ? std::optional<double>(amount.interval.high * 1e5) : std::nullopt);
+    const bool bounded = amount.value && !std::isnan(amount.interval.low);
+    sheet.number(bounded ? std::optional<double>(amount.interval.low * 1e5) : std::nullopt);
+    sheet.number(bounded ? std::optional<double>(amount.interval.high * 1e5) : std::nullopt);
     sheet.number(times(amount.value, 1e6));
     sheet.number(known ? times(c.cost.floor_of(c.cost.headline).value, 1e5) : std::nullopt);
     sheet.number(known ? c.cost.per_hour.value : std::nullopt);

@@ -20,7 +20,8 @@ constexpr double kMemoryShare = 1 - 1.0 / 33;  // as the harness leaves free for
 using Key = std::tuple<std::string, std::string, std::string, std::string, std::string, std::string, int64_t, int64_t>;
 
 bool takes_part(const Record& r) {
-  return r.status == "ok" && (r.step_kind == "prefill" || r.step_kind == "decode") && !r.samples.host_ns.empty();
+  return r.status == "ok" && !cold_cache(r) && (r.step_kind == "prefill" || r.step_kind == "decode") &&
+         !r.samples.host_ns.empty();
 }
 
 bool whole(const Record& r) { return !r.extrapolation.has_value(); }
@@ -139,7 +140,8 @@ std::vector<ContextPoint> points_of(const std::vector<MeasuredRecord>& records, 
       const Throughput steps = *m.metrics().rate;
       const auto units = static_cast<double>(r->tokens_per_step);
       p.step_ns = units / steps.per_s * 1e9;
-      p.step_interval_ns = Interval{units / steps.interval.high * 1e9, units / steps.interval.low * 1e9};
+      if (steps.n > 1)
+        p.step_interval_ns = Interval{units / steps.interval.high * 1e9, units / steps.interval.low * 1e9};
     }
     points.push_back(p);
   }

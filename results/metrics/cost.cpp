@@ -52,6 +52,7 @@ double quantile_of(const std::vector<double>& sorted, double p) {
 }
 
 Interval interval_of(std::vector<double> draws, double confidence) {
+  if (std::any_of(draws.begin(), draws.end(), [](double x) { return std::isnan(x); })) return {kNan, kNan};
   std::sort(draws.begin(), draws.end());
   return {quantile_of(draws, (1 - confidence) / 2), quantile_of(draws, (1 + confidence) / 2)};
 }
@@ -257,7 +258,9 @@ Amount clip_cost(const Amount& per_hour, double accelerators, const Estimate& se
   Amount out = per_hour;
   const double hours = accelerators / 3600;
   if (out.value) *out.value *= hours * seconds.typical;
-  out.interval = {per_hour.interval.low * hours * seconds.low, per_hour.interval.high * hours * seconds.high};
+  const double low = seconds.spread == Spread::kUnknown ? kNan : seconds.low;
+  const double high = seconds.spread == Spread::kUnknown ? kNan : seconds.high;
+  out.interval = {per_hour.interval.low * hours * low, per_hour.interval.high * hours * high};
   return out;
 }
 

@@ -13,7 +13,9 @@
 namespace assay {
 
 // One input of the cost: a typical value between a low and a high one, and where it is from.
-enum class Spread { kRange, kInterval95 };  // drawn as a triangle over the range, or as a normal whose 95 % it is
+// Drawn as a triangle over the range, or as a normal whose 95 % it is; unknown (one sample): what follows from it has a
+// typical value, but no interval and no probability.
+enum class Spread { kRange, kInterval95, kUnknown };
 struct Estimate {
   double low = 0, typical = 0, high = 0;
   Spread spread = Spread::kRange;
@@ -91,7 +93,7 @@ double seconds_per_token(const CostPoint& p, const TokenMix& mix, TokenClass c);
 
 struct Amount {
   std::optional<double> value;  // CNY
-  Interval interval;            // Monte Carlo over the inputs
+  Interval interval;            // Monte Carlo over the inputs; NaN where one that counts has an unknown spread
   std::string reason;           // why absent
 };
 
@@ -134,7 +136,7 @@ std::string missing_cost_inputs(const CostInputs& inputs, bool of_tokens = true)
 Amount clip_cost(const Amount& per_hour, double accelerators, const Estimate& seconds);
 
 // P(a < b), the costs of a token of class c: both drawn together, an input that both share (the same figure of the same
-// source) with one draw, the others apart. None where one has no cost of it.
+// source) with one draw, the others apart. None where one has no cost of it, or an input of unknown spread.
 std::optional<double> probability_cheaper(const CostInputs& a, const CostInputs& b, TokenClass c,
                                           const CostOptions& options = {});
 

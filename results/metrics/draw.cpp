@@ -2,6 +2,7 @@
 
 #include <boost/math/distributions/normal.hpp>
 #include <cmath>
+#include <limits>
 
 namespace assay {
 namespace {
@@ -29,6 +30,7 @@ double interval_quantile(const Estimate& e, double p) {
 }  // namespace
 
 double estimate_quantile(const Estimate& e, double p) {
+  if (e.spread == Spread::kUnknown) return std::numeric_limits<double>::quiet_NaN();
   return e.spread == Spread::kRange ? triangle_quantile(e, p) : interval_quantile(e, p);
 }
 

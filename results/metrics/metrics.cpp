@@ -92,6 +92,8 @@ std::vector<MeasuredRecord> measured_records(const std::vector<Record>& records)
   return out;
 }
 
+bool cold_cache(const Record& record) { return record.case_id.ends_with("/cold"); }
+
 WorkUnits work_units(const Record& record) { return {units_per_step(record), unit_of(record)}; }
 
 }  // namespace assay

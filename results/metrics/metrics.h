@@ -36,6 +36,9 @@ struct MeasuredRecord {
 };
 std::vector<MeasuredRecord> measured_records(const std::vector<Record>& records);
 
+// Whether the device's caches were flushed before each step: no curve or sum mixes such steps with warm ones.
+bool cold_cache(const Record& record);
+
 // What a step of the record does, in the unit of its rate.
 struct WorkUnits {
   double per_step = 0;

@@ -15,7 +15,9 @@ namespace {
 constexpr int kPlacements = 400;
 constexpr uint64_t kPlacementSeed = 1;
 
-bool takes_part(const Record& r) { return r.status == "ok" && r.routing && !r.samples.host_ns.empty(); }
+bool takes_part(const Record& r) {
+  return r.status == "ok" && !cold_cache(r) && r.routing && !r.samples.host_ns.empty();
+}
 
 // Fisher-Yates by the engine's own words, the same in every standard library.
 void shuffle(std::vector<double>* x, std::mt19937_64* engine) {
@@ -42,7 +44,7 @@ SkewPoint point_of(const MeasuredRecord& measured, bool projected, int64_t ranks
     p.per_s = *m.projected_rate;
   } else {
     p.per_s = m.rate->per_s;
-    p.interval = m.rate->interval;
+    if (m.rate->n > 1) p.interval = m.rate->interval;
   }
   const std::vector<std::vector<double>> loads = loads_of(*r.routing);
   double active = 0;

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <optional>
 
+#include "results/metrics/metrics.h"
 #include "suites/suite.h"
 
 namespace assay {
@@ -39,14 +41,15 @@ ClipPart part_of(const std::string& name, double count, const Part& part, const 
     const std::string layers = std::to_string(e.layers_run) + " of " + std::to_string(e.layers_total) + " layers ran";
     out.note += (out.note.empty() ? "" : ", ") + layers;
   }
-  const double scale = out.seconds_each / mean_ns;
+  const double scale = out.seconds_each / mean_ns, unknown = std::numeric_limits<double>::quiet_NaN();
   out.interval = {std::max(mean.low, 0.0) * scale, mean.high * scale};
+  if (steps.size() < 2) out.interval = {unknown, unknown};
   return out;
 }
 
 // Whether a record's step time speaks for its whole case.
 bool usable(const Record& r) {
-  if (r.status != "ok" || r.samples.host_ns.empty()) return false;
+  if (r.status != "ok" || r.samples.host_ns.empty() || cold_cache(r)) return false;
   return !r.extrapolation || r.extrapolation->layers_run == r.extrapolation->layers_total ||
          r.extrapolation->projected_step_ns;
 }

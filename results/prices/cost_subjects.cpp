@@ -44,7 +44,7 @@ std::optional<CaseRate> case_rate(const Record& r, const Metrics& m, const Price
   out.rate.typical = m.rate->per_s;
   out.rate.low = m.rate->interval.low;
   out.rate.high = m.rate->interval.high;
-  out.rate.spread = Spread::kInterval95;
+  out.rate.spread = m.rate->n > 1 ? Spread::kInterval95 : Spread::kUnknown;
   out.rate.basis = r.basis;
   out.rate.source = "record " + r.id.substr(0, 8) + ", " + r.case_id;
   out.rate.date = r.created.substr(0, 10);
@@ -122,6 +122,9 @@ class Best {
       return;
     }
     *rate = counted_->rate;
+    if (counted_->rate.spread == Spread::kUnknown) {
+      subject->notes.push_back(counted_->record->case_id + ": a run of one step has no interval, nor has its cost");
+    }
     *case_id = counted_->record->case_id;
     subject->ladder.saturation.at(input_) = saturation_->rate.typical;
     if (saturation_->peak) subject->ladder.peak.at(input_) = *saturation_->peak;
@@ -207,6 +210,11 @@ CostSubject clip_subject(const ClipEstimate& e) {
   seconds.low = interval.low;
   seconds.high = interval.high;
   seconds.spread = Spread::kInterval95;
+  if (std::isnan(interval.low)) {
+    seconds.low = seconds.high = seconds.typical;
+    seconds.spread = Spread::kUnknown;
+    out.notes.emplace_back("a part ran one step, which has no interval; nor has the cost");
+  }
   for (const ClipPart& p : e.parts) {
     seconds.source += (p.name == e.parts.front().name ? " " : ", ") + p.record.substr(0, 8);
     out.records.push_back(p.record);

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "results/prices/cost_inputs.h"
 
 namespace assay {
@@ -55,6 +57,30 @@ TEST(CostSubjects, BestRateWithinTheLimitAndTheOneAtSaturation) {
   const std::vector<CostSubject> none = cost_subjects(records, limits, shipped());
   EXPECT_FALSE(none[0].output_rate);
   EXPECT_THAT(none[0].notes[0], HasSubstr("no case keeps TPOT <= 5 ms"));
+}
+
+// One step of each of two chips: their costs have a typical value, and nothing says which is the cheaper.
+TEST(CostSubjects, OneStepIsPricedWithoutAnInterval) {
+  const auto inputs = [](double step_ms) {
+    Record r = run("decode", 1, 1, step_ms);
+    r.samples.host_ns.resize(1);
+    r.samples.start_ns.resize(1);
+    const CostSubject s = cost_subjects({r}, {}, shipped()).at(0);
+    EXPECT_THAT(s.notes.at(0), HasSubstr("one step has no interval"));
+    CostInputs out;
+    out.rented = true;
+    out.at(CostInput::kRent) = exact_estimate(3.6, "reported", "");
+    out.at(CostInput::kUtilisation) = exact_estimate(1, "assumed", "");
+    out.at(CostInput::kOutputRate) = s.output_rate;
+    return out;
+  };
+  const CostInputs fast = inputs(10), slow = inputs(20);
+  const Cost c = cost(fast);
+  EXPECT_NEAR(*c.of(TokenClass::kOutput).value, 3.6 / 3600 / 100, 1e-12);
+  EXPECT_TRUE(std::isnan(c.of(TokenClass::kOutput).interval.low));
+  EXPECT_FALSE(std::isnan(c.per_hour.interval.low));
+  EXPECT_EQ(reached(c.of(TokenClass::kOutput), 1), Reached::kCannotTell);
+  EXPECT_FALSE(probability_cheaper(fast, slow, TokenClass::kOutput));
 }
 
 Record reported(const std::string& tier, std::vector<ReportedFigure> figures,

@@ -102,6 +102,19 @@ TEST(ContextCurve, OtherShapesAreOtherCurvesAndOneContextIsNone) {
   EXPECT_EQ(curves[0].knee_bytes.note, "not up to the model's limit of 32767");
 }
 
+TEST(ContextCurve, ColdStepsAreLeftOutAndOneStepHasNoInterval) {
+  std::vector<Record> records{decode_record("qwen2.5-0.5b", 1, 100, 5), decode_record("qwen2.5-0.5b", 1, 200, 6),
+                              decode_record("qwen2.5-0.5b", 1, 200, 60)};
+  records[1].samples.host_ns.resize(1);
+  records[1].samples.start_ns.resize(1);
+  records[2].case_id += "/cold";
+  const std::vector<ContextCurve> curves = context_curves(records);
+  ASSERT_EQ(curves.size(), 1u);
+  ASSERT_EQ(curves[0].points.size(), 2u);
+  EXPECT_TRUE(curves[0].points[0].step_interval_ns.has_value());
+  EXPECT_FALSE(curves[0].points[1].step_interval_ns.has_value());
+}
+
 TEST(ContextCurve, ProjectedStepsAreMarked) {
   std::vector<Record> records{decode_record("qwen2.5-0.5b", 1, 100, 5), decode_record("qwen2.5-0.5b", 1, 1100, 5)};
   for (Record& r : records) {
@@ -185,6 +198,13 @@ TEST(Skew, CurveByHand) {
   EXPECT_NEAR(c.rated_per_s, 800, 1e-6);
   EXPECT_EQ(c.rated_one_rank_routing, "uniform");
   EXPECT_TRUE(skew_curves({records[0]}, 2).empty());
+  std::vector<Record> one = records;
+  one[1].samples.host_ns.resize(1);
+  one[1].samples.start_ns.resize(1);
+  EXPECT_TRUE(skew_curves(one, 2)[0].points[0].interval);
+  EXPECT_FALSE(skew_curves(one, 2)[0].points[1].interval);
+  one[1].case_id += "/cold";
+  EXPECT_TRUE(skew_curves(one, 2).empty());
 }
 
 TEST(Skew, TheLeastRateOverGammaIsTheRatedOne) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "suites/suite.h"
 #include "suites/video_case.h"
 
@@ -95,6 +97,9 @@ TEST(VideoClip, SaysWhatIsMissingAndHowItWasProjected) {
   EXPECT_DOUBLE_EQ(clips[1].seconds(), 36);
   EXPECT_EQ(clips[0].parts[0].note, "4 of 40 layers ran");
   EXPECT_TRUE(clips[0].assumption);
+  EXPECT_TRUE(std::isnan(clips[0].seconds_interval().low)) << "one step has no interval";
+  dit.case_id += "/cold";
+  EXPECT_TRUE(compose_clips({dit, other}).empty());
 }
 
 TEST(VideoClip, FailedAndSimulatedRecords) {

@@ -53,7 +53,7 @@ function verdictLines(page: Page): string[] {
   return model.costs[first].verdicts
     .filter((v) => v.gap !== null)
     .map((v) => {
-      const args = { target: model.targets[v.target].text, gap: numberText(v.gap ?? NaN), low: numberText(v.gap_low ?? NaN), high: numberText(v.gap_high ?? NaN) };
+      const args = { target: model.targets[v.target].text, gap: numberText(v.gap ?? NaN), low: v.gap_low === null ? "–" : numberText(v.gap_low), high: v.gap_high === null ? "–" : numberText(v.gap_high) };
       const text = v.reached === "reached" ? T.verdict_reached : v.reached === "not reached" ? T.verdict_not : T.verdict_unsure;
       return say(text, args) + (v.impossible_by_electricity ? `; ${say(T.verdict_impossible)}` : "");
     });

@@ -61,7 +61,7 @@ export function costBars(model: Model, _: State, lang: Lang): ChartResult[] {
           style: "bar",
           marks: costs.map((c, y): Mark => {
             const a = headlineCost(c);
-            return { x: values[y], y, xLow: (a.low as number) * scale, xHigh: (a.high as number) * scale, label: numberText(values[y], 3), part: { cost: model.costs.indexOf(c), kind: "whole" } };
+            return { x: values[y], y, xLow: a.low === null ? null : a.low * scale, xHigh: a.high === null ? null : a.high * scale, label: numberText(values[y], 3), part: { cost: model.costs.indexOf(c), kind: "whole" } };
           }),
         },
       ],

@@ -279,8 +279,8 @@ export interface Clip {
   parts: { name: string; count: number; seconds_each: number; basis: Basis; record: string; note: string }[];
   missing: string[];
   seconds: number;
-  seconds_low: number;
-  seconds_high: number;
+  seconds_low: Maybe;
+  seconds_high: Maybe;
   /** of one clip on one accelerator; null where there is no price */
   cny: Maybe;
   cny_low: Maybe;

@@ -141,7 +141,7 @@ const clipName = (model: Model, clip: Clip): string => {
 
 function clipCost(model: Model, clip: Clip, lang: Lang): string {
   const name = clipName(model, clip).replace("\n", ", ");
-  const cost = clip.cny === null ? say(T.no_price, lang) : `¥ ${numberText(clip.cny)} (${numberText(clip.cny_low as number)} – ${numberText(clip.cny_high as number)})`;
+  const cost = clip.cny === null ? say(T.no_price, lang) : `¥ ${numberText(clip.cny)}${clip.cny_low === null || clip.cny_high === null ? "" : ` (${numberText(clip.cny_low)} – ${numberText(clip.cny_high)})`}`;
   const missing = clip.missing.length > 0 ? ` ${say(T.clip_missing, lang, { parts: clip.missing.map((part) => say(partText(part), lang)).join(", ") })}` : "";
   const chips = say(T.clip_chips, lang, { n: `${clip.missing.length > 0 ? "> " : ""}${Math.ceil(clip.seconds / clipLimitS)}` });
   return `${name}: ${cost}, ${chips}${missing}`;
