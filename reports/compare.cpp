@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <set>
 #include <tuple>
 
 #include "results/import/definitions.h"
@@ -247,6 +248,17 @@ Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOpti
             [](const PairComparison& x, const PairComparison& y) { return x.case_id < y.case_id; });
   out.loads = compare_loads(a, b, options);
   out.environment = environment_differences(paired);
+  return out;
+}
+
+std::vector<Record> paired_records(const CompareSide& side, const CompareSide& other) {
+  std::set<Key> known;
+  for (const Record& r : other.records) {
+    if (usable(r)) known.insert(key_of(r));
+  }
+  std::vector<Record> out;
+  std::copy_if(side.records.begin(), side.records.end(), std::back_inserter(out),
+               [&](const Record& r) { return usable(r) && known.count(key_of(r)) != 0; });
   return out;
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <set>
-#include <tuple>
 
 #include "harness/cli/common.h"
 #include "harness/cli/money.h"
@@ -29,6 +28,11 @@ Result<std::vector<Record>> records_of(const std::string& place) {
 }
 
 Result<int> run_tender(const Arguments& arguments) {
+  for (const OptionSpec& o : price_options()) {
+    if (!arguments.has(o.name)) continue;
+    return bad_input("--" + o.name +
+                     ": expected no prices beside --tender, which judges by its own requirements, found it");
+  }
   const std::string file = arguments.text("tender");
   const Result<std::string> text = read_text_file(file);
   if (!text.ok()) return text.error();
@@ -75,18 +79,6 @@ bool asks_for_prices(const Arguments& arguments) {
   return std::any_of(options.begin(), options.end(), [&](const OptionSpec& o) { return arguments.has(o.name); });
 }
 
-// The records of `side` whose case, dtype, tier and basis are on the other side too: only these costs compare.
-std::vector<Record> shared_cases(const CompareSide& side, const CompareSide& other) {
-  const auto key = [](const Record& r) { return std::tie(r.case_hash, r.dtype, r.tier, r.basis); };
-  using Key = std::tuple<std::string, std::string, std::string, std::string>;
-  std::set<Key> known;
-  for (const Record& r : other.records) known.insert(key(r));
-  std::vector<Record> out;
-  std::copy_if(side.records.begin(), side.records.end(), std::back_inserter(out),
-               [&](const Record& r) { return known.count(Key(key(r))) != 0; });
-  return out;
-}
-
 // Which side is the cheaper, A held against each of the others.
 Status add_costs(const Arguments& arguments, const std::vector<CompareSide>& sides, Sheet* sheet) {
   const Result<PriceBook> book = price_book(arguments);
@@ -107,9 +99,16 @@ Status add_costs(const Arguments& arguments, const std::vector<CompareSide>& sid
     const Result<CostChoices> choices = choices_of(arguments, *book, side);
     if (!choices.ok()) return choices.error();
     std::optional<Error> unpriced;
-    PricedRows rows = price_rows(cost_subjects(shared_cases(sides[side], sides[other]), *limits, *book), *choices,
+    PricedRows rows = price_rows(cost_subjects(paired_records(sides[side], sides[other]), *limits, *book), *choices,
                                  *draws, *book, &unpriced);
     for (const std::string& note : rows.left_out) notes.insert(sides[side].name + ": " + note);
+    for (const CostRow& row : rows.rows) {
+      for (const CostInput i : {CostInput::kInputRate, CostInput::kOutputRate, CostInput::kBlendedRate}) {
+        const std::optional<Estimate>& rate = row.priced.inputs.at(i);
+        if (rate && rate->spread == Spread::kUnknown)
+          notes.insert(sides[side].name + ": " + cost_input_name(i) + " is of one step, so no probability follows");
+      }
+    }
     return std::move(rows.rows);
   };
   for (size_t i = 1; i < sides.size(); ++i) {

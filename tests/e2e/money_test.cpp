@@ -81,6 +81,7 @@ TEST_F(Money, CompareSaysHowLikelyBIsTheCheaper) {
   EXPECT_EQ(answer(both + "--rent '1 CNY/h'")["cheaper"][0]["probability"], 0.5);
   EXPECT_FALSE(answer(both).contains("cheaper"));
   refused(both + kPublished + " --rent '1 CNY/h' --rent '2 CNY/h'", {"--rent", "3 operands"});
+  refused(both + "--tender tender.json --rent '1 CNY/h'", {"--rent", "--tender"});
 }
 
 TEST_F(Money, AnImportHasACostOnceItsAcceleratorsAreGiven) {

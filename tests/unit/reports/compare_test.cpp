@@ -130,6 +130,28 @@ Record reported(double rate, double tpot, const std::string& definition) {
   return r;
 }
 
+// What is priced side by side is what compares: B's failed b64 and A's b64 are left out, and so is another depth.
+TEST(Compare, PairedRecordsAreThoseOfThePairs) {
+  CompareSide a{"a", {run(10, 1), run(20, 2, 400, 64), run(5, 3, 400, 8)}};
+  CompareSide b{"b", {run(8, 4), run(16, 5, 400, 64), run(4, 6, 400, 8)}};
+  b.records[1].status = "failed";
+  b.records[2].extrapolation.emplace().layers_run = 4;
+  const std::vector<Record> of_a = paired_records(a, b), of_b = paired_records(b, a);
+  ASSERT_EQ(of_a.size(), 1U);
+  ASSERT_EQ(of_b.size(), 1U);
+  EXPECT_EQ(of_a[0].batch, 4);
+  EXPECT_EQ(of_b[0].batch, 4);
+  EXPECT_EQ(compare(a, b, {}).pairs.size(), 1U);
+}
+
+// Decode at three loads; those with flushed caches are no part of the load axis.
+TEST(Compare, ColdStepsAreNoLoadOfAWarmCurve) {
+  CompareSide a{"a", {run(10, 1), run(20, 2, 400, 64)}}, b{"b", {run(8, 3), run(16, 4, 400, 64)}};
+  ASSERT_EQ(compare_loads(a, b, {}).size(), 1U);
+  for (Record& r : b.records) r.case_id += "/cold";
+  EXPECT_TRUE(compare_loads(a, b, {}).empty());
+}
+
 TEST(Compare, ReportedFiguresNeedEqualDefinitionsAndDecideNothing) {
   const Record a = reported(100, 0.02, "tpot/after-first-interpolated");
   const Comparison c = compare({"a", {a}}, {"b", {reported(150, 0.01, "tpot/after-first-interpolated")}}, {});
