@@ -38,7 +38,8 @@ assay=build/release/bin/assay
 
 step "4/4 Measure"
 out=assay-out/quickstart
-aside() { mv -T "$out" "$out-$(date -u +%Y%m%dT%H%M%SZ)"; }
+before=$out-$(date -u +%Y%m%dT%H%M%SZ)
+aside() { mv -T "$out" "$before"; }
 measure() { "$assay" run prefill decode --quick --device cpu:0 --out "$out" "$@"; }
 if [ -n "$again" ] && [ -e "$out" ]; then
   aside
@@ -51,6 +52,7 @@ if [ -e "$out/campaign.json" ]; then
     aside
     code=0
     measure || code=$?
+    if [ $code -eq 2 ] && [ ! -e "$out" ]; then mv -T "$before" "$out"; fi # not another run, but a wrong command
   fi
 else
   measure || code=$?

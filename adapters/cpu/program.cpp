@@ -194,12 +194,20 @@ void Program::run_traced(const int64_t* scalars, Trace& trace) {
   if (bad_index.found) throw_bad_index(bad_index);
 }
 
-void Program::flush_caches() const {
-  const uint64_t bytes = std::max<uint64_t>(2 * largest_cache_bytes(), 64u << 20);
-  require_memory(bytes);
-  const Buffer buffer(bytes);
-  std::memset(buffer.data(), 1, bytes);
-  __asm__ volatile("" : : "r"(buffer.data()) : "memory");  // keeps the writes to memory that nobody reads
+void Program::flush_caches() {
+  constexpr uint64_t kLine = 64;  // bytes
+  if (evictor_.bytes() == 0) {
+    const uint64_t bytes = std::max<uint64_t>(2 * largest_cache_bytes(), 64u << 20);
+    require_memory(bytes);
+    evictor_ = Buffer(bytes);
+    std::memset(evictor_.data(), 1, bytes);
+  }
+  // Every thread reads all of it: each core has caches of its own, and a socket may have several of the last level.
+  const volatile char* data = evictor_.data();
+  const uint64_t bytes = evictor_.bytes();
+  pool_.run([=](unsigned) {
+    for (uint64_t at = 0; at < bytes; at += kLine) static_cast<void>(data[at]);
+  });
 }
 
 }  // namespace assay::cpu

@@ -40,8 +40,8 @@ class Program {
   // The same with a barrier around every stage and its times noted in `trace`; one step.
   void run_traced(const int64_t* scalars, Trace& trace);
   [[nodiscard]] const char* kind_of(uint32_t op) const { return sdk::kind_text(ops_[op].kind); }
-  // Drives weights and state out of the caches.
-  void flush_caches() const;
+  // Drives weights and state out of the caches of every thread's core. Throws Failure where memory is short.
+  void flush_caches();
 
   [[nodiscard]] uint64_t device_bytes() const { return device_bytes_; }
   [[nodiscard]] const std::string& executed() const { return executed_; }
@@ -56,6 +56,7 @@ class Program {
   Pool& pool_;
   Plan plan_;
   std::vector<Buffer> buffers_;
+  Buffer evictor_;              // more than the caches hold, once it is asked for
   std::vector<char*> scratch_;  // per thread
   std::vector<Op> ops_;
   std::vector<uint32_t> stage_op_;  // per stage: the op that it belongs to

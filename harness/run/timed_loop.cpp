@@ -52,6 +52,7 @@ LoopResult run_warmup(Program& program, const assay_run_args& args, const RunPol
   uint64_t window = 0;
   uint64_t in_window = 0;  // of the second half of `times`, after the first window
   bool have_before = false;
+  uint64_t first_ns = 0;
   while (out.n < min_steps || done_ns + out.elapsed_ns < limit_ns) {
     Step step;
     out.failure = run_step(program, args, pulse, &step);
@@ -60,7 +61,8 @@ LoopResult run_warmup(Program& program, const assay_run_args& args, const RunPol
       return out;
     }
     pulse.step(++out.n);
-    out.elapsed_ns += step.host_ns;
+    if (out.n == 1) first_ns = step.start_ns;
+    out.elapsed_ns = step.start_ns + step.host_ns - first_ns;  // what is between cold steps counts, too
     out.fastest_ns = out.n == 1 ? step.host_ns : std::min(out.fastest_ns, step.host_ns);
     if (window == 0) window = warmup_window(step.host_ns, policy.time_limit_s);
     times[kMaxWarmupWindow + in_window++] = step.host_ns;

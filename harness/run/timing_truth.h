@@ -28,13 +28,15 @@ struct SlopePoint {
   double host_ns = 0, device_ns = 0;  // of the whole submission
 };
 // `noise_ns`: standard error of the difference between the two points' host times less device times (without a device
-// clock: host times). Without a device clock only the host's growth is judged, and only warned about.
+// clock: host times). Where it would hide a lie of half a step the outcome is "inconclusive", with a warning. Without a
+// device clock only the host's growth is judged, and only warned about.
 void check_slope(const SlopePoint& one, const SlopePoint& many, bool device_clock, double noise_ns,
                  TruthVerdict* verdict);
 
-// Runs the submission with more repeats (about 50 ms of them, at least two; left out with a reason where that would
-// take over 4 s) and checks the slope against the samples, of which it makes more where they are under five. A lie must
-// hold in three runs. Returns an Error when the adapter fails.
+// Runs the submission with more repeats (about 50 ms of them, at least two; left out with a reason where two steps take
+// over 4 s) and checks the slope against the samples, of which it makes more where they are under five (4 s of them at
+// most), or of warm steps where the samples are cold. A lie must hold in three runs; one of over 0.5 s is enough for an
+// honest clock. Returns an Error when the adapter fails.
 Status run_slope_test(Program& program, const std::vector<int64_t>& scalars, const Samples& samples, Pulse& pulse,
                       TruthVerdict* verdict);
 

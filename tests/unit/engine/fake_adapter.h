@@ -50,6 +50,7 @@ struct FakeBehaviour {
   std::function<Status(const Graph&)> prepare;
   bool computes = true;
   mutable uint64_t flushed = 0;  // calls of flush_caches
+  uint64_t flush_ns = 0;         // that each takes
   uint64_t memory_bytes = 0;
 };
 
@@ -93,6 +94,7 @@ class FakeProgram : public Program {
   }
   assay_status flush_caches() override {
     ++behaviour_.flushed;
+    if (behaviour_.flush_ns > 0) wait_until_ns(now_ns() + behaviour_.flush_ns);
     return ASSAY_OK;
   }
   [[nodiscard]] Error last_error(const char* call, assay_status status) const override {

@@ -58,7 +58,8 @@ TruthVerdict slope(const SlopePoint& one, const SlopePoint& many, bool device_cl
 TEST(Slope, BothClocksGrowAlike) {
   const TruthVerdict honest = slope({1, 150, 100}, {11, 1150, 1050}, true, 30);
   EXPECT_EQ(honest.failure, "");
-  EXPECT_EQ(honest.outcomes.at("device clock"), "runs at 0.9500 of the host's +- 0.0300");  // 95 +- 3 of 100 ns a step
+  EXPECT_EQ(honest.outcomes.at("device clock"),
+            "runs at 0.9500 of the host's +- 0.0588 (95 %)");  // 95 +- 1.96 x 3 of 100 ns a step
   const TruthVerdict lie = slope({1, 150, 100}, {11, 1150, 940}, true);
   EXPECT_THAT(lie.failure,
               StartsWith("adapter lies about time: repeat 1 and 11: device 84 ns a step, host 100 ns a step"));
@@ -71,6 +72,15 @@ TEST(Slope, BothClocksGrowAlike) {
 TEST(Slope, WhatNoiseExplainsIsNoLie) {
   EXPECT_EQ(slope({1, 150, 100}, {11, 1150, 940}, true, 60).failure, "");
   EXPECT_NE(slope({1, 150, 100}, {11, 1150, 940}, true, 50).failure, "");
+}
+
+// Three times a noise of 17 ns a step is over half of the 100 ns that a step takes.
+TEST(Slope, NoiseThatWouldHideHalfAStepShowsNothing) {
+  const TruthVerdict blind = slope({1, 150, 100}, {11, 1150, 1050}, true, 170);
+  EXPECT_THAT(blind.outcomes.at("slope"), StartsWith("inconclusive, "));
+  EXPECT_THAT(blind.warnings, testing::ElementsAre(HasSubstr("could not be checked")));
+  EXPECT_EQ(blind.failure, "");
+  EXPECT_THAT(slope({1, 150, 100}, {11, 1150, 1050}, true, 160).outcomes.at("slope"), StartsWith("pass, "));
 }
 
 TEST(Slope, WithoutADeviceClockOnlyTheHostsGrowthIsDoubted) {
@@ -138,6 +148,32 @@ TEST_F(SlopeRun, OneRunThatAgreesIsEnough) {
   };
   ASSERT_TRUE(run_slope_test(program_, {4}, samples(kTwoMs, kTwoMs), pulse_, &verdict_).ok());
   EXPECT_EQ(verdict_.failure, "");
+}
+
+// Steps of 30 ms, of which the device owns to 3 and 27 in turn: what it adds by its own jitter excuses nothing.
+TEST_F(SlopeRun, AClockThatJittersOnPurposeLies) {
+  constexpr uint64_t kStep = 30'000'000;
+  Samples jittering;
+  for (int i = 0; i < 20; ++i) {
+    jittering.host_ns.push_back(kStep);
+    jittering.device_ns.push_back(i % 2 == 0 ? kStep / 10 : kStep * 9 / 10);
+  }
+  behaviour_.time = [](const Graph&, const assay_run_args& args, assay_run_result* result) {
+    wait_until_ns(now_ns() + kStep * args.repeat);
+    result->device_clock = ASSAY_CLOCK_DEVICE_EVENT;
+    result->device_ns = kStep * args.repeat / 2;
+  };
+  ASSERT_TRUE(run_slope_test(program_, {4}, jittering, pulse_, &verdict_).ok());
+  EXPECT_THAT(verdict_.failure, StartsWith("adapter lies about time"));
+}
+
+// Work done while the caches are flushed is not in the timed steps, but it is missing from warm ones.
+TEST_F(SlopeRun, ColdStepsAreCheckedByWarmOnes) {
+  program_.run_cold(true);
+  ASSERT_TRUE(run(samples(std::vector<uint64_t>(20, 9'000'000), kTwoMs), [](uint32_t) { return 2'000'000; }).ok());
+  EXPECT_THAT(verdict_.failure, StartsWith("adapter lies about time: repeat 1 and 25")) << "of warm steps of 2 ms";
+  EXPECT_EQ(behaviour_.flushed, 0u);
+  EXPECT_TRUE(program_.cold());
 }
 
 TEST_F(SlopeRun, AnAdapterThatDoesNotRepeatTheWorkIsFound) {
