@@ -77,7 +77,15 @@ std::string routing_id(const Routing& r) {
 }
 
 std::string check_routing(const Case& c) {
-  if (c.routing.trace == nullptr) return "";
+  const MoeShape& moe = c.model.moe;
+  const Routing& r = c.routing;
+  if (r.kind == Routing::Kind::kKHot && r.parameter > 0 && c.model.has_moe()) {
+    const auto hot = static_cast<int64_t>(r.parameter);
+    if (hot >= moe.top_k && hot <= moe.experts) return "";
+    return "routing: expected k-hot of " + std::to_string(moe.top_k) + " (a token's choices) to " +
+           std::to_string(moe.experts) + " experts, found " + std::to_string(hot);
+  }
+  if (r.trace == nullptr) return "";
   const RoutingTrace& t = *c.routing.trace;
   if (t.experts == c.model.moe.experts && t.top_k == c.model.moe.top_k) return "";
   return "routing: expected a trace of " + std::to_string(c.model.moe.top_k) + " of " +
@@ -172,25 +180,26 @@ StepKind step_kind(const std::string& name) {
   return StepKind::kPrefill;
 }
 
-Status check_case(const Case& c) {
-  if (const Result<DtypePlan> plan = dtype_plan(c.dtype); !plan) return plan.error();
-  std::string fault;
-  if (is_model_step(c.kind)) {
-    fault = check_model_step(c);
-  } else if (is_video_step(c.kind)) {
-    fault = check_video_case(c);
-  } else if (c.kind == StepKind::kGemm) {
+std::string case_fault(const Case& c) {
+  if (const Result<DtypePlan> plan = dtype_plan(c.dtype); !plan) return plan.error().message;
+  if (is_model_step(c.kind)) return check_model_step(c);
+  if (is_video_step(c.kind)) return check_video_case(c);
+  if (c.kind == StepKind::kGemm) {
     for (const int64_t side : {c.m, c.n, c.k}) {
       if (side < 1 || side > case_limits::kGemmSide) {
-        fault = "m, n, k: expected 1 to " + std::to_string(case_limits::kGemmSide) + ", found " + std::to_string(side);
+        return "m, n, k: expected 1 to " + std::to_string(case_limits::kGemmSide) + ", found " + std::to_string(side);
       }
     }
   } else if (c.buffer_bytes < case_limits::kMinBuffer || c.buffer_bytes > case_limits::kMaxBuffer) {
-    fault = "buffer_bytes: expected " + std::to_string(case_limits::kMinBuffer) + " to " +
-            std::to_string(case_limits::kMaxBuffer) + ", found " + std::to_string(c.buffer_bytes);
+    return "buffer_bytes: expected " + std::to_string(case_limits::kMinBuffer) + " to " +
+           std::to_string(case_limits::kMaxBuffer) + ", found " + std::to_string(c.buffer_bytes);
   }
-  if (!fault.empty()) return bad_input("case " + c.id() + ": " + fault);
-  return ok_status();
+  return "";
+}
+
+Status check_case(const Case& c) {
+  const std::string fault = case_fault(c);
+  return fault.empty() ? ok_status() : Status(bad_input("case " + c.id() + ": " + fault));
 }
 
 std::string Case::id() const {

@@ -80,6 +80,32 @@ Result<ModelShape> Catalogue::model(const std::string& name) const {
   return parse_model(*text, name);
 }
 
+Result<std::variant<ModelShape, VideoShape>> Catalogue::any_model(const std::string& name) const {
+  using Any = std::variant<ModelShape, VideoShape>;
+  for (const VideoShape& v : videos_) {
+    if (v.name == name) return Any(v);
+  }
+  std::vector<std::string> names = names_of(models_);
+  const bool known = std::find(names.begin(), names.end(), name) != names.end();
+  if (!known && !is_path(name)) {
+    for (const VideoShape& v : videos_) names.push_back(v.name);
+    return bad_input("model: unknown '" + name + "'" + suggestion(name, names));
+  }
+  if (!known) {
+    const Result<std::string> text = read_text_file(name);
+    if (!text) return text.error();
+    JsonInput input(*text, name);
+    if (input.ok() && input.root().has("dit")) {
+      Result<VideoShape> video = parse_video(*text, name);
+      if (!video) return video.error();
+      return Any(std::move(video).value());
+    }
+  }
+  Result<ModelShape> found = model(name);
+  if (!found) return found.error();
+  return Any(std::move(found).value());
+}
+
 Result<Suite> Catalogue::suite(const std::string& name_or_path) const {
   for (const Suite& s : suites_) {
     if (s.name == name_or_path) return s;

@@ -1,5 +1,6 @@
 // Suite files: blocks of axes become cases, each block its full cross product.
 #include <algorithm>
+#include <set>
 
 #include "suites/base/hash.h"
 #include "suites/base/json_input.h"
@@ -59,7 +60,10 @@ class Block {
     if (node_.fault_count() > faults) return;  // without a kind there is no telling what belongs here
     if (node_.has("cache")) c.cold = node_.at("cache").text_of({"warm", "cold"}) == "cold";
     std::vector<std::string> dtypes;
-    for (const JsonNode& item : node_.at("dtypes").items(1, 20)) dtypes.push_back(item.text_of(dtype_plan_names()));
+    for (const JsonNode& item : node_.at("dtypes").items(1, 20)) {
+      const std::string name = item.text_of(dtype_plan_names());
+      if (!name.empty()) dtypes.push_back(name);  // else a fault, told by now
+    }
     if (is_video_step(c.kind)) {
       for (Case& video : read_video_block(node_, c.kind, suite_, dtypes, videos_)) {
         video.cold = c.cold;
@@ -91,10 +95,13 @@ class Block {
     for (const JsonNode& item : node_.at("models").items(1, 1000)) {
       const std::string name = item.text_of(names_of(models_));
       const auto found = std::find_if(models_.begin(), models_.end(), [&](const auto& m) { return m.name == name; });
-      if (found == models_.end()) return;
+      if (found == models_.end()) continue;
       c.model = *found;
-      if (node_.has("routing") && !c.model.has_moe())
-        return item.fail("model '" + name + "' has no experts to route to");
+      if (node_.has("routing") && !c.model.has_moe()) {
+        item.fail("model '" + name + "' has no experts to route to");
+        continue;
+      }
+      for (const Routing& r : routings) check_groups(c, r);
       for (const int64_t batch : batches) {
         for (const int64_t t : tokens) {
           for (const int64_t context : contexts) {
@@ -132,11 +139,19 @@ class Block {
     return out;
   }
 
+  // All of a trace's rows: too long to be a part of case_fault().
+  void check_groups(const Case& c, const Routing& r) {
+    if (r.trace == nullptr) return;
+    if (r.trace->experts != c.model.moe.experts || r.trace->top_k != c.model.moe.top_k) return;  // told by case_fault()
+    const std::string fault = trace_fault(*r.trace, c.model.moe);
+    if (!fault.empty()) node_.at("routing").fail("model '" + c.model.name + "': " + r.file + ": " + fault);
+  }
+
   void read_gemm(Case c, const std::vector<std::string>& dtypes, std::vector<Case>* out) {
     node_.fields({"kind", "dtypes", "cache", "shapes"});
     for (const JsonNode& shape : node_.at("shapes").items(1, 1000)) {
       const auto sides = shape.items(3, 3);
-      if (sides.size() != 3) return;
+      if (sides.size() != 3) continue;
       c.m = sides[0].integer(1, case_limits::kGemmSide);
       c.n = sides[1].integer(1, case_limits::kGemmSide);
       c.k = sides[2].integer(1, case_limits::kGemmSide);
@@ -147,10 +162,23 @@ class Block {
   void add(Case c, const std::vector<std::string>& dtypes, std::vector<Case>* out) {
     for (const std::string& dtype : dtypes) {
       c.dtype = dtype;
-      if (const Status valid = check_case(c); !valid) return node_.fail(valid.error().message);
-      if (out->size() >= kMaxCases) return node_.fail("expected at most " + std::to_string(kMaxCases) + " cases");
-      out->push_back(c);
+      const std::string fault = case_fault(c);
+      if (!fault.empty()) {
+        tell(c, fault);
+      } else if (out->size() < kMaxCases) {
+        out->push_back(c);
+      } else {
+        return tell(c, "expected at most " + std::to_string(kMaxCases) + " cases");
+      }
     }
+  }
+
+  // Once, however many cases of the block have it, at the axis that the fault names first.
+  void tell(const Case& c, const std::string& fault) {
+    if (!told_.insert(fault).second) return;
+    const std::string field = fault.substr(0, fault.find_first_of(" :"));
+    const JsonNode at = node_.has(field.c_str()) ? node_.at(field.c_str()) : node_;
+    at.fail("case " + c.id() + ": " + fault);
   }
 
   JsonNode node_;
@@ -158,6 +186,7 @@ class Block {
   const std::vector<VideoShape>& videos_;
   std::string suite_;
   std::filesystem::path folder_;  // of the suite file
+  std::set<std::string> told_;
 };
 
 // Of a suite that extends another: policy fields override one by one, `cases` replaces the base's, `more_cases` adds.

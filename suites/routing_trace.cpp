@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "suites/base/hash.h"
 #include "suites/base/json_input.h"
@@ -76,6 +77,27 @@ Status load_routing_trace(Routing* routing) {
   routing->hash = hash;
   routing->trace = std::make_shared<const RoutingTrace>(std::move(trace).value());
   return ok_status();
+}
+
+std::string trace_fault(const RoutingTrace& trace, const MoeShape& moe) {
+  if (trace.experts != moe.experts || trace.top_k != moe.top_k) {
+    return "expected a trace of " + std::to_string(moe.top_k) + " of " + std::to_string(moe.experts) +
+           " experts, found one of " + std::to_string(trace.top_k) + " of " + std::to_string(trace.experts);
+  }
+  if (moe.top_groups >= moe.groups) return "";
+  const auto k = static_cast<size_t>(std::max<int64_t>(moe.top_k, 1));
+  std::set<int64_t> groups;
+  for (size_t l = 0; l < trace.layers.size(); ++l) {
+    for (size_t at = 0; at < trace.layers[l].size(); at += k) {
+      groups.clear();
+      for (size_t j = 0; j < k; ++j) groups.insert(trace.layers[l][at + j] / (moe.experts / moe.groups));
+      if (static_cast<int64_t>(groups.size()) <= moe.top_groups) continue;
+      return "layers[" + std::to_string(l) + "][" + std::to_string(at / k) + "]: expected experts of at most " +
+             std::to_string(moe.top_groups) + " of " + std::to_string(moe.groups) + " groups, found " +
+             std::to_string(groups.size());
+    }
+  }
+  return "";
 }
 
 RoutingTrace draw_routing_trace(const ModelShape& model, const Routing& routing, int64_t layers, int64_t rows) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "suites/base/result.h"
@@ -139,7 +140,9 @@ class Catalogue {
   [[nodiscard]] const std::vector<ModelShape>& models() const { return models_; }
   [[nodiscard]] const std::vector<VideoShape>& videos() const { return videos_; }
   [[nodiscard]] const std::vector<Suite>& suites() const { return suites_; }
-  [[nodiscard]] Result<ModelShape> model(const std::string& name) const;     // unknown: suggests the nearest
+  [[nodiscard]] Result<ModelShape> model(const std::string& name) const;  // unknown: suggests the nearest
+  // A model of either kind, by its name or the path of its file.
+  [[nodiscard]] Result<std::variant<ModelShape, VideoShape>> any_model(const std::string& name) const;
   [[nodiscard]] Result<Suite> suite(const std::string& name_or_path) const;  // same; reads a file given by path
   // A suite from a file's text. It may extend a shipped suite, or a file named by its path from the folder of `where`.
   [[nodiscard]] Result<Suite> suite_from(const std::string& text, const std::string& where, int depth = 0) const;
@@ -171,7 +174,8 @@ struct LowerOptions {
 // (residual stream after the last layer), "logits" [B, vocab] (last token of each sequence), "next_token" I32 [B].
 Result<Graph> lower(const Case& c, const LowerOptions& options);
 RouterChoice router_choice(const MoeShape& moe);
-int64_t min_experts(const MoeShape& moe);  // the fewest that leave a row its choice
+// The fewest experts of a layer that leave a row its choice and the routing its hot ones.
+int64_t min_experts(const Case& c);
 
 // Scalar of a video graph: where the text rows lie behind the video's in their joint K and V.
 inline constexpr const char* kTextPosition = "text_pos";

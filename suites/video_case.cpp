@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <tuple>
 
 #include "suites/case.h"
 
@@ -50,6 +52,12 @@ std::vector<const VideoShape*> read_models(const JsonNode& block, const std::vec
   return out;
 }
 
+// A size where it stands in the block; frames 0 stands for "reference".
+struct PlacedSize {
+  JsonNode at;
+  VideoClip clip;
+};
+
 VideoClip read_size(const JsonNode& node) {
   const std::vector<JsonNode> sides = node.items(3, 3);
   if (sides.size() != 3) return {};
@@ -62,18 +70,45 @@ std::vector<int64_t> axis(const JsonNode& block, const char* name, int64_t max) 
   return values;
 }
 
-// The sizes of one model's cases; frames 0 stands for "reference".
-std::vector<VideoClip> read_sizes(const JsonNode& block, const char* name, bool reference) {
-  std::vector<VideoClip> sizes;
+std::vector<PlacedSize> read_sizes(const JsonNode& block, const char* name, bool reference) {
+  std::vector<PlacedSize> sizes;
   for (const JsonNode& item : block.at(name).items(1, 1000)) {
+    const size_t faults = item.fault_count();
+    PlacedSize size{item, {}};
     if (reference && item.is_text()) {
       (void)item.text_of({"reference"});
-      sizes.emplace_back();
     } else {
-      sizes.push_back(read_size(item));
+      size.clip = read_size(item);
     }
+    if (item.fault_count() == faults) sizes.push_back(size);
   }
   return sizes;
+}
+
+// The axes of a video block.
+struct VideoAxes {
+  const char* batch_name = "batch";
+  std::vector<int64_t> batches{1}, tokens{0};  // tokens 0: the model's
+  std::vector<PlacedSize> sizes;
+  std::vector<const VideoShape*> models;
+};
+
+VideoAxes read_axes(const JsonNode& block, StepKind kind, const std::vector<VideoShape>& videos) {
+  VideoAxes axes;
+  const bool dit = kind == StepKind::kDit, text = kind == StepKind::kTextEncoder;
+  if (dit) block.fields({"kind", "dtypes", "cache", "video_models", "clips", "passes"});
+  if (text) block.fields({"kind", "dtypes", "cache", "video_models", "tokens", "batch"});
+  if (kind == StepKind::kVaeTile) block.fields({"kind", "dtypes", "cache", "video_models", "tiles"});
+  if (dit) axes.batch_name = "passes";
+  if (block.has(axes.batch_name)) axes.batches = axis(block, axes.batch_name, 64);
+  if (text && block.has("tokens")) axes.tokens = axis(block, "tokens", kMaxTokens);
+  if (text) {
+    axes.sizes.push_back({block, {}});
+  } else {
+    axes.sizes = read_sizes(block, dit ? "clips" : "tiles", dit);
+  }
+  axes.models = read_models(block, videos);
+  return axes;
 }
 
 }  // namespace
@@ -141,39 +176,30 @@ void complete_video_case(Case* c) {
 
 std::vector<Case> read_video_block(const JsonNode& block, StepKind kind, const std::string& suite,
                                    const std::vector<std::string>& dtypes, const std::vector<VideoShape>& videos) {
-  const bool dit = kind == StepKind::kDit, text = kind == StepKind::kTextEncoder;
-  const size_t faults = block.fault_count();
-  if (dit) block.fields({"kind", "dtypes", "cache", "video_models", "clips", "passes"});
-  if (text) block.fields({"kind", "dtypes", "cache", "video_models", "tokens", "batch"});
-  if (kind == StepKind::kVaeTile) block.fields({"kind", "dtypes", "cache", "video_models", "tiles"});
-  const char* batch_axis = dit ? "passes" : "batch";
-  const auto batches = block.has(batch_axis) ? axis(block, batch_axis, 64) : std::vector<int64_t>{1};
-  std::vector<int64_t> tokens{0};
-  if (text && block.has("tokens")) tokens = axis(block, "tokens", kMaxTokens);
-  const auto sizes = text ? std::vector<VideoClip>{{}} : read_sizes(block, dit ? "clips" : "tiles", dit);
-  const auto models = read_models(block, videos);
+  const VideoAxes axes = read_axes(block, kind, videos);
   std::vector<Case> out;
-  if (block.fault_count() > faults) return out;
+  std::set<std::string> told;
   Case c;
   c.suite = suite;
   c.kind = kind;
-  for (const VideoShape* model : models) {
+  const auto add = [&](const JsonNode& at) {
+    complete_video_case(&c);
+    const std::string fault = case_fault(c);
+    if (fault.empty()) out.push_back(c);
+    if (!fault.empty() && told.insert(at.where() + fault).second) at.fail("case " + c.id() + ": " + fault);
+  };
+  for (const VideoShape* model : axes.models) {
     c.video = *model;
-    for (const VideoClip& size : sizes) {
-      const VideoClip& clip = dit && size.frames == 0 ? model->clip : size;
-      if (!text) std::tie(c.frames, c.height, c.width) = std::tuple{clip.frames, clip.height, clip.width};
-      for (const int64_t batch : batches) {
-        for (const int64_t t : tokens) {
-          c.batch = batch;
-          if (text) c.tokens = t == 0 ? model->text.tokens : t;
-          complete_video_case(&c);
+    for (const PlacedSize& size : axes.sizes) {
+      const VideoClip& clip = kind == StepKind::kDit && size.clip.frames == 0 ? model->clip : size.clip;
+      std::tie(c.frames, c.height, c.width) = std::tuple{clip.frames, clip.height, clip.width};
+      for (const int64_t batch : axes.batches) {
+        c.batch = batch;
+        for (const int64_t t : axes.tokens) {
+          if (kind == StepKind::kTextEncoder) c.tokens = t == 0 ? model->text.tokens : t;
           for (const std::string& dtype : dtypes) {
             c.dtype = dtype;
-            if (const Status valid = check_case(c); !valid) {
-              block.fail(valid.error().message);
-              return out;
-            }
-            out.push_back(c);
+            add(size.at);
           }
         }
       }

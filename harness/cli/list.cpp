@@ -4,7 +4,9 @@
 #include "harness/cli/common.h"
 #include "harness/cli/terminal.h"
 #include "harness/plan/selection.h"
+#include "reports/format.h"
 #include "suites/base/words.h"
+#include "suites/lower/video.h"
 
 namespace assay {
 namespace {
@@ -67,7 +69,8 @@ Listing list_models(const Catalogue& catalogue) {
                    std::to_string(m.hidden), heads_text(m), experts_text(m),
                    std::to_string(kv) + (index > 0 ? "+" + std::to_string(index) : ""), std::to_string(m.max_context),
                    m.source});
-    out.items.push_back({{"name", m.name},
+    out.items.push_back({{"kind", "language"},
+                         {"name", m.name},
                          {"params", m.params()},
                          {"active_params", m.active_params()},
                          {"layers", m.layers},
@@ -82,6 +85,62 @@ Listing list_models(const Catalogue& catalogue) {
                          {"index_bytes_per_token_bf16", index},
                          {"source", m.source},
                          {"note", m.note}});
+  }
+  return out;
+}
+
+std::string schedules_text(const VideoShape& v) {
+  std::string out;
+  for (const VideoSchedule& s : v.schedules) {
+    out += (out.empty() ? "" : ", ") + std::to_string(s.steps) + " x " + std::to_string(s.passes);
+  }
+  return out;
+}
+
+// "81f 480x832, 16 fps"
+std::string clip_text(const VideoClip& c) {
+  return std::to_string(c.frames) + "f " + std::to_string(c.height) + "x" + std::to_string(c.width) + ", " +
+         number_text(c.fps, 3) + " fps";
+}
+
+std::string vae_text(const VideoVae& v) {
+  return std::to_string(v.strides[0]) + "x" + std::to_string(v.strides[1]) + "x" + std::to_string(v.strides[2]) + ", " +
+         std::to_string(v.latent_channels) + " channels";
+}
+
+Listing list_videos(const Catalogue& catalogue) {
+  Listing out{TextTable({"video model", "parameters", "blocks", "hidden", "heads", "reference clip", "tokens",
+                         "PFLOP/pass", "steps x passes", "VAE", "source"}),
+              json::array(),
+              {}};
+  for (const size_t column : {1, 2, 3, 4, 6, 7}) out.table.align_right(column);
+  for (const VideoShape& v : catalogue.videos()) {
+    const int64_t tokens = video_grid(v, v.clip).value().tokens();
+    const double params = dit_params(v), flops = dit_pass_flops(v.dit, tokens);
+    out.names.push_back(v.name);
+    out.table.row({v.name + (v.assumption ? " (assumed)" : ""), billions(params), std::to_string(v.dit.layers()),
+                   std::to_string(v.dit.hidden), std::to_string(v.dit.heads), clip_text(v.clip), std::to_string(tokens),
+                   number_text(flops / 1e15, 3), schedules_text(v), vae_text(v.vae), v.source});
+    json schedules = json::array();
+    for (const VideoSchedule& s : v.schedules) schedules.push_back({{"steps", s.steps}, {"passes", s.passes}});
+    out.items.push_back({{"kind", "video"},
+                         {"name", v.name},
+                         {"assumption", v.assumption},
+                         {"params", params},
+                         {"layers", v.dit.layers()},
+                         {"hidden", v.dit.hidden},
+                         {"heads", v.dit.heads},
+                         {"frames", v.clip.frames},
+                         {"height", v.clip.height},
+                         {"width", v.clip.width},
+                         {"fps", v.clip.fps},
+                         {"tokens", tokens},
+                         {"flops_per_pass", flops},
+                         {"schedules", schedules},
+                         {"vae_strides", v.vae.strides},
+                         {"text_encoder", v.text.name},
+                         {"source", v.source},
+                         {"note", v.note}});
   }
   return out;
 }
@@ -131,7 +190,6 @@ Listing list_adapters(const Arguments& arguments) {
 }
 
 Result<Listing> listing(const std::string& what, const Catalogue& catalogue, const Arguments& arguments) {
-  if (what == "models") return list_models(catalogue);
   if (what == "adapters") return list_adapters(arguments);
   if (what == "cases") return list_cases(catalogue, arguments);
   return list_suites(catalogue);
@@ -141,16 +199,25 @@ Result<int> list(const Arguments& arguments) {
   const Result<Catalogue> catalogue = load_catalogue();
   if (!catalogue.ok()) return catalogue.error();
   const std::string what = arguments.operands().empty() ? "suites" : arguments.operands().front();
-  const Result<Listing> made = listing(what, *catalogue, arguments);
-  if (!made.ok()) return made.error();
-  std::string text;
-  if (arguments.has("json")) {
-    text = made->items.dump(2) + "\n";
-  } else if (arguments.has("names")) {
-    for (const std::string& name : made->names) text.append(name).append("\n");
+  std::vector<Listing> made;
+  if (what == "models") {
+    made = {list_models(*catalogue), list_videos(*catalogue)};
   } else {
-    text = made->table.render(stdout_options());
+    Result<Listing> one = listing(what, *catalogue, arguments);
+    if (!one.ok()) return one.error();
+    made.push_back(std::move(one).value());
   }
+  std::string text;
+  json items = json::array();
+  for (const Listing& l : made) {
+    items.insert(items.end(), l.items.begin(), l.items.end());
+    if (arguments.has("names")) {
+      for (const std::string& name : l.names) text.append(name).append("\n");
+    } else {
+      text += (text.empty() ? "" : "\n") + l.table.render(stdout_options());
+    }
+  }
+  if (arguments.has("json")) text = items.dump(2) + "\n";
   std::fputs(text.c_str(), stdout);
   return kExitOk;
 }

@@ -55,8 +55,10 @@ CommandSpec routing_command() {
       "A suite replays a trace by \"routing\": [\"trace:FILE\"]. The file is one JSON object: routing_trace_version "
       "(1), "
       "model, source (where the choices come from), experts, top_k, and layers: for each layer with experts a list of "
-      "rows (tokens), each the top_k different experts of that token. A case's layer i takes layers[i mod count], its "
-      "row m the row m mod count. A trace of a real model has the same form.";
+      "rows (tokens), each the top_k different experts of that token. A case's i-th layer "
+      "with experts takes layers[i mod count], its row m the row m mod count. A trace of a real model has the same "
+      "form. "
+      "'assay validate FILE' says what a trace holds, or all that is wrong with it.";
   spec.options = {{"distribution",
                    "ROUTING",
                    "uniform, zipf:ALPHA, log-normal:SIGMA, k-hot or k-hot:EXPERTS; default uniform",
@@ -67,8 +69,9 @@ CommandSpec routing_command() {
                   {"rows", "N", "tokens of each; default 256", Complete::kNothing, {}, false},
                   {"seed", "N", "of the draw; default 1", Complete::kNothing, {}, false},
                   {"out", "FILE", "default: standard output", Complete::kFile, {}, false}};
-  spec.examples = {{"assay routing qwen3-30b-a3b --distribution zipf:1.2 --out trace.json",
-                    "choices of 64 tokens in two layers, drawn"}};
+  spec.examples = {{"assay routing qwen3-30b-a3b --distribution zipf:1.2 --rows 64 --out trace.json",
+                    "choices of 64 tokens in every layer, drawn"},
+                   {"assay run moe-routing --routing trace:trace.json", "and replayed"}};
   spec.run = routing;
   return spec;
 }

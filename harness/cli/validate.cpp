@@ -5,6 +5,7 @@
 #include "harness/cli/common.h"
 #include "results/record.h"
 #include "suites/base/json_input.h"
+#include "suites/routing_trace.h"
 
 namespace assay {
 namespace {
@@ -30,6 +31,25 @@ std::string video_summary(const VideoShape& v) {
   return "video model '" + v.name + "'" + text;
 }
 
+std::string trace_summary(const RoutingTrace& t) {
+  int64_t rows = 0;
+  for (size_t layer = 0; layer < t.layers.size(); ++layer) rows += t.rows(layer);
+  return "routing trace of model '" + t.model + "': " + std::to_string(t.top_k) + " of " + std::to_string(t.experts) +
+         " experts, " + std::to_string(t.layers.size()) + " layers, " + std::to_string(rows) + " rows; " + t.source;
+}
+
+// The trace on its own, and held against the model that it names where the catalogue has that.
+Result<std::string> validated_trace(const std::string& text, const std::string& file, const Catalogue& catalogue) {
+  std::string hash;
+  const Result<RoutingTrace> trace = parse_routing_trace(text, file, &hash);
+  if (!trace.ok()) return trace.error();
+  const Result<ModelShape> model = catalogue.model(trace->model);
+  if (!model.ok()) return trace_summary(*trace) + "; the model is not in the catalogue";
+  const std::string fault = trace_fault(*trace, model->moe);
+  if (!fault.empty()) return bad_input(file + ": model '" + trace->model + "': " + fault);
+  return trace_summary(*trace);
+}
+
 std::string record_summary(const Record& r) {
   return "record " + r.id + ": " + r.case_id + " on " + r.device + ", " + r.basis + ", " + r.status + ", " +
          std::to_string(r.samples.host_ns.size()) + " steps";
@@ -49,14 +69,16 @@ Result<std::string> validated(const std::string& file, const Catalogue& catalogu
   const JsonNode root = input.root();
   if (!input.ok()) return input.error();
   if (root.has("schema_version")) return summarised(record_from_json(*text, file), record_summary);
+  if (root.has("routing_trace_version")) return validated_trace(*text, file, catalogue);
   if (root.has("quick") || root.has("full") || root.has("extends")) {
     return summarised(catalogue.suite_from(*text, file), suite_summary);
   }
   if (root.has("dit") || root.has("vae")) return summarised(parse_video(*text, file), video_summary);
   if (root.has("hidden") || root.has("layers")) return summarised(parse_model(*text, file), model_summary);
   return bad_input(file +
-                   ": expected a suite (quick, full or extends), a model (layers, hidden), a video model (dit, vae) "
-                   "or a record (schema_version), found none of these fields");
+                   ": expected a suite (quick, full or extends), a model (layers, hidden), a video model (dit, "
+                   "vae), a routing trace (routing_trace_version) or a record (schema_version), found none of these "
+                   "fields");
 }
 
 void print_faults(const std::string& file, const Error& error) {
@@ -91,14 +113,15 @@ Result<int> validate(const Arguments& arguments) {
 CommandSpec validate_command() {
   CommandSpec spec;
   spec.name = "validate";
-  spec.summary = "everything that is wrong with a suite, model or record file";
+  spec.summary = "everything that is wrong with a suite, model, trace or record";
   spec.operands = "FILE...";
   spec.min_operands = 1;
   spec.max_operands = 1 << 16;
   spec.complete = Complete::kFile;
   spec.about =
       "Says all that is wrong with each file at once, as FILE:LINE: FIELD: what was expected and what was found, and "
-      "ends with code 2; of a valid file it says what it holds. A file's kind (suite, model, video model, record) "
+      "ends with code 2; of a valid file it says what it holds. A file's kind (suite, model, video model, routing "
+      "trace, record) "
       "follows from its fields.";
   spec.examples = {
       {"assay validate my-suite.json", "before the first run"},

@@ -7,6 +7,8 @@
 #include "harness/plan/glob.h"
 #include "suites/base/nearest.h"
 #include "suites/case.h"
+#include "suites/routing_trace.h"
+#include "suites/video_case.h"
 
 namespace assay {
 namespace {
@@ -26,6 +28,15 @@ std::vector<Axis> axes_of(const Selection& s) {
   if (s.model) {
     axes.push_back({"--model", is_model_step, [&](const Case& c) { return c.model.name == s.model->name; },
                     [&](Case* c) { c->model = *s.model; }});
+  }
+  if (s.video) {
+    axes.push_back({"--model", [](const Case& c) { return is_video_step(c.kind); },
+                    [&](const Case& c) { return c.video.name == s.video->name; },
+                    [&](Case* c) {
+                      c->video = *s.video;
+                      if (c->kind == StepKind::kTextEncoder) c->tokens = s.video->text.tokens;
+                      complete_video_case(c);
+                    }});
   }
   if (!s.dtype.empty()) {
     axes.push_back({"--dtype", [](const Case&) { return true; }, [&](const Case& c) { return c.dtype == s.dtype; },
@@ -122,6 +133,9 @@ Result<std::vector<PlannedCase>> plan_suite(const Suite& suite, const std::strin
   for (const PlannedCase& c : cases) {
     const Status valid = check_case(c.work);
     if (!valid.ok()) return valid.error();
+    if (!selection.routing || c.work.routing.trace == nullptr) continue;
+    const std::string fault = trace_fault(*c.work.routing.trace, c.work.model.moe);
+    if (!fault.empty()) return bad_input("--routing: " + c.work.routing.file + ": " + fault);
   }
   return cases;
 }

@@ -16,7 +16,8 @@ namespace assay {
 struct Selection {
   std::string filter;  // glob or part of a case id
   std::optional<ModelShape> model;
-  std::string dtype;  // "": as in the suite
+  std::optional<VideoShape> video;  // instead of a model
+  std::string dtype;                // "": as in the suite
   std::optional<int64_t> batch, tokens, context;
   std::optional<Routing> routing;  // of models with experts; a trace is loaded
 };

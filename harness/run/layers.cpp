@@ -40,7 +40,7 @@ std::vector<int64_t> expert_choices(const Case& c) {
   const MoeShape& moe = c.model.moe;
   std::vector<int64_t> choices{moe.experts};
   if (c.routing.kind == Routing::Kind::kTrace) return choices;
-  for (int64_t n = moe.experts; n % 2 == 0 && n / 2 >= min_experts(moe) && n / 2 % moe.groups == 0;) {
+  for (int64_t n = moe.experts; n % 2 == 0 && n / 2 >= min_experts(c) && n / 2 % moe.groups == 0;) {
     choices.push_back(n /= 2);
   }
   return choices;

@@ -1,4 +1,5 @@
 // A case becomes the graph of one step.
+#include <algorithm>
 #include <cmath>
 
 #include "suites/case.h"
@@ -75,7 +76,7 @@ Result<Graph> lower_model(const Case& c, const DtypePlan& plan, const LowerOptio
   if (const Status valid = check_case(cut); !valid) return valid.error();
   MoeShape& moe = cut.model.moe;
   if (options.experts != 0 && options.experts != moe.experts) {
-    const int64_t least = min_experts(moe);
+    const int64_t least = min_experts(cut);
     if (options.experts < least || options.experts > moe.experts || options.experts % moe.groups != 0) {
       return out_of_range(c, "experts", least, moe.experts, options.experts);
     }
@@ -122,9 +123,11 @@ Result<Graph> lower_step(const Case& c, const LowerOptions& options) {
 
 RouterChoice router_choice(const MoeShape& moe) { return {moe.experts, moe.top_k, moe.groups, moe.top_groups}; }
 
-int64_t min_experts(const MoeShape& moe) {
+int64_t min_experts(const Case& c) {
+  const MoeShape& moe = c.model.moe;
   const int64_t per_group = (moe.top_k + moe.top_groups - 1) / moe.top_groups;
-  return per_group * moe.groups;
+  const int64_t hot = c.routing.kind == Routing::Kind::kKHot ? static_cast<int64_t>(c.routing.parameter) : 0;
+  return std::max(per_group * moe.groups, hot);
 }
 
 Result<Graph> lower(const Case& c, const LowerOptions& options) {

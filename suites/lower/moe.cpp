@@ -13,12 +13,18 @@ struct Routed {
   uint32_t x = 0, offsets = 0, place = 0, weight = 0;
 };
 
+// A trace counts the layers with experts alone; what is drawn differs by the model's layer.
+std::shared_ptr<const RoutingPlan> plan_of(const LlmContext& x, int64_t layer) {
+  const bool trace = x.c.routing.kind == Routing::Kind::kTrace;
+  return routing_plan(x.c.routing, router_choice(x.m.moe), trace ? layer - x.m.moe.dense_layers : layer);
+}
+
 Routed route(const LlmContext& x, int64_t layer, uint32_t in, const std::string& p) {
   const MoeShape& e = x.m.moe;
   const uint32_t router = x.g.matrix(p + "router.weight", {e.experts, x.m.hidden}, plain_stddev(x.m.hidden));
   const uint32_t logits = x.g.matmul(in, router, p + "router");
   Fill planned{Fill::Kind::kRouting, e.router == "softmax_of_topk" ? kPlannedLogit : kPlannedScore, 0, 0};
-  planned.routing = routing_plan(x.c.routing, router_choice(e), layer);
+  planned.routing = plan_of(x, layer);
   const uint32_t plan = x.g.tensor(p + "routing_plan", ASSAY_F32, ASSAY_ROLE_INPUT, {x.rows, e.experts}, planned);
   const uint32_t index = x.g.made(p + "expert_index", ASSAY_I32, {x.rows, e.top_k});
   Routed out;
@@ -50,7 +56,7 @@ uint32_t moe_mlp(const LlmContext& x, int64_t layer, uint32_t in, const std::str
   const MoeShape& e = x.m.moe;
   const int64_t h = x.m.hidden, pairs = x.rows * e.top_k;
   const Routed routed = route(x, layer, in, p);
-  const std::shared_ptr<const RoutingPlan> plan = routing_plan(x.c.routing, router_choice(e), layer);
+  const std::shared_ptr<const RoutingPlan> plan = plan_of(x, layer);
   const uint32_t gate_up_weight = x.g.weight(p + "expert_gate_up.weight", {e.experts, 2 * e.ffn, h}, plain_stddev(h));
   const uint32_t gate_up =
       x.g.project_grouped(routed.x, gate_up_weight, routed.offsets, p + "expert_gate_up", plan, x.rows);

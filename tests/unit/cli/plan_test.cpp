@@ -168,6 +168,28 @@ TEST_F(Plan, AModelOfTheUsersChoice) {
   EXPECT_THAT(ids({"decode"}, s), ElementsAre("decode/llama-3.1-8b/bf16/b1/c512"));
 }
 
+// Of the full suite its cases are chosen; of the quick one they are made: Wan's text encoder reads 512 tokens.
+TEST_F(Plan, AVideoModelOfTheUsersChoice) {
+  Selection s;
+  s.video = std::get<VideoShape>(*catalogue_.any_model("wan2.1-1.3b"));
+  EXPECT_THAT(ids({"video-diffusion"}, s), ElementsAre("video-diffusion/dit/wan2.1-1.3b/f32/b1/9f128x256",
+                                                       "video-diffusion/text-encoder/wan2.1-1.3b/bf16/b1/t512",
+                                                       "video-diffusion/vae-tile/wan2.1-1.3b/f32/b1/5f32x32"));
+  EXPECT_THAT(ids({"video-diffusion"}, s, "full"), testing::Each(HasSubstr("/wan2.1-1.3b/")));
+  EXPECT_TRUE(std::holds_alternative<ModelShape>(*catalogue_.any_model("qwen3-32b")));
+  EXPECT_THAT(catalogue_.any_model("wan2.1-13b").error().message, HasSubstr("did you mean 'wan2.1-1"));
+}
+
+// 3 hot experts for 8 choices would be silently more, and the case's name untrue.
+TEST_F(Plan, KHotNeedsAsManyExpertsAsATokenTakes) {
+  Selection s;
+  s.routing = parse_routing("k-hot:3").value();
+  EXPECT_THAT(plan({"moe-routing"}, s).error().message,
+              HasSubstr("routing: expected k-hot of 8 (a token's choices) to 128 experts, found 3"));
+  s.routing = parse_routing("k-hot:16").value();
+  EXPECT_TRUE(plan({"moe-routing"}, s).ok());
+}
+
 TEST_F(Plan, AnAxisThatASuiteHasNotIsRefused) {
   Selection s;
   s.batch = 2;

@@ -1,4 +1,7 @@
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
@@ -110,6 +113,20 @@ TEST(Catalogue, KvBytesPerToken) {
 
 TEST(Catalogue, EverySourceIsNamed) {
   for (const ModelShape& m : models()) EXPECT_NE(m.source.find("config"), std::string::npos) << m.name;
+}
+
+// Up to the model's limit: the last chunk of a prompt and the last token decoded fill the context, of every model.
+TEST(Catalogue, LongContextGoesToEachModelsLimit) {
+  const Result<Catalogue> c = Catalogue::load(kData);
+  ASSERT_TRUE(c.ok());
+  std::map<std::pair<std::string, StepKind>, int64_t> reach;
+  const Suite suite = c->suite("long-context").value();
+  for (const Case& work : suite.full_cases) {
+    int64_t& most = reach[{work.model.name, work.kind}];
+    most = std::max(most, work.context + work.tokens);
+  }
+  EXPECT_EQ(reach.size(), 24u);  // prefill and decode of twelve models
+  for (const auto& [step, most] : reach) EXPECT_EQ(most, c->model(step.first)->max_context) << step.first;
 }
 
 TEST(Catalogue, UnknownNamesSuggestTheNearest) {

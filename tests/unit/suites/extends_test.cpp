@@ -117,5 +117,33 @@ TEST_F(Extends, AllFaultsOfASuiteAtOnce) {
   EXPECT_EQ(found[3], "9: quick.cases[1].batch[0]: expected an integer from 1 to 1048576, found 0");
 }
 
+// Faults of values beside one another: each is told, once, at its axis, whatever else its block has wrong.
+TEST_F(Extends, AFaultOfABlockHidesNoOther) {
+  const std::string path = file(
+      "bad.json",
+      "{\"name\": \"bad\", \"extends\": \"decode\", \"quick\": {\"cases\": [\n"
+      "{\"kind\": \"dit\", \"video_models\": [\"wan2.1-1.3b\"], \"dtypes\": [\"bf16\", \"f32\"],\n"
+      " \"clips\": [[80, 480, 832],\n"
+      "  [81, 481, 832],\n"
+      "  \"refrence\"]},\n"
+      "{\"kind\": \"prefill\", \"models\": [\"quen\", \"qwen2.5-0.5b\"], \"dtypes\": [\"f32\"], \"batch\": [1, 2],\n"
+      " \"tokens\": [40000]}\n"
+      "]}}\n");
+  const Result<Suite> bad = catalogue_.suite(path);
+  ASSERT_FALSE(bad.ok());
+  std::vector<std::string> found;
+  for (const Fault& f : bad.error().faults) found.push_back(std::to_string(f.line) + ": " + f.message);
+  ASSERT_EQ(found.size(), 5u) << testing::PrintToString(found);
+  EXPECT_EQ(found[0],
+            "3: quick.cases[0].clips[0]: case bad/dit/wan2.1-1.3b/bf16/b1/80f480x832: frames: expected 1 more than a "
+            "multiple of 4, found 80");
+  EXPECT_EQ(found[1].rfind("4: quick.cases[0].clips[1]: case", 0), 0u) << found[1];
+  EXPECT_EQ(found[2], "5: quick.cases[0].clips[2]: unknown value 'refrence'; did you mean 'reference'?");
+  EXPECT_EQ(found[3].rfind("6: quick.cases[1].models[0]: unknown value 'quen'", 0), 0u) << found[3];
+  EXPECT_EQ(found[4],
+            "7: quick.cases[1].tokens: case bad/prefill/qwen2.5-0.5b/f32/b1/t40000: tokens + context: expected at most "
+            "the 32768 that model 'qwen2.5-0.5b' was made for, found 40000 + 0");
+}
+
 }  // namespace
 }  // namespace assay

@@ -290,7 +290,10 @@ TEST(LowerMoe, FewerExpertsKeepTheRowsChoice) {
   const Graph g = lowered(c, {.layers = 1, .experts = 32});
   EXPECT_EQ(g.tensors[first_of(g, ASSAY_OP_GROUPED_MATMUL).in[1]].dims[0], 32);
   EXPECT_EQ(g.tensors[first_of(g, ASSAY_OP_ROUTER_TOPK).out[0]].dims, (std::vector<int64_t>{4, 8}));
-  EXPECT_EQ(min_experts(c.model.moe), 16);  // 8 groups of which 4 serve a row of 8
+  EXPECT_EQ(min_experts(c), 16);  // 8 groups of which 4 serve a row of 8
+  Case hot = c;
+  hot.routing = *parse_routing("k-hot:40");
+  EXPECT_EQ(min_experts(hot), 40);
   EXPECT_FALSE(lower(c, {.layers = 1, .experts = 8}).ok());
   EXPECT_FALSE(lower(c, {.layers = 1, .experts = 36}).ok());
   EXPECT_FALSE(lower(c, {.layers = 1, .experts = 512}).ok());

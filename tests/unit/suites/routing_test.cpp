@@ -240,6 +240,49 @@ TEST(RoutingAxis, EachRoutingIsACase) {
   EXPECT_FALSE(lower(replayed, {.layers = 1, .experts = 64}).ok());  // a trace needs every expert
 }
 
+// A trace's first list is the first layer with experts, whatever dense layers lie before it: drawn and replayed, the
+// same experts get the same rows. DeepSeek-V2-Lite has one dense layer.
+TEST(RoutingAxis, ATraceReplaysTheDrawItWasMadeOf) {
+  const Catalogue catalogue = Catalogue::load(std::string(ASSAY_SOURCE_DIR) + "/suites").value();
+  Case c;
+  c.kind = StepKind::kDecode;
+  c.model = *catalogue.model("deepseek-v2-lite");
+  c.batch = 5;
+  c.context = 4;
+  c.routing = routing("zipf:1.2", 7);
+  Case replayed = c;
+  replayed.routing.kind = Routing::Kind::kTrace;
+  replayed.routing.hash = "drawn";
+  replayed.routing.trace = std::make_shared<const RoutingTrace>(draw_routing_trace(c.model, c.routing, 2, 5));
+  const auto loads = [](const Case& work) {
+    std::vector<std::vector<int64_t>> out;
+    const Graph graph = lower(work, {.layers = 2}).value();
+    for (const Op& op : graph.ops) {
+      if (op.kind == ASSAY_OP_GROUPED_MATMUL) out.push_back(op.routing->loads(op.routed_tokens));
+    }
+    return out;
+  };
+  const auto drawn = loads(c);
+  ASSERT_EQ(drawn.size(), 4u);  // two products in each of two layers
+  EXPECT_NE(drawn[0], drawn[2]);
+  EXPECT_EQ(loads(replayed), drawn);
+}
+
+// 256 experts in 8 groups of 32, of which a token may use 4: a row of five groups is none that the router can choose.
+TEST(RoutingTrace, MustBeAChoiceOfTheModelsRouter) {
+  const Catalogue catalogue = Catalogue::load(std::string(ASSAY_SOURCE_DIR) + "/suites").value();
+  const MoeShape moe = catalogue.model("deepseek-v3")->moe;
+  RoutingTrace trace;
+  trace.experts = 256;
+  trace.top_k = 8;
+  trace.layers = {{0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 33, 34, 65, 66, 97, 98}};
+  EXPECT_EQ(trace_fault(trace, moe), "");
+  trace.layers[0][15] = 129;
+  EXPECT_EQ(trace_fault(trace, moe), "layers[0][1]: expected experts of at most 4 of 8 groups, found 5");
+  trace.top_k = 4;
+  EXPECT_EQ(trace_fault(trace, moe), "expected a trace of 8 of 256 experts, found one of 4 of 256");
+}
+
 // The shipped example is what the command writes: the same draw, again.
 TEST(RoutingAxis, TheShippedTraceIsTheDrawItNames) {
   const Catalogue catalogue = Catalogue::load(std::string(ASSAY_SOURCE_DIR) + "/suites").value();
