@@ -6,7 +6,6 @@
 namespace assay {
 namespace {
 
-constexpr double kLimitS = 30;  // the time for a clip that the press asks about
 using Row = std::vector<std::string>;
 
 const std::vector<GridColumn>& clip_columns() {
@@ -37,7 +36,7 @@ Row row_of(const ClipEstimate& e) {
           part_text(e, "VAE tiles"),
           bound + seconds_text(e.seconds()),
           (e.missing.empty() ? "" : "< ") + number_text(e.clips_per_hour(), 3),
-          bound + std::to_string(chips_for(e.seconds(), kLimitS, 1)),
+          bound + std::to_string(chips_for(e.seconds(), kClipLimitS, 1)),
           e.basis};
 }
 

@@ -100,7 +100,7 @@ SheetTable skew_table(const SkewCurve& c) {
              "skew-rated throughput on one rank: " + rate_text(c.rated_one_rank_per_s, 0, c.unit) + " " + c.unit +
                  " (" + c.rated_one_rank_routing + ", basis " + c.basis + ")",
              "skew-rated throughput with experts on " + ranks + " ranks: " + rate_text(c.rated_per_s, 0, c.unit) + " " +
-                 c.unit + " per rank's share (" + c.rated_routing +
+                 c.unit + " for each rank (" + c.rated_routing +
                  "; the least rate / gamma, as if the whole step waited for the fullest rank; basis projected)"};
   return t;
 }

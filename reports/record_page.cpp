@@ -6,6 +6,7 @@
 #include "reports/format.h"
 #include "reports/tables.h"
 #include "results/import/definitions.h"
+#include "results/metrics/skew.h"
 
 namespace assay {
 namespace {
@@ -99,12 +100,22 @@ void add_result(const Record& r, const Metrics& m, Page* page) {
   }
 }
 
+// "zipf:1.2, seed 1: 49 of 128 experts with a token (50.93 expected), 8 a token; an expert's weights 4.73 MB"
+std::string routing_line(const RoutingReport& r) {
+  const std::string expected = r.expected_active ? " (" + number_text(*r.expected_active, 4) + " expected)" : "";
+  return r.distribution + (r.expected_active ? ", seed " + std::to_string(r.seed) : "") + ": " +
+         number_text(active_experts(r), 4) + " of " + std::to_string(r.experts) + " experts with a token" + expected +
+         ", " + std::to_string(r.top_k) + " a token; an expert's weights " + number_text(r.expert_bytes / 1e6, 4) +
+         " MB a layer";
+}
+
 void add_work(const Record& r, Page* page) {
   page->heading("What ran");
   page->line("suite", r.suite + " (" + r.form + "), case " + r.case_hash);
   page->line("work of a step", number_text(r.step_flops / 1e9, 4) + " GFLOP, weights " +
                                    number_text(r.step_weight_bytes / 1e6, 4) + " MB, KV cache " +
                                    number_text(r.step_kv_bytes / 1e6, 4) + " MB");
+  if (r.routing) page->line("routing", routing_line(*r.routing));
   page->line("adapter", r.adapter + " " + r.adapter_version + " (" + r.adapter_vendor + "), ABI " + r.adapter_abi +
                             ", " + r.support);
   page->line("executed", r.executed.empty() ? r.dtype + ", as asked" : r.executed);

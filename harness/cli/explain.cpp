@@ -1,24 +1,23 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "harness/cli/common.h"
+#include "harness/cli/explain_clip.h"
+#include "harness/cli/explain_peaks.h"
 #include "harness/cli/find_case.h"
-#include "harness/cli/money.h"
 #include "harness/cli/terminal.h"
+#include "harness/run/layers.h"
 #include "reports/format.h"
-#include "results/metrics/metrics.h"
-#include "results/prices/datasheet.h"
-#include "suites/profile.h"
+#include "results/metrics/roofline.h"
+#include "results/metrics/video_clip.h"
 
 namespace assay {
 namespace {
 
 using nlohmann::json;
-
-constexpr int64_t kGemmSide = 2048, kReadBytes = int64_t{512} << 20;
-constexpr double kPeakSeconds = 1;
 
 struct Explained {
   Case work;
@@ -26,8 +25,11 @@ struct Explained {
   std::vector<OpGroup> groups;
   double flops = 0, bytes = 0;
   double whole_flops = 0, whole_bytes = 0;  // of all layers
+  GraphMemory memory;                       // of all layers
   std::optional<Peaks> peaks;
-  std::string run;  // how a record of the case stands to its own peaks and to a datasheet; "": none
+  std::string memory_text;
+  std::vector<ClipBound> clips;  // of a denoising pass, by the peaks
+  std::string run;               // how a record of the case stands to its own peaks and to a datasheet; "": none
 };
 
 std::string scaled(double value, const char* unit) {
@@ -35,83 +37,6 @@ std::string scaled(double value, const char* unit) {
   size_t p = 0;
   for (; value >= 1000 && p + 1 < kPrefixes.size(); ++p) value /= 1000;
   return number_text(value, value >= 100 ? 4 : 3) + " " + kPrefixes[p] + unit;
-}
-
-Result<Peaks> record_peaks(const std::string& file, const std::string& dtype) {
-  const Result<Record> record = read_record(file);
-  if (!record.ok()) return record.error();
-  const Ceiling& c = record->ceiling;
-  if (!c.flops_per_s || !c.read_bytes_per_s) {
-    return bad_input("--record: " + file + ": expected a record with measured ceilings, found none: " + c.reason);
-  }
-  Peaks peaks{*c.flops_per_s, *c.read_bytes_per_s,
-              record->basis + ", ceilings of record " + record->id.substr(0, 8) + " on " + record->device};
-  if (c.flops_dtype != dtype) peaks.source += " (its GEMM ran in " + c.flops_dtype + ", the case is " + dtype + ")";
-  return peaks;
-}
-
-// Rate of a ceiling case, run as any other.
-Result<double> measure_rate(WorkerProcess* worker, const ChosenDevice& device, const Case& work, std::string* basis) {
-  Job job;
-  job.adapter_library = device.adapter.library.string();
-  job.device = device.name;
-  job.case_json = work.to_json();
-  job.form = "quick";
-  job.policy.time_limit_s = kPeakSeconds;
-  job.policy.min_samples = 3;
-  const Record record = worker->run(job, [](const Progress&) { return true; });
-  const Metrics m = metrics(record);
-  if (record.status != "ok" || !m.rate) {
-    return bad_input("--device: the peak of " + device.name + " can't be measured: " + record.reason);
-  }
-  *basis = record.basis;
-  return m.rate->per_s;
-}
-
-Result<Peaks> device_peaks(const ChosenDevice& device, const std::string& dtype) {
-  Result<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::start(SupervisorOptions{});
-  if (!worker.ok()) return worker.error();
-  if (const Result<DeviceInfo> found = device_info(**worker, device, {}, 0); !found.ok()) return found.error();
-  Case gemm, read;
-  gemm.suite = read.suite = "ceilings";
-  gemm.kind = StepKind::kGemm;
-  gemm.m = gemm.n = gemm.k = kGemmSide;
-  gemm.dtype = dtype;
-  read.kind = StepKind::kRead;
-  read.buffer_bytes = kReadBytes;
-  std::string basis;
-  const Result<double> flops = measure_rate(worker->get(), device, gemm, &basis);
-  if (!flops.ok()) return flops.error();
-  const Result<double> bytes = measure_rate(worker->get(), device, read, &basis);
-  if (!bytes.ok()) return bytes.error();
-  return Peaks{*flops, *bytes,
-               basis + " on " + device.name + " now: a GEMM of 2048 in " + dtype + ", a read of 512 MiB"};
-}
-
-Result<Peaks> chip_peaks(const std::string& name, const std::string& dtype) {
-  const Result<PriceBook> book = read_price_book((prices_dir() / "shipped.json").string());
-  if (!book.ok()) return book.error();
-  const Result<PricedChip> chip = find_chip(*book, name);
-  if (!chip.ok()) return chip.error();
-  const Result<Roofline> sheet = datasheet_roofline(*chip, dtype);
-  if (!sheet.ok()) return sheet.error();
-  return Peaks{sheet->flops_per_s, sheet->bytes_per_s, "reported, " + sheet->source};
-}
-
-Result<std::optional<Peaks>> peaks_of(const Arguments& a, const std::string& dtype) {
-  const bool chip = a.has("chip"), record = a.has("record"), device = a.has("device");
-  if (!chip && !record && !device) return std::optional<Peaks>();
-  if (device && (chip || record)) return bad_input("--device: expected it without --chip and --record");
-  if (device) {
-    const Result<ChosenDevice> chosen = device_of(a);
-    if (!chosen.ok()) return chosen.error();
-    Result<Peaks> peaks = device_peaks(*chosen, dtype);
-    if (!peaks.ok()) return peaks.error();
-    return std::optional<Peaks>(*peaks);
-  }
-  Result<Peaks> peaks = chip ? chip_peaks(a.text("chip"), dtype) : record_peaks(a.text("record"), dtype);
-  if (!peaks.ok()) return peaks.error();
-  return std::optional<Peaks>(*peaks);
 }
 
 // MFU and MBU of a record against the datasheet and, apart, against what was attainable beside it.
@@ -152,7 +77,31 @@ Result<Explained> explained(const Case& work, int64_t layers, bool all) {
   const Result<Graph> whole = lower(work, {});
   if (!whole.ok()) return whole.error();
   add(*whole, &e.whole_flops, &e.whole_bytes);
+  e.memory = graph_memory(*whole);
   return e;
+}
+
+// What the whole model takes, and how much of it the device holds.
+Result<std::string> model_memory_text(const Case& work, const GraphMemory& m, const std::optional<NamedPeaks>& device) {
+  std::string text = "memory: " + bytes_text(m.total()) + ": weights " + bytes_text(m.weight_bytes) +
+                     (m.state_bytes > 0 ? ", cache " + bytes_text(m.state_bytes) : "") + ", the rest " +
+                     bytes_text(m.io_bytes + m.scratch_peak_bytes);
+  if (!device || device->memory_bytes == 0) return text;
+  DeviceInfo info;
+  info.memory_bytes = device->memory_bytes;
+  const std::string where = device->name + " (" + bytes_text(device->memory_bytes) + ")";
+  const Result<LayerPlan> plan = layers_by_memory(work, info);
+  if (!plan.ok() && plan.error().kind != ErrorKind::kOutOfMemory) return plan.error();
+  if (plan.ok() && plan->whole()) return text + "; fits " + where;
+  text += plan.ok()
+              ? "; " + where + " runs " + std::to_string(plan->run) + " of " + std::to_string(plan->total) + " layers"
+              : "; not even one layer fits " + where;
+  if (plan.ok() && plan->experts_run < plan->experts_total) {
+    text += " with " + std::to_string(plan->experts_run) + " of " + std::to_string(plan->experts_total) + " experts";
+  }
+  const double usable = static_cast<double>(*usable_bytes(info));
+  return text + "; the whole takes the memory of at least " +
+         std::to_string(static_cast<int64_t>(std::ceil(static_cast<double>(m.total()) / usable))) + " of them";
 }
 
 std::string share_text(const Explained& e) {
@@ -190,6 +139,7 @@ std::vector<std::string> cells(const Explained& e, const OpGroup& g) {
 std::vector<std::string> footer(const Explained& e) {
   std::vector<std::string> out{"step: " + scaled(e.flops, "FLOP") + ", " + scaled(e.bytes, "B") + ", " +
                                number_text(e.flops / e.bytes, 3) + " FLOP/B; " + share_text(e)};
+  out.push_back(e.memory_text);
   if (!e.peaks) {
     out.emplace_back(
         "no roofline: name a device (--device), a chip (--chip) or a record with measured ceilings (--record)");
@@ -201,6 +151,7 @@ std::vector<std::string> footer(const Explained& e) {
   out.push_back("peaks: " + scaled(e.peaks->flops_per_s, "FLOP/s") + " and " + scaled(e.peaks->bytes_per_s, "B/s") +
                 ", so compute-bound from " + number_text(e.peaks->flops_per_s / e.peaks->bytes_per_s, 3) + " FLOP/B; " +
                 e.peaks->source);
+  for (const ClipBound& b : e.clips) out.push_back(clip_bound_text(e.work, b));
   if (!e.run.empty()) out.push_back(e.run);
   return out;
 }
@@ -232,10 +183,20 @@ std::string as_json(const Explained& e) {
               {"bytes", e.bytes},
               {"flops_share_of_model", e.whole_flops > 0 ? e.flops / e.whole_flops : 1},
               {"bytes_share_of_model", e.bytes / e.whole_bytes},
+              {"memory_bytes", e.memory.total()},
+              {"weight_memory_bytes", e.memory.weight_bytes},
+              {"cache_memory_bytes", e.memory.state_bytes},
               {"ops", ops}};
   if (e.peaks) {
     out["peaks"] = {
         {"flops_per_s", e.peaks->flops_per_s}, {"bytes_per_s", e.peaks->bytes_per_s}, {"source", e.peaks->source}};
+  }
+  for (const ClipBound& b : e.clips) {
+    out["clips"].push_back({{"steps", b.schedule.steps},
+                            {"passes", b.schedule.passes},
+                            {"least_seconds", b.seconds()},
+                            {"least_chips_under_30_s", chips_for(b.seconds(), kClipLimitS, 1)},
+                            {"basis", "projected"}});
   }
   if (!e.run.empty()) out["run"] = e.run;
   return out.dump(2) + "\n";
@@ -283,9 +244,17 @@ Result<int> explain(const Arguments& a) {
   }
   Result<Explained> made = explained(*work, layers, a.has("all"));
   if (!made.ok()) return made.error();
-  Result<std::optional<Peaks>> peaks = peaks_of(a, work->dtype);
+  const Result<std::optional<NamedPeaks>> peaks = named_peaks(a, work->dtype);
   if (!peaks.ok()) return peaks.error();
-  made->peaks = *peaks;
+  Result<std::string> memory = model_memory_text(*work, made->memory, *peaks);
+  if (!memory.ok()) return memory.error();
+  made->memory_text = std::move(memory).value();
+  if (peaks->has_value()) made->peaks = (*peaks)->peaks;
+  if (made->peaks && work->kind == StepKind::kDit) {
+    Result<std::vector<ClipBound>> clips = clip_bounds(*work, *made->peaks);
+    if (!clips.ok()) return clips.error();
+    made->clips = std::move(clips).value();
+  }
   if (a.has("chip") && a.has("record")) {
     Result<std::string> run = run_text(a.text("record"), *work, *made->peaks);
     if (!run.ok()) return run.error();

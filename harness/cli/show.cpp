@@ -38,6 +38,7 @@ Result<int> print_samples(const std::vector<Record>& records) {
 // The records, and in the forms for people what curves they hold; or the one table that was asked for.
 std::string tables(const std::vector<Record>& records, const std::string& which, int64_t ranks, TableFormat format) {
   const TableOptions options = stdout_options();
+  if (which == "clips") return "";
   if (which == "context") return render_context_curves(records, format, options);
   if (which == "skew") return render_skew_curves(records, ranks, format, options);
   std::string text = render_table(records, format, options);
@@ -59,6 +60,9 @@ Result<int> show(const Arguments& arguments) {
   }
   if (arguments.has("samples")) return print_samples(records);
   const TableFormat format = table_format(arguments);
+  const bool people = format == TableFormat::kText || format == TableFormat::kMarkdown;
+  const bool clips_alone = arguments.text("table") == "clips";
+  if (clips_alone && !people) return bad_input("--table clips: expected it with --format text or md");
   const bool page = records.size() == 1 && format == TableFormat::kText && fs::is_regular_file(arguments.operands()[0]);
   const Result<int64_t> ranks =
       arguments.has("ranks") ? integer_value("--ranks", arguments.text("ranks"), 1, 1 << 16) : Result<int64_t>(kRanks);
@@ -66,9 +70,9 @@ Result<int> show(const Arguments& arguments) {
   const std::string text = page ? render_record_page(records[0], stdout_options())
                                 : tables(records, arguments.text("table"), *ranks, format);
   std::fputs(text.c_str(), stdout);
-  if (!page && (format == TableFormat::kText || format == TableFormat::kMarkdown)) {
+  if (!page && people && (!arguments.has("table") || clips_alone)) {
     const std::string clips = render_clips(compose_clips(records), format);
-    if (!clips.empty()) std::printf("\n%s", clips.c_str());
+    if (!clips.empty()) std::printf("%s%s", clips_alone ? "" : "\n", clips.c_str());
   }
   return kExitOk;
 }
@@ -87,16 +91,17 @@ CommandSpec show_command() {
       "Records that differ in the context alone also make a table of step time against context, those that differ in "
       "the routing of experts one of rate against skew, and passes of a video model one of what its clips take of the "
       "passes, the text encoder and the VAE tiles.";
-  spec.options = {{"table", "NAME", "this table alone", Complete::kWords, {"records", "context", "skew"}, false},
-                  {"ranks",
-                   "N",
-                   "devices that share the experts, for the imbalance of the skew table; default 8",
-                   Complete::kNothing,
-                   {},
-                   false},
-                  format_option(),
-                  json_option(),
-                  {"samples", "", "every step time of one record as JSON, in ns", Complete::kNothing, {}, false}};
+  spec.options = {
+      {"table", "NAME", "this table alone", Complete::kWords, {"records", "context", "skew", "clips"}, false},
+      {"ranks",
+       "N",
+       "devices that share the experts, for the imbalance of the skew table; default 8",
+       Complete::kNothing,
+       {},
+       false},
+      format_option(),
+      json_option(),
+      {"samples", "", "every step time of one record as JSON, in ns", Complete::kNothing, {}, false}};
   spec.examples = {{"assay show assay-out/quickstart", "the table of a run"},
                    {"assay show assay-out/quickstart --format csv", "the same for a spreadsheet"},
                    {"assay show FILE.record.json --samples", "the raw times, which the replay adapter plays again"}};

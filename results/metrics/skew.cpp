@@ -47,13 +47,9 @@ SkewPoint point_of(const MeasuredRecord& measured, bool projected, int64_t ranks
     if (m.rate->n > 1) p.interval = m.rate->interval;
   }
   const std::vector<std::vector<double>> loads = loads_of(*r.routing);
-  double active = 0;
-  for (const auto& layer : loads) {
-    active += static_cast<double>(std::count_if(layer.begin(), layer.end(), [](double rows) { return rows > 0; }));
-  }
-  p.active = loads.empty() ? 0 : active / static_cast<double>(loads.size());
+  p.active = active_experts(*r.routing);
   p.expected = r.routing->expected_active;
-  p.expert_bytes = active * r.routing->expert_bytes;
+  p.expert_bytes = p.active * static_cast<double>(loads.size()) * r.routing->expert_bytes;
   p.imbalance = rank_imbalance(loads, ranks, kPlacements, kPlacementSeed);
   return p;
 }
@@ -104,6 +100,15 @@ SkewCurve curve_of(const std::vector<MeasuredRecord>& records, int64_t ranks) {
 }
 
 }  // namespace
+
+double active_experts(const RoutingReport& r) {
+  const std::vector<std::vector<double>> loads = loads_of(r);
+  double active = 0;
+  for (const auto& layer : loads) {
+    active += static_cast<double>(std::count_if(layer.begin(), layer.end(), [](double rows) { return rows > 0; }));
+  }
+  return loads.empty() ? 0 : active / static_cast<double>(loads.size());
+}
 
 RankImbalance rank_imbalance(const std::vector<std::vector<double>>& loads, int64_t ranks, int placements,
                              uint64_t seed) {

@@ -21,6 +21,9 @@ struct RankImbalance {
 RankImbalance rank_imbalance(const std::vector<std::vector<double>>& loads, int64_t ranks, int placements,
                              uint64_t seed);
 
+// Experts with a row, mean of the layers that ran.
+double active_experts(const RoutingReport& r);
+
 struct SkewPoint {
   std::string case_id, routing;
   double per_s = 0;

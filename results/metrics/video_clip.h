@@ -11,6 +11,8 @@
 
 namespace assay {
 
+inline constexpr double kClipLimitS = 30;  // the time for a clip that the press asks about
+
 // `count` runs of a step that takes seconds_each.
 struct ClipPart {
   std::string name;  // "denoising", "text encoder", "VAE tiles"

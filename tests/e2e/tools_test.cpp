@@ -66,6 +66,8 @@ TEST_F(Tools, ExplainTakesPeaksFromADatasheet) {
   EXPECT_THAT(out.text, HasSubstr("\"bytes_per_s\": 4000000000000.0"));
   EXPECT_THAT(out.text, HasSubstr("\"flops_per_s\": 148000000000000.0"));
   EXPECT_THAT(out.text, HasSubstr("reported, datasheet of H20: dense bf16"));
+  const Outcome whole = assay("explain decode decode/qwen2.5-72b/bf16/b1/c512 --chip h20");  // 145.4 GB for 96
+  EXPECT_THAT(whole.text, HasSubstr("at least 2 of them"));
   const Outcome unknown = assay("explain decode decode/qwen3-32b/bf16/b1/c4096 --chip h2o");
   EXPECT_EQ(unknown.code, 2);
   EXPECT_THAT(unknown.text, HasSubstr("did you mean"));

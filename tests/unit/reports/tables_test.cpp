@@ -164,6 +164,24 @@ TEST(Tables, MarkdownEscapesBars) {
 
 TEST(Tables, NoRecordsIsSaid) { EXPECT_EQ(text_of({}), "no records\n"); }
 
+// Two layers of four experts: 2 and 3 of them have a token.
+TEST(Page, SaysHowTokensWereRouted) {
+  Record r = steady();
+  RoutingReport routing;
+  routing.distribution = "zipf:1.2";
+  routing.seed = 7;
+  routing.experts = 4;
+  routing.top_k = 2;
+  routing.expert_bytes = 4.5e6;
+  routing.expected_active = 2.75;
+  routing.expert_rows = {5, 0, 3, 0, 1, 2, 0, 5};
+  r.routing = routing;
+  EXPECT_THAT(
+      render_record_page(r, {}),
+      HasSubstr("zipf:1.2, seed 7: 2.5 of 4 experts with a token (2.75 expected), 2 a token; an expert's weights "
+                "4.5 MB a layer"));
+}
+
 TEST(Page, ShowsStepTimesDrawnAndWhyToBelieveIt) {
   Record r = steady();
   r.samples.host_ns[50] = 40'000'000;

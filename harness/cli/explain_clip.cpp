@@ -1,0 +1,66 @@
+#include "harness/cli/explain_clip.h"
+
+#include "reports/clips.h"
+#include "reports/format.h"
+#include "results/metrics/video_clip.h"
+#include "suites/video_case.h"
+
+namespace assay {
+namespace {
+
+const VideoClip kTile{33, 256, 256, 1};  // as in the full suite
+
+Result<double> least_s(const Case& c, const Peaks& peaks) {
+  const Result<Graph> graph = lower(c, {});
+  if (!graph.ok()) return graph.error();
+  double seconds = 0;
+  for (const OpGroup& g : op_groups(*graph, step_scalars(c, *graph), false)) {
+    seconds += static_cast<double>(g.count) * roofline(g, peaks).seconds;
+  }
+  return seconds;
+}
+
+std::string times_text(int64_t count, const char* what, double seconds) {
+  return std::to_string(count) + " " + what + " x " + time_text(seconds * 1e9);
+}
+
+}  // namespace
+
+Result<std::vector<ClipBound>> clip_bounds(const Case& dit, const Peaks& peaks) {
+  const Result<DtypePlan> plan = dtype_plan(dit.dtype);
+  if (!plan.ok()) return plan.error();
+  Case text = dit, tile = dit;
+  text.kind = StepKind::kTextEncoder;
+  text.batch = 1;
+  text.tokens = dit.video.text.tokens;
+  tile.kind = StepKind::kVaeTile;
+  tile.batch = 1;
+  if (plan->weight != plan->activation) tile.dtype = plan->activation == ASSAY_F32 ? "f32" : "bf16";
+  tile.frames = kTile.frames;
+  tile.height = kTile.height;
+  tile.width = kTile.width;
+  complete_video_case(&tile);
+  const Result<double> pass_s = least_s(dit, peaks), prompt_s = least_s(text, peaks), tile_s = least_s(tile, peaks);
+  if (!pass_s.ok()) return pass_s.error();
+  if (!prompt_s.ok()) return prompt_s.error();
+  if (!tile_s.ok()) return tile_s.error();
+  std::vector<ClipBound> out;
+  for (const VideoSchedule& s : dit.video.schedules) {
+    const int64_t tiles = vae_tiles({dit.frames, dit.height, dit.width, 1}, kTile);
+    out.push_back({s, denoising_runs(s, dit.batch), s.passes, tiles, *pass_s, *prompt_s, *tile_s, kTile});
+  }
+  return out;
+}
+
+std::string clip_bound_text(const Case& dit, const ClipBound& b) {
+  const std::string size =
+      std::to_string(dit.frames) + "f " + std::to_string(dit.height) + "x" + std::to_string(dit.width);
+  const std::string passes = dit.batch == 1 ? "passes" : "runs of " + std::to_string(dit.batch) + " passes";
+  return "clip of " + size + ", " + std::to_string(b.schedule.steps) + " steps x " + std::to_string(b.schedule.passes) +
+         " passes: at least " + times_text(b.passes_run, passes.c_str(), b.pass_s) + " + " +
+         times_text(b.prompts, "prompts", b.prompt_s) + " + " + times_text(b.tiles, "VAE tiles", b.tile_s) + " = " +
+         time_text(b.seconds() * 1e9) + "; under " + number_text(kClipLimitS, 3) + " s: at least " +
+         std::to_string(chips_for(b.seconds(), kClipLimitS, 1)) + " of this chip (projected)";
+}
+
+}  // namespace assay
