@@ -31,6 +31,7 @@ struct SharedPage {
   std::atomic<uint64_t> steps;        // finished in this phase
   std::atomic<uint64_t> heartbeat;    // any change means alive: raised per step, per tensor loaded, per op checked
   std::atomic<uint64_t> phase_share;  // 0..1000: how far the phase is, 0 = unknown
+  std::atomic<uint64_t> step_ns;      // what a step is expected to take, 0 = unknown
   std::atomic<uint32_t> stop;         // written by the parent: 1 = finish the step and return what there is
   std::atomic<uint32_t> in_adapter;   // not 0 while adapter code runs (so a hang is the adapter's)
   char last_call[64];                 // "program.wait": what it was doing

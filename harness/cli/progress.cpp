@@ -8,18 +8,34 @@
 
 namespace assay {
 
+namespace {
+constexpr double kLongStepS = 10;
+}
+
 ProgressLine::ProgressLine(const std::vector<double>& limits_s)
     : eta_(limits_s), count_(limits_s.size()), terminal_(is_terminal(STDERR_FILENO)) {}
 
 void ProgressLine::show(size_t index, const std::string& case_id, const Progress& progress) {
-  if (!terminal_) return;
+  if (!terminal_) {
+    if (progress.step_s < kLongStepS || index < told_) return;
+    told_ = index + 1;
+    std::fprintf(stderr, "%s: a step takes about %s, the case about %s\n", case_id.c_str(),
+                 duration_text(progress.step_s).c_str(),
+                 duration_text(eta_.expected_s(index, progress.step_s)).c_str());
+    return;
+  }
   std::string line = "[" + std::to_string(index + 1) + "/" + std::to_string(count_) + "] " + case_id + "  " +
                      phase_name(progress.phase);
   if (progress.phase == Phase::kTimed || progress.phase == Phase::kWarmup) {
     line += " " + std::to_string(progress.steps) + " steps";
   }
   if (progress.phase_share > 0) line += " " + std::to_string(static_cast<int>(progress.phase_share * 100)) + " %";
-  line += "  about " + duration_text(eta_.remaining_s(index, progress.elapsed_s)) + " to go";
+  if (progress.step_s >= kLongStepS) line += ", a step about " + duration_text(progress.step_s);
+  if (progress.stopping) {
+    line += "  ending after this step; Ctrl-C again: at once";
+  } else {
+    line += "  about " + duration_text(eta_.remaining_s(index, progress.elapsed_s, progress.step_s)) + " to go";
+  }
   const int width = terminal_width(STDERR_FILENO);
   if (width > 1) line = cut_to(line, static_cast<size_t>(width - 1));
   std::fprintf(stderr, "\r%s\033[K", line.c_str());

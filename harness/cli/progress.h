@@ -11,7 +11,8 @@ namespace assay {
 
 class ProgressLine {
  public:
-  // `limits_s`: the time limit of each case. Writes nothing unless stderr is a terminal.
+  // `limits_s`: the time limit of each case. Where stderr is no terminal it only says, once a case, that a step is
+  // long.
   explicit ProgressLine(const std::vector<double>& limits_s);
   ~ProgressLine() { clear(); }
   ProgressLine(const ProgressLine&) = delete;
@@ -25,6 +26,7 @@ class ProgressLine {
   Eta eta_;
   size_t count_;
   bool terminal_, shown_ = false;
+  size_t told_ = 0;  // cases up to here had their long step told
 };
 
 }  // namespace assay

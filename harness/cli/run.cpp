@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <thread>
@@ -16,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr double kMinStepS = 5;                 // a short --time-limit does not ask for shorter steps than this
 constexpr int64_t kMaxAxis = int64_t{1} << 40;  // the case's own limits are narrower and name the field
 
 // Everything a run is asked to do, checked.
@@ -40,9 +42,13 @@ Result<Selection> selection_of(const Arguments& a, const Catalogue& catalogue) {
   Selection s;
   s.filter = a.text("case");
   if (a.has("model")) {
-    Result<ModelShape> model = catalogue.model(a.text("model"));
+    const Result<std::variant<ModelShape, VideoShape>> model = catalogue.any_model(a.text("model"));
     if (!model.ok()) return model.error();
-    s.model = std::move(model).value();
+    if (std::holds_alternative<VideoShape>(*model)) {
+      s.video = std::get<VideoShape>(*model);
+    } else {
+      s.model = std::get<ModelShape>(*model);
+    }
   }
   if (a.has("dtype")) {
     const Result<DtypePlan> plan = dtype_plan(a.text("dtype"));
@@ -124,7 +130,11 @@ Result<Request> request_of(const Arguments& a) {
   if (!cases.ok()) return cases.error();
   request.cases = std::move(cases).value();
   if (request.campaign.time_limit_s > 0) {
-    for (PlannedCase& c : request.cases) c.policy.time_limit_s = request.campaign.time_limit_s;
+    const double limit_s = request.campaign.time_limit_s;
+    for (PlannedCase& c : request.cases) {
+      c.policy.time_limit_s = limit_s;
+      c.policy.max_step_s = std::min(c.policy.max_step_s, std::max(limit_s, kMinStepS));
+    }
   }
   Result<ChosenDevice> device = device_of(a);
   if (!device.ok()) return device.error();
@@ -303,7 +313,7 @@ CommandSpec run_command() {
       {"quick", "", "the short form of the suites (default)", nothing, {}, false},
       {"full", "", "the full form", nothing, {}, false},
       {"case", "FILTER", "cases whose id has this part, or matches this pattern (* ? [])", nothing, {}, false},
-      {"model", "NAME", "model of 'assay list models'", Complete::kModel, {}, false},
+      {"model", "NAME", "model of 'assay list models', or its file", Complete::kModel, {}, false},
       {"dtype",
        "NAME",
        "f32, tf32, bf16, f16, int8_w8a8, fp8_w8a8; weights only: int8, fp8, int4, int4_g32, fp4, fp4_g16",
@@ -321,8 +331,13 @@ CommandSpec run_command() {
        false},
       {"threads", "N", "threads of a CPU adapter; default all", nothing, {}, false},
       {"seed", "N", "of weights and inputs; default 1", nothing, {}, false},
-      {"time-limit", "SECONDS", "of the timed part of each case", nothing, {}, false},
-      {"hang-timeout", "SECONDS", "a silent adapter is ended after this; default 120", nothing, {}, false},
+      {"time-limit", "SECONDS", "of the timed part of each case; nor may a step be longer", nothing, {}, false},
+      {"hang-timeout",
+       "SECONDS",
+       "a silent adapter is ended after this, and 5 expected steps; default 120",
+       nothing,
+       {},
+       false},
       {"out", "DIR", "folder of the records; default assay-out/TIME-SUITE", Complete::kFolder, {}, false},
       {"resume", "", "go on with the run in --out", nothing, {}, false},
       {"no-check", "", "do not check the numbers; the record says so (for null and replay)", nothing, {}, false},

@@ -17,9 +17,15 @@ double Eta::expected_s(size_t index) const {
   return limits_s_.at(index) * share;
 }
 
-double Eta::remaining_s(size_t current, double elapsed_s) const {
+double Eta::expected_s(size_t index, double step_s) const {
+  constexpr double kLongStepS = 1, kStepsBeside = 6;
+  const double expected = expected_s(index);
+  return step_s < kLongStepS ? expected : std::max(expected, limits_s_.at(index) + kStepsBeside * step_s);
+}
+
+double Eta::remaining_s(size_t current, double elapsed_s, double step_s) const {
   if (current >= limits_s_.size()) return 0;
-  double remaining = std::max(0.0, expected_s(current) - elapsed_s);
+  double remaining = std::max(0.0, expected_s(current, step_s) - elapsed_s);
   for (size_t i = current + 1; i < limits_s_.size(); ++i) remaining += expected_s(i);
   return remaining;
 }

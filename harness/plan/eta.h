@@ -18,8 +18,12 @@ class Eta {
   // Seconds that case `index` is expected to take.
   [[nodiscard]] double expected_s(size_t index) const;
 
-  // Seconds until the last case ends, `elapsed_s` into case `current`.
-  [[nodiscard]] double remaining_s(size_t current, double elapsed_s) const;
+  // The same of a case whose step is expected to take step_s (0: not known): a long one is run some times beside the
+  // timed part, to check, to warm up and to project.
+  [[nodiscard]] double expected_s(size_t index, double step_s) const;
+
+  // Seconds until the last case ends, `elapsed_s` into case `current`, whose step takes step_s (0: not known).
+  [[nodiscard]] double remaining_s(size_t current, double elapsed_s, double step_s = 0) const;
 
  private:
   // Before any case has ended: the timed part, and half of it again for loading, checking and warming up.

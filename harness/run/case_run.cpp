@@ -53,6 +53,10 @@ class CaseRun {
   [[nodiscard]] assay_run_args args() const { return {sizeof(assay_run_args), 1, scalars_.data()}; }
   // Times of the adapter's own clock: what happens on this host meanwhile says nothing about them.
   [[nodiscard]] bool own_time() const { return context_.adapter.clock_table() != nullptr; }
+  // Times that are played back say nothing of how long to wait.
+  void expect_step(double seconds) {
+    if (!own_time()) pulse_.expect_step(seconds);
+  }
   [[nodiscard]] bool on_cpu() const { return record_.adapter == "cpu"; }
 
   const Job& job_;
@@ -136,8 +140,12 @@ Status CaseRun::peaks() {
   if (*layer_s > limit_s) {
     return unsupported((has_layers(case_) ? "one layer alone" : "the whole") + std::string(" would take about ") +
                        std::to_string(static_cast<int64_t>(*layer_s)) + " s a step, over " +
-                       std::to_string(static_cast<int64_t>(limit_s)) + " s");
+                       std::to_string(static_cast<int64_t>(limit_s)) +
+                       " s: six of the longest steps that the suite's max_step_s and --time-limit allow");
   }
+  Result<double> step_s = estimate_step_s(case_, plan_.run, rates_, plan_.experts_run);
+  if (!step_s.ok()) return step_s.error();
+  expect_step(std::min(*step_s, std::max(job_.policy.max_step_s, 2 * *layer_s)));
   return ok_status();
 }
 
@@ -159,7 +167,12 @@ Status CaseRun::trace() {
   if (record_.numerics.verdict == "fail") return Error{ErrorKind::kAdapter, "numerics: " + record_.numerics.reason};
   // Times that are played back do not grow with the work.
   if (own_time()) return ok_status();
-  return layers_by_time(case_, run->measured, rates_, job_.policy.max_step_s, &plan_);
+  Status narrowed = layers_by_time(case_, run->measured, rates_, job_.policy.max_step_s, &plan_);
+  if (!narrowed.ok()) return narrowed;
+  Result<double> step_s = estimate_step_s(case_, plan_.run, run->measured, rates_, plan_.experts_run);
+  if (!step_s.ok()) return step_s.error();
+  expect_step(*step_s);
+  return ok_status();
 }
 
 // Of the device, now; 0: unknown.
@@ -218,6 +231,7 @@ Status CaseRun::first_step() {
   const StepFailure failure = run_step(*program_, once, pulse_, &step);
   if (failure.status != ASSAY_OK) return program_->last_error(failure.call, failure.status);
   step_ns_ = step.host_ns;
+  expect_step(static_cast<double>(step_ns_) / 1e9);
   record_.stop.warmup_steps = 1;
   pulse_.beat();
   if (job_.check_numerics) {

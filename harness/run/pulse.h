@@ -25,6 +25,10 @@ class Pulse {
   }
   // 0..1: how far the phase is.
   void share(double share) { page_->phase_share.store(static_cast<uint64_t>(share * 1000), std::memory_order_relaxed); }
+  // What a step of the case is expected to take.
+  void expect_step(double seconds) {
+    page_->step_ns.store(static_cast<uint64_t>(seconds * 1e9), std::memory_order_relaxed);
+  }
   // Names the adapter call that follows; enter/leave bracket adapter code.
   void call(const char* name) {
     std::strncpy(page_->last_call, name, sizeof(page_->last_call) - 1);

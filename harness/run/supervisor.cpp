@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -25,6 +26,7 @@ constexpr size_t kMaxLineBytes = size_t{512} << 20;
 constexpr size_t kTailBytes = 2000;
 constexpr off_t kMaxOutputBytes = off_t{16} << 20;
 constexpr double kCloseGraceS = 2;
+constexpr double kHangSteps = 5, kStopSteps = 1.5;
 
 double since_s(uint64_t begin_ns) { return static_cast<double>(now_ns() - begin_ns) / 1e9; }
 
@@ -53,6 +55,7 @@ class WorkerProcessImpl : public WorkerProcess {
   void kill_and_reap();
   Error death(WorkerEnd end);
   void trim_output() const;
+  [[nodiscard]] Progress progress_since(uint64_t begin_ns, bool stopping) const;
 
   SupervisorOptions options_;
   pid_t pid_;
@@ -113,10 +116,22 @@ void WorkerProcessImpl::trim_output() const {
   if (fstat(output_, &info) == 0 && info.st_size > kMaxOutputBytes) (void)!ftruncate(output_, 0);
 }
 
+Progress WorkerProcessImpl::progress_since(uint64_t begin_ns, bool stopping) const {
+  Progress p;
+  p.phase = static_cast<Phase>(page_->phase.load(std::memory_order_relaxed));
+  p.steps = page_->steps.load(std::memory_order_relaxed);
+  p.phase_share = static_cast<double>(page_->phase_share.load(std::memory_order_relaxed)) / 1000;
+  p.elapsed_s = since_s(begin_ns);
+  p.step_s = static_cast<double>(page_->step_ns.load(std::memory_order_relaxed)) / 1e9;
+  p.stopping = stopping;
+  return p;
+}
+
 Result<JobResult> WorkerProcessImpl::exchange(const Job& job, const OnProgress& on_progress) {
   if (!alive()) return Error{ErrorKind::kInternal, "the worker process is gone"};
   page_->stop.store(0, std::memory_order_relaxed);
   page_->steps.store(0, std::memory_order_relaxed);
+  page_->step_ns.store(0, std::memory_order_relaxed);
   const Status sent = channel_.send(job_to_json(job));
   if (!sent.ok()) return death({});
   const uint64_t begin = now_ns();
@@ -146,13 +161,13 @@ Result<JobResult> WorkerProcessImpl::exchange(const Job& job, const OnProgress& 
     if (new_beat != beat) beat_at = now_ns();
     beat = new_beat;
     end.silent_s = since_s(beat_at);
-    end.killed_hung = end.silent_s > options_.hang_timeout_s;
-    end.killed_stop = stop_at && since_s(*stop_at) > options_.stop_grace_s;
+    const Progress progress = progress_since(begin, stop_at.has_value());
+    end.killed_hung = end.silent_s > std::max(options_.hang_timeout_s, kHangSteps * progress.step_s);
+    const bool keeps = progress.phase == Phase::kTimed && progress.steps > 0;
+    const double grace_s = std::max(options_.stop_grace_s, keeps ? kStopSteps * progress.step_s : 0);
+    end.killed_stop = stop_at && since_s(*stop_at) > grace_s;
     if (end.killed_hung || end.killed_stop) return death(end);
     trim_output();
-    const Progress progress{
-        static_cast<Phase>(page_->phase.load(std::memory_order_relaxed)), page_->steps.load(std::memory_order_relaxed),
-        static_cast<double>(page_->phase_share.load(std::memory_order_relaxed)) / 1000, since_s(begin)};
     if (on_progress && !on_progress(progress) && !stop_at) {
       page_->stop.store(1, std::memory_order_relaxed);
       stop_at = now_ns();

@@ -33,6 +33,13 @@ TEST(Eta, LearnsFromWhatHasEnded) {
   EXPECT_DOUBLE_EQ(eta.remaining_s(2, 0), 24);
 }
 
+// 10 s of timed part and six steps of 5 s beside it: 40 s; then 30 and 45 s. A short step changes nothing.
+TEST(Eta, ALongStepIsCounted) {
+  const Eta eta({10, 20, 30});
+  EXPECT_DOUBLE_EQ(eta.remaining_s(0, 0, 5), 40 + 30 + 45);
+  EXPECT_DOUBLE_EQ(eta.remaining_s(0, 0, 0.5), 90);
+}
+
 TEST(Duration, ReadsAsPeopleSayIt) {
   EXPECT_EQ(duration_text(0), "0 s");
   EXPECT_EQ(duration_text(-5), "0 s");
@@ -94,6 +101,31 @@ TEST(ProgressLine, SaysNothingToAPipe) {
                         line.clear();
                       }),
             "");
+}
+
+// 20 s and six steps of 95 s are 590 s.
+TEST(ProgressLine, SaysALongStepOnceEvenToAPipe) {
+  Progress slow = timed();
+  slow.step_s = 95;
+  EXPECT_EQ(stderr_of(false,
+                      [&] {
+                        ProgressLine line({10, 20});
+                        line.show(0, "decode/m", timed());
+                        line.show(1, "decode/n", slow);
+                        line.show(1, "decode/n", slow);
+                      }),
+            "decode/n: a step takes about 1 min 35 s, the case about 9 min 50 s\n");
+}
+
+TEST(ProgressLine, SaysWhatAnInterruptWaitsFor) {
+  Progress stopping = timed();
+  stopping.stopping = true;
+  EXPECT_THAT(stderr_of(true,
+                        [&] {
+                          ProgressLine line({10});
+                          line.show(0, "d", stopping);
+                        }),
+              HasSubstr("ending after this step"));
 }
 
 TEST(ProgressLine, NamesCasePhaseAndTimeToGoAndClearsItself) {

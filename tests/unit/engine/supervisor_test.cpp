@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
+
 #include "tests/support/scratch.h"
 
 namespace assay {
@@ -81,6 +84,21 @@ TEST_F(Supervisor, AProfileSurvivesTheAdaptersDeath) {
 }
 
 TEST_F(Supervisor, SilenceIsAHang) { EXPECT_THAT(run("read -r job <&3; sleep 10").reason, HasSubstr("hung for 0.")); }
+
+// A step that is expected to take a second is not hung after 0.8 s, though the limit is 0.4 s.
+TEST_F(Supervisor, ALongStepIsNoHang) {
+  const std::string expect_1_s = R"(printf '\0\312\232\073\0\0\0\0' | dd of=/dev/fd/4 bs=1 conv=notrunc seek=)" +
+                                 std::to_string(offsetof(SharedPage, step_ns)) + " 2>/dev/null";
+  const std::string answer = "echo '{\"error\":{\"kind\":\"io\",\"message\":\"late\"}}' >&3; read -r end <&3";
+  double told_s = 0;
+  auto process = worker("read -r job <&3; " + expect_1_s + "; sleep 0.8; " + answer);
+  const Record record = process->run(job(), [&](const Progress& p) {
+    told_s = std::max(told_s, p.step_s);
+    return true;
+  });
+  EXPECT_EQ(record.reason, "late");
+  EXPECT_EQ(told_s, 1);
+}
 
 TEST_F(Supervisor, AStopThatIsNotFollowedEndsTheWorker) {
   auto process = worker("read -r job <&3; sleep 10");
