@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 #include <map>
+#include <ostream>
 #include <random>
 #include <string>
 #include <utility>
@@ -275,6 +276,8 @@ struct Level {
   std::map<std::string, std::string> options;
   bool tells_bad_indices = true;  // else they are read as 0, and the run is fine
 };
+// Names of tests must not hold addresses, which differ from run to run.
+inline void PrintTo(const Level& level, std::ostream* out) { *out << level.name; }
 inline std::string level_name(const testing::TestParamInfo<Level>& info) { return info.param.name; }
 // Every way that the adapter linked into this test program has (cpu_levels.cpp, opencl_levels.cpp).
 std::vector<Level> levels();
