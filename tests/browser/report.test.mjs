@@ -129,7 +129,7 @@ report("a figure opens to its formula, inputs and record", "lang=en", async (pag
   assert.ok(text.includes("Σ tokens / Σ t"), "formula");
   assert.ok(text.includes(String(row.steps)), "n");
   await page.keyboard.press("Escape");
-  assert.equal(await page.locator("dialog").count(), 0);
+  await page.locator("dialog").waitFor({ state: "detached" }); // the page learns of the key's effect by an event
 });
 
 report("numbers of the tornado, the waterfall and the environment open to formula, inputs and record", "lang=en", async (page) => {
