@@ -48,8 +48,8 @@ TEST_P(EveryVendor, SaysThatItIsSimulated) {
   EXPECT_THAT(devices->front().product, testing::HasSubstr("stand-in of "));
 }
 
-// What each vendor's library tells; the others' figures are marked as not valid (vendors.md: no vendor but NVIDIA and
-// those of rocm_smi counts energy, Sunrise reads no power).
+// What each vendor's library tells; the others' figures are marked as not valid: by the vendors' published headers only
+// NVML and rocm_smi count energy, and Sunrise's gives no power.
 TEST_P(EveryVendor, Telemetry) {
   const uint32_t most =
       ASSAY_T_POWER | ASSAY_T_TEMP | ASSAY_T_CORE_MHZ | ASSAY_T_MEM_MHZ | ASSAY_T_MEM_USED | ASSAY_T_UTIL;
