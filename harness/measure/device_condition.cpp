@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 
 #include "adapters/abi/assay_adapter.h"
 
@@ -127,7 +128,8 @@ Status judge_state(const std::map<std::string, std::string>& before, const std::
     record->noise.causes.push_back("others on the device: " + others);
   }
   const std::string was = value(before, "ecc_uncorrected"), is = value(after, "ecc_uncorrected");
-  if (is.empty() || is == was) return ok_status();
+  if (was.empty() || is.empty()) return ok_status();  // not counted, or not to be told
+  if (std::strtoull(is.c_str(), nullptr, 10) <= std::strtoull(was.c_str(), nullptr, 10)) return ok_status();
   return Error{ErrorKind::kAdapter, "the device counted uncorrected ECC errors during the run: " + was + " before, " +
                                         is + " after; nothing computed meanwhile can be trusted"};
 }

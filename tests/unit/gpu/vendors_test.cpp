@@ -98,8 +98,11 @@ TEST(Kernels, AnImageForOtherChipsGivesWayToTheCompilerAtRunTime) {
     const Status supported = (*adapter)->supports(product_graph(64), 0);
     EXPECT_EQ(standin(vendor, "refuse_images", 0), 0) << vendor << " loaded no image";
     // Without an image of its own the adapter compiles first, and the stand-in refuses that one.
-    if (!supported.ok()) {
+    if (std::string((*adapter)->core()->build_json).find("run-time compiler") != std::string::npos) {
+      ASSERT_FALSE(supported.ok());
       EXPECT_THAT(supported.error().message, testing::HasSubstr("load the kernels"));
+    } else {
+      EXPECT_TRUE(supported.ok()) << supported.error().message;
     }
   }
 }

@@ -67,6 +67,8 @@ TEST(DeviceCondition, OthersMarkARunAndEccErrorsFailIt) {
   EXPECT_FALSE(r.noise.disturbed);
   EXPECT_TRUE(judge_state({{"other_processes", ""}}, {{"other_processes", "7 (x, 1 MiB)"}}, &r).ok());
   EXPECT_THAT(r.noise.causes, ElementsAre("others on the device: 7 (x, 1 MiB)"));
+  EXPECT_TRUE(judge_state({}, {{"ecc_uncorrected", "5"}}, &r).ok()) << "how many there were before is unknown";
+  EXPECT_TRUE(judge_state({{"ecc_uncorrected", "5"}}, {{"ecc_uncorrected", "0"}}, &r).ok()) << "the driver counts anew";
   const Status ecc = judge_state({{"ecc_uncorrected", "2"}}, {{"ecc_uncorrected", "3"}}, &r);
   ASSERT_FALSE(ecc.ok());
   EXPECT_THAT(ecc.error().message, HasSubstr("2 before, 3 after"));
