@@ -36,9 +36,9 @@ universe="ninja-build nlohmann-json3-dev libdnnl-dev libpapi-dev libxlsxwriter-d
 universe=${universe//$'\n'/ }
 
 # Ubuntu 24.04: LLVM 14 is there, Chromium is a snap behind a virtual package.
-run "$main $universe chromium-browser clang clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14" test
+run "$main $universe chromium-browser clang clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 libomp-14-dev" test
 exits 0
-installs libdnnl-dev libxlsxwriter-dev npm fonts-noto-cjk libvalijson-dev clang-14 libclang-rt-14-dev clang-tidy-14
+installs libdnnl-dev libxlsxwriter-dev npm fonts-noto-cjk libvalijson-dev clang-14 libclang-rt-14-dev clang-tidy-14 libomp-14-dev
 leaves chromium chromium-browser clang
 says "chromium (no PDF"
 
@@ -47,7 +47,7 @@ run "$main $universe chromium clang libclang-rt-dev" test
 exits 0
 installs libdnnl-dev chromium clang libclang-rt-dev
 leaves clang-14 clang-format-14
-says "clang-format-14 (no check of the format)" "clang-tidy-14 (no static checks)"
+says "clang-format-14 (no check of the format)" "clang-tidy-14,libomp-14-dev (no static checks)"
 
 # What can't be done without stops before anything is installed.
 run "$main" run
