@@ -62,16 +62,18 @@ void lower_rope(Plan& plan, const sdk::Op& op) {
 
 void lower_kv_append(Plan& plan, const sdk::Op& op) {
   const sdk::Slot& x = plan.slot(op.in[0]);
+  const sdk::Slot& k = plan.slot(op.out[0]);
   const int64_t heads = op.integer(ASSAY_KV_APPEND_KV_HEADS);
-  const int64_t tokens = x.rows / op.integer(ASSAY_KV_APPEND_BATCH);
-  const auto append = [&](uint32_t cache, int64_t at, int64_t dim) {
-    plan.launch("kv_append_" + suffix(plan.slot(cache).dtype), {count_of(x.rows), 1, 1},
-                {plan.at(op.in[0]), Plan::scalars(), plan.at(cache), op.scalar_slot, i32(x.cols), i32(at),
-                 i32(heads * dim), i32(tokens), i32(plan.slot(cache).dims[1])});
-  };
-  append(op.out[0], op.integer(ASSAY_KV_APPEND_K_COL), op.integer(ASSAY_KV_APPEND_DIM_K));
   const int64_t dim_v = op.integer(ASSAY_KV_APPEND_DIM_V);
-  if (dim_v > 0) append(op.out[1], op.integer(ASSAY_KV_APPEND_V_COL), dim_v);
+  const int64_t tokens = x.rows / op.integer(ASSAY_KV_APPEND_BATCH);
+  if (dim_v > 0 && plan.slot(op.out[1]).dtype != k.dtype) {
+    throw sdk::Failure(ASSAY_UNSUPPORTED, "kv_append: k and v of different dtypes");
+  }
+  plan.launch("kv_append_" + suffix(k.dtype), {count_of(x.rows), 1, 1},
+              {plan.at(op.in[0]), Plan::scalars(), plan.at(op.out[0]),
+               dim_v > 0 ? Argument(plan.at(op.out[1])) : Argument(Absent{}), op.scalar_slot, i32(x.cols),
+               i32(op.integer(ASSAY_KV_APPEND_K_COL)), i32(heads * op.integer(ASSAY_KV_APPEND_DIM_K)),
+               i32(op.integer(ASSAY_KV_APPEND_V_COL)), i32(heads * dim_v), i32(tokens), i32(k.dims[1])});
 }
 
 void lower_attention(Plan& plan, const sdk::Op& op) {
@@ -92,10 +94,11 @@ void lower_attention(Plan& plan, const sdk::Op& op) {
   // Rows that share a KV head read its keys together, but not where each row has keys of its own.
   const int64_t high = indexed ? 1 : 4;
   const int64_t tiles = ceil_div(heads / kv_heads * tokens, high);
-  constexpr int64_t kKeysOfPart = 256;
+  constexpr int64_t kKeysOfPart = 256, kMaxSplits = 256;  // kernels/attention.cl
   const int64_t groups = tiles * kv_heads * batch;
   const int64_t keys = indexed ? n_index : capacity;
-  const int64_t splits = std::clamp<int64_t>(int64_t{4} * plan.device().units / groups, 1, ceil_div(keys, kKeysOfPart));
+  const int64_t splits = std::clamp<int64_t>(int64_t{4} * plan.device().units / groups, 1,
+                                             std::min(kMaxSplits, ceil_div(keys, kKeysOfPart)));
   Argument parts = Absent{};
   if (splits > 1) parts = plan.work(static_cast<uint64_t>(q.rows * heads * splits * (dv + 2)) * sizeof(float));
   const size_t lanes = plan.device().form == Form::kCpu ? 1 : std::min<size_t>(plan.row_group(), 64);

@@ -95,6 +95,9 @@ void lower_moe_dispatch(Plan& plan, const sdk::Op& op);
 void lower_moe_combine(Plan& plan, const sdk::Op& op);
 void lower_patchify3d(Plan& plan, const sdk::Op& op);
 
+// A row's sum and the norm of it in one launch; false, and nothing added, where they are no such pair.
+bool lower_add_rms_norm(Plan& plan, const sdk::Op& add, const sdk::Op& norm);
+
 // The kernel's suffix for a stored dtype: "f32", "f16", "bf16", "i8".
 std::string suffix(uint32_t dtype);
 

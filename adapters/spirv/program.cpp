@@ -46,9 +46,14 @@ uint16_t narrow(uint32_t dtype, float value) {
 
 Plan plan_of(const Traits& device, const sdk::Model& model) {
   Plan plan(device, model);
-  for (const sdk::Op& op : model.ops) {
+  for (size_t i = 0; i < model.ops.size(); ++i) {
+    const sdk::Op& op = model.ops[i];
     try {
-      lower(plan, op);
+      if (i + 1 < model.ops.size() && lower_add_rms_norm(plan, op, model.ops[i + 1])) {
+        ++i;
+      } else {
+        lower(plan, op);
+      }
     } catch (const sdk::Failure& failure) {
       throw sdk::Failure(failure.status(), "op " + std::to_string(op.index) + ": " + failure.what());
     }

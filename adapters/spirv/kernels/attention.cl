@@ -2,6 +2,7 @@
 // work-group works on kRows query rows that share a KV head, over one of `splits` parts of the keys; more than one part
 // leaves sums, maxima and weights in `parts`, [M, heads, splits, dv + 2], for attention_join.
 #define kKeys 64
+#define kMaxSplits 256
 
 
 // Keys that token t sees: [x, y). Masks: 0 full, 1 causal, 2 window, 3 cross.
@@ -112,6 +113,8 @@ float soften8(local float* scores, float base, int lid, int lanes) {
         if (key >= 0 && key < capacity) {                                                                              \
           float s0 = 0, s1 = 0, s2 = 0, s3 = 0;                                                                        \
           const global T_##T* kp = k + (((long)b * capacity + key) * kv_heads + g) * k_wide + k_at;                    \
+          FETCH_ROW(kp + 8l * kv_heads * k_wide, (dk - rope) * sizeof(*kp))                                            \
+          FETCH_ROW(v + (((long)b * capacity + key) * kv_heads + g) * v_wide + v_at, dv * sizeof(*v))                  \
           DOTS(T, 0, kp, dk - rope, s0, s1, s2, s3)                                                                    \
           if (rope > 0) {                                                                                              \
             const global T_##T* rp = k_rope + ((long)b * capacity + key) * rope;                                       \
@@ -197,17 +200,24 @@ ATTENTION(bf16)
 
 // One row's parts as one. Group id 0: row and head.
 kernel void attention_join(const global float* restrict parts, global float* restrict y, int dv, int splits) {
+  local float share[kMaxSplits];
   parts += (long)get_group_id(0) * splits * (dv + 2);
   y += (long)get_group_id(0) * dv;
-  float most = -INFINITY;
-  for (int s = 0; s < splits; ++s) most = max(most, parts[s * (dv + 2) + dv]);
-  const float base = most == -INFINITY ? 0.0f : most;
-  float sum = 0;
-  for (int s = 0; s < splits; ++s) sum += parts[s * (dv + 2) + dv + 1] * exp(parts[s * (dv + 2) + dv] - base);
-  const float share = sum > 0 ? 1.0f / sum : 0.0f;
+  if (get_local_id(0) == 0) {
+    float most = -INFINITY;
+    for (int s = 0; s < splits; ++s) most = max(most, parts[s * (dv + 2) + dv]);
+    const float base = most == -INFINITY ? 0.0f : most;
+    float sum = 0;
+    for (int s = 0; s < splits; ++s) {
+      share[s] = exp(parts[s * (dv + 2) + dv] - base);
+      sum += parts[s * (dv + 2) + dv + 1] * share[s];
+    }
+    for (int s = 0; s < splits; ++s) share[s] = sum > 0 ? share[s] / sum : 0.0f;
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
   for (int d = (int)get_local_id(0); d < dv; d += (int)get_local_size(0)) {
     float total = 0;
-    for (int s = 0; s < splits; ++s) total += parts[s * (dv + 2) + d] * exp(parts[s * (dv + 2) + dv] - base);
-    y[d] = total * share;
+    for (int s = 0; s < splits; ++s) total += parts[s * (dv + 2) + d] * share[s];
+    y[d] = total;
   }
 }

@@ -63,44 +63,73 @@ void put(global float* y, float sum, int first, int last, int exact, float scale
 TILE(tile_global, global)
 TILE(tile_local, local)
 
-// One row of x by up to 4 rows of w as they are stored: what a decode step reads, it reads once. Short narrow rows end
-// before a prefetcher has found them: the four after the next ones are fetched by hand, where the compiler has a hint.
+// One row of x by up to 4 rows of w as they are stored: what a decode step reads, it reads once. Prefetchers lose their way
+// between rows, so memory is asked for by hand, where the compiler has a hint.
 #if defined(__clang__) && !defined(__SPIR__)
 #define FETCH(p) __builtin_prefetch(p)
 #else
 #define FETCH(p) (void)(p)
 #endif
-#define kShortRows 16384  // bytes of four
+#define FETCH_ROW(p, bytes) \
+  for (int at_ = 0; at_ < (int)(bytes); at_ += 64) FETCH((const global char*)(p) + at_);
+#define kFewBytes 4096  // four rows that a page holds are read at once, longer ones one after another
+#define kAheadBytes 2048
 #define ONE_ROW(T)                                                                                                    \
-  void one_row_##T(const global float* x, const global T_##T* w, long ldw, int cols, const global float* scale,       \
-                   int n_k, int block, global float* y, const global float* bias) {                                   \
+  void four_rows_##T(const global float* x, const global T_##T* w, long ldw, int cols, int from, int end, float* t) { \
     const global T_##T* w0 = w;                                                                                       \
     const global T_##T* w1 = w + (cols > 1 ? ldw : 0);                                                                \
     const global T_##T* w2 = w + (cols > 2 ? 2 * ldw : 0);                                                            \
     const global T_##T* w3 = w + (cols > 3 ? 3 * ldw : 0);                                                            \
+    float8 a0 = 0, a1 = 0, a2 = 0, a3 = 0;                                                                            \
+    int k = from;                                                                                                     \
+    for (; k + 8 <= end; k += 8) {                                                                                    \
+      FETCH(w0 + 8 * ldw + 4 * k); /* the four behind the next ones */                                                \
+      const float8 v = vload8(0, x + k);                                                                              \
+      a0 = fma(v, LOAD8_##T(w0, k), a0);                                                                              \
+      a1 = fma(v, LOAD8_##T(w1, k), a1);                                                                              \
+      a2 = fma(v, LOAD8_##T(w2, k), a2);                                                                              \
+      a3 = fma(v, LOAD8_##T(w3, k), a3);                                                                              \
+    }                                                                                                                 \
+    t[0] = sum8(a0), t[1] = sum8(a1), t[2] = sum8(a2), t[3] = sum8(a3);                                               \
+    for (; k < end; ++k) {                                                                                            \
+      t[0] += x[k] * LOAD1_##T(w0, k);                                                                                \
+      t[1] += x[k] * LOAD1_##T(w1, k);                                                                                \
+      t[2] += x[k] * LOAD1_##T(w2, k);                                                                                \
+      t[3] += x[k] * LOAD1_##T(w3, k);                                                                                \
+    }                                                                                                                 \
+  }                                                                                                                   \
+  float long_row_##T(const global float* x, const global T_##T* w, int from, int end) {                               \
+    float8 a0 = 0, a1 = 0, a2 = 0, a3 = 0;                                                                            \
+    int k = from;                                                                                                     \
+    for (; k + 32 <= end; k += 32) {                                                                                  \
+      FETCH_ROW(w + k + kAheadBytes / sizeof(*w), 32 * sizeof(*w))                                                    \
+      a0 = fma(vload8(0, x + k), LOAD8_##T(w, k), a0);                                                                \
+      a1 = fma(vload8(0, x + k + 8), LOAD8_##T(w, k + 8), a1);                                                        \
+      a2 = fma(vload8(0, x + k + 16), LOAD8_##T(w, k + 16), a2);                                                      \
+      a3 = fma(vload8(0, x + k + 24), LOAD8_##T(w, k + 24), a3);                                                      \
+    }                                                                                                                 \
+    float t = sum8((a0 + a1) + (a2 + a3));                                                                            \
+    for (; k < end; ++k) t += x[k] * LOAD1_##T(w, k);                                                                 \
+    return t;                                                                                                         \
+  }                                                                                                                   \
+  void one_row_##T(const global float* x, const global T_##T* w, long ldw, int cols, const global float* scale,       \
+                   int n_k, int block, global float* y, const global float* bias) {                                   \
     const int blocks = n_k / block;                                                                                   \
-    const long ahead = 4 * ldw * (long)sizeof(*w) <= kShortRows ? 8 * ldw : 0;                                        \
+    const int few = 4 * ldw * (long)sizeof(*w) <= kFewBytes;                                                          \
     float sums[4] = {0, 0, 0, 0};                                                                                     \
-    for (int s = 0; s < blocks; ++s) {                                                                                \
-      float8 a0 = 0, a1 = 0, a2 = 0, a3 = 0;                                                                          \
-      int k = s * block;                                                                                              \
-      const int end = k + block;                                                                                      \
-      for (; k + 8 <= end; k += 8) {                                                                                  \
-        if (sizeof(*w) < sizeof(float)) FETCH(w0 + ahead + 4 * k);                                                    \
-        const float8 v = vload8(0, x + k);                                                                            \
-        a0 = fma(v, LOAD8_##T(w0, k), a0);                                                                            \
-        a1 = fma(v, LOAD8_##T(w1, k), a1);                                                                            \
-        a2 = fma(v, LOAD8_##T(w2, k), a2);                                                                            \
-        a3 = fma(v, LOAD8_##T(w3, k), a3);                                                                            \
+    float t[4];                                                                                                       \
+    if (few) {                                                                                                        \
+      for (int s = 0; s < blocks; ++s) {                                                                              \
+        four_rows_##T(x, w, ldw, cols, s * block, (s + 1) * block, t);                                                \
+        for (int c = 0; c < cols; ++c) sums[c] += t[c] * (scale != 0 ? scale[(long)c * blocks + s] : 1);              \
       }                                                                                                               \
-      float t[4] = {sum8(a0), sum8(a1), sum8(a2), sum8(a3)};                                                          \
-      for (; k < end; ++k) {                                                                                          \
-        t[0] += x[k] * LOAD1_##T(w0, k);                                                                              \
-        t[1] += x[k] * LOAD1_##T(w1, k);                                                                              \
-        t[2] += x[k] * LOAD1_##T(w2, k);                                                                              \
-        t[3] += x[k] * LOAD1_##T(w3, k);                                                                              \
+    } else {                                                                                                          \
+      for (int c = 0; c < cols; ++c) {                                                                                \
+        for (int s = 0; s < blocks; ++s) {                                                                            \
+          sums[c] += long_row_##T(x, w + c * ldw, s * block, (s + 1) * block) *                                       \
+                     (scale != 0 ? scale[(long)c * blocks + s] : 1);                                                  \
+        }                                                                                                             \
       }                                                                                                               \
-      for (int c = 0; c < cols; ++c) sums[c] += t[c] * (scale != 0 ? scale[(long)c * blocks + s] : 1);                \
     }                                                                                                                 \
     for (int c = 0; c < cols; ++c) y[c] = sums[c] + (bias != 0 ? bias[c] : 0);                                        \
   }

@@ -164,14 +164,16 @@ kernel void rope(const global float* restrict x, const global ulong* restrict tu
   }
 }
 
-// A row's n columns from `at` on into the cache [batch, capacity, n] behind what it holds.
-#define KV_APPEND(T)                                                                                                 \
-  kernel void kv_append_##T(const global float* restrict x, const global long* restrict scalars,                     \
-                            global T_##T* restrict cache, uint slot, int ld, int at, int n, int tokens, int capacity) { \
-    const int row = (int)get_group_id(0);                                                                            \
-    const long to = ((long)(row / tokens) * capacity + position(scalars, slot) + row % tokens) * n;                  \
-    x += (long)row * ld + at;                                                                                        \
-    EACH(i, n) { STORE1_##T(cache, to + i, x[i]); }                                                                  \
+// A row's columns from `at` on into the caches [batch, capacity, n] behind what they hold; v may be absent.
+#define KV_APPEND(T)                                                                                                  \
+  kernel void kv_append_##T(const global float* restrict x, const global long* restrict scalars,                      \
+                            global T_##T* restrict k, global T_##T* restrict v, uint slot, int ld, int k_at, int n_k, \
+                            int v_at, int n_v, int tokens, int capacity) {                                            \
+    const int row = (int)get_group_id(0);                                                                             \
+    const long to = (long)(row / tokens) * capacity + position(scalars, slot) + row % tokens;                         \
+    x += (long)row * ld;                                                                                              \
+    EACH(i, n_k) { STORE1_##T(k, to * n_k + i, x[k_at + i]); }                                                        \
+    EACH(i, n_v) { STORE1_##T(v, to * n_v + i, x[v_at + i]); }                                                        \
   }
 KV_APPEND(f32)
 KV_APPEND(f16)
@@ -229,6 +231,16 @@ kernel void add(const global float* restrict a, const global float* restrict b, 
   const int n = (int)min((long)span, count - from);
   EACH8(i, n) vstore8(vload8(0, a + from + i) + vload8(0, b + from + i), 0, y + from + i);
   EACH_REST(i, n) y[from + i] = a[from + i] + b[from + i];
+}
+// One row's sum, and its norm, which may lie where a or b lay.
+kernel void add_rms_norm(const global float* a, const global float* b, const global float* gamma, global float* sum,
+                         global float* y, int n, float eps) {
+  local float tmp[kMaxGroup];
+  EACH8(i, n) vstore8(vload8(0, a + i) + vload8(0, b + i), 0, sum + i);
+  EACH_REST(i, n) sum[i] = a[i] + b[i];
+  const float factor = 1.0f / sqrt(group_sum(part_of_squares(sum, 0, n), tmp) / (float)n + eps);
+  EACH8(i, n) vstore8(vload8(0, sum + i) * factor * vload8(0, gamma + i), 0, y + i);
+  EACH_REST(i, n) y[i] = sum[i] * factor * gamma[i];
 }
 kernel void add_gated(const global float* restrict a, const global float* restrict b, const global float* restrict mod,
                       global float* restrict y, int h, int rows_per_sequence, int ld_mod, int gate_col) {

@@ -93,6 +93,8 @@ TEST_P(Matmul, FloatWeightsOfEveryDtypeAndRowCount) {
 TEST_P(Matmul, ManyTasksAtOneRow) {
   EXPECT_LT(float_error(ASSAY_F32, 1, 1031, 515, true), 1e-5);
   EXPECT_LT(float_error(ASSAY_BF16, 3, 1031, 515, false), 1e-5);
+  EXPECT_LT(float_error(ASSAY_BF16, 1, 13, 1043, false), 1e-5);
+  EXPECT_LT(weight_only_error(1, 13, 1200, 40), 1e-5);
 }
 
 TEST_P(Matmul, WideProduct) { EXPECT_LT(float_error(ASSAY_F32, 70, 1111, 96, true), 1e-5); }

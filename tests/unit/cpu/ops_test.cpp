@@ -84,6 +84,36 @@ TEST_P(Ops, RmsNormOfGroupsInASlice) {
   EXPECT_LT(relative_error(p.read(y), v), 1e-6);
 }
 
+// A pair that an adapter may run as one, with a sum that is needed again.
+TEST_P(Ops, SumThenItsRmsNorm) {
+  for (const int64_t rows : {1, 3}) {
+    constexpr int64_t kCols = 43;
+    Program p;
+    const uint32_t a = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {rows, kCols});
+    const uint32_t b = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {rows, kCols});
+    const uint32_t gamma = p.tensor(ASSAY_F32, ASSAY_ROLE_WEIGHT, {kCols});
+    const uint32_t sum = p.tensor(ASSAY_F32, ASSAY_ROLE_SCRATCH, {rows, kCols});
+    const uint32_t normed = p.tensor(ASSAY_F32, ASSAY_ROLE_SCRATCH, {rows, kCols});
+    const uint32_t y = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {rows, kCols});
+    p.op(ASSAY_OP_ADD, {a, b}, {sum});
+    p.op(ASSAY_OP_RMS_NORM, {sum, gamma}, {normed}, {1e-5, kCols, 0, 0});
+    p.op(ASSAY_OP_ADD, {normed, sum}, {y});
+    p.prepare(adapter_);
+    Doubles e = p.write_normal(a, 1);
+    const Doubles bv = p.write_normal(b, 2), g = p.write_normal(gamma, 3);
+    ASSERT_EQ(p.step(), ASSAY_OK) << Adapter::error();
+    for (size_t start = 0; start < e.size(); start += kCols) {
+      double squares = 0;
+      for (size_t i = start; i < start + kCols; ++i) {
+        e[i] += bv[i];
+        squares += e[i] * e[i];
+      }
+      for (size_t i = 0; i < kCols; ++i) e[start + i] *= 1 + g[i] / std::sqrt(squares / kCols + 1e-5);
+    }
+    EXPECT_LT(relative_error(p.read(y), e), 1e-6) << rows;
+  }
+}
+
 TEST_P(Ops, RmsNormOfWholeWideRows) {
   Program p;
   const uint32_t x = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {2, 8193});
