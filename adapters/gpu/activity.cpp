@@ -1,6 +1,7 @@
 #include "adapters/gpu/activity.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -44,6 +45,7 @@ struct Filled {
 };
 std::mutex lock;
 std::vector<Filled> filled;
+std::atomic<uint64_t> unkept{0};  // buffers that there was no memory for
 
 void give_buffer(uint8_t** buffer, size_t* size, size_t* most) {
   *buffer = static_cast<uint8_t*>(std::aligned_alloc(kBufferAlign, kBufferBytes));
@@ -55,7 +57,8 @@ void take_buffer(void* context, uint32_t stream, uint8_t* buffer, size_t /*size*
   try {
     const std::lock_guard<std::mutex> held(lock);
     filled.push_back({{buffer, buffer + valid}, context, stream});
-  } catch (const std::exception&) {  // out of memory: the records are lost, which the count of them shows
+  } catch (const std::exception&) {  // out of memory: how many records it held, nobody knows
+    ++unkept;
   }
   std::free(buffer);
 }
@@ -77,6 +80,7 @@ class Cupti final : public Activity {
     {
       const std::lock_guard<std::mutex> held(lock);
       filled.clear();
+      unkept = 0;
     }
     int code = ActivityRegisterCallbacks(give_buffer, take_buffer);
     for (size_t i = 0; code == 0 && i < std::size(kKinds); ++i) code = ActivityEnable(kKinds[i]);
@@ -107,6 +111,7 @@ class Cupti final : public Activity {
       if (ActivityGetNumDroppedRecords(buffer.context, buffer.stream, &lost) == 0) *dropped += lost;
     }
     filled.clear();
+    *dropped += unkept;
     for (size_t i = 0; i < out.size(); ++i) {
       const auto found = calls.find(correlations[i]);
       if (out[i].launch != 0) {

@@ -28,7 +28,7 @@ class Activity {
   // What is launched between the two on this thread carries `call`, above 0.
   virtual void begin_call(uint64_t call) = 0;
   virtual void end_call() = 0;
-  // By begin. The device must be idle.
+  // By begin. The device must be idle. `dropped` grows by what was lost: records, or buffers of them.
   virtual std::vector<ActivityRecord> stop(uint64_t* dropped) = 0;
 };
 

@@ -110,7 +110,7 @@ class GpuAdapter final : public sdk::Adapter {
       host_.log(ASSAY_LOG_WARNING,
                 std::to_string(left_out) + " launches of the graph ran other kernels than its calls");
     }
-    return dropped;
+    return dropped + left_out;
   }
   void drain_trace(const std::function<void(const assay_activity&)>& emit) override {
     for (const OpSpan& span : trace_) {

@@ -5,7 +5,7 @@
 #include <map>
 #include <vector>
 
-#include ASSAY_GPU_VENDOR_HEADER
+#include "adapters/gpu/blaslt.h"
 #include "adapters/gpu/fill.h"
 #include "adapters/gpu/tuning.h"
 
@@ -13,70 +13,12 @@ namespace assay::gpu {
 
 namespace {
 
-// Results of the library's search, as it lays them out; the algorithm is opaque.
-struct Algorithm {
-  uint64_t data[GPUBLASLT_ALGORITHM_WORDS];
-};
-struct Found {
-  Algorithm algorithm;
-  size_t workspace;
-  int state;
-  float waves;
-  int reserved[4];
-};
-
-#define ASSAY_GPU_LT(X)                                                                                              \
-  X(LtCreate, int, (void**))                                                                                         \
-  X(LtDestroy, int, (void*))                                                                                         \
-  X(LtMatmulDescCreate, int, (void**, int compute, int scale_type))                                                  \
-  X(LtMatmulDescSetAttribute, int, (void*, int, const void*, size_t))                                                \
-  X(LtMatmulDescDestroy, int, (void*))                                                                               \
-  X(LtMatrixLayoutCreate, int, (void**, int type, uint64_t rows, uint64_t cols, int64_t ld))                         \
-  X(LtMatrixLayoutSetAttribute, int, (void*, int, const void*, size_t))                                              \
-  X(LtMatrixLayoutDestroy, int, (void*))                                                                             \
-  X(LtMatmulPreferenceCreate, int, (void**))                                                                         \
-  X(LtMatmulPreferenceSetAttribute, int, (void*, int, const void*, size_t))                                          \
-  X(LtMatmulPreferenceDestroy, int, (void*))                                                                         \
-  X(LtMatmulAlgoGetHeuristic, int, (void*, void*, void*, void*, void*, void*, void*, int asked, Found*, int* found)) \
-  X(LtMatmul, int,                                                                                                   \
-    (void*, void*, const void* alpha, const void* a, void*, const void* b, void*, const void* beta, const void* c,   \
-     void*, void* d, void*, const Algorithm*, void* workspace, size_t, void* stream))
-#define ASSAY_GPU_LT_OPTIONAL(X)                                                                         \
-  X(LtMatmulAlgoCheck, int, (void*, void*, void*, void*, void*, void*, const Algorithm*, Found* result)) \
-  X(LtGetVersion, size_t, ())
-
-// Numbers that all of these libraries share with CUDA.
-constexpr int kReal32F = 0, kReal16F = 2, kReal8I = 3, kReal32I = 10, kReal16BF = 14, kRealE4M3 = 28, kRealE5M2 = 29;
-constexpr int kCompute32F = 68, kCompute32I = 72, kComputeTf32 = 77;
-constexpr int kEpilogueBias = 4;
-constexpr int kScalePerRow = 3;
 constexpr uint64_t kWorkspace = uint64_t{32} << 20;
 
 // Timing of algorithms. A piece long enough for the events' clock, a few pieces each in turn, the middle one counts.
 constexpr double kPieceNs = 100e3;
 constexpr int kRounds = 3, kMostRepeats = 20;
 constexpr uint64_t kSearchNs = 2'000'000'000;  // of one shape; no further round begins after it
-
-int real_type(uint32_t dtype) {
-  switch (dtype) {
-    case ASSAY_F32:
-      return kReal32F;
-    case ASSAY_F16:
-      return kReal16F;
-    case ASSAY_BF16:
-      return kReal16BF;
-    case ASSAY_F8E4M3:
-      return kRealE4M3;
-    case ASSAY_F8E5M2:
-      return kRealE5M2;
-    case ASSAY_I8:
-      return kReal8I;
-    case ASSAY_I32:
-      return kReal32I;
-    default:
-      return -1;
-  }
-}
 
 std::string version_text(size_t version) {
   return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
@@ -194,7 +136,7 @@ class LtProducts final : public Products {
     Bound bound;
     const bool integer = s.y_dtype == ASSAY_I32;
     void* made = nullptr;
-    const int compute = integer ? kCompute32I : s.tf32 ? kComputeTf32 : kCompute32F;
+    const int compute = integer ? GPUBLAS_COMPUTE_32I : s.tf32 ? GPUBLAS_COMPUTE_TF32 : GPUBLAS_COMPUTE_32F;
     check(LtMatmulDescCreate(&made, compute, integer ? kReal32I : kReal32F), "descriptor");
     bound.product = Handle(made, LtMatmulDescDestroy);
     const int transposed = GPUBLAS_OP_T, straight = GPUBLAS_OP_N;
@@ -246,6 +188,15 @@ class LtProducts final : public Products {
   const std::vector<Found>& candidates(const ProductShape& s) {
     const auto known = candidates_.find(key_of(s));
     if (known != candidates_.end()) return known->second;
+    std::vector<Found> found;
+    try {
+      found = ask(s);
+    } catch (const Failure& failure) {
+      setup_.host.log(ASSAY_LOG_WARNING, std::string(failure.what()) + " for a product that own kernels take now");
+    }
+    return candidates_.emplace(key_of(s), std::move(found)).first->second;
+  }
+  std::vector<Found> ask(const ProductShape& s) const {
     alignas(256) float anything = 0;  // an address that is not null, where the library looks no further
     const ProductOperands none{nullptr, nullptr, nullptr, &anything, &anything, &anything, nullptr};
     const Bound bound = describe(s, none);
@@ -270,7 +221,7 @@ class LtProducts final : public Products {
     found.erase(std::remove_if(found.begin(), found.end(),
                                [](const Found& f) { return f.state != 0 || f.workspace > kWorkspace; }),
                 found.end());
-    return candidates_.emplace(key_of(s), std::move(found)).first->second;
+    return found;
   }
 
   const Choice& chosen(const ProductShape& s, Bound& bound, const ProductOperands& o) {
@@ -280,12 +231,12 @@ class LtProducts final : public Products {
     const std::vector<Found>& found = candidates(s);
     if (found.empty()) throw Failure(ASSAY_INTERNAL, name_ + " has no algorithm for a product that it takes");
     Choice choice{found.front().algorithm, found.front().workspace, ChosenBy::kFirst};
-    if (setup_.candidates > 1) {
-      if (kept(key, bound, &choice)) {
-        choice.by = ChosenBy::kKept;
-      } else if (found.size() > 1) {
-        search(s, key, found, bound, o, &choice);
-      }
+    if (setup_.candidates > 1 && kept(key, bound, &choice)) {
+      choice.by = ChosenBy::kKept;
+    } else if (setup_.candidates > 1 && found.size() > 1) {
+      search(s, key, found, bound, o, &choice);
+    } else {
+      take_first(s, found, bound, o, &choice);
     }
     return choices_.emplace(key, choice).first->second;
   }
@@ -293,7 +244,7 @@ class LtProducts final : public Products {
   // From the file, where the library still takes it for this product.
   bool kept(const std::string& key, const Bound& bound, Choice* choice) {
     const Tuned* tuned = file_->find(key);
-    if (tuned == nullptr) return false;
+    if (tuned == nullptr || tuned->candidates < setup_.candidates) return false;  // more are asked for now
     std::copy(tuned->algorithm.begin(), tuned->algorithm.end(), std::begin(choice->algorithm.data));
     Found result{};
     if (tuned->workspace <= kWorkspace &&
@@ -308,13 +259,36 @@ class LtProducts final : public Products {
     return false;
   }
 
+  void open_stream() {
+    if (stream_.get() != nullptr) return;
+    stream_ = make_stream(runtime_);
+    from_ = make_event(runtime_);
+    to_ = make_event(runtime_);
+  }
+
+  // Untimed, but run once: what is refused now would fail the step.
+  void take_first(const ProductShape& s, const std::vector<Found>& found, Bound& bound, const ProductOperands& o,
+                  Choice* choice) {
+    open_stream();
+    for (const Found& f : found) {
+      bound.algorithm = f.algorithm;
+      bound.workspace = f.workspace;
+      *choice = {f.algorithm, f.workspace, ChosenBy::kFirst};
+      if (piece(bound, o, s.y_dtype == ASSAY_I32, 1) >= 0) return;
+    }
+    refused(key_of(s));
+  }
+
+  [[noreturn]] void refused(const std::string& key) {
+    candidates_[key].clear();
+    setup_.host.log(ASSAY_LOG_WARNING, name_ + " refused every algorithm of a product (" + key +
+                                           ") when it was to run: own kernels take it now");
+    throw ProductRefused{};
+  }
+
   void search(const ProductShape& s, const std::string& key, const std::vector<Found>& found, Bound& bound,
               const ProductOperands& o, Choice* choice) {
-    if (stream_.get() == nullptr) {
-      stream_ = make_stream(runtime_);
-      from_ = make_event(runtime_);
-      to_ = make_event(runtime_);
-    }
+    open_stream();
     fill_randomly(runtime_, stream_.get(), o.x, s.x_dtype, (s.batch - 1) * s.x_stride + (s.m - 1) * s.ldx + s.k);
     fill_randomly(runtime_, stream_.get(), o.w, s.w_dtype, (s.batch - 1) * s.w_stride + s.n * s.k);
     if (s.row_scales) {
@@ -345,10 +319,13 @@ class LtProducts final : public Products {
       std::sort(all.begin(), all.end());
       const double middle = std::max(1.0, all[all.size() / 2]);
       if (best.ns > 0 && middle >= best.ns) continue;
-      best = {{std::begin(found[i].algorithm.data), std::end(found[i].algorithm.data)}, found[i].workspace, middle};
+      best = {{std::begin(found[i].algorithm.data), std::end(found[i].algorithm.data)},
+              found[i].workspace,
+              middle,
+              setup_.candidates};
       *choice = {found[i].algorithm, found[i].workspace, ChosenBy::kTimed};
     }
-    if (best.ns <= 0) throw Failure(ASSAY_INTERNAL, name_ + ": every algorithm of a product was refused: " + key);
+    if (best.ns <= 0) refused(key);
     const std::string why = file_->keep(key, best);
     if (!why.empty()) setup_.host.log(ASSAY_LOG_WARNING, why);
   }

@@ -35,6 +35,10 @@ struct ProductChoices {
   uint32_t timed = 0, kept = 0, first = 0;  // fastest by timing now, by an earlier timing; the library's first guess
 };
 
+// The library refuses to run what it took before; from now on it takes it no more, so that the program can be laid out
+// anew without it.
+struct ProductRefused {};
+
 struct ProductSetup {
   std::string device;       // its name, for the file of timings
   std::string file;         // of timings; "": none is kept
@@ -49,7 +53,8 @@ class Products {
   virtual ~Products() = default;
   // Whether the library computes this: types that it multiplies, alignment, an algorithm for it.
   [[nodiscard]] virtual bool takes(const ProductShape& shape) = 0;
-  // A call bound to its tensors, of a shape that it takes. Where it times algorithms it overwrites them all.
+  // A call bound to its tensors, of a shape that it takes. The first of a shape runs it, with timing also its operands
+  // are overwritten. Throws ProductRefused.
   [[nodiscard]] virtual std::function<void(void* stream)> bind(const ProductShape& shape,
                                                                const ProductOperands& operands,
                                                                ProductChoices* choices) = 0;

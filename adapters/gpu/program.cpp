@@ -18,20 +18,33 @@ uint64_t rounded(uint64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign
 Program::Program(Machine& machine, Model model)
     : machine_(machine), runtime_(*machine.runtime), model_(std::move(model)) {
   runtime_.check(runtime_.SetDevice(static_cast<int>(machine.index)), "set device");
-  plan_.runtime = machine.runtime;
-  plan_.device = &machine.device;
-  plan_.products = machine.products.get();
-  plan_.sdpa = machine.sdpa.get();
-  plan_.sdpa_choices = &machine.sdpa_choices;
-  plan_.slots = model_.slots;
-  plan_.tf32 = model_.tf32;
   stream_ = make_stream(runtime_);
   begin_ = make_event(runtime_);
   end_ = make_event(runtime_);
+  while (!laid_out()) {
+    for (Memory* memory : {&own_, &scratch_, &lengths_, &small_}) *memory = Memory();
+  }
+  if (plan_.choices.timed + plan_.choices.first > 0 || plan_.tried) clear();  // trials wrote over it
+}
+
+// False where a library refuses a product that it took: the next plan does without.
+bool Program::laid_out() {
+  plan_ = Plan{};
+  plan_.runtime = machine_.runtime;
+  plan_.device = &machine_.device;
+  plan_.products = machine_.products.get();
+  plan_.sdpa = machine_.sdpa.get();
+  plan_.sdpa_choices = &machine_.sdpa_choices;
+  plan_.slots = model_.slots;
+  plan_.tf32 = model_.tf32;
   allocate();
   plan_.dry = false;
-  for (const Op& op : model_.ops) lower_op(plan_, op);
-  if (plan_.choices.timed > 0 || plan_.tried) clear();  // timing wrote over it
+  try {
+    for (const Op& op : model_.ops) lower_op(plan_, op);
+  } catch (const ProductRefused&) {
+    return false;
+  }
+  return true;
 }
 
 Program::~Program() {

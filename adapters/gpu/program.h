@@ -43,6 +43,7 @@ class Program final : public sdk::Program {
   void flush_caches() override;
 
  private:
+  bool laid_out();
   void allocate();
   void clear();
   void upload(const int64_t* scalars);

@@ -1,5 +1,7 @@
 #include "adapters/gpu/tuning.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,8 +18,9 @@ namespace assay::gpu {
 
 namespace {
 
-constexpr const char* kTitle = "# assay: fastest algorithms by timing; identity, shape, algorithm, workspace, ns";
-constexpr size_t kFields = 5, kMostLines = 20000, kMostText = 4096, kMostWords = 64;
+constexpr const char* kTitle =
+    "# assay: fastest algorithms by timing; identity, shape, algorithm, workspace, ns, how many asked for, check";
+constexpr size_t kFields = 7, kMostLines = 20000, kMostText = 4096, kMostWords = 64;
 constexpr uint64_t kMostWorkspace = uint64_t{1} << 40;
 
 // A line is one record: what separates fields and lines may not stand in them.
@@ -45,6 +48,15 @@ std::vector<std::string> split(const std::string& line) {
   return out;
 }
 
+// FNV-1a of a line up to its check, so that half a line, or one changed by hand, is none.
+std::string check_of(const std::string& text) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  char out[20];
+  std::snprintf(out, sizeof(out), "%016llx", static_cast<unsigned long long>(hash));
+  return out;
+}
+
 std::optional<Tuned> tuned_of(const std::vector<std::string>& fields) {
   Tuned out;
   const std::string& words = fields[2];
@@ -55,6 +67,7 @@ std::optional<Tuned> tuned_of(const std::vector<std::string>& fields) {
   }
   if (!parsed(fields[3], &out.workspace) || out.workspace > kMostWorkspace) return std::nullopt;
   if (!parsed(fields[4], &out.ns) || !(out.ns > 0) || !std::isfinite(out.ns)) return std::nullopt;
+  if (!parsed(fields[5], &out.candidates)) return std::nullopt;
   return out;
 }
 
@@ -65,9 +78,28 @@ std::string line_of(const std::string& key, const Tuned& tuned) {
     std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(word));
     out += text;
   }
-  std::snprintf(text, sizeof(text), "\t%llu\t%.0f", static_cast<unsigned long long>(tuned.workspace), tuned.ns);
-  return out + text + "\n";
+  std::snprintf(text, sizeof(text), "\t%llu\t%.0f\t%u\t", static_cast<unsigned long long>(tuned.workspace), tuned.ns,
+                tuned.candidates);
+  out += text;
+  return out + check_of(out) + "\n";
 }
+
+// Held by one writer at a time: the folder itself is locked, which leaves no file behind. Where a file system has no
+// locks nothing is held; the rename still keeps the file whole.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::string& folder) : fd_(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    if (fd_ >= 0) flock(fd_, LOCK_EX);
+  }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+  ~FolderLock() {
+    if (fd_ >= 0) close(fd_);
+  }
+
+ private:
+  int fd_;
+};
 
 }  // namespace
 
@@ -90,7 +122,8 @@ TuningFile::Contents TuningFile::read() const {
     if (line.empty() || line.front() == '#') continue;
     const std::vector<std::string> fields = split(line);
     std::optional<Tuned> tuned;
-    if (line.size() <= kMostText && fields.size() == kFields && !fields[0].empty() && !fields[1].empty()) {
+    if (line.size() <= kMostText && fields.size() == kFields && !fields[0].empty() && !fields[1].empty() &&
+        check_of(line.substr(0, line.rfind('\t') + 1)) == fields.back()) {
       tuned = tuned_of(fields);
     }
     if (tuned && fields[0] == identity_ && tuned->algorithm.size() != words_) tuned.reset();
@@ -112,12 +145,14 @@ const Tuned* TuningFile::find(const std::string& shape) const {
 std::string TuningFile::keep(const std::string& shape, const Tuned& tuned) {
   known_[shape] = tuned;
   if (path_.empty()) return "";
-  Lines lines = read().lines;
-  for (const auto& [name, known] : known_) lines[identity_ + "\t" + name] = known;
   std::error_code error;
   const std::filesystem::path path(path_);
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
-  const std::string fresh = path_ + "." + std::to_string(getpid());
+  const FolderLock held(path.has_parent_path() ? path.parent_path().string() : ".");
+  Lines lines = read().lines;
+  for (const auto& [name, known] : known_) lines.emplace(identity_ + "\t" + name, known);
+  lines[identity_ + "\t" + shape] = tuned;
+  const std::string fresh = path_ + "." + std::to_string(getpid()) + "." + std::to_string(gettid());
   {
     std::ofstream file(fresh, std::ios::trunc);
     file << kTitle << "\n";

@@ -13,6 +13,7 @@ struct Tuned {
   std::vector<uint64_t> algorithm;
   uint64_t workspace = 0;
   double ns = 0;
+  unsigned candidates = 1;  // how many were asked for when it was found the fastest
 };
 
 class TuningFile {
@@ -22,7 +23,8 @@ class TuningFile {
   TuningFile(std::string path, std::string identity, size_t words);
   // nullptr: not known.
   [[nodiscard]] const Tuned* find(const std::string& shape) const;
-  // Adds one and writes the file anew, with what others added meanwhile, by rename. "" or why it can't be written.
+  // Adds one and writes the file anew, by rename, with what others added meanwhile: writers wait for each other. "" or
+  // why it can't be written.
   std::string keep(const std::string& shape, const Tuned& tuned);
   void forget(const std::string& shape) { known_.erase(shape); }
   [[nodiscard]] const std::string& path() const { return path_; }

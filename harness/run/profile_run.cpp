@@ -113,6 +113,10 @@ Result<TracedPass> traced_pass(const Bench& bench, Program& program, const Profi
   status = trace_status("stop", table.stop(ctx, bench.device, &pass.dropped));
   if (!seconds.ok()) return seconds.error();
   if (!status.ok()) return status.error();
+  if (pass.dropped > 0) {  // what is left would be spread over all steps, as if each took less
+    return Error{ErrorKind::kAdapter, "trace.stop: " + std::to_string(pass.dropped) +
+                                          " records or launches were lost: how long each op takes can't be told"};
+  }
   pass.seconds = std::move(seconds).value();
   struct Collected {
     std::vector<ProfiledSpan>& spans;

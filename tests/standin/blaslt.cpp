@@ -4,6 +4,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <string_view>
 #include <vector>
 
 #include ASSAY_GPU_VENDOR_HEADER
@@ -17,7 +18,12 @@ uint16_t half_code(float value);
 namespace {
 
 constexpr int kReal32F = 0, kReal16F = 2, kReal8I = 3, kReal32I = 10, kReal16BF = 14, kRealE4M3 = 28;
-constexpr int kCompute32F = 68, kCompute32I = 72, kComputeTf32 = 77, kNotSupported = 15, kInvalid = 7;
+// Compute types as each vendor's own header numbers them: cublas_api.h, hipblas-common.h. Not from the adapter's
+// header, whose numbers are on trial here.
+constexpr bool kHipblas = std::string_view(GPU_VENDOR) == "hip" || std::string_view(GPU_VENDOR) == "dtk";
+constexpr int kCompute32F = kHipblas ? 2 : 68, kCompute32I = kHipblas ? 9 : 72, kComputeTf32 = kHipblas ? 6 : 77;
+constexpr int kNotSupported = 15, kInvalid = 7;
+enum Refusing { kDescriptors = 1, kHeuristics, kProducts };  // setting "blaslt_refuse"
 constexpr int kAlgorithms = 4, kOuterScales = 3;
 constexpr uint64_t kMark = 0x5a5a;            // of algorithm 0; the others count up from it
 constexpr uint64_t kSlownessNs = 50'000'000;  // of each but the fast one
@@ -168,6 +174,8 @@ LT_ENTRY(LtDestroy, void* handle) {
   return 0;
 }
 LT_ENTRY(LtMatmulDescCreate, void** out, int compute, int scale) {
+  const bool known = compute == kCompute32F || compute == kCompute32I || compute == kComputeTf32;
+  if (!known || standin::setting("blaslt_refuse") == kDescriptors) return kInvalid;
   *out = new Descriptor{compute, scale, {}};
   return 0;
 }
@@ -210,6 +218,7 @@ LT_ENTRY(LtMatmulPreferenceDestroy, void* p) {
 LT_ENTRY(LtMatmulAlgoGetHeuristic, void*, void* d, void* a, void* b, void*, void* y, void*, int asked, Result* results,
          int* found) {
   *found = 0;
+  if (standin::setting("blaslt_refuse") == kHeuristics) return kInvalid;
   if (!supported(*static_cast<Descriptor*>(d), *static_cast<Layout*>(a), *static_cast<Layout*>(b),
                  *static_cast<Layout*>(y))) {
     return kNotSupported;
@@ -236,6 +245,7 @@ LT_ENTRY(LtMatmul, void*, void* d, const void*, const void* a, void* la, const v
          const void*, void*, void* y, void* ly, const void* algorithm, void*, size_t, void* stream) {
   uint64_t mark = 0;
   std::memcpy(&mark, algorithm, sizeof(mark));
+  if (standin::setting("blaslt_refuse") == kProducts) return kNotSupported;
   const Descriptor descriptor = *static_cast<Descriptor*>(d);
   const Layout left = *static_cast<Layout*>(la), right = *static_cast<Layout*>(lb), out = *static_cast<Layout*>(ly);
   if (mark < kMark || mark >= kMark + kAlgorithms || !supported(descriptor, left, right, out)) return kNotSupported;

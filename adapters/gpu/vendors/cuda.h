@@ -88,6 +88,9 @@
 #define GPUBLASLT_ALIGN_D 8
 #define GPUBLAS_OP_N 0
 #define GPUBLAS_OP_T 1
+#define GPUBLAS_COMPUTE_32F 68
+#define GPUBLAS_COMPUTE_32I 72
+#define GPUBLAS_COMPUTE_TF32 77
 
 // Compiler at run time.
 #define GPU_RTC_LIBRARIES "libnvrtc.so.13", "libnvrtc.so.12"

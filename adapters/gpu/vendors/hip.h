@@ -89,6 +89,9 @@
 #define GPUBLASLT_ALIGN_D -1
 #define GPUBLAS_OP_N 111
 #define GPUBLAS_OP_T 112
+#define GPUBLAS_COMPUTE_32F 2
+#define GPUBLAS_COMPUTE_32I 9
+#define GPUBLAS_COMPUTE_TF32 6
 
 // Compiler at run time.
 #define GPU_RTC_LIBRARIES "libhiprtc.so.7", "libhiprtc.so.6", "libamdhip64.so.5"

@@ -89,6 +89,9 @@
 #define GPUBLASLT_ALIGN_D -1
 #define GPUBLAS_OP_N -1
 #define GPUBLAS_OP_T -1
+#define GPUBLAS_COMPUTE_32F -1
+#define GPUBLAS_COMPUTE_32I -1
+#define GPUBLAS_COMPUTE_TF32 -1
 
 // Compiler at run time.
 #define GPU_RTC_LIBRARIES ""

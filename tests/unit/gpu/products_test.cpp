@@ -4,7 +4,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
+#include "adapters/gpu/tuning.h"
 #include "tests/unit/gpu/on_standin.h"
 
 namespace assay::gpu_test {
@@ -92,12 +94,87 @@ TEST_F(Search, BadLinesAreIgnored) {
   const std::string bad[] = {"not a line\n", good.substr(0, good.size() / 2), std::string(9000, 'x') + "\n",
                              good.substr(0, words) + "00000000deadbeef" + good.substr(words + 16),  // no algorithm
                              good.substr(0, words) + "zz" + good.substr(words + 2)};
-  for (const std::string& line : bad) {
+  const std::string other_digit = good.substr(0, words) + "1" + good.substr(words + 1);  // its check is the old one's
+  for (const std::string& line :
+       {bad[0], bad[1], bad[2], bad[3], bad[4], other_digit, good.substr(0, good.size() - 2)}) {
     write(line);
     const Ran again = run(1);
     EXPECT_EQ(again.algorithm, 1) << line;
     EXPECT_THAT(again.executed, HasSubstr("timed before")) << line;
     EXPECT_EQ(run(3).algorithm, 1) << "not mended: " << line;
+  }
+}
+
+TEST_F(Search, MoreAlgorithmsAskedForAreTimedAnew) {
+  EXPECT_EQ(run(2, "3").algorithm, 2);
+  EXPECT_EQ(run(3, "2").algorithm, 2) << "the best of three is good for two";
+  EXPECT_EQ(run(3, "8").algorithm, 3) << "the fourth was not among three";
+}
+
+// The file of three writers at once holds what each of them found.
+TEST_F(Search, WritersAtOnceLoseNothing) {
+  constexpr int kWriters = 3, kShapes = 40;
+  std::vector<std::thread> writers;
+  for (int w = 0; w < kWriters; ++w) {
+    writers.emplace_back([&, w] {
+      gpu::TuningFile file(file_.string(), "a device", 1);
+      for (int i = 0; i < kShapes; ++i) {
+        EXPECT_EQ(file.keep(std::to_string(w) + " " + std::to_string(i), {{7}, 0, 1000, 8}), "");
+      }
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  const gpu::TuningFile file(file_.string(), "a device", 1);
+  EXPECT_EQ(file.complaint(), "");
+  for (int w = 0; w < kWriters; ++w) {
+    for (int i = 0; i < kShapes; ++i) {
+      const gpu::Tuned* tuned = file.find(std::to_string(w) + " " + std::to_string(i));
+      ASSERT_NE(tuned, nullptr) << "writer " << w << ", shape " << i;
+      EXPECT_EQ(tuned->candidates, 8U);
+    }
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1) << "nothing else is left";
+}
+
+// Every vendor that has a product library multiplies by it: the numbers that it is given are its own.
+TEST(Products, TheLibraryTakesThem) {
+  for (const auto& [vendor, library] : std::map<std::string, std::string>{
+           {"cuda", "libcublasLt.so.13"}, {"hip", "libhipblaslt.so.1"}, {"dtk", "libhipblaslt.so.1"}}) {
+    Result<std::unique_ptr<Adapter>> adapter = open(vendor);
+    ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+    Result<std::unique_ptr<Program>> program = (*adapter)->prepare(product_graph(64), 0);
+    ASSERT_TRUE(program.ok()) << program.error().message;
+    EXPECT_THAT((*program)->info().executed, HasSubstr("products: " + library));
+    Graph tf32 = product_graph(64);
+    tf32.tf32 = true;
+    program = (*adapter)->prepare(tf32, 0);
+    ASSERT_TRUE(program.ok()) << program.error().message;
+    EXPECT_THAT((*program)->info().executed, HasSubstr("f32 products in tf32: " + library));
+  }
+}
+
+// What the library refuses, at whatever moment, own kernels compute.
+TEST(Products, WhatIsRefusedRunsInOwnKernels) {
+  for (const int64_t moment : {1, 2, 3}) {
+    const Setting refuse("blaslt_refuse", moment);
+    for (const char* search : {"1", "8"}) {
+      Result<std::unique_ptr<Adapter>> adapter = open("cuda", {{"search", search}});
+      ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+      Result<std::unique_ptr<Program>> program = (*adapter)->prepare(product_graph(64), 0);
+      ASSERT_TRUE(program.ok()) << program.error().message;
+      EXPECT_THAT((*program)->info().executed, testing::Not(HasSubstr("cublas")));
+      std::vector<float> ones(64 * 64, 1), y(16 * 64);
+      ASSERT_TRUE((*program)->write(0, 0, ones.data(), 16 * 64 * sizeof(float)).ok());
+      ASSERT_TRUE((*program)->write(1, 0, ones.data(), ones.size() * sizeof(float)).ok());
+      const assay_run_args args{sizeof(args), 1, nullptr};
+      assay_run* handle = nullptr;
+      assay_run_result result{};
+      result.struct_size = sizeof(result);
+      ASSERT_EQ((*program)->submit(&args, &handle), ASSAY_OK);
+      ASSERT_EQ((*program)->wait(handle, &result), ASSAY_OK);
+      ASSERT_TRUE((*program)->read(2, 0, y.data(), y.size() * sizeof(float)).ok());
+      EXPECT_EQ(y, std::vector<float>(y.size(), 64));
+    }
   }
 }
 

@@ -1,8 +1,11 @@
 // A profiling pass: every op is seen, in order, and its times add up to the step's.
 #include "harness/run/profile_run.h"
 
+#include <gmock/gmock.h>
+
 #include <filesystem>
 
+#include "adapters/gpu/activity.h"
 #include "tests/unit/gpu/on_standin.h"
 
 namespace assay::gpu_test {
@@ -78,6 +81,50 @@ TEST(Profile, GraphNodesFindTheirOps) {
   EXPECT_EQ(by_records.op_calls, by_events.op_calls);
   ASSERT_EQ(by_records.last.size(), 2U);
   EXPECT_EQ(by_records.last[1].name, "scale_sums");
+}
+
+gpu::ActivityRecord kernel(uint64_t begin, uint64_t call, uint64_t launch, const char* name) {
+  return {begin, begin + 5, call, launch, name};
+}
+
+// Op 0 runs two kernels and op 1 one, first call by call, then as four launches of a graph: one lost a node, one ran
+// another kernel.
+TEST(Spans, LaunchesThatAreNotWholeAreCounted) {
+  const std::vector<gpu::ActivityRecord> records{
+      kernel(0, 1, 0, "a"),    kernel(10, 1, 0, "b"),   kernel(20, 2, 0, "c"),   // the calls
+      kernel(30, 0, 7, "a"),   kernel(40, 0, 7, "b"),   kernel(50, 0, 7, "c"),   // whole
+      kernel(60, 0, 8, "a"),   kernel(70, 0, 8, "c"),                            // a node is lost
+      kernel(80, 0, 9, "a"),   kernel(90, 0, 9, "x"),   kernel(100, 0, 9, "c"),  // another kernel
+      kernel(110, 0, 0, "?"),                                                    // of nobody
+      kernel(120, 0, 10, "a"), kernel(130, 0, 10, "b"), kernel(140, 0, 10, "c")};
+  uint64_t left_out = 0;
+  const std::vector<gpu::OpSpan> spans = gpu::spans_of(records, &left_out);
+  EXPECT_EQ(left_out, 2U);
+  ASSERT_EQ(spans.size(), 9U);
+  const uint64_t begins[] = {0, 10, 20, 30, 40, 50, 120, 130, 140};
+  for (size_t i = 0; i < spans.size(); ++i) {
+    EXPECT_EQ(spans[i].begin_ns, begins[i]);
+    EXPECT_EQ(spans[i].op, i % 3 == 2 ? 1U : 0U);
+  }
+}
+
+// Of what was lost the others' times can't make up: the profile says so and gives none.
+TEST(Profile, LostRecordsAreNoProfile) {
+  Case step = product_case();
+  step.dtype = "int8_w8a8";
+  for (const char* lose : {"lose_nodes", "profiler_drops"}) {
+    const Setting setting(lose, 1);
+    Result<std::unique_ptr<Adapter>> adapter = open("cuda");
+    ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+    SharedPage page{};
+    Pulse pulse(&page);
+    const HostThreads threads{1};
+    const Result<std::vector<DeviceInfo>> devices = (*adapter)->devices();
+    ASSERT_TRUE(devices.ok());
+    const Result<ProfileRun> run = profile_run({**adapter, 0, threads, pulse, 1}, step, devices->front());
+    ASSERT_FALSE(run.ok()) << lose;
+    EXPECT_THAT(run.error().message, testing::HasSubstr("records or launches were lost"));
+  }
 }
 
 TEST(Profile, OnTheCpu) {
