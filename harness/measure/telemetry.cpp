@@ -13,6 +13,8 @@
 namespace assay {
 namespace {
 
+constexpr uint64_t kMaxIdleNs = 1'000'000'000;  // for the idle watts of a sensor that needs it
+
 const char* scope_name(uint32_t scope) {
   switch (scope) {
     case ASSAY_SCOPE_CHIP:
@@ -181,18 +183,18 @@ void TelemetrySampler::measure_idle(uint64_t duration_ns) {
   if (!has_source()) return;
   stop();
   state_->source->samples.clear();  // no thread runs now
+  Source& source = *state_->source;
   const uint64_t begin = now_ns();
-  for (uint64_t at = begin; at <= begin + duration_ns; at += state_->period_ns) {
+  // No thread runs now. A slow sensor needs longer.
+  for (uint64_t at = begin; at <= begin + std::max(duration_ns, kMaxIdleNs); at += state_->period_ns) {
     sleep_until_ns(at);
     state_->sample();
-  }
-  const std::lock_guard lock(state_->mutex);
-  Source& source = *state_->source;
-  if (!source.samples.empty()) {
+    if (at < begin + duration_ns || source.samples.empty()) continue;
     const Energy energy = energy_of_source(source.name(), source.samples, source.samples.front().t_ns,
                                            source.samples.back().t_ns, source.averaging_ns());
     state_->idle_w = energy.watts_mean;
     state_->idle_reason = energy.reason;
+    if (energy.code != energy_code_name(EnergyCode::kTooFew)) break;
   }
   source.samples.clear();
 }

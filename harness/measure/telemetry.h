@@ -34,7 +34,8 @@ class TelemetrySampler {
   // True if some source gave power or energy; without one energy() says what
   // was missing.
   [[nodiscard]] bool has_source() const;
-  // Mean watts while nothing runs, over duration_ns; blocks that long. Call before the load.
+  // Mean watts while nothing runs, over duration_ns; blocks that long, up to 1 s where the sensor has said too little
+  // by then. Call before the load.
   void measure_idle(uint64_t duration_ns);
   void start();
   void stop();

@@ -8,6 +8,8 @@
 namespace assay {
 namespace {
 
+// A sensor is slower than its readings if its steps lie this much further apart than they do.
+constexpr double kMinBeatReadings = 1.5;
 constexpr const char *kByCounter = ", energy counter", *kByPower = ", integrated power";
 
 struct Point {
@@ -37,22 +39,6 @@ size_t count_inside(const std::vector<Point>& points, double t0, double t1) {
 }
 
 WindowEnergy untrusted(EnergyCode code, std::string reason) { return {std::nullopt, code, std::move(reason)}; }
-
-// Trusted, without joules, if the points reach from t0 to t1 well enough.
-WindowEnergy coverage(const std::vector<Point>& points, double t0, double t1, const char* what) {
-  const size_t inside = count_inside(points, t0, t1);
-  if (inside < kMinEnergyReadings) {
-    return untrusted(EnergyCode::kTooFew, std::string("only ") + std::to_string(inside) + " " + what + " in " +
-                                              sentence("%.3g s; %.0f are needed", (t1 - t0) * 1e-9,
-                                                       static_cast<double>(kMinEnergyReadings)));
-  }
-  const double edge = std::max(points.front().t_ns - t0, t1 - points.back().t_ns);
-  if (edge > kMaxEnergyEdgeShare * (t1 - t0)) {
-    return untrusted(EnergyCode::kEdge,
-                     sentence("no reading for %.3g s at an end of the %.3g s window", edge * 1e-9, (t1 - t0) * 1e-9));
-  }
-  return {std::nullopt, EnergyCode::kTrusted, ""};
-}
 
 double longest_gap_inside(const std::vector<Point>& points, double t0, double t1) {
   double longest = 0;
@@ -86,20 +72,116 @@ double integral(const std::vector<Point>& points, double t0, double t1) {
   return sum + (last.value + at(points, t1)) / 2 * (t1 - last.t_ns) * 1e-9;
 }
 
-std::vector<Point> power_points(const std::vector<PowerSample>& samples) {
-  std::vector<Point> points;
-  for (const PowerSample& s : samples) {
-    if (s.power_w) points.push_back({static_cast<double>(s.t_ns), *s.power_w});
-  }
-  return points;
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
 }
 
-std::vector<Point> counter_points(const std::vector<PowerSample>& samples) {
+std::vector<double> distances(const std::vector<Point>& points) {
+  std::vector<double> out;
+  for (size_t i = 1; i < points.size(); ++i) out.push_back(points[i].t_ns - points[i - 1].t_ns);
+  return out;
+}
+
+// What a sensor said, at the times from which it holds.
+struct Series {
   std::vector<Point> points;
-  for (const PowerSample& s : samples) {
-    if (s.energy_j) points.push_back({static_cast<double>(s.t_ns), *s.energy_j});
+  double beat_ns = 0;  // the sensor's own, where it is slower than the readings; else 0
+  double age_ns = 0;   // how old a value may be where its updates can't be told
+};
+
+// A sensor slower than its readings is a staircase: only its steps say when something was measured, each between two
+// readings. What it says before its first step is as old as its beat may be: unknown.
+Series by_updates(std::vector<Point> readings) {
+  if (readings.empty()) return {};
+  std::vector<Point> updates{readings.front()};
+  for (size_t i = 1; i < readings.size(); ++i) {
+    if (readings[i].value == readings[i - 1].value) continue;
+    updates.push_back({(readings[i - 1].t_ns + readings[i].t_ns) / 2, readings[i].value});
   }
-  return points;
+  const double beat = median(distances(updates));
+  updates.erase(updates.begin());
+  if (beat > kMinBeatReadings * median(distances(readings))) return {std::move(updates), beat, 0};
+  return {std::move(readings), 0, 0};
+}
+
+// Power may truly repeat itself: it counts as a staircase only where its steps come at a regular beat.
+Series power_series(const std::vector<PowerSample>& samples) {
+  std::vector<Point> readings;
+  for (const PowerSample& s : samples) {
+    if (s.power_w) readings.push_back({static_cast<double>(s.t_ns), *s.power_w});
+  }
+  Series series = by_updates(readings);
+  if (series.beat_ns == 0) return series;
+  const std::vector<double> gaps = distances(series.points);
+  const bool regular = series.points.size() >= kMinEnergyReadings &&
+                       *std::max_element(gaps.begin(), gaps.end()) <= kMaxEnergyGapFactor * series.beat_ns;
+  return regular ? series : Series{std::move(readings), 0, series.beat_ns};
+}
+
+Series counter_series(const std::vector<PowerSample>& samples) {
+  std::vector<Point> readings;
+  for (const PowerSample& s : samples) {
+    if (s.energy_j) readings.push_back({static_cast<double>(s.t_ns), *s.energy_j});
+  }
+  Series series = by_updates(std::move(readings));
+  const auto same = [](const Point& a, const Point& b) { return a.value == b.value; };
+  series.points.erase(std::unique(series.points.begin(), series.points.end(), same), series.points.end());
+  return series;
+}
+
+// Trusted, without joules, if what the sensor said reaches from t0 to t1 well enough. A slow one says nothing for a
+// beat, and its steps are found a reading late.
+WindowEnergy coverage(const Series& series, double t0, double t1, const char* what) {
+  const std::vector<Point>& points = series.points;
+  const size_t inside = count_inside(points, t0, t1);
+  if (inside < kMinEnergyReadings) {
+    std::string reason = "only " + std::to_string(inside) + " " + what + " in " +
+                         sentence("%.3g s; %.0f are needed", (t1 - t0) * 1e-9, static_cast<double>(kMinEnergyReadings));
+    if (series.beat_ns > 0) {
+      reason += sentence(", so %.2g s: the sensor says something new every %.2g s",
+                         static_cast<double>(kMinEnergyReadings) * series.beat_ns * 1e-9, series.beat_ns * 1e-9);
+    }
+    return untrusted(EnergyCode::kTooFew, std::move(reason));
+  }
+  const double edge = std::max(points.front().t_ns - t0, t1 - points.back().t_ns);
+  if (edge > std::max(kMaxEnergyEdgeShare * (t1 - t0), kMaxEnergyEdgeBeats * series.beat_ns)) {
+    return untrusted(EnergyCode::kEdge,
+                     sentence("no reading for %.3g s at an end of the %.3g s window", edge * 1e-9, (t1 - t0) * 1e-9));
+  }
+  return {std::nullopt, EnergyCode::kTrusted, ""};
+}
+
+// A counter's rise from t0 to t1: on lines between its updates; beyond the outermost ones at the mean rate of those
+// in the window.
+double rise(const std::vector<Point>& points, double t0, double t1) {
+  const auto from = std::find_if(points.begin(), points.end(), [&](const Point& p) { return p.t_ns >= t0; });
+  const auto to = std::find_if(points.rbegin(), points.rend(), [&](const Point& p) { return p.t_ns <= t1; });
+  const double rate = (to->value - from->value) / (to->t_ns - from->t_ns);
+  const double first =
+      points.front().t_ns > t0 ? points.front().value - rate * (points.front().t_ns - t0) : at(points, t0);
+  const double last = points.back().t_ns < t1 ? points.back().value + rate * (t1 - points.back().t_ns) : at(points, t1);
+  return last - first;
+}
+
+// Empty if the counter agrees with the power over the time in which both said something new. Power whose age
+// is unknown up to `age`, and that differs by dP from end to end, has an integral known to age x dP.
+std::string audit(const Series& counter, const Series& power, double t0, double t1) {
+  const auto fresh = std::find_if(power.points.begin(), power.points.end(), [&](const Point& p) {
+    return power.age_ns == 0 || p.value != power.points.front().value;
+  });
+  const double since = fresh == power.points.end() ? power.points.front().t_ns : fresh->t_ns;
+  const double from = std::max({t0, counter.points.front().t_ns, since});
+  const double to = std::min({t1, counter.points.back().t_ns, power.points.back().t_ns});
+  if (count_inside(power.points, from, to) < kMinEnergyReadings) return "";
+  const double counted = at(counter.points, to) - at(counter.points, from);
+  const double integrated = integral(power.points, from, to);
+  const double unknown = power.age_ns * 1e-9 * std::abs(at(power.points, to) - at(power.points, from));
+  if (std::abs(counted - integrated) <= kMaxAuditDifference * integrated + unknown) return "";
+  return sentence("untrusted: the counter says %.4g J, its own power readings %.4g J", counted, integrated) +
+         sentence(" over the same %.3g s of %.3g s", (to - from) * 1e-9, (t1 - t0) * 1e-9);
 }
 
 bool has_counter(const PowerSample& s) { return s.energy_j.has_value(); }
@@ -110,35 +192,38 @@ bool has_power(const PowerSample& s) { return s.power_w.has_value(); }
 WindowEnergy energy_by_counter(const std::vector<PowerSample>& samples, uint64_t t0_ns, uint64_t t1_ns) {
   const auto t0 = static_cast<double>(t0_ns);
   const auto t1 = static_cast<double>(t1_ns);
-  std::vector<Point> moved;  // a slow counter is a staircase: only its steps say when the energy was used
   size_t read = 0;
+  const PowerSample* before = nullptr;
+  bool moved = false;
   for (const PowerSample& s : samples) {
     if (!s.energy_j) continue;
     if (s.t_ns >= t0_ns && s.t_ns <= t1_ns) ++read;
-    const Point p{static_cast<double>(s.t_ns), *s.energy_j};
-    if (!moved.empty() && p.value < moved.back().value) {
+    if (before != nullptr && *s.energy_j < *before->energy_j) {
       return untrusted(EnergyCode::kWentBack,
-                       sentence("the counter went back, from %.6g J to %.6g J", moved.back().value, p.value));
+                       sentence("the counter went back, from %.6g J to %.6g J", *before->energy_j, *s.energy_j));
     }
-    if (moved.empty() || p.value != moved.back().value) moved.push_back(p);
+    moved = moved || (before != nullptr && *s.energy_j != *before->energy_j);
+    before = &s;
   }
   if (t1_ns <= t0_ns) return untrusted(EnergyCode::kEmptyWindow, "the window is empty");
-  if (read >= kMinEnergyReadings && moved.size() < 2) {
+  if (read >= kMinEnergyReadings && !moved) {
     return untrusted(EnergyCode::kStuck,
                      "the counter is stuck: it did not move in " + std::to_string(read) + " readings");
   }
-  if (WindowEnergy covered = coverage(moved, t0, t1, "counter updates"); covered.code != EnergyCode::kTrusted)
+  const Series counter = counter_series(samples);
+  if (WindowEnergy covered = coverage(counter, t0, t1, "counter updates"); covered.code != EnergyCode::kTrusted)
     return covered;
-  return {at(moved, t1) - at(moved, t0), EnergyCode::kTrusted, ""};
+  return {rise(counter.points, t0, t1), EnergyCode::kTrusted, ""};
 }
 
 WindowEnergy energy_by_power(const std::vector<PowerSample>& samples, uint64_t t0_ns, uint64_t t1_ns,
                              uint64_t averaging_ns) {
   const auto t0 = static_cast<double>(t0_ns);
   const auto t1 = static_cast<double>(t1_ns);
-  const std::vector<Point> points = power_points(samples);
+  const Series power = power_series(samples);
+  const std::vector<Point>& points = power.points;
   if (t1_ns <= t0_ns) return untrusted(EnergyCode::kEmptyWindow, "the window is empty");
-  if (WindowEnergy covered = coverage(points, t0, t1, "power samples"); covered.code != EnergyCode::kTrusted)
+  if (WindowEnergy covered = coverage(power, t0, t1, "power samples"); covered.code != EnergyCode::kTrusted)
     return covered;
   if (static_cast<double>(averaging_ns) > 0.5 * (t1 - t0)) {
     return untrusted(EnergyCode::kAveraging,
@@ -169,15 +254,13 @@ Energy energy_of_source(const std::string& name, const std::vector<PowerSample>&
     return energy;
   }
   energy.source = name + (counter ? kByCounter : kByPower);
-  const WindowEnergy by_power = power ? energy_by_power(samples, t0_ns, t1_ns, averaging_ns) : WindowEnergy{};
-  WindowEnergy chosen = counter ? energy_by_counter(samples, t0_ns, t1_ns) : by_power;
-  if (counter && chosen.joules && by_power.joules) {
-    const double difference = std::abs(*chosen.joules / *by_power.joules - 1);
-    if (!(difference <= kMaxAuditDifference)) {
-      chosen = untrusted(EnergyCode::kDisagrees,
-                         sentence("untrusted: the counter says %.4g J, its own power readings %.4g J", *chosen.joules,
-                                  *by_power.joules));
-    }
+  WindowEnergy chosen =
+      counter ? energy_by_counter(samples, t0_ns, t1_ns) : energy_by_power(samples, t0_ns, t1_ns, averaging_ns);
+  if (chosen.joules && counter && power &&
+      energy_by_power(samples, t0_ns, t1_ns, averaging_ns).code == EnergyCode::kTrusted) {
+    std::string found =
+        audit(counter_series(samples), power_series(samples), static_cast<double>(t0_ns), static_cast<double>(t1_ns));
+    if (!found.empty()) chosen = untrusted(EnergyCode::kDisagrees, std::move(found));
   }
   energy.joules = chosen.joules;
   energy.code = energy_code_name(chosen.code);
@@ -222,7 +305,7 @@ EnergyUncertainty energy_uncertainty(const std::vector<PowerSample>& samples, ui
   out.meter = meter_share;
   const auto t0 = static_cast<double>(t0_ns), t1 = static_cast<double>(t1_ns);
   const bool counter = std::any_of(samples.begin(), samples.end(), has_counter);
-  const std::vector<Point> points = counter ? counter_points(samples) : power_points(samples);
+  const std::vector<Point> points = (counter ? counter_series(samples) : power_series(samples)).points;
   if (points.size() < 2 || !(t1 > t0) || !(watts_mean > 0)) return out;
   const double distance = (points.back().t_ns - points.front().t_ns) / static_cast<double>(points.size() - 1);
   const double shift = 0.5 * std::max(distance, static_cast<double>(averaging_ns));

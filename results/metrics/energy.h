@@ -31,19 +31,22 @@ struct WindowEnergy {
   std::string reason;  // why absent or untrusted
 };
 inline constexpr uint64_t kMinEnergyReadings = 5;    // different counter values, or power samples, inside the window
-inline constexpr double kMaxEnergyEdgeShare = 0.05;  // of the window, beyond the first or last reading
+inline constexpr double kMaxEnergyEdgeShare = 0.05;  // of the window, beyond the first or last reading; or ...
+inline constexpr double kMaxEnergyEdgeBeats = 1.5;   // ... of the sensor's beat, where it is slower than the readings
 inline constexpr double kMaxEnergyGapShare = 0.10;   // of the window, without a power sample ...
 inline constexpr double kMaxEnergyGapFactor = 3;     // ... and of the distance that even samples would have
 inline constexpr double kMaxAuditDifference = 0.05;  // counter against integrated power, metrics.md
 inline constexpr uint64_t kStuckPowerNs = 2'000'000'000;  // the same watts to the last digit for this long: stuck
 
-// From a counter (energy_j, cumulative): readings at which it moved, with straight lines between and at the edges.
+// From a counter (energy_j, cumulative): straight lines between its updates; beyond the outermost, which lie at most
+// one beat of the sensor from the ends, the mean rate between them.
 WindowEnergy energy_by_counter(const std::vector<PowerSample>& samples, uint64_t t0_ns, uint64_t t1_ns);
 // From power: trapezoids, with interpolation at the edges. averaging_ns: window over which the source itself averages.
 WindowEnergy energy_by_power(const std::vector<PowerSample>& samples, uint64_t t0_ns, uint64_t t1_ns,
                              uint64_t averaging_ns = 0);
 
-// One source that may give a counter, power, or both; then the two are compared. `name` becomes the source.
+// One source that may give a counter, power, or both; then the two are compared, over the time in which both said
+// something new. `name` becomes the source.
 Energy energy_of_source(const std::string& name, const std::vector<PowerSample>& samples, uint64_t t0_ns,
                         uint64_t t1_ns, uint64_t averaging_ns);
 // The same figures again from the samples that the record carries.
@@ -53,8 +56,9 @@ Energy energy_again(const Energy& recorded);
 struct EnergyUncertainty {
   double meter = 0;     // what the meter's maker states; 0: not stated
   double sampling = 0;  // all samples against every second one, a third of it (trapezoids err with the square)
-  double alignment =
-      0;  // 2 dt/T (P_load - P_idle)/P_mean, dt: half the longer of the sample distance and the averaging
+  // 2 dt/T (P_load - P_idle)/P_mean, dt: half the longer of the distance of the updates and the averaging; so a sensor
+  // of 0.1 s leaves about a tenth of what a window of 1 s took above idle uncertain.
+  double alignment = 0;
   [[nodiscard]] double total() const;
 };
 EnergyUncertainty energy_uncertainty(const std::vector<PowerSample>& samples, uint64_t t0_ns, uint64_t t1_ns,

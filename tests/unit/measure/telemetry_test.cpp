@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "harness/measure/clock.h"
 #include "tests/support/scratch.h"
 
@@ -17,6 +19,7 @@ uint32_t g_estimated = 0;
 uint32_t g_scope = ASSAY_SCOPE_BOARD;
 assay_status g_status = ASSAY_OK;
 bool g_stuck = false;
+double g_beat_s = 0;  // of the counter; 0: it is always new
 
 assay_status read_meter(assay_ctx*, uint32_t device, assay_telemetry* out) {
   out->valid = g_valid;
@@ -24,7 +27,7 @@ assay_status read_meter(assay_ctx*, uint32_t device, assay_telemetry* out) {
   out->scope = g_scope;
   out->window_ns = 0;
   const double t = static_cast<double>(now_ns()) * 1e-9;
-  out->energy_j = g_stuck ? 7 : 10 * t;
+  out->energy_j = g_stuck ? 7 : 10 * (g_beat_s > 0 ? std::floor(t / g_beat_s) * g_beat_s : t);
   out->power_w = 10 + 1e-6 * t;  // never the same to the last digit
   return device == 0 ? g_status : ASSAY_INVALID_ARGUMENT;
 }
@@ -37,6 +40,7 @@ class Telemetry : public Scratch {
     g_scope = ASSAY_SCOPE_BOARD;
     g_status = ASSAY_OK;
     g_stuck = false;
+    g_beat_s = 0;
     options_.root = {dir_};
     options_.period_ns = 10'000'000;
   }
@@ -124,6 +128,16 @@ TEST_F(Telemetry, IdleWattsAreMeasuredBefore) {
   sampler.stop();
   const Energy energy = sampler.energy(begin, end);
   ASSERT_TRUE(energy.idle_watts) << energy.reason;
+  EXPECT_NEAR(*energy.idle_watts, 10, 1);
+}
+
+// The sensor says something new every 60 ms: five times take longer than the 100 ms asked for.
+TEST_F(Telemetry, ASlowSensorsIdleWattsTakeLonger) {
+  g_beat_s = 0.06;
+  TelemetrySampler sampler(&table_, nullptr, 0, options_);
+  sampler.measure_idle(100'000'000);
+  const Energy energy = sampler.energy(0, 1);
+  ASSERT_TRUE(energy.idle_watts);
   EXPECT_NEAR(*energy.idle_watts, 10, 1);
 }
 
