@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "results/import/definitions.h"
+#include "results/metrics/energy.h"
 #include "results/metrics/metrics.h"
 
 namespace assay {
@@ -148,16 +149,13 @@ std::optional<MetricDifference> quantile_difference(const Steps& a, const Steps&
 
 // Of the last run of each side.
 void add_energy(const Record& a, const Record& b, const CompareOptions& options, PairComparison* pair) {
-  const auto per_token = [](const Record& r) {
-    return *r.energy.joules / static_cast<double>(r.tokens_per_step) / static_cast<double>(r.samples.host_ns.size());
-  };
-  if (!a.energy.joules || !b.energy.joules || a.tokens_per_step < 1 || b.tokens_per_step < 1) return;
-  if (*a.energy.joules <= 0 || *b.energy.joules <= 0) return;
+  const std::optional<double> of_a = energy_figures(a).joules_per_token, of_b = energy_figures(b).joules_per_token;
+  if (!of_a || !of_b) return;
   MetricDifference d;
   d.metric = "energy";
   d.unit = "J/token";
-  d.a.value = per_token(a);
-  d.b.value = per_token(b);
+  d.a.value = *of_a;
+  d.b.value = *of_b;
   settle(options.margin, {}, &d);
   d.note = "energy has no interval";
   pair->metrics.push_back(std::move(d));

@@ -80,7 +80,10 @@ SheetTable hour_table(const std::vector<CostRow>& rows) {
   return table;
 }
 
-std::string range_text(const Estimate& e) { return e.high > e.low ? money_text(e.low) + "–" + money_text(e.high) : ""; }
+std::string range_text(const Estimate& e) {
+  if (e.spread == Spread::kUnknown) return "none known";
+  return e.high > e.low ? money_text(e.low) + "–" + money_text(e.high) : "";
+}
 
 // The same figure of the same source in every row.
 bool all_share(const std::vector<CostRow>& rows, CostInput i) {

@@ -37,9 +37,14 @@ SheetTable verdict_table() {
            {"gap_interval", "95 %", true},
            {"gap_low", "", true},
            {"gap_high", "", true},
-           {"impossible_by_electricity", "at any price?", false},
+           {"at_any_price", "at any price?", false},
            {"basis", "basis", false}},
           {}};
+}
+
+const char* any_price_text(Reached by_electricity) {
+  if (by_electricity == Reached::kCannotTell) return "can't tell";
+  return by_electricity == Reached::kReached ? "yes" : "no: power alone costs more";
 }
 
 std::vector<SheetCell> verdict_row(const CostRow& r, const Target& target, const Verdict& v) {
@@ -58,8 +63,7 @@ std::vector<SheetCell> verdict_row(const CostRow& r, const Target& target, const
     row.emplace_back(money_interval_text(v.gap_interval, 1));
     row.emplace_back("", v.gap_interval.low);
     row.emplace_back("", v.gap_interval.high);
-    const bool known = r.cost.floor_of(c).value.has_value();
-    row.emplace_back(!known ? "" : v.impossible_by_electricity ? "no: power alone costs more" : "yes");
+    row.emplace_back(r.cost.floor_of(c).value ? any_price_text(v.by_electricity) : "");
   }
   row.emplace_back(cost_basis_text(r.cost));
   return row;
@@ -121,10 +125,13 @@ void add_levers(const CostRow& r, const Verdict& v, SheetTable* table) {
 std::string sentence(const CostRow& r, const Target& target, const Verdict& v) {
   const std::string who = subject_text(r.priced) + ": ";
   if (!v.reason.empty()) return who + "no verdict: " + v.reason;
-  if (v.impossible_by_electricity) {
+  if (v.by_electricity == Reached::kNotReached) {
     return who + target.text() + " is not possible at any price of the chip: electricity alone costs more";
   }
-  if (v.levers.empty()) return who + target.text() + " is met by the typical figures";
+  if (v.levers.empty()) {
+    return who + target.text() + " is met by the typical figures" +
+           (std::isnan(v.gap_interval.low) ? ", which have no interval: no verdict at 95 %" : "");
+  }
   const Lever& first = v.levers.front();
   if (!first.possible) return who + "no single change reaches " + target.text();
   const std::string unit = cost_input_unit(first.input);
@@ -149,6 +156,11 @@ Sheet verdict_sheet(const std::vector<CostRow>& rows, const Target& target, cons
       verdicts.rows.push_back(verdict_row(r, unit, v));
       notes.push_back(sentence(r, unit, v));
       if (unit.per != target.per) continue;
+      if (r.cost.of(v.judged).value && std::isnan(v.gap_interval.low)) {
+        notes.push_back(subject_text(r.priced) +
+                        ": can't tell: a rate has no known interval, so nothing holds at 95 %; --rate "
+                        "CLASS=VALUE:LOW:HIGH gives one (three times the same value holds it to be exact)");
+      }
       if (v.upper_bound) {
         notes.push_back(subject_text(r.priced) +
                         ": the target names no class of tokens, and only output tokens have a rate: judged by their "

@@ -24,7 +24,7 @@ Result<TokenMix> task_of(const std::string& text) {
 Result<ClaimEvidence> evidence_of(const Arguments& arguments) {
   ClaimEvidence evidence;
   if (arguments.has("clip")) {
-    const Result<Estimate> seconds = parse_estimate(arguments.text("clip"), 1e-3, 1e7, "--clip (seconds)");
+    const Result<Estimate> seconds = parse_measured(arguments.text("clip"), 1e-3, 1e7, "--clip (seconds)");
     if (!seconds.ok()) return seconds.error();
     evidence.clip_seconds = *seconds;
   }

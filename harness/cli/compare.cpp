@@ -106,7 +106,8 @@ Status add_costs(const Arguments& arguments, const std::vector<CompareSide>& sid
       for (const CostInput i : {CostInput::kInputRate, CostInput::kOutputRate, CostInput::kBlendedRate}) {
         const std::optional<Estimate>& rate = row.priced.inputs.at(i);
         if (rate && rate->spread == Spread::kUnknown)
-          notes.insert(sides[side].name + ": " + cost_input_name(i) + " is of one step, so no probability follows");
+          notes.insert(sides[side].name + ": " + cost_input_name(i) +
+                       " has no known interval, so no probability follows");
       }
     }
     return std::move(rows.rows);

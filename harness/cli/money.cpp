@@ -54,10 +54,10 @@ Status add_rates(const Arguments& arguments, CostChoices* choices) {
     while (at < names.size() && names[at] != pair->first) ++at;
     if (at == names.size())
       return bad_input("--rate: unknown class '" + pair->first + "'" + suggestion(pair->first, names));
-    Result<Estimate> rate = parse_estimate(pair->second, 1e-6, 1e12, "--rate " + pair->first);
+    Result<Estimate> rate = parse_measured(pair->second, 1e-6, 1e12, "--rate " + pair->first);
     if (!rate.ok()) return rate.error();
     rate->basis = "reported";
-    rate->spread = Spread::kInterval95;
+    if (rate->spread != Spread::kUnknown) rate->spread = Spread::kInterval95;
     choices->overrides[inputs[at]] = *rate;
   }
   return ok_status();
@@ -199,8 +199,14 @@ std::vector<OptionSpec> price_options() {
 
 std::vector<OptionSpec> money_options() {
   std::vector<OptionSpec> options = price_options();
-  options.push_back(
-      {"rate", "CLASS=VALUE", "tokens/s that someone reports: input, output or blended", Complete::kNothing, {}, true});
+  options.push_back({"rate",
+                     "CLASS=VALUE",
+                     "tokens/s that someone reports: input, output or blended; VALUE:LOW:HIGH gives its interval, "
+                     "without one nothing "
+                     "is judged at 95 %",
+                     Complete::kNothing,
+                     {},
+                     true});
   options.push_back(format_option());
   options.push_back(json_option());
   return options;

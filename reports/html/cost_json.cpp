@@ -75,7 +75,7 @@ ordered_json verdict_json(const ReportVerdict& v, const CostInputs& inputs) {
           {"gap_high", finite(v.verdict.gap_interval.high)},
           {"waterfall", std::move(waterfall)},
           {"levers", std::move(levers)},
-          {"impossible_by_electricity", v.verdict.impossible_by_electricity},
+          {"impossible_by_electricity", v.verdict.by_electricity == Reached::kNotReached},
           {"reason", v.verdict.reason}};
 }
 

@@ -193,6 +193,7 @@ double seconds_per_token(const CostPoint& p, const TokenMix& mix, TokenClass c) 
       break;
   }
   if (p.has(CostInput::kBlendedRate)) return 1 / p.at(CostInput::kBlendedRate);
+  if (!(mix.cached + mix.input + mix.output > 0)) return kNan;  // the mix of a blended rate, and none is known here
   const auto part = [](double share, double seconds) { return share == 0 ? 0 : share * seconds; };
   return part(mix.cached, hit) + part(mix.input, miss) + part(mix.output, out);
 }

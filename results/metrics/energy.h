@@ -72,11 +72,15 @@ EnergySource energy_source(const std::string& source);
 // True where the source sees the whole machine, not the card alone.
 bool sees_whole_machine(const std::string& source);
 
+// Whether the record trusts its own energy (records before the codes say nothing else but joules).
+bool energy_trusted(const Energy& energy);
+
 struct EnergyFigures {
   std::optional<double> joules_per_token, net_joules_per_token, tokens_per_joule;  // net: without the idle power
   std::optional<double> relative_uncertainty;                                      // of joules_per_token
   std::string code, reason;
 };
+// None of a run that did not end well, nor where the record says that the energy is not to be trusted; `reason` why.
 EnergyFigures energy_figures(const Record& record);
 
 }  // namespace assay

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "results/metrics/energy.h"
+
 namespace assay {
 namespace {
 
@@ -78,9 +80,9 @@ Metrics metrics(const Record& record) {
   if (record.extrapolation && record.extrapolation->projected_step_ns) {
     out.projected_rate = units_per_step(record) / (*record.extrapolation->projected_step_ns / 1e9);
   }
-  const double tokens = static_cast<double>(record.tokens_per_step) * static_cast<double>(step.size());
-  if (record.energy.joules && tokens > 0 && out.unit == "tokens/s")
-    out.joules_per_token = *record.energy.joules / tokens;
+  const EnergyFigures energy = energy_figures(record);
+  if (out.unit == "tokens/s") out.joules_per_token = energy.joules_per_token;
+  if (!energy.joules_per_token && !energy.reason.empty()) out.energy_note = energy.reason;
   count_stalls(record, out.step->median, &out);
   return out;
 }

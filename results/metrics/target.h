@@ -56,8 +56,9 @@ struct Verdict {
   Interval gap_interval;
   std::vector<Factor> waterfall;  // empty where the cost is absent
   std::vector<Lever> levers;      // least relative change first, possible ones before impossible ones
-  // Electricity alone costs more, at the interval's confidence: no chip price reaches the target.
-  bool impossible_by_electricity = false;
+  // Of electricity alone, whatever the chip's price, at the interval's confidence: not reached where it costs more than
+  // the target (no price of the chip reaches it), reached where it costs less (some price does).
+  Reached by_electricity = Reached::kCannotTell;
   std::string reason;  // why there is no verdict
 };
 // A target that names no class (c absent) is of all tokens. Where only output tokens have a rate their cost bounds the

@@ -171,9 +171,12 @@ Verdict verdict(const CostInputs& inputs, const Cost& cost, std::optional<TokenC
   out.gap_interval = {amount.interval.low / target_per_token, amount.interval.high / target_per_token};
   out.waterfall = Waterfall(inputs, c, target_per_token, ladder).factors(reference_tariff);
   if (out.gap > 1) out.levers = levers_of(inputs, c, target_per_token, out.gap, ladder);
-  const Amount& floor = cost.floor_of(c);
-  if (out.upper_bound && out.reached == Reached::kNotReached) out.reached = Reached::kCannotTell;
-  out.impossible_by_electricity = !out.upper_bound && floor.value && floor.interval.low > target_per_token;
+  out.by_electricity = reached(cost.floor_of(c), target_per_token);
+  if (out.upper_bound) {  // a bound from above never shows that something is missed
+    for (Reached* r : {&out.reached, &out.by_electricity}) {
+      if (*r == Reached::kNotReached) *r = Reached::kCannotTell;
+    }
+  }
   return out;
 }
 

@@ -1,5 +1,6 @@
 #include "results/prices/claims.h"
 
+#include <cmath>
 #include <set>
 
 #include "suites/base/json_input.h"
@@ -81,7 +82,8 @@ void add(const Amount& part, double count, Amount* sum) {
 Amount seconds_amount(const Estimate& seconds) {
   Amount out;
   out.value = seconds.typical;
-  out.interval = {seconds.low, seconds.high};
+  const double none = std::nan("");
+  out.interval = seconds.spread == Spread::kUnknown ? Interval{none, none} : Interval{seconds.low, seconds.high};
   return out;
 }
 

@@ -236,6 +236,15 @@ Result<Estimate> parse_estimate(const std::string& text, double min, double max,
   return e;
 }
 
+Result<Estimate> parse_measured(const std::string& text, double min, double max, const std::string& where) {
+  Result<Estimate> e = parse_estimate(text, min, max, where);
+  if (e.ok() && text.find(':') == std::string::npos) {
+    e->spread = Spread::kUnknown;
+    e->note = "no interval is known";
+  }
+  return e;
+}
+
 Result<Estimate> parse_money(const std::string& text, const std::string& suffix, const PriceBook& book,
                              const std::string& where) {
   const size_t blank = text.find(' ');

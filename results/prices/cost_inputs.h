@@ -67,5 +67,7 @@ Result<Estimate> parse_money(const std::string& text, const std::string& suffix,
                              const std::string& where);
 // "36667" or "36667:35000:38000" (value:low:high).
 Result<Estimate> parse_estimate(const std::string& text, double min, double max, const std::string& where);
+// The same of what somebody measured: without bounds its spread is unknown ("36667:36667:36667" holds it to be exact).
+Result<Estimate> parse_measured(const std::string& text, double min, double max, const std::string& where);
 
 }  // namespace assay

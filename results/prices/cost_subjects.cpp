@@ -78,7 +78,7 @@ CaseRate reported_rate(const Record& r, const ReportedRates& rates, const Report
   out.rate = exact_estimate(figure.value, r.basis, "");
   out.rate.low = figure.low.value_or(figure.value);
   out.rate.high = figure.high.value_or(figure.value);
-  out.rate.spread = Spread::kInterval95;
+  out.rate.spread = figure.low && figure.high ? Spread::kInterval95 : Spread::kUnknown;
   out.rate.source = r.reported->producer + ", " + r.reported->source_file + ": " + figure.source_field + ", record " +
                     r.id.substr(0, 8);
   out.rate.date = r.reported->source_date;
@@ -123,7 +123,10 @@ class Best {
     }
     *rate = counted_->rate;
     if (counted_->rate.spread == Spread::kUnknown) {
-      subject->notes.push_back(counted_->record->case_id + ": a run of one step has no interval, nor has its cost");
+      subject->notes.push_back(counted_->record->case_id +
+                               (counted_->record->reported
+                                    ? ": the source states a rate without an interval; its cost has none either"
+                                    : ": a run of one step has no interval, nor has its cost"));
     }
     *case_id = counted_->record->case_id;
     subject->ladder.saturation.at(input_) = saturation_->rate.typical;
@@ -133,7 +136,7 @@ class Best {
                                ": too few steps for a bound of p99; its value was held against " + name_);
     }
     const Energy& energy = counted_->record->energy;
-    if (energy.watts_mean && sees_whole_machine(energy.source)) {
+    if (energy.watts_mean && energy_trusted(energy) && sees_whole_machine(energy.source)) {
       subject->wall_kw = exact_estimate(*energy.watts_mean / 1000, counted_->record->basis, energy.source);
     } else if (counted_->wall_watts) {
       subject->wall_kw = exact_estimate(*counted_->wall_watts / 1000, counted_->record->basis, counted_->rate.source);

@@ -108,21 +108,34 @@ PricedChip chip(const JsonNode& node) {
   return c;
 }
 
-// The bands must cover each hour of the day once.
-void check_day(const JsonNode& node, const Tariff& tariff) {
+// The bands of a month must cover each hour of the day once; false where they don't.
+bool check_day(const JsonNode& node, const Tariff& tariff, int month) {
   std::vector<std::pair<double, double>> hours;
-  for (const TariffBand& band : tariff.bands) hours.insert(hours.end(), band.hours.begin(), band.hours.end());
+  for (const TariffBand& band : tariff.bands) {
+    if (in_month(band, month)) hours.insert(hours.end(), band.hours.begin(), band.hours.end());
+  }
   std::sort(hours.begin(), hours.end());
+  const std::string expected =
+      "expected bands that cover 0 to 24 h of each month once; in month " + std::to_string(month);
   double end = 0;
   for (const auto& [from, to] : hours) {
     if (from != end) {
-      node.fail("expected bands that cover 0 to 24 h once; after " + std::to_string(end) + " comes " +
-                std::to_string(from));
-      return;
+      node.fail(expected + " after " + std::to_string(end) + " comes " + std::to_string(from));
+      return false;
     }
     end = to;
   }
-  if (end != 24) node.fail("expected bands that cover 0 to 24 h once; they end at " + std::to_string(end));
+  if (end != 24) node.fail(expected + " they end at " + std::to_string(end));
+  return end == 24;
+}
+
+std::vector<int> months_at(const JsonNode& node) {
+  std::vector<int> months;
+  for (const JsonNode& item : node.items(1, 12)) {
+    months.push_back(static_cast<int>(item.integer(1, 12)));
+    if (std::count(months.begin(), months.end(), months.back()) > 1) item.fail("this month stands here twice");
+  }
+  return months;
 }
 
 Tariff tariff(const JsonNode& node) {
@@ -131,9 +144,10 @@ Tariff tariff(const JsonNode& node) {
   t.id = id_at(node);
   t.name = optional_text(node, "name");
   for (const JsonNode& item : node.at("bands").items(1, 48)) {
-    item.fields({"name", "hours", "price"});
+    item.fields({"name", "months", "hours", "price"});
     TariffBand band;
     band.name = item.at("name").text(64);
+    if (item.has("months")) band.months = months_at(item.at("months"));
     for (const JsonNode& range : item.at("hours").items(1, 48)) {
       const std::vector<JsonNode> ends = range.items(2, 2);
       if (ends.size() != 2) break;
@@ -143,7 +157,8 @@ Tariff tariff(const JsonNode& node) {
     band.price = cells(item.at("price"), money());
     t.bands.push_back(std::move(band));
   }
-  check_day(node.at("bands"), t);
+  for (int month = 1; month <= 12 && check_day(node.at("bands"), t, month); ++month) {
+  }
   if (!node.has("subsidy")) return t;
   const JsonNode s = node.at("subsidy");
   s.fields({"domestic_only", "share", "price_after"});

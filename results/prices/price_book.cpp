@@ -53,6 +53,10 @@ std::vector<std::string> names_of(const PricedChip& chip) {
 
 }  // namespace
 
+bool in_month(const TariffBand& band, int month) {
+  return band.months.empty() || std::find(band.months.begin(), band.months.end(), month) != band.months.end();
+}
+
 PriceBook merge_price_books(const PriceBook& shipped, const PriceBook& buyer) {
   PriceBook out = shipped;
   out.name += " + " + buyer.name;

@@ -32,12 +32,14 @@ struct PricedChip {
   std::map<std::string, PriceCells> compute;  // by dtype: TFLOPS, of int8 TOPS
 };
 
-// Local hours [from, to) of a day.
+// Local hours [from, to) of a day, in some months or in all.
 struct TariffBand {
   std::string name;
+  std::vector<int> months;  // 1 to 12; empty: the whole year
   std::vector<std::pair<double, double>> hours;
   PriceCells price;  // per kWh
 };
+bool in_month(const TariffBand& band, int month);  // 1 to 12
 struct Subsidy {
   bool domestic_only = false;
   PriceCells share;        // of the price that is paid back, or
@@ -45,7 +47,7 @@ struct Subsidy {
 };
 struct Tariff {
   std::string id, name;
-  std::vector<TariffBand> bands;  // cover the day once
+  std::vector<TariffBand> bands;  // cover each month's day once
   std::optional<Subsidy> subsidy;
 };
 
@@ -83,8 +85,8 @@ Result<Estimate> estimate_of(const PriceCells& cells, const PriceBook& book);
 Result<Estimate> in_yuan(double amount, const std::string& currency, const PriceBook& book);
 
 enum class LoadShape { kFlat, kCheapestHours };  // round the clock, or the day's cheapest hours first
-// CNY per kWh, mean over the hours in which the load runs (`utilisation` of the day), after the subsidy if it applies
-// to the chip (a chip of unknown make gets none that is for domestic ones).
+// CNY per kWh, mean over the hours of a year in which the load runs (`utilisation` of each day), after the subsidy if
+// it applies to the chip (a chip of unknown make gets none that is for domestic ones).
 Result<Estimate> tariff_estimate(const Tariff& tariff, bool domestic, LoadShape shape, double utilisation,
                                  const PriceBook& book);
 

@@ -1,5 +1,6 @@
 // From the book's cells to the inputs of the cost: one currency, one range.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "results/prices/price_book.h"
@@ -45,9 +46,10 @@ struct BandCost {
   Estimate price;
 };
 
-Result<std::vector<BandCost>> band_costs(const Tariff& tariff, LoadShape shape, const PriceBook& book) {
+Result<std::vector<BandCost>> band_costs(const Tariff& tariff, int month, LoadShape shape, const PriceBook& book) {
   std::vector<BandCost> bands;
   for (const TariffBand& band : tariff.bands) {
+    if (!in_month(band, month)) continue;
     Result<Estimate> price = estimate_of(band.price, book);
     if (!price.ok()) return price.error();
     BandCost cost{0, std::move(price).value()};
@@ -59,6 +61,25 @@ Result<std::vector<BandCost>> band_costs(const Tariff& tariff, LoadShape shape, 
                      [](const BandCost& a, const BandCost& b) { return a.price.typical < b.price.typical; });
   }
   return bands;
+}
+
+// Adds a month's part of the year's mean price to `mean`, whose source is that of the first band.
+Status add_month(const Tariff& tariff, int month, LoadShape shape, double wanted_hours, const PriceBook& book,
+                 Estimate* mean) {
+  constexpr std::array<double, 12> kDays{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  const Result<std::vector<BandCost>> bands = band_costs(tariff, month, shape, book);
+  if (!bands.ok()) return bands.error();
+  const double of_year = kDays[static_cast<size_t>(month - 1)] / 365;
+  double left = wanted_hours;
+  for (const BandCost& band : *bands) {
+    const double hours = std::min(left, band.hours), share = of_year * hours / wanted_hours;
+    mean->low += share * band.price.low;
+    mean->typical += share * band.price.typical;
+    mean->high += share * band.price.high;
+    if (share > 0 && band.price.grade == "A") mean->basis = "assumed";
+    left -= hours;
+  }
+  return ok_status();
 }
 
 }  // namespace
@@ -109,19 +130,15 @@ Result<Estimate> tariff_estimate(const Tariff& tariff, bool domestic, LoadShape 
     if (after.ok()) add_note(&*after, tariff.id + ", after subsidy");
     return after;
   }
-  const Result<std::vector<BandCost>> bands = band_costs(tariff, shape, book);
-  if (!bands.ok()) return bands.error();
   const double wanted = shape == LoadShape::kFlat ? 24 : 24 * std::clamp(utilisation, 0.0, 1.0);
-  Estimate out = bands->front().price;
+  Result<Estimate> first = estimate_of(tariff.bands.front().price, book);
+  if (!first.ok()) return first.error();
+  Estimate out = std::move(first).value();
   out.low = out.typical = out.high = 0;
-  double left = wanted;
-  for (const BandCost& band : *bands) {
-    const double share = std::min(left, band.hours) / wanted;
-    out.low += share * band.price.low;
-    out.typical += share * band.price.typical;
-    out.high += share * band.price.high;
-    if (share > 0 && band.price.grade == "A") out.basis = "assumed";
-    left -= share * wanted;
+  if (tariff.bands.size() > 1) out.note = "mean of its bands over the year";
+  for (int month = 1; month <= 12; ++month) {
+    Status s = add_month(tariff, month, shape, wanted, book, &out);
+    if (!s.ok()) return s.error();
   }
   add_note(&out, tariff.id + (shape == LoadShape::kFlat ? "" : ", the cheapest hours of the day"));
   if (subsidised) {

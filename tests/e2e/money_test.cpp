@@ -26,7 +26,8 @@ class Money : public CommandLine {
 
 // 776 G tokens in a day on 226.75 nodes of 8 are 4951.17 tokens/s each; at 2 USD an hour 8.0 and 80 times the target.
 TEST_F(Money, DeepSeekDaySix) {
-  const json out = answer("verdict --rate blended=4951.17 --rent '2 USD/h' --target '0.01 CNY/100k tokens'");
+  const json out =
+      answer("verdict --rate blended=4951.17:4951.17:4951.17 --rent '2 USD/h' --target '0.01 CNY/100k tokens'");
   ASSERT_EQ(out["verdict"].size(), 2U);
   EXPECT_NEAR(out["verdict"][0]["gap"].get<double>(), 8.0, 0.08);
   EXPECT_NEAR(out["verdict"][1]["gap"].get<double>(), 80, 0.8);
@@ -38,13 +39,21 @@ TEST_F(Money, DeepSeekDaySix) {
   EXPECT_NEAR(product / out["verdict"][0]["gap"].get<double>(), 1, 1e-9);
 }
 
+// A rate that is given without an interval has a cost, and no verdict at 95 %.
+TEST_F(Money, ABareRateIsPricedButNotJudged) {
+  const json out = answer("verdict --rate blended=4951.17 --rent '2 USD/h' --target '100 CNY/100k tokens'");
+  EXPECT_NEAR(out["verdict"][0]["actual_cny_per_1m"].get<double>(), 0.80, 0.008);
+  EXPECT_TRUE(out["verdict"][0]["actual_low"].is_null());
+  EXPECT_EQ(out["verdict"][0]["verdict"], "can't tell");
+  EXPECT_THAT(out["notes"].dump(), HasSubstr("no known interval"));
+}
+
 TEST_F(Money, TheRateThatReachesTheTarget) {
   const json out = answer("cost --rate output=36667 --rent '13.2 CNY/h'");
   EXPECT_NEAR(out["cost"][0]["yuan_per_100k_tokens"].get<double>(), 0.01, 1e-6);
-  EXPECT_EQ(
-      answer("verdict --rate output=36700 --rent '13.2 CNY/h' --target '0.01 CNY/100k output tokens'")["verdict"][0]
-                                                                                                      ["verdict"],
-      "reached");
+  EXPECT_EQ(answer("verdict --rate output=36700:36700:36700 --rent '13.2 CNY/h' --target '0.01 CNY/100k output tokens'")
+                ["verdict"][0]["verdict"],
+            "reached");
 }
 
 // The same golden where the target names no class and only output tokens have a rate: 36,667 tokens/s at 13.2 CNY/h are
@@ -52,7 +61,7 @@ TEST_F(Money, TheRateThatReachesTheTarget) {
 TEST_F(Money, ATargetOfNoClassIsJudgedByTheOneThatHasARate) {
   const std::string target = " --rent '13.2 CNY/h' --target '0.01 CNY/100k tokens'";
   for (const char* rate : {"output", "blended"}) {
-    const json out = answer(std::string("verdict --rate ") + rate + "=36667" + target);
+    const json out = answer(std::string("verdict --rate ") + rate + "=36667:36667:36667" + target);
     ASSERT_EQ(out["verdict"].size(), 2U);
     EXPECT_EQ(out["verdict"][0]["class"], rate);
     EXPECT_EQ(out["verdict"][0]["verdict"], "reached") << rate;
@@ -66,7 +75,7 @@ TEST_F(Money, ATargetOfNoClassIsJudgedByTheOneThatHasARate) {
   EXPECT_TRUE(input["verdict"][0]["actual_cny_per_1m"].is_null());
   EXPECT_THAT(input["notes"].dump(), HasSubstr("no verdict: blended needs the rates of input and of output tokens"));
   const std::string named = " --rent '13.2 CNY/h' --target '0.01 CNY/100k input tokens'";
-  EXPECT_EQ(answer("verdict --rate input=1e6" + named)["verdict"][0]["verdict"], "reached");
+  EXPECT_EQ(answer("verdict --rate input=1e6:1e6:1e6" + named)["verdict"][0]["verdict"], "reached");
 }
 
 // The same records at one and at two yuan an hour: B is surely the dearer; at the same rent neither is.
@@ -176,7 +185,8 @@ TEST_F(Money, WhatIsWrongIsRefused) {
 
 TEST_F(Money, ClaimsSayWhatTheRatesSupport) {
   const json out = answer(
-      "claims --rate input=10000 --rate output=2000 --rent '13.2 CNY/h' --task 0:5000:2000 --clip 29:28:31 "
+      "claims --rate input=10000:9900:10100 --rate output=2000:1980:2020 --rent '13.2 CNY/h' --task 0:5000:2000 --clip "
+      "29:28:31 "
       "--accelerators 137");
   ASSERT_EQ(out["claims"].size(), 9U);
   for (const json& row : out["claims"]) {
@@ -221,7 +231,9 @@ TEST_F(Money, AnImportedRateHasACost) {
   ASSERT_FALSE(out["cost"].empty());
   // 10.8 / 3600 / (24000 / 8) = 1e-6 yuan a token.
   EXPECT_NEAR(out["cost"][0]["yuan_per_1m_tokens"].get<double>(), 1.0, 1e-9);
+  EXPECT_TRUE(out["cost"][0]["yuan_per_1m_tokens_low"].is_null()) << "the source states no interval";
   EXPECT_THAT(out["cost"][0]["basis"].get<std::string>(), HasSubstr("reported"));
+  EXPECT_THAT(out["notes"].dump(), HasSubstr("without an interval"));
 }
 
 TEST_F(Money, PlanFindsTheCheapestAndSaysWhenNothingServes) {

@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "results/metrics/metrics.h"
+
 namespace assay {
 namespace {
 
@@ -114,6 +116,7 @@ Record run_of(double joules) {
   r.status = "ok";
   r.tokens_per_step = 10;
   r.samples.host_ns.assign(100, 80 * kMs);
+  for (uint64_t i = 0; i < 100; ++i) r.samples.start_ns.push_back(i * 80 * kMs);
   r.energy.joules = joules;
   r.energy.watts_mean = joules / 8;
   r.energy.idle_watts = joules / 8 / 4;
@@ -132,6 +135,16 @@ TEST(Energy, PerTokenGrossAndNet) {
   Record absent = run_of(1);
   absent.energy.joules.reset();
   EXPECT_FALSE(energy_figures(absent).joules_per_token);
+  Record stuck = run_of(2400);
+  stuck.energy.code = "stuck";
+  EXPECT_FALSE(energy_figures(stuck).joules_per_token);
+  EXPECT_EQ(energy_figures(stuck).reason, "untrusted: stuck");
+  EXPECT_FALSE(metrics(stuck).joules_per_token) << "the same rule in every table";
+  Record part = run_of(2400);
+  part.extrapolation = Extrapolation{};
+  part.extrapolation->layers_run = 2;
+  part.extrapolation->layers_total = 24;
+  EXPECT_FALSE(energy_figures(part).joules_per_token) << "joules of 2 of 24 layers are not those of the model";
   Record failed = run_of(2400);
   failed.status = "failed";
   EXPECT_FALSE(energy_figures(failed).joules_per_token);

@@ -125,6 +125,38 @@ std::string tariff_with(const std::string& bands, const std::string& more = "") 
   return "\"tariffs\": [{\"id\": \"t\", \"bands\": [" + bands + "]" + more + "}]";
 }
 
+// 31 days at 0.2 and 334 at 0.6: (6.2 + 200.4)/365. Of half the day in its cheapest hours January has 12 at 0.2, the
+// other months 8 at 0.3 and 4 at 0.6.
+TEST(Tariff, BandsByMonth) {
+  const std::string rest = R"("months": [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], )";
+  const auto in = [](std::string text, const std::string& months) { return text.insert(1, months); };
+  const std::string january = in(band("[[0,24]]", 0.2), R"("months": [1], )");
+  const Result<PriceBook> book =
+      parse_price_book(book_with(tariff_with(january + "," + in(band("[[0,24]]", 0.6), rest))), "mine.json");
+  ASSERT_TRUE(book.ok()) << book.error().message;
+  EXPECT_NEAR(tariff_estimate(book->tariffs[0], false, LoadShape::kFlat, 1, *book)->typical, 206.6 / 365, 1e-12);
+  const std::string split = in(band("[[0,8]]", 0.3), rest) + "," + in(band("[[8,24]]", 0.6), rest);
+  const PriceBook hours = *parse_price_book(book_with(tariff_with(january + "," + split)), "mine.json");
+  EXPECT_NEAR(tariff_estimate(hours.tariffs[0], false, LoadShape::kCheapestHours, 0.5, hours)->typical,
+              (31 * 0.2 + 334 * (8 * 0.3 + 4 * 0.6) / 12) / 365, 1e-12);
+  refused(tariff_with(january), {"month 2", "once"});
+  refused(tariff_with(in(band("[[0,24]]", 1), R"("months": [13], )")), {"months[0]", "13"});
+  refused(tariff_with(in(band("[[0,24]]", 1), R"("months": [1, 1], )")), {"twice"});
+}
+
+// 黔发改价格〔2023〕481号: 8 h at 1.6, 8 h at 1 and 8 h at 0.4 of the flat price are the flat price; 8 of 24 hours in
+// the cheapest ones are at 0.4 of it. 粤发改价格〔2021〕331号 in July: (8 x 0.38 + 9 + 4 x 1.7 + 3 x 2.125)/24
+// = 1.00896.
+TEST(Tariff, ShippedBandsFollowTheNotices) {
+  const PriceBook base = shipped();
+  const Tariff guizhou = *find_tariff(base, "cn-guizhou");
+  EXPECT_NEAR(tariff_estimate(guizhou, false, LoadShape::kFlat, 1, base)->typical, 0.52, 1e-9);
+  EXPECT_NEAR(tariff_estimate(guizhou, false, LoadShape::kCheapestHours, 1.0 / 3, base)->typical, 0.4 * 0.52, 1e-9);
+  // In the other nine months 7 h are at the peak: (8 x 0.38 + 9 + 7 x 1.7)/24 = 0.9975.
+  EXPECT_NEAR(tariff_estimate(*find_tariff(base, "cn-guangdong"), false, LoadShape::kFlat, 1, base)->typical,
+              0.75 * (92 * (8 * 0.38 + 9 + 4 * 1.7 + 3 * 2.125) + 273 * (8 * 0.38 + 9 + 7 * 1.7)) / 24 / 365, 1e-4);
+}
+
 // 8 h at 0.3, 10 h at 0.6, 6 h at 1.0: 14.4/24 = 0.6 round the clock; half the day in the cheapest hours,
 // (8 x 0.3 + 4 x 0.6)/12 = 0.4.
 TEST(Tariff, BandsByTheHoursOfTheLoad) {

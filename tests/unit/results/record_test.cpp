@@ -192,13 +192,16 @@ TEST(MetricsOfARecord, AFailedRunHasNoFigures) {
   EXPECT_FALSE(metrics(r).mfu_attainable);
 }
 
-// The whole model is projected to 80 ms a step: 2 / 0.08 = 25 tokens/s. 12 J over 8 tokens is 1.5 J.
+// The whole model is projected to 80 ms a step: 2 / 0.08 = 25 tokens/s. 12 J over 8 tokens is 1.5 J, of the whole model
+// only where all its layers ran.
 TEST(MetricsOfARecord, ProjectionAndEnergy) {
   Record r = decode_record();
-  r.extrapolation = Extrapolation{4, 32, 15e6, 7e6, 2, 80e6, "linear", "memory"};
   r.energy.joules = 12;
-  EXPECT_DOUBLE_EQ(*metrics(r).projected_rate, 25);
   EXPECT_DOUBLE_EQ(*metrics(r).joules_per_token, 1.5);
+  r.extrapolation = Extrapolation{4, 32, 15e6, 7e6, 2, 80e6, "linear", "memory"};
+  EXPECT_DOUBLE_EQ(*metrics(r).projected_rate, 25);
+  EXPECT_FALSE(metrics(r).joules_per_token);
+  EXPECT_EQ(metrics(r).energy_note, "measured over 4 of 32 layers: no energy of a token of the whole model");
 }
 
 }  // namespace

@@ -154,11 +154,25 @@ TEST(Verdict, ElectricityAloneCanRuleATargetOut) {
   const Cost c = cost(in);
   const double floor = *c.floor_of(TokenClass::kBlended).value;
   const Verdict below = verdict(in, c, TokenClass::kBlended, floor / 10, ladder(), 0.4);
-  EXPECT_TRUE(below.impossible_by_electricity);
+  EXPECT_EQ(below.by_electricity, Reached::kNotReached);
   for (const Lever& l : below.levers) {
     EXPECT_FALSE(l.possible && l.input == CostInput::kChipPrice);
   }
-  EXPECT_FALSE(verdict(in, c, TokenClass::kBlended, floor * 1.1, ladder(), 0.4).impossible_by_electricity);
+  EXPECT_EQ(verdict(in, c, TokenClass::kBlended, floor * 1.1, ladder(), 0.4).by_electricity, Reached::kReached);
+}
+
+// Only output tokens have a rate: their power alone, 0.6 yuan an hour over 1500 tokens/s, is 1.11e-7 a token (and
+// idle). It bounds all tokens from above: over the target it shows nothing, under it that some price reaches the
+// target.
+TEST(Verdict, AnUpperBoundNeverSaysThatPowerRulesATargetOut) {
+  CostInputs in = owned();
+  in.at(CostInput::kInputRate).reset();
+  const Cost c = cost(in);
+  const double floor = *c.floor_of(TokenClass::kOutput).value;
+  const Verdict above = verdict(in, c, std::nullopt, floor / 2, ladder(), 0.4);
+  EXPECT_TRUE(above.upper_bound);
+  EXPECT_EQ(above.by_electricity, Reached::kCannotTell);
+  EXPECT_EQ(verdict(in, c, std::nullopt, floor * 1.1, ladder(), 0.4).by_electricity, Reached::kReached);
 }
 
 TEST(Verdict, AnIntervalAcrossTheTargetCannotTell) {
