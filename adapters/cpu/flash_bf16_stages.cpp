@@ -122,7 +122,7 @@ class FlashBf16Stage : public Stage {
         std::fill_n(to, a_.dk, uint16_t{0});
       }
     }
-    a_.kernels.pack_lanes(block.q, at(block.lanes), at(a_.dk / 2), block.panel);
+    a_.kernels.pack_lanes(block.q, at(a_.dk / 2), at(block.lanes), at(a_.dk / 2), block.panel);
   }
   void take_keys(Block& block, int64_t j, int64_t n) const {
     LaneAttentionArgs& args = block.args;

@@ -80,7 +80,7 @@ void pack_columns(const PackArgs& a) {
 }
 
 #if defined(__AVX512F__)
-void pack_lanes(const float* rows, size_t m, size_t k, float* to) {
+void pack_lanes(const float* rows, size_t ld, size_t m, size_t k, float* to) {
   const float zeros[kPackPart] = {};
   for (size_t first = 0; first < m; first += kLaneRows) {
     const size_t lanes = m - first < kLaneRows ? (m - first + 7) / 8 * 8 : kLaneRows;
@@ -91,7 +91,7 @@ void pack_lanes(const float* rows, size_t m, size_t k, float* to) {
         const float* from[4];
         for (size_t r = 0; r < 4; ++r) {
           const size_t row = first + lane + r;
-          from[r] = row < m ? rows + row * k + i : zeros;
+          from[r] = row < m ? rows + row * ld + i : zeros;
         }
         transpose4(from, block + i * lanes + lane, lanes, part);
       }
@@ -104,7 +104,7 @@ void lane_gemm(const LaneArgs& a) { lane_product<TakeF32>(a); }
 constexpr auto* kPackLanes = pack_lanes;
 constexpr auto* kLaneGemm = lane_gemm;
 #else
-constexpr void (*kPackLanes)(const float*, size_t, size_t, float*) = nullptr;
+constexpr void (*kPackLanes)(const float*, size_t, size_t, size_t, float*) = nullptr;
 constexpr void (*kLaneGemm)(const LaneArgs&) = nullptr;
 #endif
 

@@ -14,6 +14,9 @@ size_t at(int64_t value) { return static_cast<size_t>(value); }
 // Rows from which on oneDNN, which packs the weights first, is faster than dot products along the rows.
 constexpr size_t kOnednnRows = 96;
 
+// Rows of bf16 from which on lanes are faster than dot products; measured on 2 cores of a Zen 4.
+constexpr size_t kFewestPairsInLanes = 30;
+
 // Rows of weights as their kernels want them: with the scales of their first row, if any.
 struct Weights {
   Weights(const Plan& plan, const Slot& slot)
@@ -66,7 +69,8 @@ void multiply(const Kernels& kernels, const Weights& weights, size_t j, size_t n
 // Which experts have rows in this step, and which rows.
 class GroupsStage : public Stage {
  public:
-  GroupsStage(const Op& op, const Slot& offsets, int64_t rows) : number_(op.index), offsets_(offsets), rows_(rows) {
+  GroupsStage(const Op& op, const Slot& offsets, int64_t rows, size_t fewest_in_lanes)
+      : number_(op.index), offsets_(offsets), rows_(rows), fewest_in_lanes_(fewest_in_lanes) {
     groups_.reserve(offsets.elements());
   }
   [[nodiscard]] uint32_t tasks(const Step&) const override { return 1; }
@@ -98,13 +102,15 @@ class GroupsStage : public Stage {
 
  private:
   // Up to kApart rows behind the last whole vector cost less as dot products than a vector that they hardly fill.
-  static size_t rows_in_lanes(size_t rows) {
+  [[nodiscard]] size_t rows_in_lanes(size_t rows) const {
     constexpr size_t kApart = 4, kVector = 16;
+    if (rows < fewest_in_lanes_) return 0;
     return rows % kVector <= kApart ? rows / kVector * kVector : rows;
   }
   uint32_t number_;
   const Slot& offsets_;
   int64_t rows_;
+  size_t fewest_in_lanes_;
   mutable std::vector<Group> groups_;  // written by run, read by the stage behind it
 };
 
@@ -117,13 +123,14 @@ class LanesStage : public Stage {
     const bool pairs = row_form(plan, op) == RowForm::kBf16;
     from_ = pairs ? reinterpret_cast<const float*>(plan.narrow.data()) : x.f32();
     depth_ = at(x.cols) / (pairs ? 2 : 1);
+    stride_ = pairs ? bf16_row_stride(at(x.cols)) / 2 : depth_;
     most_ = std::min(at(plan.slots[op.in[1]].dims[0]), at(x.rows));
   }
   [[nodiscard]] uint32_t tasks(const Step&) const override { return static_cast<uint32_t>(most_); }
   void run(const Step&, uint32_t task, char*) const override {
     if (task >= groups_.groups().size()) return;
     const GroupsStage::Group& group = groups_.groups()[task];
-    kernels_.pack_lanes(from_ + group.first * depth_, group.lanes, depth_, to_ + group.first_lane * depth_);
+    kernels_.pack_lanes(from_ + group.first * stride_, stride_, group.lanes, depth_, to_ + group.first_lane * depth_);
   }
 
  private:
@@ -131,7 +138,7 @@ class LanesStage : public Stage {
   const GroupsStage& groups_;
   const float* from_;
   float* to_;
-  size_t depth_, most_;
+  size_t depth_, stride_, most_;
 };
 
 class GroupedStage : public Stage {
@@ -151,10 +158,18 @@ class GroupedStage : public Stage {
     n_ = at(w.dims[1]);
     most_ = std::min(experts, at(x_.rows));
     const size_t row_bytes = at(w.cols) * element_bytes(w.dtype);
-    const bool many = at(x_.rows) / most_ > kMaxSkinnyRows;
-    const size_t task_bytes = !many ? kStreamBytes : (lanes_ != nullptr ? kLaneTileBytes : kTileBytes);
-    tile_ = std::clamp<size_t>(task_bytes / row_bytes / 16 * 16, 16, kWidestTile);
+    const size_t rows = at(x_.rows) / most_;
+    const bool by_rows = form_ == RowForm::kBf16 && rows < kFewestPairsInLanes;
+    size_t task_bytes = lanes_ != nullptr ? kLaneTileBytes : kTileBytes;
+    if (rows <= kMaxSkinnyRows) {
+      task_bytes = kStreamBytes;
+    } else if (by_rows) {
+      task_bytes = std::clamp(most_ * n_ * row_bytes / (kTasksPerThread * plan.threads), kLaneTileBytes, kRowTileBytes);
+    }
+    tile_ = std::max<size_t>(task_bytes / row_bytes / 16 * 16, 16);
+    if (!by_rows) tile_ = std::min(tile_, kWidestTile);
     tiles_ = (n_ + tile_ - 1) / tile_;
+    threads_ = plan.threads;
   }
   [[nodiscard]] uint32_t tasks(const Step&) const override { return static_cast<uint32_t>(most_ * tiles_); }
   [[nodiscard]] size_t scratch_bytes() const override {
@@ -166,7 +181,7 @@ class GroupedStage : public Stage {
     const GroupsStage::Group& group = groups_.groups()[task / tiles_];
     const size_t j = task % tiles_ * tile_;
     const size_t n = std::min(tile_, n_ - j);
-    const Tile tile{group.expert * n_ + j, j, n};
+    const Tile tile{group.expert * n_ + j, j, n, next_weights(task + threads_)};
     const size_t done = lanes_ != nullptr && n >= kLaneCols ? multiply_lanes(group, tile) : 0;
     if (done < group.rows) multiply_rows(group.first + done, group.rows - done, done > 0, tile, scratch);
   }
@@ -174,11 +189,19 @@ class GroupedStage : public Stage {
  private:
   static constexpr size_t kStreamBytes = 128u << 10;    // a task where weights are read for few rows each
   static constexpr size_t kTileBytes = 1u << 20;        // and where the products are what takes time
+  static constexpr size_t kRowTileBytes = 2u << 20;     // and where the weights ahead are asked for
   static constexpr size_t kLaneTileBytes = 512u << 10;  // which a block of rows in lanes leaves room for in L2
   static constexpr size_t kWidestTile = 512;
+  static constexpr size_t kTasksPerThread = 16;
   struct Tile {
     size_t row, j, n;  // rows [row, row + n) of the weights give columns [j, j + n) of y
+    const char* next;  // weights of the task that this thread is likely to take next, or nullptr
   };
+
+  [[nodiscard]] const char* next_weights(size_t task) const {
+    if (task / tiles_ >= groups_.groups().size()) return nullptr;
+    return weights_.row(groups_.groups()[task / tiles_].expert * n_ + task % tiles_ * tile_);
+  }
 
   // The rows of the group that stand in lanes; returns their number.
   size_t multiply_lanes(const GroupsStage::Group& group, const Tile& tile) const {
@@ -195,8 +218,10 @@ class GroupedStage : public Stage {
     const char* w = weights_.row(tile.row);
     const Rows rows{x_.f32() + first * k, k, m, y_.f32() + first * n_ + tile.j, n_};
     if (form_ == RowForm::kBf16) {
-      const auto* x = reinterpret_cast<const uint16_t*>(narrow_) + first * k;
-      bf16_gemm({reinterpret_cast<const uint16_t*>(w), k, tile.n, k, x, k, m, rows.y, n_});
+      const size_t stride = bf16_row_stride(k);
+      const auto* x = reinterpret_cast<const uint16_t*>(narrow_) + first * stride;
+      bf16_gemm({reinterpret_cast<const uint16_t*>(w), k, tile.n, k, x, stride, m, rows.y, n_,
+                 reinterpret_cast<const uint16_t*>(tile.next)});
     } else if (form_ == RowForm::kFixed) {
       kernels_.fixed_gemm({reinterpret_cast<const int8_t*>(w), k, tile.n, k, fixed_.bytes + first * 3 * fixed_.ld,
                            fixed_.ld, m, fixed_.scale + first, fixed_.sum + first, rows.y, n_, nullptr,
@@ -218,7 +243,7 @@ class GroupedStage : public Stage {
   const char* narrow_;
   const float* lanes_;  // nullptr: rows are not read from lanes
   FixedRows fixed_;
-  size_t n_ = 0, most_ = 0, tile_ = 0, tiles_ = 0;
+  size_t n_ = 0, most_ = 0, tile_ = 0, tiles_ = 0, threads_ = 1;
 };
 
 class HeadStage : public Stage {
@@ -325,9 +350,10 @@ void note_products(Plan& plan, const Op& op, const Slot& w) {
 }  // namespace
 
 void add_grouped_matmul(Plan& plan, const Op& op) {
-  auto groups = std::make_unique<GroupsStage>(op, plan.slots[op.in[2]], plan.slots[op.in[0]].rows);
-  const GroupsStage& found = *groups;
   const RowForm form = row_form(plan, op);
+  auto groups = std::make_unique<GroupsStage>(op, plan.slots[op.in[2]], plan.slots[op.in[0]].rows,
+                                              form == RowForm::kBf16 ? kFewestPairsInLanes : 0);
+  const GroupsStage& found = *groups;
   plan.stages.push_back(std::move(groups));
   if (form != RowForm::kF32) add_narrow_rows(plan, op);
   if (by_lanes(plan, op)) plan.stages.push_back(std::make_unique<LanesStage>(plan, op, found));

@@ -68,7 +68,8 @@ struct FixedArgs {
   const float *bias, *w_scale;  // bias: nullptr = none
 };
 
-// y[r*ldy + j] = sum_k x[r*ldx + k] * w[j*ldw + k], of bf16 summed in f32.
+// y[r*ldy + j] = sum_k x[r*ldx + k] * w[j*ldw + k], of bf16 summed in f32. `next`: weights that the caller is likely to
+// want after these, nullptr: none.
 struct Bf16Args {
   const uint16_t* w;
   size_t ldw, n, k;
@@ -76,7 +77,10 @@ struct Bf16Args {
   size_t ldx, m;
   float* y;
   size_t ldy;
+  const uint16_t* next;
 };
+// The ldx that is fastest for k elements: rows that lie whole pages apart would share few sets of L1.
+size_t bf16_row_stride(size_t k);
 
 // y[r*ldy + j] = sum_k x(r, k) * w[j*ldw + k], for j < n, r < m; n is at least kLaneCols. Elements are of 4 bytes: f32,
 // or two neighbouring bf16, multiplied pair by pair. The rows of x stand in lanes, as pack_lanes puts them: blocks of
@@ -178,9 +182,9 @@ struct Kernels {
   void (*pack_rows)(const PackArgs&);     // n rows of k elements each become columns
   void (*pack_columns)(const PackArgs&);  // k rows of n elements each
   void (*panel_gemm)(const PanelArgs&);
-  // m rows of k elements of 4 bytes, in order, as LaneArgs wants them, zeros in the lanes behind the last row; and the
+  // m rows of k elements of 4 bytes, ld apart, as LaneArgs wants them, zeros in the lanes behind the last row; and the
   // product in f32. nullptr, both, where the set's vectors are too narrow to gain by it.
-  void (*pack_lanes)(const float* rows, size_t m, size_t k, float* to);
+  void (*pack_lanes)(const float* rows, size_t ld, size_t m, size_t k, float* to);
   void (*lane_gemm)(const LaneArgs&);
   void (*dot_gemm)(const MatvecArgs&);  // as matvec, for any m; made for more than a few rows
   void (*weighted_sum)(const WeightedSumArgs&);

@@ -14,14 +14,19 @@ size_t lines(size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
 
 class Bf16RowsStage : public Stage {
  public:
-  Bf16RowsStage(const Plan& plan, const Slot& x) : kernels_(*plan.kernels), x_(x), to_(plan.narrow.data()) {}
+  Bf16RowsStage(const Plan& plan, const Slot& x, size_t stride)
+      : kernels_(*plan.kernels), x_(x), to_(plan.narrow.data()), stride_(stride) {
+    rows_ = std::max<size_t>(1, kElements / at(x.cols));
+  }
   [[nodiscard]] uint32_t tasks(const Step&) const override {
-    return static_cast<uint32_t>((x_.elements() + kElements - 1) / kElements);
+    return static_cast<uint32_t>((at(x_.rows) + rows_ - 1) / rows_);
   }
   void run(const Step&, uint32_t task, char*) const override {
-    const size_t begin = task * kElements;
-    const size_t n = std::min(kElements, static_cast<size_t>(x_.elements()) - begin);
-    kernels_.from_f32(ASSAY_BF16, x_.f32() + begin, to_ + begin * 2, n);
+    const size_t cols = at(x_.cols);
+    const size_t end = std::min(at(x_.rows), (task + 1) * rows_);
+    for (size_t r = task * rows_; r < end; ++r) {
+      kernels_.from_f32(ASSAY_BF16, x_.f32() + r * cols, to_ + r * stride_ * 2, cols);
+    }
   }
 
  private:
@@ -29,6 +34,7 @@ class Bf16RowsStage : public Stage {
   const Kernels& kernels_;
   const Slot& x_;
   char* to_;
+  size_t stride_, rows_;
 };
 
 class FixedRowsStage : public Stage {
@@ -79,12 +85,17 @@ namespace {
 
 constexpr size_t kMostPadding = 7;  // lanes without a row, of one group
 
+// Elements from one row of bf16 to the next: oneDNN wants a plain product's rows one after another.
+size_t bf16_stride(const Op& op, const Slot& x) {
+  return op.kind == ASSAY_OP_GROUPED_MATMUL ? bf16_row_stride(at(x.cols)) : at(x.cols);
+}
+
 // Of the rows in the form that row_form says.
 size_t row_bytes(const Plan& plan, const Op& op) {
   const RowForm form = row_form(plan, op);
   if (form == RowForm::kF32) return 0;
   const Slot& x = plan.slots[op.in[0]];
-  if (form == RowForm::kBf16) return lines(x.elements() * 2);
+  if (form == RowForm::kBf16) return lines(at(x.rows) * bf16_stride(op, x) * 2);
   return lines(at(x.rows) * sizeof(double)) + lines(at(x.rows) * sizeof(float)) + at(x.rows) * 3 * lines(at(x.cols));
 }
 
@@ -124,7 +135,7 @@ FixedRows fixed_rows(const Plan& plan, const Slot& x) {
 void add_narrow_rows(Plan& plan, const Op& op) {
   const Slot& x = plan.slots[op.in[0]];
   if (row_form(plan, op) == RowForm::kBf16) {
-    plan.stages.push_back(std::make_unique<Bf16RowsStage>(plan, x));
+    plan.stages.push_back(std::make_unique<Bf16RowsStage>(plan, x, bf16_stride(op, x)));
   } else {
     plan.stages.push_back(std::make_unique<FixedRowsStage>(plan, x));
   }

@@ -73,6 +73,10 @@ TEST_P(Moe, GroupsOfInt8WithAScalePerRow) {
 TEST_P(Moe, DepthBeyondOnePassAndGroupsAcrossPasses) {
   EXPECT_LT(grouped({0, 11, 23}, 23, 9, 2100, ASSAY_F32), 1e-5);
   EXPECT_LT(grouped({0, 11, 23}, 23, 9, 2100, ASSAY_I8, 300), 1e-5);
+  // Rows of bf16 by blocks of weights that fit a cache, 32 columns here, and then 7; groups of 1 to 13 rows.
+  const Doubles sizes{0, 1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 66, 78, 91};
+  EXPECT_LT(grouped(sizes, 91, 39, 2048, ASSAY_BF16, 0, ASSAY_BF16), 1e-5);
+  EXPECT_LT(grouped({0, 11, 23, 58}, 58, 9, 2102, ASSAY_BF16, 0, ASSAY_BF16), 1e-5);
 }
 
 TEST_P(Moe, AllRowsOnOneExpertAndRowsBehindTheLast) {
