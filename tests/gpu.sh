@@ -8,10 +8,11 @@
 #
 # The machine needs the GPU's driver and a C library as new as the build's; no compiler, no network, no root. Without
 # --build, build/release is configured and built here. --pack, on the machine that builds, makes DIR: a build with the
-# shared libraries that it needs, the small ones of CUDA among them, to be taken along and given to --build. cuBLASLt is
-# half a gigabyte and stays out: it is looked for in CUDA's folders and in Python's packages, and without it products run
-# in own kernels, which is said. The card's settings (clocks, power limit, MIG) are left as they are. Another call with
-# the same --out goes on where this one stopped. --publish copies whole, measured records to results/published/NAME.
+# shared libraries that it needs, the small ones of CUDA among them, to be taken along and given to --build. cuBLASLt and
+# cuDNN are half a gigabyte each and stay out: they are looked for in CUDA's folders and where $PYTHON (python3) finds its
+# packages; without them own kernels run, which is said. The card's settings (clocks, power limit, MIG) are left as they
+# are. Another call with the same --out goes on where this one stopped. --full measures full cases of the five suites, the
+# most telling first, as many as fit. --publish copies whole, measured records to results/published/NAME.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -38,6 +39,7 @@ case "$minutes" in
   [1-8]) ;;
   *) echo "gpu.sh: --minutes: expected 1 to 8, found '$minutes'" >&2; exit 2 ;;
 esac
+python=${PYTHON:-python3}
 deadline=$(($(date +%s) + minutes * 60))
 left() { echo $((deadline - $(date +%s))); }
 omitted=()
@@ -63,10 +65,11 @@ build=$(realpath "$build")
 
 cuda_folders() { # where CUDA's libraries may lie besides the loader's own places
   local folder
-  for folder in /usr/local/cuda*/lib64 /usr/local/cuda*/targets/*/lib /opt/cuda/lib64 \
-    /usr/lib/python3*/*-packages/nvidia/*/lib /usr/local/lib/python3*/*-packages/nvidia/*/lib \
-    /opt/*/lib/python3*/site-packages/nvidia/*/lib "${VIRTUAL_ENV:-/nowhere}"/lib/python3*/site-packages/nvidia/*/lib \
-    "${CONDA_PREFIX:-/nowhere}"/lib/python3*/site-packages/nvidia/*/lib "$HOME"/.local/lib/python3*/site-packages/nvidia/*/lib; do
+  {
+    printf '%s\n' /usr/local/cuda*/lib64 /usr/local/cuda*/targets/*/lib /usr/local/cuda*/extras/CUPTI/lib64 /opt/cuda/lib64
+    "$python" -c 'import glob, sys; print(*(f for p in sys.path if p for f in glob.glob(p + "/nvidia/*/lib")), sep="\n")' \
+      2>/dev/null || true
+  } | while read -r folder; do
     if compgen -G "$folder/lib*.so*" >/dev/null; then echo "$folder"; fi
   done
 }
@@ -90,14 +93,17 @@ if [ -n "$pack" ]; then
   exit 0
 fi
 
+mkdir -p "$out"
+# The program alone sees the packed libraries: Python's own programs have others of the same names.
 folders=$(cuda_folders | paste -sd:)
-export LD_LIBRARY_PATH="$build/lib/needed${folders:+:$folders}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-assay=$build/bin/assay
+assay=$(realpath "$out")/assay
+printf '#!/bin/sh\nLD_LIBRARY_PATH=%q exec %q "$@"\n' \
+  "$build/lib/needed${folders:+:$folders}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" "$build/bin/assay" >"$assay"
+chmod +x "$assay"
 if ! said=$("$assay" --version 2>&1); then
-  echo "gpu.sh: $assay does not run here: $said" >&2
+  echo "gpu.sh: $build/bin/assay does not run here: $said" >&2
   exit 1
 fi
-mkdir -p "$out"
 
 echo "== device"
 if command -v nvidia-smi >/dev/null; then
@@ -135,31 +141,60 @@ measure() { # name seconds arguments of assay run
   local name=$1 most=$2 resume=()
   shift 2
   [ -e "$out/$name/campaign.json" ] && resume=(--resume)
-  part "$name" "$most" "$assay" run "$@" --device "$device" --out "$out/$name" --time-limit 3 "${settings[@]}" "${resume[@]}"
+  part "$name" "$most" "$assay" run "$@" --device "$device" --out "$out/$name" "${settings[@]}" "${resume[@]}"
+}
+
+profile() { # name seconds suite case
+  [ -s "$out/$1.trace.json" ] || part "profile of $1" "$2" "$assay" profile "$3" "$4" --device "$device" "${settings[@]}" \
+    --trace "$out/$1.trace.json"
 }
 
 # What the reference chip is judged by comes first. Each case checks every op at its shape against the double-precision
 # reference before it is timed. Targets: prefill at least 0.80 of the GEMM rate, decode at least 0.88 of the copy, the
 # DiT step at least 0.70 of the GEMM rate, ahead of PyTorch.
-measure prefill-8k 60 prefill --full --model "$model" --dtype bf16 --batch 1 --tokens 8192
-for batch in 1 64; do measure "decode-b$batch" 40 decode --full --model "$model" --dtype bf16 --batch "$batch" --context 4096; done
-measure dit 60 video-diffusion --full --case dit/wan2.1-14b/bf16
-measure ceilings 30 ceilings "$form"
-if command -v python3 >/dev/null && python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
-  part "PyTorch on the same shapes" 90 python3 tests/gpu_torch.py --assay "$assay" --records "$out" --out "$out/torch.json"
-else
-  omitted+=("PyTorch on the same shapes: no torch with CUDA here")
-fi
-part "profile of decode" 30 "$assay" profile decode "$model/bf16/b1/c4096" --device "$device" "${settings[@]}" \
-  --trace "$out/decode.trace.json"
-part "largest context" 30 "$assay" fit decode "$model/bf16/b1/c4096" --device "$device" "${settings[@]}"
-# Every op at every dtype and odd shapes; then every dtype through the suites.
-part "conformance" 90 "$assay" conformance --adapter "$build/lib/assay/adapters/${device%:*}.adapter.json" --device "$device" \
-  --quick "${settings[@]}" --json "$out/conformance.json"
-for dtype in f32 f16 int8 int8_w8a8 fp8 int4 fp4; do
-  measure "numerics-$dtype" 40 prefill decode --quick --model qwen2.5-0.5b --dtype "$dtype"
+dit=dit/wan2.1-14b/bf16/b1/81f720x1280
+measure prefill-8k 40 prefill --full --model "$model" --dtype bf16 --batch 1 --tokens 8192 --time-limit 3
+for batch in 1 64; do
+  measure "decode-b$batch" 40 decode --full --model "$model" --dtype bf16 --batch "$batch" --context 4096 --time-limit 3
 done
-for suite in prefill decode long-context moe-routing video-diffusion; do measure "$suite" 60 "$suite" "$form"; done
+measure dit 70 video-diffusion --full --case "$dit" --time-limit 3
+measure ceilings-gemm 30 ceilings --full --case 'ceilings/gemm/*/m8192*' --time-limit 2
+measure ceilings-copy 20 ceilings --full --case 'ceilings/copy/*' --time-limit 2
+if "$python" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
+  most=150
+  [ "$(left)" -gt $((most + 20)) ] || most=$(($(left) - 20))
+  part "PyTorch on the same shapes" $((most + 10)) "$python" tests/gpu_torch.py --assay "$assay" --records "$out" \
+    --out "$out/torch.json" --seconds "$most"
+else
+  omitted+=("PyTorch on the same shapes: no torch with CUDA in $python")
+fi
+profile prefill 25 prefill "$model/bf16/b1/t8192"
+profile decode 25 decode "$model/bf16/b1/c4096"
+profile dit 40 video-diffusion "$dit"
+# Every op at every dtype and odd shapes; then every dtype through the suites.
+[ -s "$out/conformance.json" ] || part "conformance" 60 "$assay" conformance --device "$device" --quick "${settings[@]}" \
+  --adapter "$build/lib/assay/adapters/${device%:*}.adapter.json" --json "$out/conformance.json"
+for dtype in f32 tf32 f16 int8 int8_w8a8 fp8 fp8_w8a8 int4 fp4; do
+  measure "numerics-$dtype" 30 prefill decode --quick --model qwen2.5-0.5b --dtype "$dtype" --time-limit 1
+done
+suites=(prefill decode long-context moe-routing video-diffusion)
+if [ "$form" = --quick ]; then
+  for suite in "${suites[@]}"; do measure "$suite" 60 "$suite" --quick --time-limit 1; done
+else
+  # A full suite has hundreds of cases, each 5 to 40 s with its checks. Each line gets an equal share of what is left.
+  telling=(
+    "prefill prefill/$model/bf16/*" "decode decode/$model/bf16/*" "long-context long-context/decode/$model/bf16/b1/*"
+    "moe-routing moe-routing/decode/qwen3-30b-a3b/bf16/b64/*" "video-diffusion video-diffusion/*/wan2.1-14b/bf16/*"
+    "prefill prefill/$model/int8_w8a8/*" "decode decode/$model/int8/*" "long-context long-context/decode/deepseek-v2-lite/bf16/*"
+    "moe-routing moe-routing/prefill/qwen3-30b-a3b/bf16/*" "video-diffusion video-diffusion/dit/*/bf16/b1/*"
+    "prefill *" "decode *" "long-context *" "moe-routing *" "video-diffusion *")
+  for i in "${!telling[@]}"; do
+    read -r suite pattern <<<"${telling[i]}"
+    name=full-$((i + 1))-$suite
+    measure "$name" $((($(left) - 20) / (${#telling[@]} - i) + 15)) "$suite" --full --case "$pattern" --time-limit 1
+  done
+fi
+part "largest context" 30 "$assay" fit decode "$model/bf16/b1/c4096" --device "$device" "${settings[@]}"
 
 echo "== results"
 for folder in "$out"/*/; do
