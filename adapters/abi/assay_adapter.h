@@ -347,7 +347,7 @@ typedef struct assay_request_table {
   assay_status (*load)(assay_ctx*, const assay_engine_desc*, const assay_sink*, assay_engine** out);
   assay_status (*submit)(assay_engine*, const assay_request*); /* must not wait for the answer */
   assay_status (*drain)(assay_engine*, uint64_t timeout_ns);
-  void (*unload)(assay_engine*);
+  void (*unload)(assay_engine*); /* ends what is under way, CANCELLED; nothing is called behind it */
   assay_status (*cancel)(assay_engine*, uint64_t id); /* (optional) */
 } assay_request_table;
 

@@ -45,8 +45,13 @@ void Bench::fail(const Error& error) {
 std::unique_ptr<Adapter> Bench::open() {
   InAdapter inside(pulse_, "open");
   Result<std::unique_ptr<Adapter>> adapter = Adapter::open(options_.library, options_.settings);
-  if (adapter.ok()) return std::move(adapter).value();
-  fail(adapter.error().message);
+  if (!adapter.ok()) {
+    fail(adapter.error().message);
+  } else if (programs_ && (*adapter)->program_table() == nullptr) {
+    unsupported("no table program/1");
+  } else {
+    return std::move(adapter).value();
+  }
   return nullptr;
 }
 

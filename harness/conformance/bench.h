@@ -33,7 +33,9 @@ class Bench {
   // kUnsupported: unsupported; else a failure.
   void fail(const Error& error);
 
-  // Opened by dlopen anew; an Error has been told as a failure of what was begun.
+  // From here on open() refuses an adapter without programs, as unsupported.
+  void require_programs() { programs_ = true; }
+  // Opened by dlopen anew; nullptr: why has been told of what was begun.
   std::unique_ptr<Adapter> open();
   void close(std::unique_ptr<Adapter> adapter);
 
@@ -49,6 +51,7 @@ class Bench {
   KitOptions options_;
   size_t first_, next_ = 0;
   bool open_ = false;  // begun, and nothing found yet
+  bool programs_ = false;
   Pulse& pulse_;
   Emit emit_;
 };
@@ -141,6 +144,7 @@ std::vector<OpCase> op_cases(uint32_t kind, bool quick);
 // A check's own function, by id; nullptr: unknown.
 using CheckFunction = void (*)(Bench& bench);
 CheckFunction check_function(const std::string& id);
+bool check_needs_programs(const std::string& id);
 
 void check_op_kind(Bench& bench, uint32_t kind);
 // check_abi.cpp, check_refusals.cpp
@@ -148,10 +152,11 @@ void check_entry(Bench& bench);
 void check_struct_sizes(Bench& bench);
 void check_refused_programs(Bench& bench);
 void check_refused_calls(Bench& bench);
-// check_timing.cpp, check_inputs.cpp
+// check_timing.cpp, check_flush.cpp, check_inputs.cpp
 void check_work(Bench& bench);
 void check_return(Bench& bench);
 void check_clock(Bench& bench);
+void check_flush(Bench& bench);
 void check_fresh_inputs(Bench& bench);
 void check_dtype(Bench& bench);
 // check_life.cpp

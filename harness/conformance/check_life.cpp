@@ -18,15 +18,17 @@ struct Memory {
   double heap = 0, resident = 0;
 };
 
-// What is in use on the device by its own sensor; nullopt: it has none.
-std::optional<double> device_bytes(Bench& bench, const Adapter& adapter) {
+// What is in use on the device by its own sensor. kUnsupported: it has none.
+Result<double> device_bytes(Bench& bench, const Adapter& adapter) {
+  const Error none{ErrorKind::kUnsupported, "the adapter's telemetry tells no mem_used_bytes"};
   const assay_telemetry_table* table = adapter.telemetry_table();
-  if (table == nullptr) return std::nullopt;
+  if (table == nullptr) return none;
   assay_telemetry t{};
   t.struct_size = sizeof t;
   InAdapter inside(bench.pulse(), "telemetry.read");
-  if (table->read(adapter.ctx(), bench.device(), &t) != ASSAY_OK) return std::nullopt;
-  if ((t.valid & ASSAY_T_MEM_USED) == 0) return std::nullopt;
+  const assay_status status = table->read(adapter.ctx(), bench.device(), &t);
+  if (status != ASSAY_OK) return Error{ErrorKind::kAdapter, "telemetry.read: " + Raw(adapter).told(status)};
+  if ((t.valid & ASSAY_T_MEM_USED) == 0) return none;
   return t.mem_used_bytes;
 }
 
@@ -67,14 +69,38 @@ void follow(Bench& bench, int cycles, Cycle cycle) {
   heap || resident ? bench.fail("leaks: " + text) : bench.pass(text);
 }
 
+void step_leaks(Bench& bench, Adapter& adapter, const OpCase& plain) {
+  const uint32_t out = plain.graph.ops[0].out[0];
+  SmallProgram program(bench, plain);
+  if (const Status s = run_whole(program, adapter, bench.seed()); !s.ok()) return bench.fail(s.error().message);
+  follow(bench, bench.quick() ? 100 : 2000, [&] {
+    Status s = program.write(bench.seed(), true);
+    if (s.ok()) s = program.run();
+    if (s.ok()) {
+      if (const Result<std::vector<uint8_t>> raw = program.read(out); !raw.ok()) s = raw.error();
+    }
+    return s;
+  });
+}
+
+void program_leaks(Bench& bench, Adapter& adapter, const OpCase& plain) {
+  const std::optional<OpCase> wide = plain_case(bench, adapter, 64, 1024);
+  follow(bench, bench.quick() ? 25 : 250, [&] {
+    SmallProgram program(bench, wide ? *wide : plain);
+    Status s = program.prepare(adapter);
+    if (s.ok()) s = program.write(bench.seed());
+    if (s.ok()) s = program.run();
+    return s;
+  });
+}
+
 // Programs of three large tensors come and go; a leaked one grows the device's memory in each of three stretches.
 void device_leaks(Bench& bench, Adapter& adapter) {
   constexpr int64_t kRows = 1024, kCols = 1024;
   constexpr double kTensorBytes = kRows * kCols * sizeof(float);
   const std::optional<OpCase> large = plain_case(bench, adapter, kRows, kCols);
-  if (!large || !device_bytes(bench, adapter)) {
-    return bench.unsupported("the adapter's telemetry tells no mem_used_bytes");
-  }
+  if (!large) return bench.unsupported("no op of the kit is supported");
+  if (const Result<double> first = device_bytes(bench, adapter); !first.ok()) return bench.fail(first.error());
   const int cycles = bench.quick() ? 4 : 16;
   double at[4];
   for (double& level : at) {
@@ -84,7 +110,9 @@ void device_leaks(Bench& bench, Adapter& adapter) {
       if (s.ok()) s = program.run();
       if (!s.ok()) return bench.fail(s.error().message);
     }
-    level = device_bytes(bench, adapter).value_or(0);
+    const Result<double> used = device_bytes(bench, adapter);
+    if (!used.ok()) return bench.fail("mem_used_bytes was there before: " + used.error().message);
+    level = *used;
   }
   bool grows = true;
   for (int i = 1; i < 4; ++i) grows = grows && at[i] - at[i - 1] > 0.5 * kTensorBytes * cycles;
@@ -134,32 +162,13 @@ void check_leaks(Bench& bench) {
   (void)bench.begin("steps");
   std::unique_ptr<Adapter> adapter = bench.open();
   if (adapter == nullptr) return;
-  const std::optional<OpCase> plain = plain_case(bench, *adapter);
-  if (!plain) return bench.unsupported("no op of the kit is supported");
-  const uint32_t out = plain->graph.ops[0].out[0];
-  {
-    SmallProgram program(bench, *plain);
-    if (const Status s = run_whole(program, *adapter, bench.seed()); !s.ok()) return bench.fail(s.error().message);
-    follow(bench, bench.quick() ? 100 : 2000, [&] {
-      Status s = program.write(bench.seed(), true);
-      if (s.ok()) s = program.run();
-      if (s.ok()) {
-        if (const Result<std::vector<uint8_t>> raw = program.read(out); !raw.ok()) s = raw.error();
-      }
-      return s;
-    });
+  if (const std::optional<OpCase> plain = plain_case(bench, *adapter)) {
+    step_leaks(bench, *adapter, *plain);
+    if (bench.begin("prepare and destroy")) program_leaks(bench, *adapter, *plain);
+    if (bench.begin("device memory")) device_leaks(bench, *adapter);
+  } else {
+    bench.unsupported("no op of the kit is supported");
   }
-  const std::optional<OpCase> wide = plain_case(bench, *adapter, 64, 1024);
-  if (bench.begin("prepare and destroy")) {
-    follow(bench, bench.quick() ? 25 : 250, [&] {
-      SmallProgram program(bench, wide ? *wide : *plain);
-      Status s = program.prepare(*adapter);
-      if (s.ok()) s = program.write(bench.seed());
-      if (s.ok()) s = program.run();
-      return s;
-    });
-  }
-  if (bench.begin("device memory")) device_leaks(bench, *adapter);
   bench.close(std::move(adapter));
   if (bench.begin("open and close")) {
     follow(bench, bench.quick() ? 4 : 25, [&] { return open_and_run(bench, std::nullopt); });

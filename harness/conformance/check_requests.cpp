@@ -46,6 +46,16 @@ class Sink {
     const std::lock_guard lock(mutex_);
     return calls_;
   }
+  // "" or the first id that was not ended once, or was answered behind its end.
+  [[nodiscard]] std::string fault() const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, a] : answers_) {
+      if (a.ends != 1) return "request " + std::to_string(id) + " was ended " + std::to_string(a.ends) + " times";
+      if (a.late > 0)
+        return std::to_string(a.late) + " outputs of request " + std::to_string(id) + " came behind its end";
+    }
+    return "";
+  }
 
  private:
   static void on_output(void* self, uint64_t id, uint32_t n) {
@@ -209,14 +219,18 @@ bool cancels(Bench& bench, Engine& engine, uint64_t id) {
     bench.fail("cancel() is ignored: " + count(more) + number(" outputs in the %.0f s behind it", kCancelS));
     return false;
   }
+  const double seconds = since_s(begin);
+  (void)engine.wait(kLateS, [] { return false; });  // what follows the first end
   const Answer a = engine.sink.of(id);
   if (a.ends != 1) {
     bench.fail("ended " + std::to_string(a.ends) + " times");
+  } else if (a.late > 0) {
+    bench.fail(count(a.late) + " outputs came behind its end");
   } else if (then.ends == 0 && a.status != ASSAY_CANCELLED) {
     bench.fail(std::string("cancelled, but ended with ") + status_text(a.status) + " behind " + count(a.outputs) +
                " outputs");
   } else {
-    bench.pass(count(a.outputs) + " of 4096 outputs" + number(", ended %.1f ms behind cancel()", since_s(begin) * 1e3));
+    bench.pass(count(a.outputs) + " of 4096 outputs" + number(", ended %.1f ms behind cancel()", seconds * 1e3));
   }
   return true;
 }
@@ -242,17 +256,27 @@ void refuses(Bench& bench, Engine& engine, bool cancellable) {
   bench.pass();
 }
 
+// Every request of the engine, also those under way, has ended once when unload() returns, and nothing is called later.
 void ends_at_unload(Bench& bench, Engine& engine, uint64_t first) {
-  for (uint64_t i = 0; i < 4; ++i) {
+  constexpr uint64_t kRequests = 4;
+  for (uint64_t i = 0; i < kRequests; ++i) {
     if (const assay_status s = engine.submit(first + i, kLong); s != ASSAY_OK) {
       return bench.fail("submit: " + engine.told(s));
     }
+  }
+  if (!engine.wait(kFirstOutputS, [&] { return engine.sink.of(first).outputs > 0; })) {
+    return bench.fail(number("no output within %.0f s", kFirstOutputS));
   }
   engine.unload();
   const uint64_t calls = engine.sink.calls();
   (void)engine.wait(kLateS, [] { return false; });
   const uint64_t late = engine.sink.calls() - calls;
-  late == 0 ? bench.pass() : bench.fail(count(late) + " callbacks behind unload()");
+  if (late > 0) return bench.fail(count(late) + " callbacks behind unload()");
+  for (uint64_t i = 0; i < kRequests; ++i) {
+    if (engine.sink.of(first + i).ends == 0) return bench.fail("request " + count(first + i) + " has no end");
+  }
+  const std::string fault = engine.sink.fault();
+  fault.empty() ? bench.pass() : bench.fail(fault);
 }
 
 }  // namespace

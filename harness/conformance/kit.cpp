@@ -226,9 +226,11 @@ size_t Report::count(Verdict verdict) const {
 }
 
 bool Report::passed() const {
-  bool any_op = !options.only.empty();  // of a part nothing is asked
-  for (const CheckResult& c : checks) any_op = any_op || (c.info.group == "ops" && c.count(Outcome::kPass) > 0);
-  return count(Verdict::kFail) == 0 && any_op;
+  bool works = !options.only.empty();  // of a part nothing is asked
+  for (const CheckResult& c : checks) {
+    works = works || ((c.info.group == "ops" || c.info.group == "requests") && c.count(Outcome::kPass) > 0);
+  }
+  return count(Verdict::kFail) == 0 && works;
 }
 
 Result<Report> run_kit(const KitOptions& options, const Progress& progress) {

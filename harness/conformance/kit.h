@@ -84,7 +84,7 @@ struct Report {
   std::vector<CheckResult> checks;
   std::vector<Coverage> coverage;
   double seconds = 0;
-  // No mandatory check failed, at least one op was right, and the adapter opened.
+  // No mandatory check failed, at least one op or request was right, and the adapter opened.
   [[nodiscard]] bool passed() const;
   [[nodiscard]] size_t count(Verdict verdict) const;
 };

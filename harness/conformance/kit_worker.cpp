@@ -29,6 +29,7 @@ void become_worker() {
 void run_check(const Question& question, Pulse& pulse, LineChannel& channel) {
   Bench bench(question.options, question.first, pulse, [&](const std::string& line) { (void)channel.send(line).ok(); });
   const CheckFunction check = check_function(question.check);
+  if (check_needs_programs(question.check)) bench.require_programs();
   try {
     if (check != nullptr) check(bench);
   } catch (const std::exception& e) {

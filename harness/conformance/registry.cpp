@@ -7,6 +7,7 @@ namespace {
 struct Registered {
   CheckInfo info;
   CheckFunction run;
+  bool needs_programs = false;
 };
 
 constexpr uint32_t kLastOp = ASSAY_OP_INDEX_TOPK;
@@ -19,7 +20,7 @@ void op_check(Bench& bench) {
 template <uint32_t kKind>
 void add_ops(std::vector<Registered>* out) {
   const std::string name = op_kind_name(kKind);
-  out->push_back({{"ops." + name, "ops", {name, name}, {}}, op_check<kKind>});
+  out->push_back({{"ops." + name, "ops", {name, name}, {}}, op_check<kKind>, true});
   if constexpr (kKind < kLastOp) add_ops<kKind + 1>(out);
 }
 
@@ -41,13 +42,15 @@ std::vector<Registered> registered() {
         {"Bad programs are refused", "拒绝错误程序"},
         {"Unknown ops and dtypes, bad dimensions, missing tensors: refused by status with a reason, no crash",
          "未知算子或数据类型、错误维度、缺失张量：以状态码和原因拒绝，不崩溃"}},
-       check_refused_programs},
+       check_refused_programs,
+       true},
       {{"refusals.calls",
         "refusals",
         {"Bad calls are refused", "拒绝错误调用"},
         {"NULL, unknown devices and tensors, ranges outside: refused, and the adapter works on",
          "空指针、未知设备与张量、越界读写：拒绝后适配器仍可用"}},
-       check_refused_calls}};
+       check_refused_calls,
+       true}};
   add_ops<1>(&all);
   const std::vector<Registered> rest{
       {{"truth.fresh_inputs",
@@ -55,29 +58,41 @@ std::vector<Registered> registered() {
         {"Fresh inputs, fresh outputs", "新输入得新输出"},
         {"New inputs and positions change the outputs rightly: nothing is cached",
          "新输入与位置应正确改变输出：无缓存"}},
-       check_fresh_inputs},
+       check_fresh_inputs,
+       true},
       {{"truth.dtype",
         "truth",
         {"Computes in the dtype asked for", "按所要求的数据类型计算"},
         {"Bits of 1 + 2^-k that survive a product: no silent fallback", "1 + 2^-k 经乘法后保留的位数：无静默降精度"}},
-       check_dtype},
+       check_dtype,
+       true},
       {{"timing.work",
         "timing",
         {"Twice the work, twice the time", "工作加倍，时间加倍"},
         {"Larger products and more repeats take longer in proportion", "更大的乘法与更多重复应成比例变慢"}},
-       check_work},
+       check_work,
+       true},
       {{"timing.return",
         "timing",
         {"wait() returns when the work is done", "完成后 wait() 才返回"},
         {"Reading the outputs right after wait() costs no more than reading them again",
          "wait() 后立即读取与再次读取同样快"}},
-       check_return},
+       check_return,
+       true},
       {{"timing.device_clock",
         "timing",
         {"Device time against wall time", "设备时间对照墙钟"},
         {"device_ns is in ns, within the host's interval, and grows as it does",
          "device_ns 以纳秒计，不超出主机区间，且同步增长"}},
-       check_clock},
+       check_clock,
+       true},
+      {{"timing.flush",
+        "timing",
+        {"A flush makes caches cold", "清空缓存确实生效"},
+        {"A step behind flush_caches() is as slow as one behind a sweep of memory, not as fast as a warm one",
+         "flush_caches() 之后的单步应与扫过大片内存后一样慢，而不是与热缓存一样快"}},
+       check_flush,
+       true},
       {{"life.reopen",
         "life",
         {"Open and close, many times", "反复打开与关闭"},
@@ -94,19 +109,22 @@ std::vector<Registered> registered() {
         {"Out of memory", "内存不足"},
         {"An absurd size is refused with OUT_OF_MEMORY, and the adapter works on",
          "过大请求以 OUT_OF_MEMORY 拒绝，之后仍可用"}},
-       check_memory},
+       check_memory,
+       true},
       {{"threads",
         "threads",
         {"Threads", "线程"},
         {"Programs handed from thread to thread, interleaved, and in two contexts at once",
          "程序跨线程传递、交错运行、两个上下文并行"}},
-       check_threads},
+       check_threads,
+       true},
       {{"wait",
         "wait",
         {"wait() and unfinished runs", "wait() 与未完成的运行"},
         {"Long steps are waited for; a second submit and an early destroy neither hang nor crash",
          "等待长步骤；重复提交与提前销毁不挂起、不崩溃"}},
-       check_wait},
+       check_wait,
+       true},
       {{"telemetry",
         "telemetry",
         {"Telemetry", "遥测"},
@@ -118,7 +136,8 @@ std::vector<Registered> registered() {
         {"Trace", "活动记录"},
         {"What ran when: of the program's ops, within the steps' time, each told once",
          "何时运行了什么：属于程序的算子，落在单步时间之内，且只报告一次"}},
-       check_trace},
+       check_trace,
+       true},
       {{"requests",
         "requests",
         {"Requests and cancellation", "请求与取消"},
@@ -129,7 +148,8 @@ std::vector<Registered> registered() {
         "coverage",
         {"Cases of the suites", "套件用例覆盖"},
         {"Which of the shipped suites' cases the adapter takes; not mandatory", "内置套件中可运行的用例；非强制"}},
-       check_coverage}};
+       check_coverage,
+       true}};
   all.insert(all.end(), rest.begin(), rest.end());
   return all;
 }
@@ -150,11 +170,24 @@ const std::vector<CheckInfo>& check_infos() {
   return kInfos;
 }
 
-CheckFunction check_function(const std::string& id) {
+namespace {
+
+const Registered* find_check(const std::string& id) {
   for (const Registered& r : registry()) {
-    if (r.info.id == id) return r.run;
+    if (r.info.id == id) return &r;
   }
   return nullptr;
+}
+
+}  // namespace
+
+CheckFunction check_function(const std::string& id) {
+  const Registered* found = find_check(id);
+  return found == nullptr ? nullptr : found->run;
+}
+bool check_needs_programs(const std::string& id) {
+  const Registered* found = find_check(id);
+  return found != nullptr && found->needs_programs;
 }
 
 Text group_title(const std::string& group) {

@@ -1,5 +1,5 @@
 // Adapters that cheat or break on purpose, each by the option "crooked", around the honest template: what the kit must
-// catch. "clock", "sensors", "trace" and "requests" are honest: what the template lacks.
+// catch. "clock", "sensors", "flush", "trace", "requests" and "requests_alone" are honest: what the template lacks.
 #include <unistd.h>
 
 #include <atomic>
@@ -47,7 +47,8 @@ class CrookedProgram : public TemplateProgram {
     device_bytes += CrookedProgram::info().device_bytes;
   }
   ~CrookedProgram() override {
-    if (mode_ != "leaks_device_memory") device_bytes -= CrookedProgram::info().device_bytes;
+    if (mode_ != "leaks_device_memory" && mode_ != "blinds_its_sensor")
+      device_bytes -= CrookedProgram::info().device_bytes;
     if (mode_ == "deadlocks") one_program.unlock();
   }
   CrookedProgram(const CrookedProgram&) = delete;
@@ -82,6 +83,11 @@ class CrookedProgram : public TemplateProgram {
     result.device_clock = ASSAY_CLOCK_DEVICE_EVENT;
     result.device_clock_step_ns = 1;
     result.device_ns = mode_ == "clock" ? ns : ns / 1000;
+  }
+  // Sweeps the caches, or not.
+  void flush_caches() override {
+    static std::vector<char> memory(size_t{128} << 20, 1);
+    for (size_t at = 0; mode_ == "flush" && at < memory.size(); at += 64) ++memory[at];
   }
 
  private:
@@ -127,8 +133,10 @@ class Crooked : public Template {
     if (mode_ != "takes_all") (void)Template::prepare(graph);
     return std::make_unique<CrookedProgram>(graph, host_, mode_);
   }
+  [[nodiscard]] bool flushes_caches() const override { return mode_ == "flush" || mode_ == "flushes_nothing"; }
   [[nodiscard]] bool has_telemetry() const override {
-    return mode_ == "sensors" || mode_ == "stuck_sensor" || mode_ == "lying_counter" || mode_ == "leaks_device_memory";
+    return mode_ == "sensors" || mode_ == "stuck_sensor" || mode_ == "lying_counter" ||
+           mode_ == "leaks_device_memory" || mode_ == "blinds_its_sensor";
   }
   [[nodiscard]] bool has_trace() const override {
     return mode_ == "trace" || mode_ == "wrong_trace_clock" || mode_ == "tells_twice";
@@ -142,14 +150,16 @@ class Crooked : public Template {
     for (const assay_activity& a : activities) emit(a);
     if (mode_ != "tells_twice") activities.clear();
   }
-  // 40 W, and 100 W while a step runs; the counter adds up what was read.
+  // 40 W, and 100 W while a step runs; the counter adds up what was read. As of a power that is made of two readings,
+  // the first has none.
   void telemetry(uint32_t /*device*/, assay_telemetry& out) override {
     const std::lock_guard lock(sensor_);
+    if (mode_ == "blinds_its_sensor" && device_bytes > size_t{128} << 20) throw Failure(ASSAY_INTERNAL, "no answer");
     const double power = busy && mode_ != "stuck_sensor" ? 100 : 40;
     if (last_ns_ != 0) energy_ += 0.5 * (power + last_power_) * static_cast<double>(out.t_ns - last_ns_) / 1e9;
+    out.valid = (last_ns_ != 0 ? ASSAY_T_POWER : 0) | ASSAY_T_ENERGY | ASSAY_T_MEM_USED;
     last_ns_ = out.t_ns;
     last_power_ = power;
-    out.valid = ASSAY_T_POWER | ASSAY_T_ENERGY | ASSAY_T_MEM_USED;
     out.mem_used_bytes = static_cast<double>(device_bytes.load());
     out.power_w = power;
     out.energy_j = mode_ == "lying_counter" ? energy_ / 2 : energy_;
@@ -176,6 +186,7 @@ extern "C" ASSAY_EXPORT const assay_adapter* assay_adapter_entry(uint32_t host_a
   };
   with_requests.table = [](assay_ctx* ctx, const char* id) -> const void* {
     const bool asked = id != nullptr && std::strcmp(id, "request/1") == 0;
+    if (id != nullptr && std::strcmp(id, "program/1") == 0 && crooked::engine_mode == "requests_alone") return nullptr;
     return asked ? crooked::request_table() : kBase.table(ctx, id);
   };
   return &with_requests;

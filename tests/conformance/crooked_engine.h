@@ -1,6 +1,6 @@
 // An engine that answers requests from a thread of its own, a token every 2 ms, and cheats by the adapter's option
-// "crooked": "ignores_cancel", "answers_twice", "miscounts", "drains_for_ever", "calls_behind_unload". "requests" is
-// honest; any other mode has no engine.
+// "crooked". "requests" and "requests_alone", which has no programs, are honest; a mode that is not listed has no
+// engine.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "adapters/abi/assay_adapter.h"
 
@@ -27,6 +28,8 @@ class Engine {
     }
     changed_.notify_all();
     thread_.join();
+    for (Request& r : waiting_) r.cancelled = true;
+    for (auto r = waiting_.begin(); engine_mode != "forgets_at_unload" && r != waiting_.end();) r = end(r);
     if (engine_mode != "calls_behind_unload") return;
     std::thread([sink = sink_] {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -62,6 +65,7 @@ class Engine {
     uint64_t id;
     uint32_t prompt, wanted, made;
     bool cancelled;
+    bool ended = false;  // and goes on all the same
   };
 
   void serve() {
@@ -87,9 +91,13 @@ class Engine {
   std::list<Request>::iterator end(std::list<Request>::iterator r) {
     const uint64_t counted = engine_mode == "miscounts" ? r->made + 1 : r->made;
     const assay_usage usage{sizeof usage, 0, r->prompt, 0, counted};
-    const int times = engine_mode == "answers_twice" ? 2 : 1;
+    const int times = engine_mode == "answers_twice" ? 2 : r->ended && engine_mode != "ends_again" ? 0 : 1;
     for (int i = 0; i < times; ++i) sink_.on_done(sink_.ctx, r->id, r->cancelled ? ASSAY_CANCELLED : ASSAY_OK, &usage);
-    return waiting_.erase(r);
+    const bool goes_on = engine_mode == "speaks_after_cancel" || engine_mode == "ends_again";
+    if (!goes_on || r->ended || !std::exchange(r->cancelled, false)) return waiting_.erase(r);
+    r->ended = true;
+    r->wanted = r->made + 5;
+    return std::next(r);
   }
 
   const assay_sink sink_;
@@ -104,8 +112,9 @@ inline Engine& of(assay_engine* engine) { return *reinterpret_cast<Engine*>(engi
 
 // nullptr where the mode has no engine.
 inline const assay_request_table* request_table() {
-  static const char* const kModes[] = {"requests",  "ignores_cancel",  "answers_twice",
-                                       "miscounts", "drains_for_ever", "calls_behind_unload"};
+  static const char* const kModes[] = {
+      "requests",        "requests_alone",      "ignores_cancel", "answers_twice",       "miscounts",
+      "drains_for_ever", "speaks_after_cancel", "ends_again",     "calls_behind_unload", "forgets_at_unload"};
   static const assay_request_table kTable{
       sizeof(assay_request_table),
       0,
