@@ -93,8 +93,8 @@ class Lower {
   bool sdpa_shape(const assay_gpu::AttentionArgs& args, SdpaShape* shape) const;
   void attention_by_library(const assay_gpu::AttentionArgs& args, size_t first);
   SdpaOperands sequence_lengths(const assay_gpu::AttentionArgs& args, std::vector<Call>* calls);
-  const SdpaChoice& try_both(const SdpaShape& shape, const std::vector<Call>& own, const std::vector<Call>& lengths,
-                             const std::vector<Call>& library);
+  SdpaChoice try_both(const SdpaShape& shape, const std::vector<Call>& own, const std::vector<Call>& lengths,
+                      const std::vector<Call>& library);
 
   Plan& plan_;
   const Op& op_;

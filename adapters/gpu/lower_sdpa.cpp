@@ -48,6 +48,11 @@ std::string milliseconds(double ms) {
   return text;
 }
 
+std::string attention_text(const SdpaShape& shape) {
+  return "attention of " + std::to_string(shape.tokens) + " queries and " + std::to_string(shape.slots) + " keys of " +
+         std::to_string(shape.dim_qk) + ": ";
+}
+
 // Runs calls on a stream of its own and takes their time by events.
 class Trial {
  public:
@@ -142,11 +147,19 @@ void Lower::attention_by_library(const AttentionArgs& a, size_t first) {
   o.k = at(in(1), a.col_k);
   o.v = at(in(2), a.col_v);
   o.y = out(0).data;
-  std::vector<Call> library{{op_.index, "attention", plan_.sdpa->bind(shape, o)}};
+  std::vector<Call> library{{op_.index, "attention", nullptr}};
   const std::vector<Call> own(plan_.calls.begin() + static_cast<std::ptrdiff_t>(first), plan_.calls.end());
   const auto decided = plan_.sdpa_choices->find(sdpa_key(shape));
-  const SdpaChoice& choice =
-      decided != plan_.sdpa_choices->end() ? decided->second : try_both(shape, own, lengths, library);
+  SdpaChoice choice;
+  try {
+    if (decided == plan_.sdpa_choices->end() || decided->second.library) library[0].run = plan_.sdpa->bind(shape, o);
+    choice = decided != plan_.sdpa_choices->end() ? decided->second : try_both(shape, own, lengths, library);
+  } catch (const Failure& failure) {
+    // The library's own refusal, of binding or of running; what the device lost stays lost.
+    if (failure.status() != ASSAY_INTERNAL) throw;
+    choice = {false, attention_text(shape) + "own kernel; " + failure.what()};
+  }
+  (*plan_.sdpa_choices)[sdpa_key(shape)] = choice;
   plan_.note(choice.text);
   if (!choice.library) return;
   plan_.calls.resize(first);
@@ -157,8 +170,8 @@ void Lower::attention_by_library(const AttentionArgs& a, size_t first) {
   plan_.calls.push_back(std::move(library.front()));
 }
 
-const SdpaChoice& Lower::try_both(const SdpaShape& shape, const std::vector<Call>& own,
-                                  const std::vector<Call>& lengths, const std::vector<Call>& library) {
+SdpaChoice Lower::try_both(const SdpaShape& shape, const std::vector<Call>& own, const std::vector<Call>& lengths,
+                           const std::vector<Call>& library) {
   const Runtime& runtime = *plan_.runtime;
   const Trial trial(runtime);
   for (const size_t i : {size_t{0}, size_t{1}, size_t{2}}) {
@@ -185,8 +198,7 @@ const SdpaChoice& Lower::try_both(const SdpaShape& shape, const std::vector<Call
   std::sort(by_own.begin(), by_own.end());
   std::sort(by_library.begin(), by_library.end());
   const double mine = by_own[kRounds / 2], theirs = by_library[kRounds / 2];
-  const std::string what = "attention of " + std::to_string(shape.tokens) + " queries and " +
-                           std::to_string(shape.slots) + " keys of " + std::to_string(shape.dim_qk) + ": ";
+  const std::string what = attention_text(shape);
   SdpaChoice choice;
   choice.library = apart <= kAgree && theirs < mine;
   if (!(apart <= kAgree)) {
@@ -197,7 +209,7 @@ const SdpaChoice& Lower::try_both(const SdpaShape& shape, const std::vector<Call
     choice.text =
         what + "own kernel, " + milliseconds(mine) + " (" + plan_.sdpa->name() + " " + milliseconds(theirs) + ")";
   }
-  return plan_.sdpa_choices->emplace(sdpa_key(shape), std::move(choice)).first->second;
+  return choice;
 }
 
 }  // namespace assay::gpu

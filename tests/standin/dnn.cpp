@@ -22,7 +22,8 @@ namespace {
 // The numbers of cudnn_graph_v9.h that are needed here.
 constexpr int kHeuristics = 4, kPlan = 5, kPointwiseOp = 13, kGraph = 15, kMatmulOp = 19, kReductionOp = 22;
 constexpr int kFloat = 0, kHalf = 2, kInt32 = 4, kBfloat16 = 9;
-constexpr int kBadParam = 2000, kNotSupported = 3000;
+constexpr int kPack = 16, kBadParam = 2000, kNotSupported = 3000, kExecutionFailed = 5000;
+enum Failing { kExecutions = 1, kPacks };  // setting "dnn_fail"
 
 struct Descriptor {
   int kind = 0;
@@ -273,6 +274,7 @@ DNN_ENTRY(BackendGetAttribute, void* d, int name, int, int64_t wanted, int64_t* 
 }
 DNN_ENTRY(BackendFinalize, void* d) {
   auto* descriptor = static_cast<Descriptor*>(d);
+  if (descriptor->kind == kPack && standin::setting("dnn_fail") == kPacks) return kBadParam;
   if (descriptor->final) return kBadParam;
   for (const Descriptor* op :
        descriptor->kind == kGraph ? descriptor->all<Descriptor*>(801) : std::vector<Descriptor*>{}) {
@@ -286,6 +288,7 @@ DNN_ENTRY(BackendExecute, void* handle, void* plan, void* pack) {
   const Descriptor* graph = static_cast<Descriptor*>(plan)->link(401)->link(1);
   const auto* bound = static_cast<Descriptor*>(pack);
   if (graph == nullptr || !bound->final) return kBadParam;
+  if (standin::setting("dnn_fail") == kExecutions) return kExecutionFailed;
   const std::vector<int64_t> ids = bound->all<int64_t>(1000);
   const std::vector<void*> pointers = bound->all<void*>(1001);
   std::map<int64_t, void*> by_id;

@@ -55,6 +55,33 @@ TEST(Sdpa, WrongValuesAndRefusalsLeaveTheOwnKernel) {
   EXPECT_EQ(executed(g), "attention: own kernel");
 }
 
+// Failing when it is first run, or bound to its tensors, at prepare: the own kernel runs and the record says why.
+TEST(Sdpa, AFailureAtTheFirstExecutionLeavesTheOwnKernel) {
+  const Graph g = attention_graph(ASSAY_MASK_CAUSAL, 40);
+  for (const auto& [kind, said] : std::map<int64_t, std::string>{
+           {1, "attention failed with status 5000"}, {2, "variant pack failed with status 2000"}}) {
+    const Setting fail("dnn_fail", kind);
+    EXPECT_THAT(executed(g), HasSubstr("attention of 20 queries and 40 keys of 16: own kernel; libcudnn.so.9 9.19.0: " +
+                                       said));
+  }
+  // A program of the same shape that comes later tries no more.
+  const Setting fail("dnn_fail", 1);
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda", {{"attention", "fastest"}});
+  ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  for (int i = 0; i < 2; ++i) {
+    Result<std::unique_ptr<Program>> program = (*adapter)->prepare(g, 0);
+    ASSERT_TRUE(program.ok()) << program.error().message;
+    EXPECT_THAT((*program)->info().executed, HasSubstr("own kernel; libcudnn.so.9"));
+    const int64_t pos = 3;
+    const assay_run_args args{sizeof(args), 1, &pos};
+    assay_run* handle = nullptr;
+    assay_run_result result{};
+    result.struct_size = sizeof(result);
+    ASSERT_EQ((*program)->submit(&args, &handle), ASSAY_OK);
+    ASSERT_EQ((*program)->wait(handle, &result), ASSAY_OK);
+  }
+}
+
 TEST(Sdpa, OnlyMasksThatTheGraphHas) {
   EXPECT_THAT(executed(attention_graph(ASSAY_MASK_CROSS, 40)), HasSubstr("libcudnn"));
   EXPECT_THAT(executed(attention_graph(ASSAY_MASK_FULL, 20)), HasSubstr("libcudnn"));
