@@ -1,4 +1,5 @@
 // Management libraries of the other vendors: rocm_smi, MTML, MXSML, PTML.
+#include <algorithm>
 #include <array>
 
 #include "adapters/gpu/telemetry_shapes.h"
@@ -9,21 +10,39 @@ namespace assay::gpu {
 
 namespace {
 
+bool any_bound(const std::vector<uint32_t>& cards) {
+  return std::any_of(cards.begin(), cards.end(), [](uint32_t card) { return card != kUnbound; });
+}
+uint32_t bound(const std::vector<uint32_t>& cards, uint32_t device) {
+  if (device >= cards.size() || cards[device] == kUnbound) no_telemetry(device);
+  return cards[device];
+}
+
 // AMD and Hygon: calls with scalars only, whose signatures held over its versions. The counter's unit comes with it.
 class RocmSmi final : public Telemetry {
  public:
-  explicit RocmSmi(const Library& library) {
+  RocmSmi(const Library& library, const std::vector<std::string>& bus_ids) {
+    int (*count)(uint32_t*) = nullptr;
+    int (*bus_id)(uint32_t, uint64_t*) = nullptr;
+    load_function(library, count, GPU_TEXT(gpusmiDeviceCount));
+    load_function(library, bus_id, GPU_TEXT(gpusmiBusId));
     load_function(library, init_, GPU_TEXT(gpusmiInit));
     load_function(library, power_, GPU_TEXT(gpusmiPowerUsage));
     load_function(library, energy_, GPU_TEXT(gpusmiTotalEnergy));
     load_function(library, temperature_, GPU_TEXT(gpusmiTemperature));
     load_function(library, memory_, GPU_TEXT(gpusmiMemoryUsed));
     load_function(library, busy_, GPU_TEXT(gpusmiUtilization));
-    works_ = init_ != nullptr && init_(0) == 0;
+    uint32_t n = 0;
+    if (init_ == nullptr || init_(0) != 0 || count == nullptr || bus_id == nullptr || count(&n) != 0) return;
+    cards_ = bound_cards(bus_ids, n, [&](uint32_t card) {
+      uint64_t address = 0;  // bits 28 to 31 tell a card's partition on recent versions
+      return bus_id(card, &address) == 0 ? address & ~uint64_t{0xffff0000} : ~uint64_t{0};
+    });
   }
-  [[nodiscard]] bool works() const { return works_; }
+  [[nodiscard]] bool works() const { return any_bound(cards_); }
 
-  void read(uint32_t device, assay_telemetry& out) override {
+  void read(uint32_t index, assay_telemetry& out) override {
+    const uint32_t device = bound(cards_, index);
     uint64_t wide = 0, stamp = 0;
     int64_t degrees = 0;
     uint32_t percent = 0;
@@ -48,15 +67,15 @@ class RocmSmi final : public Telemetry {
   int (*temperature_)(uint32_t, uint32_t sensor, int metric, int64_t* milli_c) = nullptr;
   int (*memory_)(uint32_t, int kind, uint64_t*) = nullptr;
   int (*busy_)(uint32_t, uint32_t*) = nullptr;
-  bool works_ = false;
+  std::vector<uint32_t> cards_;  // by device
 };
 
 // Moore Threads: a device's GPU and memory are handles of their own. Power in mW; no energy counter.
 class Mtml final : public Telemetry {
  public:
-  Mtml(const Library& library, size_t n_devices) {
+  Mtml(const Library& library, const std::vector<std::string>& bus_ids) {
     int (*init)(void**) = nullptr;
-    int (*device)(void*, unsigned, void**) = nullptr;
+    int (*device)(void*, const char* address, void**) = nullptr;
     int (*part)(void*, void**) = nullptr;
     load_function(library, init, GPU_TEXT(gpusmiInit));
     load_function(library, device, GPU_TEXT(gpusmiDeviceHandle));
@@ -68,9 +87,13 @@ class Mtml final : public Telemetry {
     load_function(library, busy_, GPU_TEXT(gpusmiUtilization));
     void* session = nullptr;
     if (init == nullptr || device == nullptr || init(&session) != 0) return;
-    for (unsigned i = 0; i < n_devices; ++i) {
+    for (const std::string& bus_id : bus_ids) {
       Parts parts;
-      if (device(session, i, &parts.device) != 0) parts.device = nullptr;
+      // Its own addresses have domains of 8 digits, the runtime's of 4.
+      const bool there =
+          pci_address(bus_id) != ~uint64_t{0} && (device(session, bus_id.c_str(), &parts.device) == 0 ||
+                                                  device(session, ("0000" + bus_id).c_str(), &parts.device) == 0);
+      if (!there) parts.device = nullptr;
       load_function(library, part, GPU_TEXT(gpusmiGpuHandle));
       if (parts.device == nullptr || part == nullptr || part(parts.device, &parts.gpu) != 0) parts.gpu = nullptr;
       load_function(library, part, GPU_TEXT(gpusmiMemoryHandle));
@@ -82,9 +105,7 @@ class Mtml final : public Telemetry {
   [[nodiscard]] bool works() const { return works_; }
 
   void read(uint32_t device, assay_telemetry& out) override {
-    if (device >= devices_.size() || devices_[device].device == nullptr) {
-      throw Failure(ASSAY_UNSUPPORTED, "no telemetry of device " + std::to_string(device));
-    }
+    if (device >= devices_.size() || devices_[device].device == nullptr) no_telemetry(device);
     const Parts& d = devices_[device];
     unsigned value = 0;
     uint64_t bytes = 0;
@@ -120,19 +141,29 @@ class Mtml final : public Telemetry {
 // MetaX: devices by number; board power is the sum of its rails; hundredths of a degree; memory in KiB.
 class Mxsml final : public Telemetry {
  public:
-  explicit Mxsml(const Library& library) {
+  Mxsml(const Library& library, const std::vector<std::string>& bus_ids) {
     int (*init)() = nullptr;
+    unsigned (*count)() = nullptr;
+    int (*info)(unsigned, Card*) = nullptr;
+    load_function(library, count, GPU_TEXT(gpusmiDeviceCount));
+    load_function(library, info, GPU_TEXT(gpusmiBusId));
     load_function(library, init, GPU_TEXT(gpusmiInit));
     load_function(library, power_, GPU_TEXT(gpusmiPowerUsage));
     load_function(library, temperature_, GPU_TEXT(gpusmiTemperature));
     load_function(library, clocks_, GPU_TEXT(gpusmiClockInfo));
     load_function(library, memory_, GPU_TEXT(gpusmiMemoryUsed));
     load_function(library, busy_, GPU_TEXT(gpusmiUtilization));
-    works_ = init != nullptr && init() == 0;
+    if (init == nullptr || init() != 0 || count == nullptr || info == nullptr) return;
+    cards_ = bound_cards(bus_ids, count(), [&](uint32_t card) {
+      Card told{};
+      if (info(card, &told) != 0) return ~uint64_t{0};
+      return pci_address({told.bus_id, strnlen(told.bus_id, sizeof(told.bus_id))});
+    });
   }
-  [[nodiscard]] bool works() const { return works_; }
+  [[nodiscard]] bool works() const { return any_bound(cards_); }
 
-  void read(uint32_t device, assay_telemetry& out) override {
+  void read(uint32_t index, assay_telemetry& out) override {
+    const uint32_t device = bound(cards_, index);
     std::array<Rail, 8> rails{};
     unsigned n = rails.size();
     out.scope = ASSAY_SCOPE_BOARD;
@@ -155,6 +186,15 @@ class Mxsml final : public Telemetry {
   double power_limit_w(uint32_t) override { return 0; }
 
  private:
+  struct Card {
+    unsigned id, type;
+    char bus_id[32];
+    unsigned gpu, node;
+    char uuid[96];
+    unsigned brand, mode;
+    char name[32];
+    unsigned more[64];  // newer versions may tell more
+  };
   struct Rail {
     unsigned mv, ma, mw;
   };
@@ -175,40 +215,36 @@ class Mxsml final : public Telemetry {
   int (*clocks_)(unsigned, int domain, unsigned* n, unsigned* mhz) = nullptr;
   int (*memory_)(unsigned, MemoryInfo*) = nullptr;
   int (*busy_)(unsigned, int block, int* percent) = nullptr;
-  bool works_ = false;
+  std::vector<uint32_t> cards_;  // by device
 };
 
 // Sunrise: no power reading, only a limit. The units of its clocks and of the limit are not stated anywhere, so they
-// are left out.
+// are left out. It tells no PCI address: only a machine's single card is known to be the runtime's single device.
 class Ptml final : public Telemetry {
  public:
-  Ptml(const Library& library, size_t n_devices) {
+  Ptml(const Library& library, const std::vector<std::string>& bus_ids) {
     int (*init)() = nullptr;
+    int (*count)(int*) = nullptr;
+    load_function(library, count, GPU_TEXT(gpusmiDeviceCount));
     int (*device)(unsigned, int*) = nullptr;
     load_function(library, init, GPU_TEXT(gpusmiInit));
     load_function(library, device, GPU_TEXT(gpusmiDeviceHandle));
     load_function(library, temperature_, GPU_TEXT(gpusmiTemperature));
     load_function(library, memory_, GPU_TEXT(gpusmiMemoryUsed));
-    if (init == nullptr || device == nullptr || init() != 0) return;
-    for (unsigned i = 0; i < n_devices; ++i) {
-      int handle = -1;
-      if (device(i, &handle) != 0) handle = -1;
-      works_ = works_ || handle >= 0;
-      devices_.push_back(handle);
-    }
+    int n = 0;
+    if (init == nullptr || device == nullptr || count == nullptr || init() != 0 || count(&n) != 0) return;
+    if (n == 1 && bus_ids.size() == 1 && device(0, &card_) != 0) card_ = -1;
   }
-  [[nodiscard]] bool works() const { return works_; }
+  [[nodiscard]] bool works() const { return card_ >= 0; }
 
   void read(uint32_t device, assay_telemetry& out) override {
-    if (device >= devices_.size() || devices_[device] < 0) {
-      throw Failure(ASSAY_UNSUPPORTED, "no telemetry of device " + std::to_string(device));
-    }
+    if (device != 0 || card_ < 0) no_telemetry(device);
     unsigned degrees = 0;
     MemoryInfo memory{};
     out.scope = ASSAY_SCOPE_CHIP;
-    const bool warm = temperature_ != nullptr && temperature_(devices_[device], &degrees) == 0;
+    const bool warm = temperature_ != nullptr && temperature_(card_, &degrees) == 0;
     note_reading(out, warm, ASSAY_T_TEMP, out.temp_c, degrees, 1);
-    const bool known = memory_ != nullptr && memory_(devices_[device], &memory) == 0;
+    const bool known = memory_ != nullptr && memory_(card_, &memory) == 0;
     note_reading(out, known, ASSAY_T_MEM_USED, out.mem_used_bytes, memory.used, 1);
   }
   double power_limit_w(uint32_t) override { return 0; }
@@ -219,8 +255,7 @@ class Ptml final : public Telemetry {
   };
   int (*temperature_)(int, unsigned*) = nullptr;
   int (*memory_)(int, MemoryInfo*) = nullptr;
-  std::vector<int> devices_;
-  bool works_ = false;
+  int card_ = -1;
 };
 
 template <typename T>
@@ -231,15 +266,17 @@ std::unique_ptr<Telemetry> if_it_works(std::unique_ptr<T> telemetry) {
 
 }  // namespace
 
-std::unique_ptr<Telemetry> open_rocm_smi(const Library& library) {
-  return if_it_works(std::make_unique<RocmSmi>(library));
+std::unique_ptr<Telemetry> open_rocm_smi(const Library& library, const std::vector<std::string>& bus_ids) {
+  return if_it_works(std::make_unique<RocmSmi>(library, bus_ids));
 }
-std::unique_ptr<Telemetry> open_mtml(const Library& library, size_t n_devices) {
-  return if_it_works(std::make_unique<Mtml>(library, n_devices));
+std::unique_ptr<Telemetry> open_mtml(const Library& library, const std::vector<std::string>& bus_ids) {
+  return if_it_works(std::make_unique<Mtml>(library, bus_ids));
 }
-std::unique_ptr<Telemetry> open_mxsml(const Library& library) { return if_it_works(std::make_unique<Mxsml>(library)); }
-std::unique_ptr<Telemetry> open_ptml(const Library& library, size_t n_devices) {
-  return if_it_works(std::make_unique<Ptml>(library, n_devices));
+std::unique_ptr<Telemetry> open_mxsml(const Library& library, const std::vector<std::string>& bus_ids) {
+  return if_it_works(std::make_unique<Mxsml>(library, bus_ids));
+}
+std::unique_ptr<Telemetry> open_ptml(const Library& library, const std::vector<std::string>& bus_ids) {
+  return if_it_works(std::make_unique<Ptml>(library, bus_ids));
 }
 
 }  // namespace assay::gpu

@@ -2,7 +2,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <fstream>
+#include <sstream>
 
 #include "adapters/gpu/telemetry_shapes.h"
 
@@ -33,6 +34,14 @@ struct Process {
   unsigned instance, compute_instance;
 };
 
+// Those with a context on a device. A refused question is no answer: `why` then says so.
+struct Processes {
+  std::vector<Process> all;
+  std::string why;
+};
+
+constexpr uint64_t kNotTold = ~uint64_t{0};  // of a process's memory
+constexpr int kTooSmall = 7;
 constexpr unsigned kPowerInstantField = 186;
 constexpr int kSmClock = 1, kMemoryClock = 2;
 constexpr int kUncorrected = 1, kSinceDriverLoad = 0;
@@ -48,7 +57,7 @@ uint64_t neutral_reasons(uint64_t mask) {
 
 class Nvml final : public Telemetry {
  public:
-  Nvml(const Library& library, const std::vector<std::string>& bus_ids, bool by_index) {
+  Nvml(const Library& library, const std::vector<std::string>& bus_ids) {
     load_function(library, init_, GPU_TEXT(gpusmiInit));
     load_function(library, power_, GPU_TEXT(gpusmiPowerUsage));
     load_function(library, fields_, GPU_TEXT(gpusmiFieldValues));
@@ -67,9 +76,9 @@ class Nvml final : public Telemetry {
     load_function(library, processes_, GPU_TEXT(gpusmiProcesses));
     load_function(library, process_name_, GPU_TEXT(gpusmiProcessName));
     if (init_ == nullptr || init_() != 0) return;
-    for (size_t i = 0; i < bus_ids.size(); ++i) {
-      devices_.push_back(handle(library, by_index ? "" : bus_ids[i], static_cast<unsigned>(i)));
-      there_before_.push_back(pids(devices_.back()));
+    for (const std::string& bus_id : bus_ids) {
+      devices_.push_back(handle(library, bus_id));
+      there_before_.push_back(running(devices_.back()));
     }
   }
   [[nodiscard]] bool works() const {
@@ -78,7 +87,7 @@ class Nvml final : public Telemetry {
 
   void read(uint32_t device, assay_telemetry& out) override {
     void* d = device < devices_.size() ? devices_[device] : nullptr;
-    if (d == nullptr) throw Failure(ASSAY_UNSUPPORTED, "no telemetry of device " + std::to_string(device));
+    if (d == nullptr) no_telemetry(device);
     unsigned value = 0;
     unsigned long long wide = 0;
     Memory2 memory{};
@@ -133,7 +142,7 @@ class Nvml final : public Telemetry {
     if (max_clock_ != nullptr && max_clock_(d, kMemoryClock, &now) == 0) {
       out.emplace_back("mem_mhz_max", std::to_string(now));
     }
-    if (processes_ != nullptr) out.emplace_back("other_processes", other_processes(device));
+    if (processes_ != nullptr) note_processes(device, &out);
     return out;
   }
 
@@ -145,52 +154,86 @@ class Nvml final : public Telemetry {
     return true;
   }
 
-  std::vector<Process> running(void* d) const {
-    std::array<Process, 64> list{};
-    unsigned n = list.size();
-    if (d == nullptr || processes_ == nullptr || processes_(d, &n, list.data()) != 0) return {};
-    return {list.begin(), list.begin() + std::min<size_t>(n, list.size())};
-  }
-  std::vector<unsigned> pids(void* d) const {
-    std::vector<unsigned> out;
-    for (const Process& p : running(d)) out.push_back(p.pid);
+  Processes running(void* d) const {
+    if (d == nullptr || processes_ == nullptr) return {{}, "the library has no such question"};
+    Processes out;
+    unsigned n = 64;
+    int status = kTooSmall;
+    for (int tries = 0; status == kTooSmall && tries < 3; ++tries) {
+      out.all.resize(n + 16);  // more may come meanwhile
+      n = static_cast<unsigned>(out.all.size());
+      status = processes_(d, &n, out.all.data());
+    }
+    out.all.resize(status == 0 ? std::min<size_t>(n, out.all.size()) : 0);
+    if (status != 0)
+      out.why = "the library refuses to tell the device's processes (status " + std::to_string(status) + ")";
     return out;
   }
 
-  // "1234 (name, 512 MiB); ...". The library counts processes as the host does: in a container our own has another
-  // number there, so one that came after this library was opened is taken for it.
-  std::string other_processes(uint32_t device) const {
-    std::vector<Process> all = running(devices_[device]);
-    auto own =
-        std::find_if(all.begin(), all.end(), [](const Process& p) { return p.pid == static_cast<unsigned>(getpid()); });
-    const std::vector<unsigned>& before = there_before_[device];
-    if (own == all.end()) {
-      own = std::find_if(all.begin(), all.end(), [&](const Process& p) {
-        return std::find(before.begin(), before.end(), p.pid) == before.end();
-      });
-    }
-    if (own != all.end()) all.erase(own);
-    std::string out;
-    for (const Process& p : all) {
-      char name[256] = "";
-      const bool named = process_name_ != nullptr && process_name_(p.pid, name, sizeof(name)) == 0 && *name != '\0';
-      const std::string path = named ? name : "unknown";
-      out += (out.empty() ? "" : "; ") + std::to_string(p.pid) + " (" + path.substr(path.rfind('/') + 1) + ", " +
-             std::to_string(p.used_bytes >> 20) + " MiB)";
+  // Numbers of this process, in its own name space and, where /proc tells them, in those around it.
+  static std::vector<unsigned> own_pids() {
+    std::vector<unsigned> out{static_cast<unsigned>(getpid())};
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.rfind("NSpid:", 0) != 0) continue;
+      std::istringstream numbers(line.substr(6));
+      for (unsigned pid = 0; numbers >> pid;) out.push_back(pid);
     }
     return out;
   }
 
-  static void* handle(const Library& library, const std::string& bus_id, unsigned index) {
+  // "1234 (name, 512 MiB)"
+  std::string process_text(const Process& p) const {
+    char name[256] = "";
+    const bool named = process_name_ != nullptr && process_name_(p.pid, name, sizeof(name)) == 0 && *name != '\0';
+    const std::string path = named ? name : "unknown";
+    const std::string memory = p.used_bytes == kNotTold ? "" : ", " + std::to_string(p.used_bytes >> 20) + " MiB";
+    return std::to_string(p.pid) + " (" + path.substr(path.rfind('/') + 1) + memory + ")";
+  }
+
+  // other_processes: "1234 (name, 512 MiB); ...", "" for none, "unknown, because ..."; and own_process: how this one
+  // was told from them. The library counts processes as the host does; in a container this one has a number there that
+  // nothing tells, so that the only one that came since the library was opened is taken for it. This process has a
+  // context by now: a list without it is not the whole list.
+  void note_processes(uint32_t device, std::vector<std::pair<std::string, std::string>>* out) const {
+    Processes now = running(devices_[device]);
+    const Processes& before = there_before_[device];
+    if (!now.why.empty()) {
+      out->emplace_back("other_processes", "unknown, because " + now.why);
+      return;
+    }
+    const std::vector<unsigned> own = own_pids();
+    const auto is_own = [&](const Process& p) { return std::find(own.begin(), own.end(), p.pid) != own.end(); };
+    const auto is_new = [&](const Process& p) {
+      return before.why.empty() &&
+             std::none_of(before.all.begin(), before.all.end(), [&](const Process& b) { return b.pid == p.pid; });
+    };
+    std::string how = "by its number", note;
+    auto mine = std::find_if(now.all.begin(), now.all.end(), is_own);
+    if (mine == now.all.end()) {
+      const auto newcomers = std::count_if(now.all.begin(), now.all.end(), is_new);
+      if (newcomers == 1) mine = std::find_if(now.all.begin(), now.all.end(), is_new);
+      how = newcomers == 1
+                ? "taken to be " + std::to_string(mine->pid) +
+                      ", the only one that came since the adapter was opened; by its own number it is not listed"
+                : "not found";
+      if (newcomers > 1) note = "; one of them may be this process";
+    }
+    if (mine != now.all.end()) now.all.erase(mine);
+    std::string others;
+    for (const Process& p : now.all) others += (others.empty() ? "" : "; ") + process_text(p);
+    if (others.empty() && how == "not found") {
+      others = "unknown, because the library lists no process, not even this one, which uses the device";
+    }
+    out->emplace_back("other_processes", others + note);
+    out->emplace_back("own_process", how);
+  }
+
+  static void* handle(const Library& library, const std::string& bus_id) {
     void* out = nullptr;
-    if (bus_id.empty()) {
-      int (*by_index)(unsigned, void**) = nullptr;
-      load_function(library, by_index, GPU_TEXT(gpusmiDeviceHandle));
-      return by_index != nullptr && by_index(index, &out) == 0 ? out : nullptr;
-    }
     int (*by_bus)(const char*, void**) = nullptr;
     load_function(library, by_bus, GPU_TEXT(gpusmiDeviceHandle));
-    return by_bus != nullptr && by_bus(bus_id.c_str(), &out) == 0 ? out : nullptr;
+    return by_bus != nullptr && !bus_id.empty() && by_bus(bus_id.c_str(), &out) == 0 ? out : nullptr;
   }
 
   int (*init_)() = nullptr;
@@ -211,13 +254,13 @@ class Nvml final : public Telemetry {
   int (*processes_)(void*, unsigned* n, Process*) = nullptr;
   int (*process_name_)(unsigned pid, char*, unsigned length) = nullptr;
   std::vector<void*> devices_;
-  std::vector<std::vector<unsigned>> there_before_;  // processes on each device before ours
+  std::vector<Processes> there_before_;  // on each device before ours
 };
 
 }  // namespace
 
-std::unique_ptr<Telemetry> open_nvml(const Library& library, const std::vector<std::string>& bus_ids, bool by_index) {
-  auto nvml = std::make_unique<Nvml>(library, bus_ids, by_index);
+std::unique_ptr<Telemetry> open_nvml(const Library& library, const std::vector<std::string>& bus_ids) {
+  auto nvml = std::make_unique<Nvml>(library, bus_ids);
   if (!nvml->works()) return nullptr;
   return nvml;
 }

@@ -20,7 +20,9 @@ constexpr std::array<Reason, 4> kReasons{{{ASSAY_THROTTLE_POWER, "power cap"},
                                           {ASSAY_THROTTLE_SETTING, "a setting"}}};
 constexpr uint64_t kDisturbing = ASSAY_THROTTLE_THERMAL | ASSAY_THROTTLE_HARDWARE;
 
-// Bits that older minors of the ABI left to the vendor.
+constexpr const char* kUnknown = "unknown";  // how a state begins that the adapter could not find out
+
+// Bits of later minors: no reason that is known here.
 uint64_t known_reasons(uint64_t mask) {
   constexpr uint64_t kKnown = kDisturbing | ASSAY_THROTTLE_POWER | ASSAY_THROTTLE_SETTING;
   return (mask & ~kKnown) != 0 ? (mask & kKnown) | ASSAY_THROTTLE_HARDWARE : mask;
@@ -122,8 +124,13 @@ Status judge_state(const std::map<std::string, std::string>& before, const std::
     return found == state.end() ? std::string() : found->second;
   };
   std::string others = value(before, "other_processes");
-  if (others.empty()) others = value(after, "other_processes");
-  if (!others.empty()) {
+  if (others.empty() || others.rfind(kUnknown, 0) == 0) {
+    const std::string later = value(after, "other_processes");
+    if (!later.empty()) others = later;
+  }
+  if (others.rfind(kUnknown, 0) == 0) {
+    record->warnings.push_back("whether others used the device is " + others);
+  } else if (!others.empty()) {
     record->noise.disturbed = true;
     record->noise.causes.push_back("others on the device: " + others);
   }

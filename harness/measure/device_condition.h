@@ -30,7 +30,8 @@ void judge_readings(const std::vector<DeviceReading>& readings, uint64_t t0_ns, 
 // The device's state (assay_device_info.state) into the record's environment,
 // as device_<name>.
 void note_state(const std::map<std::string, std::string>& state, Record* record);
-// Others on the device mark the run. An error where it counted uncorrected ECC
+// Others on the device mark the run; where the adapter can't tell ("unknown,
+// because ...") it is warned of. An error where it counted uncorrected ECC
 // errors in between: no number computed meanwhile can be trusted.
 Status judge_state(const std::map<std::string, std::string>& before, const std::map<std::string, std::string>& after,
                    Record* record);

@@ -47,14 +47,18 @@ class Source {
 
 class AdapterSource : public Source {
  public:
-  AdapterSource(const assay_telemetry_table* table, assay_ctx* ctx, uint32_t device)
-      : table_(table), ctx_(ctx), device_(device) {}
+  AdapterSource(const assay_telemetry_table* table, assay_ctx* ctx, uint32_t device, bool neutral_throttle)
+      : table_(table), ctx_(ctx), device_(device), neutral_throttle_(neutral_throttle) {}
 
   PowerSample read() override {
     assay_telemetry t{};
     t.struct_size = sizeof t;
     PowerSample sample;
     if (table_->read(ctx_, device_, &t) != ASSAY_OK) return sample;
+    if (!neutral_throttle_ && (t.valid & ASSAY_T_THROTTLE) != 0) {
+      t.valid &= ~uint32_t{ASSAY_T_THROTTLE};
+      unread_throttle = unread_throttle || t.throttle != 0;
+    }
     if ((t.valid & kConditions) != 0) readings.push_back(reading_of(t));
     if ((t.valid & ASSAY_T_ENERGY) != 0) sample.energy_j = t.energy_j;
     if ((t.valid & ASSAY_T_POWER) != 0) sample.power_w = t.power_w;
@@ -68,6 +72,7 @@ class AdapterSource : public Source {
   }
   [[nodiscard]] uint64_t averaging_ns() const override { return averaging_ns_; }
   std::vector<DeviceReading> readings;
+  bool unread_throttle = false;
 
  private:
   static constexpr uint32_t kConditions = ASSAY_T_TEMP | ASSAY_T_CORE_MHZ | ASSAY_T_MEM_MHZ | ASSAY_T_THROTTLE;
@@ -84,7 +89,7 @@ class AdapterSource : public Source {
   const assay_telemetry_table* table_;
   assay_ctx* ctx_;
   uint32_t device_, scope_ = ASSAY_SCOPE_CHIP;
-  bool estimated_ = false;
+  bool neutral_throttle_, estimated_ = false;
   uint64_t averaging_ns_ = 0;
 };
 
@@ -160,7 +165,7 @@ TelemetrySampler::TelemetrySampler(const assay_telemetry_table* table, assay_ctx
   state_->period_ns = std::max(options.period_ns, kMinTelemetryPeriodNs);
   if (const Result<std::vector<int>> cpus = allowed_cpus()) state_->cpus = *cpus;
   if (ASSAY_HAS(table, assay_telemetry_table, read)) {
-    state_->adapter = std::make_unique<AdapterSource>(table, ctx, device);
+    state_->adapter = std::make_unique<AdapterSource>(table, ctx, device, options.neutral_throttle);
     state_->offer(*state_->adapter, "adapter telemetry (gives neither power nor energy)");
   } else {
     state_->looked_for.emplace_back("adapter telemetry (the adapter has none)");
@@ -239,6 +244,11 @@ Energy TelemetrySampler::energy(uint64_t t0_ns, uint64_t t1_ns) const {
 std::vector<DeviceReading> TelemetrySampler::readings() const {
   const std::lock_guard lock(state_->mutex);
   return state_->adapter == nullptr ? std::vector<DeviceReading>{} : state_->adapter->readings;
+}
+
+bool TelemetrySampler::unread_throttle() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->adapter != nullptr && state_->adapter->unread_throttle;
 }
 
 }  // namespace assay

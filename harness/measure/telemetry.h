@@ -18,6 +18,7 @@ struct TelemetryOptions {
   SystemRoot root;
   uint64_t period_ns = 20'000'000;  // raised to kMinTelemetryPeriodNs if shorter
   bool cpu_device = false;          // the device is this host's CPU, so its package energy (powercap) is the device's
+  bool neutral_throttle = true;     // the adapter is of ABI 1.2 or later: before, throttle bits were the vendor's own
 };
 inline constexpr uint64_t kMinTelemetryPeriodNs = 10'000'000;
 
@@ -44,6 +45,8 @@ class TelemetrySampler {
   [[nodiscard]] Energy energy(uint64_t t0_ns, uint64_t t1_ns) const;
   // What the device's other sensors said between start() and stop().
   [[nodiscard]] std::vector<DeviceReading> readings() const;
+  // The adapter told throttle bits that only its vendor can read: they are in no reading.
+  [[nodiscard]] bool unread_throttle() const;
 
  private:
   struct State;

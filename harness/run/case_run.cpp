@@ -198,6 +198,7 @@ Status CaseRun::load() {
   const assay_telemetry_table* table = context_.adapter.telemetry_table();
   TelemetryOptions telemetry;
   telemetry.cpu_device = on_cpu();
+  telemetry.neutral_throttle = context_.adapter.core()->abi_minor >= 2;
   telemetry_.emplace(table, context_.adapter.ctx(), device_.index, telemetry);
   if (telemetry_->has_source()) telemetry_->measure_idle(kIdleTelemetryNs);
 
@@ -305,6 +306,11 @@ Status CaseRun::timed() {
   }
   if (loop.n > 0 && !own_time()) {
     judge_readings(telemetry_->readings(), buffers.start_ns[0], buffers.start_ns[0] + loop.elapsed_ns, &record_);
+    if (telemetry_->unread_throttle()) {
+      record_.warnings.emplace_back(
+          "the adapter tells that clocks were held down, or idle, in bits of its vendor (ABI before 1.2): why is "
+          "unknown");
+    }
   }
   if (loop.reason == std::string("fixed")) {
     record_.warnings.push_back("stopped at " + std::to_string(loop.n) + " steps: the sample buffer is full");

@@ -145,10 +145,12 @@ ENTRY(DeviceGetAttribute, int* value, int attribute, int device) {
   return kOk;
 }
 ENTRY(DeviceGetPCIBusId, char* text, int size, int device) {
-  std::snprintf(text, static_cast<size_t>(size), "0000:%02x:00.0", device + 1);
+  std::snprintf(text, static_cast<size_t>(size), "0000:%02x:00.0",
+                device + 1 + static_cast<int>(settings["first_visible"]));
   return kOk;
 }
 ENTRY(MemGetInfo, size_t* free_bytes, size_t* total) {
+  settings["contexts"] = 1;
   *total = static_cast<size_t>(settings["memory_bytes"]);
   *free_bytes = *total - std::min(*total, allocated);
   return kOk;

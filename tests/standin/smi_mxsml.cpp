@@ -1,5 +1,6 @@
 // The vendor's management library in MXSML's shape: 250 W on three rails, hundredths of a degree, memory in KiB.
 #include <cstdint>
+#include <cstdio>
 
 #include ASSAY_GPU_VENDOR_HEADER
 #include "tests/standin/export.h"
@@ -19,6 +20,13 @@ struct Rail {
 extern "C" {
 
 SMI_ENTRY(Init, void) { return 0; }
+// Two cards, at PCI buses 1 and 2; the second is warmer by a degree.
+EXPORT(gpusmiDeviceCount, standin_smi_count)
+IMPLEMENTATION unsigned standin_smi_count() { return 2; }
+SMI_ENTRY(BusId, unsigned card, char* info) {
+  std::snprintf(info + 8, 32, "0000:%02x:00.0", card + 1);
+  return card < 2 ? 0 : 6;
+}
 SMI_ENTRY(PowerUsage, unsigned, unsigned* n, Rail* rails) {
   if (*n < 3) return kTooSmall;
   *n = 3;
@@ -27,8 +35,8 @@ SMI_ENTRY(PowerUsage, unsigned, unsigned* n, Rail* rails) {
   rails[2] = {3300, 7576, 25'000};
   return 0;
 }
-SMI_ENTRY(Temperature, unsigned, int sensor, int* centi_c) {
-  *centi_c = 4000;
+SMI_ENTRY(Temperature, unsigned card, int sensor, int* centi_c) {
+  *centi_c = 4000 + 100 * static_cast<int>(card);
   return sensor == 0 ? 0 : 3;
 }
 SMI_ENTRY(ClockInfo, unsigned, int domain, unsigned* n, unsigned* mhz) {

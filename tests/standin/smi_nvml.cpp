@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <string_view>
 
 #include ASSAY_GPU_VENDOR_HEADER
 #include "tests/standin/export.h"
@@ -12,9 +13,10 @@ namespace {
 
 constexpr double kWatts = 250;
 constexpr int kInvalid = 2, kTooSmall = 7, kOtherPid = 4321, kPidInHost = 777;
-enum Shape { kNvml, kNvmlByIndex, kRocmSmi, kMtml, kMxsml, kPtml };
+constexpr int kRefused = 3;
+constexpr uint64_t kNotTold = ~uint64_t{0};
 
-int card = 0;
+const int kCards[2] = {0, 1};  // at PCI buses 1 and 2, 40 and 41 degrees warm
 
 struct Memory {
   uint64_t total, free, used;
@@ -43,11 +45,11 @@ extern "C" {
 int64_t assay_standin(const char* key, int64_t value);
 
 SMI_ENTRY(Init, void) { return 0; }
-// By bus id, or by index, which comes in the same register.
-SMI_ENTRY(DeviceHandle, const char* bus_id, void** out) {
-  *out = &card;
-  const bool by_bus = GPU_SMI_SHAPE == kNvml;
-  return by_bus == (bus_id != nullptr) ? 0 : kInvalid;
+SMI_ENTRY(DeviceHandle, const char* bus_id, const void** out) {
+  const std::string_view id = bus_id == nullptr ? "" : bus_id;
+  if (id != "0000:01:00.0" && id != "0000:02:00.0") return kInvalid;
+  *out = &kCards[id[6] - '1'];
+  return 0;
 }
 SMI_ENTRY(PowerUsage, void*, unsigned* mw) {
   *mw = static_cast<unsigned>(kWatts * 1e3);
@@ -65,8 +67,8 @@ SMI_ENTRY(TotalEnergy, void*, unsigned long long* mj) {
   *mj = static_cast<unsigned long long>(since.count() * kWatts * 1e3);
   return 0;
 }
-SMI_ENTRY(Temperature, void*, int, unsigned* degrees) {
-  *degrees = 40;
+SMI_ENTRY(Temperature, const int* card, int, unsigned* degrees) {
+  *degrees = static_cast<unsigned>(40 + *card);
   return 0;
 }
 SMI_ENTRY(ClockInfo, void*, int kind, unsigned* mhz) {
@@ -114,9 +116,11 @@ SMI_ENTRY(MigMode, void*, unsigned* now, unsigned* later) {
 SMI_ENTRY(Processes, void*, unsigned* n, Process* list) {
   const unsigned room = *n;
   *n = 0;
+  if (standin::setting("processes_refused") != 0) return kRefused;
   if (room < 2) return kTooSmall;
   if (standin::setting("stranger") != 0) list[(*n)++] = {kOtherPid, uint64_t{512} << 20, ~0u, ~0u};
-  if (standin::setting("contexts") != 0) {
+  if (standin::setting("untold_stranger") != 0) list[(*n)++] = {kOtherPid, kNotTold, ~0u, ~0u};
+  if (standin::setting("contexts") != 0 && standin::setting("unlisted") == 0) {
     list[(*n)++] = {standin::setting("container") != 0 ? kPidInHost : static_cast<unsigned>(getpid()), 0, ~0u, ~0u};
   }
   return 0;

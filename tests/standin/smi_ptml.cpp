@@ -9,6 +9,10 @@
 extern "C" {
 
 SMI_ENTRY(Init, void) { return 0; }
+SMI_ENTRY(DeviceCount, int* n) {
+  *n = standin::setting("first_visible") != 0 ? 2 : 1;
+  return 0;
+}
 SMI_ENTRY(DeviceHandle, unsigned index, int* handle) {
   *handle = static_cast<int>(index) + 7;
   return 0;

@@ -10,6 +10,15 @@
 extern "C" {
 
 SMI_ENTRY(Init, uint64_t) { return 0; }
+// Two cards, at PCI buses 1 and 2 and partition 3 of each; the second is warmer by a degree.
+SMI_ENTRY(DeviceCount, uint32_t* n) {
+  *n = 2;
+  return 0;
+}
+SMI_ENTRY(BusId, uint32_t card, uint64_t* address) {
+  *address = uint64_t{3} << 28 | (card + 1) << 8;
+  return card < 2 ? 0 : 2;
+}
 SMI_ENTRY(PowerUsage, uint32_t, uint32_t, uint64_t* uw) {
   *uw = 250'000'000;
   return 0;
@@ -20,8 +29,8 @@ SMI_ENTRY(TotalEnergy, uint32_t, uint64_t* count, float* unit_uj, uint64_t* ns) 
   *count = static_cast<uint64_t>(static_cast<double>(*ns) * 1e-9 * 250e6 / 15.259);
   return 0;
 }
-SMI_ENTRY(Temperature, uint32_t, uint32_t sensor, int, int64_t* milli_c) {
-  *milli_c = 40'000;
+SMI_ENTRY(Temperature, uint32_t card, uint32_t sensor, int, int64_t* milli_c) {
+  *milli_c = 40'000 + 1000 * int64_t{card};
   return sensor == 1 ? 0 : 2;  // the junction's
 }
 SMI_ENTRY(MemoryUsed, uint32_t, int, uint64_t* bytes) {

@@ -135,6 +135,8 @@
 #define GPU_SMI_LIBRARIES "libixml.so"
 #define gpusmiInit nvmlInit_v2
 #define gpusmiDeviceHandle nvmlDeviceGetHandleByPciBusId_v2
+#define gpusmiDeviceCount none
+#define gpusmiBusId none
 #define gpusmiPowerUsage nvmlDeviceGetPowerUsage
 #define gpusmiTotalEnergy none
 #define gpusmiTemperature nvmlDeviceGetTemperature

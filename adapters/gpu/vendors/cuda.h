@@ -133,6 +133,8 @@
 #define GPU_SMI_LIBRARIES "libnvidia-ml.so.1"
 #define gpusmiInit nvmlInit_v2
 #define gpusmiDeviceHandle nvmlDeviceGetHandleByPciBusId_v2
+#define gpusmiDeviceCount none
+#define gpusmiBusId none
 #define gpusmiPowerUsage nvmlDeviceGetPowerUsage
 #define gpusmiTotalEnergy nvmlDeviceGetTotalEnergyConsumption
 #define gpusmiTemperature nvmlDeviceGetTemperature

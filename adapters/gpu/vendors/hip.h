@@ -134,6 +134,8 @@
 #define GPU_SMI_LIBRARIES "librocm_smi64.so.7", "librocm_smi64.so.1"
 #define gpusmiInit rsmi_init
 #define gpusmiDeviceHandle none
+#define gpusmiDeviceCount rsmi_num_monitor_devices
+#define gpusmiBusId rsmi_dev_pci_id_get
 #define gpusmiPowerUsage rsmi_dev_power_ave_get
 #define gpusmiTotalEnergy rsmi_dev_energy_count_get
 #define gpusmiTemperature rsmi_dev_temp_metric_get

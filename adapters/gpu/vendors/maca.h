@@ -133,6 +133,8 @@
 #define GPU_SMI_LIBRARIES "libmxsml.so", "libmxsml.so.2"
 #define gpusmiInit mxSmlInit
 #define gpusmiDeviceHandle none
+#define gpusmiDeviceCount mxSmlGetDeviceCount
+#define gpusmiBusId mxSmlGetDeviceInfo
 #define gpusmiPowerUsage mxSmlGetBoardPowerInfo
 #define gpusmiTotalEnergy none
 #define gpusmiTemperature mxSmlGetTemperatureInfo

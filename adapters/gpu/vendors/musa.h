@@ -132,7 +132,9 @@
 // Management: power, energy, clocks.
 #define GPU_SMI_LIBRARIES "libmtml.so.2", "libmtml.so"
 #define gpusmiInit mtmlLibraryInit
-#define gpusmiDeviceHandle mtmlLibraryInitDeviceByIndex
+#define gpusmiDeviceHandle mtmlLibraryInitDeviceByPciSbdf
+#define gpusmiDeviceCount none
+#define gpusmiBusId none
 #define gpusmiPowerUsage mtmlDeviceGetPowerUsage
 #define gpusmiTotalEnergy none
 #define gpusmiTemperature mtmlGpuGetTemperature

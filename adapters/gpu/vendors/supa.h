@@ -133,7 +133,9 @@
 // Management: power, energy, clocks.
 #define GPU_SMI_LIBRARIES "libbiren-ml.so.1", "libbiren-ml.so"
 #define gpusmiInit brmlInit_v2
-#define gpusmiDeviceHandle brmlDeviceGetHandleByIndex
+#define gpusmiDeviceHandle brmlDeviceGetHandleByPciBusId_v2
+#define gpusmiDeviceCount none
+#define gpusmiBusId none
 #define gpusmiPowerUsage brmlDeviceGetPowerUsage
 #define gpusmiTotalEnergy none
 #define gpusmiTemperature brmlDeviceGetTemperature
@@ -153,4 +155,4 @@
 #define gpusmiProcessName none
 #define gpusmiDefaultPowerLimit none
 #define gpusmiMaxClock none
-#define GPU_SMI_SHAPE kNvmlByIndex
+#define GPU_SMI_SHAPE kNvml

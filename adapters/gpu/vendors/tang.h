@@ -135,6 +135,8 @@
 #define GPU_SMI_LIBRARIES "libptml_shared.so"
 #define gpusmiInit ptmlInit
 #define gpusmiDeviceHandle ptmlDeviceGetHanldeByIdx
+#define gpusmiDeviceCount ptmlDeviceGetCount
+#define gpusmiBusId none
 #define gpusmiPowerUsage none
 #define gpusmiTotalEnergy none
 #define gpusmiTemperature ptmlDeviceGetPtTemperature

@@ -70,6 +70,44 @@ TEST(Condition, AnotherProcessIsNamed) {
   }
 }
 
+// What the adapter tells of the processes on its device.
+std::map<std::string, std::string> told(int64_t stranger_later) {
+  const Setting before("contexts", 0);
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda", {{"products", "own"}});
+  if (!adapter.ok()) {
+    ADD_FAILURE() << adapter.error().message;
+    return {};
+  }
+  const Setting stranger("stranger", stranger_later);
+  const Result<DeviceInfo> device = (*adapter)->device(0);
+  return device.ok() ? device->state : std::map<std::string, std::string>{};
+}
+
+TEST(Condition, WhoUsesTheDeviceIsToldOrUnknown) {
+  EXPECT_EQ(told(0).at("other_processes"), "");
+  EXPECT_EQ(told(0).at("own_process"), "by its number");
+  EXPECT_EQ(told(1).at("other_processes"), "4321 (stranger, 512 MiB)");
+  {
+    const Setting container("container", 1);
+    EXPECT_EQ(told(0).at("other_processes"), "");
+    EXPECT_THAT(told(0).at("own_process"), HasSubstr("taken to be 777, the only one that came"));
+    EXPECT_EQ(told(1).at("other_processes"),
+              "4321 (stranger, 512 MiB); 777 (unknown, 0 MiB); one of them may be this process");
+  }
+  {
+    const Setting untold("untold_stranger", 1);
+    EXPECT_EQ(told(0).at("other_processes"), "4321 (stranger)") << "~0 bytes are none that were told";
+  }
+  {
+    const Setting unlisted("unlisted", 1);
+    EXPECT_THAT(told(0).at("other_processes"), HasSubstr("unknown, because the library lists no process, not even"));
+  }
+  const Setting refused("processes_refused", 1);
+  EXPECT_EQ(told(0).at("other_processes"),
+            "unknown, because the library refuses to tell the device's processes (status 3)");
+  EXPECT_THAT(run(small_decode()).warnings, Contains(HasSubstr("whether others used the device is unknown, because")));
+}
+
 TEST(Condition, ThrottledSamplesAreMarked) {
   {
     const Setting heat("throttle", 0x40);

@@ -58,11 +58,11 @@ TEST(Sdpa, WrongValuesAndRefusalsLeaveTheOwnKernel) {
 // Failing when it is first run, or bound to its tensors, at prepare: the own kernel runs and the record says why.
 TEST(Sdpa, AFailureAtTheFirstExecutionLeavesTheOwnKernel) {
   const Graph g = attention_graph(ASSAY_MASK_CAUSAL, 40);
-  for (const auto& [kind, said] : std::map<int64_t, std::string>{
-           {1, "attention failed with status 5000"}, {2, "variant pack failed with status 2000"}}) {
+  for (const auto& [kind, said] : std::map<int64_t, std::string>{{1, "attention failed with status 5000"},
+                                                                 {2, "variant pack failed with status 2000"}}) {
     const Setting fail("dnn_fail", kind);
-    EXPECT_THAT(executed(g), HasSubstr("attention of 20 queries and 40 keys of 16: own kernel; libcudnn.so.9 9.19.0: " +
-                                       said));
+    EXPECT_THAT(executed(g),
+                HasSubstr("attention of 20 queries and 40 keys of 16: own kernel; libcudnn.so.9 9.19.0: " + said));
   }
   // A program of the same shape that comes later tries no more.
   const Setting fail("dnn_fail", 1);

@@ -74,6 +74,17 @@ TEST(DeviceCondition, OthersMarkARunAndEccErrorsFailIt) {
   EXPECT_THAT(ecc.error().message, HasSubstr("2 before, 3 after"));
 }
 
+TEST(DeviceCondition, UnknownIsNotNone) {
+  const std::string unknown = "unknown, because the library refuses to tell";
+  Record r;
+  EXPECT_TRUE(judge_state({{"other_processes", unknown}}, {{"other_processes", unknown}}, &r).ok());
+  EXPECT_FALSE(r.noise.disturbed);
+  EXPECT_THAT(r.warnings, ElementsAre("whether others used the device is " + unknown));
+  Record later;
+  EXPECT_TRUE(judge_state({{"other_processes", unknown}}, {{"other_processes", "7 (x)"}}, &later).ok());
+  EXPECT_THAT(later.noise.causes, ElementsAre("others on the device: 7 (x)"));
+}
+
 TEST(DeviceCondition, AMigSliceIsWarnedOf) {
   Record r;
   note_state({{"mig", "on"}, {"other_processes", ""}}, &r);

@@ -20,12 +20,14 @@ uint32_t g_scope = ASSAY_SCOPE_BOARD;
 assay_status g_status = ASSAY_OK;
 bool g_stuck = false;
 double g_beat_s = 0;  // of the counter; 0: it is always new
+uint64_t g_throttle = 0;
 
 assay_status read_meter(assay_ctx*, uint32_t device, assay_telemetry* out) {
   out->valid = g_valid;
   out->estimated = g_estimated;
   out->scope = g_scope;
   out->window_ns = 0;
+  out->throttle = g_throttle;
   const double t = static_cast<double>(now_ns()) * 1e-9;
   out->energy_j = g_stuck ? 7 : 10 * (g_beat_s > 0 ? std::floor(t / g_beat_s) * g_beat_s : t);
   out->power_w = 10 + 1e-6 * t;  // never the same to the last digit
@@ -84,6 +86,27 @@ TEST_F(Telemetry, ATableThatGivesNothingIsNoSource) {
               HasSubstr("adapter telemetry (gives neither power nor energy)"));
   const assay_telemetry_table old{offsetof(assay_telemetry_table, read), 0, read_meter};
   EXPECT_FALSE(TelemetrySampler(&old, nullptr, 0, options_).has_source()) << "beyond the table's own size";
+}
+
+// Idle is bit 0 of NVML's mask, which is the power cap's bit of ABI 1.2.
+TEST_F(Telemetry, ThrottleBitsBeforeAbi12AreTheVendorsOwn) {
+  g_valid |= ASSAY_T_THROTTLE;
+  for (const uint64_t mask : {0, 1}) {
+    g_throttle = mask;
+    for (const bool neutral : {false, true}) {
+      options_.neutral_throttle = neutral;
+      TelemetrySampler sampler(&table_, nullptr, 0, options_);
+      sampler.start();
+      sleep_until_ns(now_ns() + 40'000'000);
+      sampler.stop();
+      EXPECT_EQ(sampler.unread_throttle(), !neutral && mask != 0);
+      EXPECT_EQ(!sampler.readings().empty(), neutral);
+      if (neutral) {
+        EXPECT_EQ(sampler.readings().back().throttle, mask);
+      }
+    }
+  }
+  g_throttle = 0;
 }
 
 TEST_F(Telemetry, TenWattsAreTenWatts) {
