@@ -55,8 +55,10 @@ std::map<Key, Group> groups_of(const CompareSide& side, std::vector<Unmatched>* 
 }
 
 // Why a record has no partner among the others: the nearest miss.
-std::string miss_reason(const Key& key, const Record& r, const std::map<Key, Group>& others) {
-  std::string reason = "the other side has no such case";
+std::string miss_reason(const Key& key, const Record& r, const std::map<Key, Group>& others, const CompareSide& side) {
+  const bool ran = std::any_of(side.records.begin(), side.records.end(),
+                               [&](const Record& o) { return !usable(o) && o.case_hash == key.case_hash; });
+  std::string reason = ran ? "the other side's run of it gives no figures" : "the other side has no such case";
   for (const auto& [other, group] : others) {
     const Record& o = *group.front();
     if (other.case_hash != key.case_hash) {
@@ -232,7 +234,7 @@ Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOpti
   for (const auto& [key, group] : of_a) {
     const auto other = of_b.find(key);
     if (other == of_b.end()) {
-      out.unmatched.push_back({a.name, group.front()->case_id, miss_reason(key, *group.front(), of_b)});
+      out.unmatched.push_back({a.name, group.front()->case_id, miss_reason(key, *group.front(), of_b, b)});
       continue;
     }
     out.pairs.push_back(compare_pair(key, group, other->second, options));
@@ -240,7 +242,7 @@ Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOpti
   }
   for (const auto& [key, group] : of_b) {
     if (of_a.count(key) == 0)
-      out.unmatched.push_back({b.name, group.front()->case_id, miss_reason(key, *group.front(), of_a)});
+      out.unmatched.push_back({b.name, group.front()->case_id, miss_reason(key, *group.front(), of_a, a)});
   }
   std::sort(out.pairs.begin(), out.pairs.end(),
             [](const PairComparison& x, const PairComparison& y) { return x.case_id < y.case_id; });

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -63,16 +64,25 @@ LoadComparison compare_curves(const std::string& work, const Curve& a, const Cur
   return out;
 }
 
+std::ptrdiff_t cold_decode(const CompareSide& side) {
+  return std::count_if(side.records.begin(), side.records.end(),
+                       [](const Record& r) { return r.step_kind == "decode" && r.status == "ok" && cold_cache(r); });
+}
+
 }  // namespace
 
 std::vector<LoadComparison> compare_loads(const CompareSide& a, const CompareSide& b, const CompareOptions& options) {
   const std::map<std::string, Curve> of_a = curves_of(a, options.confidence), of_b = curves_of(b, options.confidence);
+  const std::ptrdiff_t cold = cold_decode(a) + cold_decode(b);
   std::vector<LoadComparison> out;
   for (const auto& [work, curve] : of_a) {
     const auto other = of_b.find(work);
     // One load each is a pair of records, compared as such.
     if (other == of_b.end() || curve.points.size() + other->second.points.size() < 3) continue;
     out.push_back(compare_curves(work, curve, other->second, options));
+    if (cold == 0) continue;
+    std::string& note = out.back().note;
+    note += (note.empty() ? "" : "; ") + std::to_string(cold) + " cold-cache records are left out of the curves";
   }
   return out;
 }

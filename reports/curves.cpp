@@ -1,8 +1,11 @@
 #include "reports/curves.h"
 
+#include <algorithm>
+
 #include "reports/format.h"
 #include "reports/sheet.h"
 #include "results/metrics/context_curve.h"
+#include "results/metrics/metrics.h"
 #include "results/metrics/skew.h"
 
 namespace assay {
@@ -105,18 +108,34 @@ SheetTable skew_table(const SkewCurve& c) {
   return t;
 }
 
+// Curves leave out steps whose caches were flushed: said in the tables of the kinds of step that have some.
+void note_cold(const std::vector<Record>& records, const std::string& kind, SheetTable* table) {
+  const auto left_out = std::count_if(records.begin(), records.end(), [&](const Record& r) {
+    return r.status == "ok" && r.step_kind == kind && cold_cache(r);
+  });
+  if (left_out == 0) return;
+  table->notes.push_back(std::to_string(left_out) + " cold-cache records of " + kind +
+                         " are left out: no curve mixes cold and warm steps");
+}
+
 }  // namespace
 
 std::string render_context_curves(const std::vector<Record>& records, TableFormat format, const TableOptions& options) {
   std::vector<SheetTable> tables;
-  for (const ContextCurve& c : context_curves(records)) tables.push_back(context_table(c));
+  for (const ContextCurve& c : context_curves(records)) {
+    tables.push_back(context_table(c));
+    note_cold(records, c.step_kind, &tables.back());
+  }
   return render_like_tables(tables, format, options);
 }
 
 std::string render_skew_curves(const std::vector<Record>& records, int64_t ranks, TableFormat format,
                                const TableOptions& options) {
   std::vector<SheetTable> tables;
-  for (const SkewCurve& c : skew_curves(records, ranks)) tables.push_back(skew_table(c));
+  for (const SkewCurve& c : skew_curves(records, ranks)) {
+    tables.push_back(skew_table(c));
+    note_cold(records, c.step_kind, &tables.back());
+  }
   return render_like_tables(tables, format, options);
 }
 

@@ -77,7 +77,7 @@ report("figures on the page are those of the JSON", "lang=en", async (page) => {
 });
 
 report("the costs of the first screen are those of the JSON, with their basis", "lang=en", async (page) => {
-  const shown = await page.locator("#answer button[data-cost]").evaluateAll((all) => all.map((b) => [Number(b.dataset.cost), b.textContent]));
+  const shown = await page.locator("#answer .headline button[data-cost]").evaluateAll((all) => all.map((b) => [Number(b.dataset.cost), b.textContent]));
   assert.ok(shown.length >= 2, `${shown.length} costs`);
   for (const [i, text] of shown) {
     const cost = model.costs[i];
@@ -154,6 +154,65 @@ report("numbers of the tornado, the waterfall and the environment open to formul
   const text = await page.locator("dialog[open]").innerText();
   assert.ok(text.includes(line.values[0][0]) && text.includes(line.records[0][0].slice(0, 8)), text);
   assert.ok(model.rows.some((r) => r.id === line.records[0][0]));
+});
+
+report("figures within the sentences of the first screen open to formula, inputs and record", "lang=en", async (page) => {
+  const [first, second] = model.cost_answer.costs.map((i) => model.costs[i]);
+  const sentences = page.locator("#answer .statement, #answer .lead, #answer .point");
+  const opened = async (button) => {
+    await button.click();
+    const text = await page.locator("dialog[open]").innerText();
+    await page.locator("dialog[open]").getByRole("button", { name: "Close" }).click();
+    return text;
+  };
+  const near = (text, value) => text.replaceAll(",", "").match(/-?\d+(\.\d+)?(e-?\d+)?/g).some((n) => Math.abs(Number(n) / value - 1) < 1e-9);
+  for (const cost of [first, second]) {
+    const text = await opened(sentences.locator(`button[data-cost="${model.costs.indexOf(cost)}"]`).first());
+    assert.ok(near(text, cost.per_token[cost.headline].value), text);
+    for (const row of cost.rows) assert.ok(text.includes(model.rows[row].id.slice(0, 8)), text);
+  }
+  const verdict = await opened(sentences.locator('button[data-verdict="0"]').first());
+  assert.ok(near(verdict, first.verdicts[0].gap) && /Formula/.test(verdict) && verdict.includes(model.rows[first.rows[0]].id.slice(0, 8)), verdict);
+  const [a, b] = model.answer.groups.map((g) => model.rows[model.groups[g].row]);
+  const ratio = await opened(sentences.locator("button[data-ratio]").first());
+  assert.ok(near(ratio, a.rate / b.rate) && ratio.includes(a.id.slice(0, 8)) && ratio.includes(b.id.slice(0, 8)), ratio);
+  const rate = await opened(sentences.locator("button[data-figure=rate]").first());
+  assert.ok(near(rate, a.rate) && rate.includes(a.id), rate);
+  // No figure of the sentences is left as plain text, names of chips and models aside.
+  const plain = await sentences.evaluateAll((all) => all.map((p) => [...p.childNodes].filter((n) => n.nodeType === 3).map((n) => n.textContent).join("|")).join("|"));
+  const names = model.chips.map((c) => c.product).concat(model.cases.map((c) => c.model), model.cases.map((c) => c.dtype), ["95 %", "100K", "1M"]);
+  const left = names.sort((x, y) => y.length - x.length).reduce((text, name) => text.replaceAll(name, ""), plain);
+  assert.doesNotMatch(left, /\d/, left);
+});
+
+report("a result of the what-if panel opens to its formula, what was changed, and its records", "lang=en", async (page) => {
+  const i = model.cost_answer.costs.find((c) => !model.costs[c].rented);
+  const cost = model.costs[i];
+  const pue = cost.inputs.find((x) => x.name === "pue").value;
+  await page.fill(`[data-knob="pue.${i}"]`, String(pue * 2));
+  for (const result of ["per-100k", "per-1m", "change", "per-hour", "electricity", "target-0"]) {
+    await page.click(`button[data-what-if="${result}.${i}"]`);
+    const text = await page.locator("dialog[open]").innerText();
+    assert.match(text, /Formula/);
+    const changed = text.match(/PUE\s+([\d.]+) → ([\d.]+)/).slice(1).map(Number);
+    assert.deepEqual(changed, [pue, pue * 2], text);
+    for (const row of cost.rows) assert.ok(text.includes(model.rows[row].id.slice(0, 8)), text);
+    const shown = numberIn(await page.locator(`button[data-what-if="${result}.${i}"]`).innerText());
+    const full = Number(text.match(/^= (.*)$/m)[1]);
+    // The share of a change is shown as a percentage.
+    assert.ok(Math.abs(shown / Math.abs(result === "change" ? full * 100 : full) - 1) < 0.02, `${result}: ${shown} ${full}`);
+    await page.locator("dialog[open]").getByRole("button", { name: "Close" }).click();
+  }
+  // kW x PUE x tariff: twice the PUE is twice the electricity.
+  const power = cost.electricity_per_token[cost.headline].value * 1e5;
+  assert.ok(Math.abs(numberIn(await page.innerText(`#electricity-${i}`)) / (2 * power) - 1) < 6e-4);
+});
+
+report("notes of charts name the records that their numbers are of", "lang=en", async (page) => {
+  const figure = page.locator("figure", { has: page.locator("#chart-clip") });
+  for (const part of model.clips[0].parts) assert.ok((await figure.locator("figcaption").innerText()).includes(part.record.slice(0, 8)), part.name);
+  await figure.locator("figcaption button.figure").first().click();
+  assert.ok((await page.locator("dialog[open]").innerText()).includes(model.clips[0].parts[0].record));
 });
 
 report("what our own code gives as a reason is Chinese on the Chinese page", "lang=zh", async (page) => {

@@ -15,10 +15,11 @@ constexpr const char* kSamples = ASSAY_SOURCE_DIR "/tests/golden/import/";
 class CliDecide : public CommandLine {
  protected:
   // A record of 600 steps of about `ms` in the folder.
-  void record(const std::string& folder, uint64_t ms) const {
+  void record(const std::string& folder, uint64_t ms, const std::string& failed_because = "") const {
     Record r;
     r.basis = "measured";
-    r.status = "ok";
+    r.status = failed_because.empty() ? "ok" : "failed";
+    r.reason = failed_because;
     r.suite = "decode";
     r.step_kind = "decode";
     r.dtype = "bf16";
@@ -65,6 +66,24 @@ TEST_F(CliDecide, CompareGatesANightlyRun) {
   EXPECT_EQ(assay("compare a").code, 2);
   EXPECT_EQ(assay("compare a nothing-here").code, 2);
   EXPECT_EQ(assay("compare a b --margin wide").code, 2);
+}
+
+// A case that failed tonight is no faster, slower or equal case: it is listed with its reason, and a gate sees it.
+TEST_F(CliDecide, CompareListsAFailedCaseWithItsReason) {
+  record("a", 10);
+  record("b", 8, "op matmul of layer 0: wrong numbers, error 0.3");
+  const Outcome out = assay("compare a b");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("wrong numbers, error 0.3"));
+  EXPECT_THAT(out.text, testing::Not(HasSubstr("FASTER:")));
+  EXPECT_THAT(out.text, HasSubstr("0 cases compared"));
+  EXPECT_THAT(out.text, HasSubstr("the other side's run of it gives no figures"));
+  EXPECT_EQ(assay("compare a b --fail-on slower").code, 0) << "it is not slower";
+  EXPECT_EQ(assay("compare a b --fail-on unmatched").code, 1);
+  record("b", 12);
+  const Outcome both = assay("compare a b --fail-on slower");
+  EXPECT_EQ(both.code, 1) << "a run of the same case that ended well is compared";
+  EXPECT_THAT(both.text, HasSubstr("wrong numbers, error 0.3"));
 }
 
 TEST_F(CliDecide, TenderSaysPassOutOrBadInput) {

@@ -148,6 +148,10 @@ TEST(Compare, PairedRecordsAreThoseOfThePairs) {
 TEST(Compare, ColdStepsAreNoLoadOfAWarmCurve) {
   CompareSide a{"a", {run(10, 1), run(20, 2, 400, 64)}}, b{"b", {run(8, 3), run(16, 4, 400, 64)}};
   ASSERT_EQ(compare_loads(a, b, {}).size(), 1U);
+  EXPECT_EQ(compare_loads(a, b, {})[0].note, "");
+  b.records.push_back(run(9, 5, 400, 16));
+  b.records.back().case_id += "/cold";
+  EXPECT_EQ(compare_loads(a, b, {})[0].note, "1 cold-cache records are left out of the curves");
   for (Record& r : b.records) r.case_id += "/cold";
   EXPECT_TRUE(compare_loads(a, b, {}).empty());
 }

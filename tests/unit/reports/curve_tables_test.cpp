@@ -51,6 +51,14 @@ std::vector<Record> by_context() {
   return records;
 }
 
+TEST(CurveTables, SayHowManyColdRecordsTheyLeaveOut) {
+  std::vector<Record> records = by_context();
+  EXPECT_THAT(render_context_curves(records, TableFormat::kText, {}), testing::Not(HasSubstr("cold")));
+  records.push_back(decode_record("qwen2.5-0.5b", 1, 4000, 90));
+  records.back().case_id += "/cold";
+  EXPECT_THAT(render_context_curves(records, TableFormat::kText, {}), HasSubstr("1 cold-cache records of decode"));
+}
+
 TEST(CurveTables, ContextInEachForm) {
   const json rows = json::parse(render_context_curves(by_context(), TableFormat::kJson, {}));
   ASSERT_EQ(rows.size(), 3u);

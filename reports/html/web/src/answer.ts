@@ -1,9 +1,9 @@
 // The first screen: the answer, the four headline figures of each chip, and what can't be compared.
-import { basisMark, chipLabel, figureButton, type Page } from "./context";
+import { basisMark, chipLabel, figureButton, numberButton, type Page } from "./context";
 import { figureOf } from "./definitions";
 import { h, select } from "./dom";
 import { numberText, rateText } from "./format";
-import { headlineCost, priced, usable, type Incomparable, type Row } from "./model";
+import { headlineCost, priced, usable, type Cost, type Incomparable, type Row } from "./model";
 import { classText } from "./cost_charts";
 import { reasonText } from "./phrases";
 import { pickCase } from "./state";
@@ -16,66 +16,82 @@ export function rowsOfCase(page: Page): Row[] {
   return rows.sort((a, b) => Number(usable(b)) - Number(usable(a)) || (b.rate ?? 0) - (a.rate ?? 0));
 }
 
+type Sentence = (string | Node)[];
+
 interface Statement {
-  head: string;
-  tails: string[];
+  head: Sentence;
+  tails: Sentence[];
 }
 
 const perHundredK = (v: number | null): string => (v === null ? "–" : numberText(v * 1e5, 3));
 
 /** What the costs say, where chips are priced. */
 function costStatement(page: Page): Statement | null {
-  const { model, say } = page;
+  const { model, say, parts } = page;
   const answer = model.cost_answer;
   if (answer.kind === "none") return null;
   const [first, second] = answer.costs.map((i) => model.costs[i]);
+  // Each figure of a sentence opens the cost that it is of; an element stands in one place only.
+  const of = (cost: Cost, v: number | null): Node => numberButton(perHundredK(v), () => page.openCost(model.costs.indexOf(cost)), { "data-cost": model.costs.indexOf(cost) });
   const amount = headlineCost(first);
   const chip = chipLabel(page, first.chip);
-  const args: Record<string, string> = { chip, value: perHundredK(amount.value), low: perHundredK(amount.low), high: perHundredK(amount.high) };
+  const bounds = (): Record<string, Node> => ({ low: of(first, amount.low), high: of(first, amount.high) });
   const what = say(T.cost_for, { model: `${first.model} ${first.dtype}`, class: say(classText(first.classes[first.headline])) });
-  if (answer.kind === "one-chip") return { head: say(T.answer_cost_one, args), tails: [`${what} · ${say(T.cost_alone, args)}`] };
-  const sides = new Set(answer.costs.map((i) => model.costs[i].rented));
-  const mixed = sides.size > 1 ? [say(T.mixed_sides)] : [];
-  const rival = headlineCost(second);
-  Object.assign(args, { second: chipLabel(page, second.chip), second_low: perHundredK(rival.low), second_high: perHundredK(rival.high) });
-  if (answer.kind === "cheapest") {
-    const sure = say(T.cost_sure, { ...args, value: perHundredK(rival.value) });
-    return { head: say(T.answer_cheapest, args), tails: [`${what} · ${sure}`, ...mixed] };
+  const known = amount.low !== null && amount.high !== null;
+  if (answer.kind === "one-chip") {
+    const alone = known ? parts(T.cost_alone, bounds()) : [say(T.cost_no_interval)];
+    return { head: parts(T.answer_cost_one, { chip, value: of(first, amount.value) }), tails: [[`${what} · `, ...alone]] };
   }
-  const chips = [chip, args.second].join(page.state.lang === "zh" ? "、" : " and ");
-  return { head: say(T.answer_cost_undecided, { chips }), tails: [`${what} · ${say(T.cost_unsure, args)}`, ...mixed] };
+  const sides = new Set(answer.costs.map((i) => model.costs[i].rented));
+  const mixed: Sentence[] = sides.size > 1 ? [[say(T.mixed_sides)]] : [];
+  const rival = headlineCost(second);
+  const rivals = (): Record<string, string | Node> => ({ second: chipLabel(page, second.chip), second_low: of(second, rival.low), second_high: of(second, rival.high) });
+  if (answer.kind === "cheapest") {
+    const sure = parts(T.cost_sure, { ...bounds(), ...rivals(), value: of(second, rival.value) });
+    return { head: parts(T.answer_cheapest, { chip, value: of(first, amount.value) }), tails: [[`${what} · `, ...sure], ...mixed] };
+  }
+  const chips = [chip, chipLabel(page, second.chip)].join(page.state.lang === "zh" ? "、" : " and ");
+  if (!known || rival.low === null || rival.high === null) {
+    const costs = parts(T.cost_unknown, { chip, second: chipLabel(page, second.chip), value: of(first, amount.value), second_value: of(second, rival.value) });
+    return { head: parts(T.answer_cost_unknown, { chips }), tails: [[`${what} · `, ...costs], ...mixed] };
+  }
+  return { head: parts(T.answer_cost_undecided, { chips }), tails: [[`${what} · `, ...parts(T.cost_unsure, { chip, ...bounds(), ...rivals() })], ...mixed] };
 }
 
-function verdictLines(page: Page): string[] {
-  const { model, say } = page;
+function verdictLines(page: Page): Sentence[] {
+  const { model, say, parts } = page;
   const first = model.cost_answer.costs[0];
   if (first === undefined) return [];
-  return model.costs[first].verdicts
-    .filter((v) => v.gap !== null)
-    .map((v) => {
-      const args = { target: model.targets[v.target].text, gap: numberText(v.gap ?? NaN), low: v.gap_low === null ? "–" : numberText(v.gap_low), high: v.gap_high === null ? "–" : numberText(v.gap_high) };
-      const text = v.reached === "reached" ? T.verdict_reached : v.reached === "not reached" ? T.verdict_not : T.verdict_unsure;
-      return say(text, args) + (v.impossible_by_electricity ? `; ${say(T.verdict_impossible)}` : "");
-    });
+  return model.costs[first].verdicts.flatMap((v, at) => {
+    if (v.gap === null) return [];
+    const open = (): void => page.openVerdict(first, at);
+    const figure = (n: number): Node => numberButton(numberText(n), open, { "data-verdict": at });
+    const bounded = v.gap_low !== null && v.gap_high !== null;
+    const args = { target: numberButton(model.targets[v.target].text, open, { "data-verdict": at }), gap: figure(v.gap), ...(bounded ? { low: figure(v.gap_low as number), high: figure(v.gap_high as number) } : {}) };
+    const text = v.reached === "reached" ? T.verdict_reached : v.reached === "not reached" ? T.verdict_not : bounded ? T.verdict_unsure : T.verdict_no_interval;
+    return [[...parts(text, args), v.impossible_by_electricity ? `; ${say(T.verdict_impossible)}` : ""]];
+  });
 }
 
 function rateStatement(page: Page): Statement {
   const { model } = page;
   const rows = model.answer.groups.map((g) => model.rows[model.groups[g].row]);
-  if (model.answer.kind === "none" || rows.length === 0) return { head: page.say(T.answer_none), tails: [] };
-  const rate = (r: Row): string => rateText(r.rate as number, r.rate_low, r.rate_high, r.unit);
+  if (model.answer.kind === "none" || rows.length === 0) return { head: [page.say(T.answer_none)], tails: [] };
+  const rate = (r: Row): Node => figureButton(page, "rate", r, rateText(r.rate as number, r.rate_low, r.rate_high, r.unit));
   const chip = chipLabel(page, rows[0].chip);
-  if (model.answer.kind === "one-chip") return { head: page.say(T.answer_one, { chip, rate: rate(rows[0]) }), tails: [] };
+  if (model.answer.kind === "one-chip") return { head: page.parts(T.answer_one, { chip, rate: rate(rows[0]) }), tails: [] };
   const second = rows[1];
-  const tail = page.say(T.answer_times, {
+  const ratio = (a: number | null, b: number | null): Node =>
+    numberButton(a === null || b === null ? "–" : numberText(a / b), () => page.openRatio(rows[0], second), { "data-ratio": second.index });
+  const tail = page.parts(T.answer_times, {
     second: chipLabel(page, second.chip),
-    ratio: numberText((rows[0].rate as number) / (second.rate as number)),
-    low: numberText((rows[0].rate_low as number) / (second.rate_high as number)),
-    high: numberText((rows[0].rate_high as number) / (second.rate_low as number)),
+    ratio: ratio(rows[0].rate, second.rate),
+    low: ratio(rows[0].rate_low, second.rate_high),
+    high: ratio(rows[0].rate_high, second.rate_low),
   });
-  if (model.answer.kind === "fastest") return { head: page.say(T.answer_fastest, { chip, rate: rate(rows[0]) }), tails: [tail] };
+  if (model.answer.kind === "fastest") return { head: page.parts(T.answer_fastest, { chip, rate: rate(rows[0]) }), tails: [tail] };
   const chips = [chip, chipLabel(page, second.chip)].join(page.state.lang === "zh" ? "、" : " and ");
-  return { head: page.say(T.answer_undecided, { chips }), tails: [tail] };
+  return { head: page.parts(T.answer_undecided, { chips }), tails: [tail] };
 }
 
 /** Money first where there is any; then what the rates say; then why a chip has no cost. */
@@ -84,9 +100,9 @@ function statement(page: Page): Statement {
   const money = costStatement(page);
   const rates = rateStatement(page);
   const reasons = [...new Set(model.costs.map((c) => c.missing).filter(Boolean))];
-  const unpriced = reasons.length > 0 ? [say(T.no_cost, { reasons: reasons.slice(0, 2).map((r) => reasonText(r, page.state.lang)).join("; ") })] : [];
+  const unpriced: Sentence[] = reasons.length > 0 ? [[say(T.no_cost, { reasons: reasons.slice(0, 2).map((r) => reasonText(r, page.state.lang)).join("; ") })]] : [];
   if (!money) return { head: rates.head, tails: [...rates.tails, ...unpriced] };
-  return { head: money.head, tails: [...money.tails, ...verdictLines(page), [rates.head, ...rates.tails].join(page.state.lang === "zh" ? "，" : ", "), ...unpriced] };
+  return { head: money.head, tails: [...money.tails, ...verdictLines(page), [rates.head, ...rates.tails].flatMap((part, i) => (i === 0 ? part : [page.state.lang === "zh" ? "，" : ", ", ...part])), ...unpriced] };
 }
 
 /** The cost that goes with a row: same chip, model, dtype and basis. */
@@ -102,13 +118,14 @@ function costCell(page: Page, row: Row): HTMLElement {
   const amount = headlineCost(page.model.costs[at]);
   const button = h("button", { type: "button", class: "figure", "data-cost": at, click: () => page.openCost(at) }, perHundredK(amount.value));
   const side = page.say(page.model.costs[at].rented ? T.rented : T.owned);
-  return h("td", { "data-label": label }, button, h("div", { class: "interval" }, `${perHundredK(amount.low)}–${perHundredK(amount.high)} · ${side}`));
+  const bounds = amount.low === null || amount.high === null ? page.say(T.no_interval) : `${perHundredK(amount.low)}–${perHundredK(amount.high)}`;
+  return h("td", { "data-label": label }, button, h("div", { class: "interval" }, numberButton(bounds, () => page.openCost(at)), ` · ${side}`));
 }
 
 function headlineRow(page: Page, row: Row): HTMLElement {
   const none = (text: Text): HTMLElement => h("span", { class: "absent" }, page.say(text));
-  const cell = (name: Text, value: HTMLElement, below: string | null): HTMLElement =>
-    h("td", { "data-label": page.say(name) }, value, below ? h("div", { class: "interval" }, below) : null);
+  const cell = (name: Text, value: HTMLElement, below: string | null, id: string): HTMLElement =>
+    h("td", { "data-label": page.say(name) }, value, below ? h("div", { class: "interval" }, numberButton(below, () => page.openFigure(id, row))) : null);
   if (!usable(row)) {
     return h("tr", {}, h("th", { scope: "row" }, chipLabel(page, row.chip)), h("td", { colspan: 4 }, none(T.not_on_case)), h("td", {}, basisMark(page, row.basis)));
   }
@@ -119,10 +136,10 @@ function headlineRow(page: Page, row: Row): HTMLElement {
     "tr",
     {},
     h("th", { scope: "row" }, chipLabel(page, row.chip), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
-    cell(T.m_throughput, figureButton(page, "rate", row), interval(row.rate_low, row.rate_high)),
-    cell(T.m_determinism, determinism, row.p99_high_ns === null && row.p99_ns !== null ? page.say(T.no_bound) : figureOf("determinism").interval!(row)),
+    cell(T.m_throughput, figureButton(page, "rate", row), interval(row.rate_low, row.rate_high), "rate"),
+    cell(T.m_determinism, determinism, row.p99_high_ns === null && row.p99_ns !== null ? page.say(T.no_bound) : figureOf("determinism").interval!(row), "determinism"),
     costCell(page, row),
-    cell(T.m_energy, row.joules_per_token === null ? none(T.no_energy) : figureButton(page, "energy", row), null),
+    cell(T.m_energy, row.joules_per_token === null ? none(T.no_energy) : figureButton(page, "energy", row), null, "energy"),
     h("td", { "data-label": page.say(T.c_basis) }, basisMark(page, row.basis)),
   );
 }
@@ -138,15 +155,26 @@ const apartTexts: Record<string, Text> = {
   disturbed: T.apart_disturbed,
 };
 
-function apartLine(page: Page, item: Incomparable): string {
+/** The line, and the records that it speaks of. */
+function apartLine(page: Page, item: Incomparable): Sentence {
   const text = apartTexts[item.kind] ?? ([`{detail}`, `{detail}`] as const);
-  return page.say(text, {
+  const line = page.say(text, {
     chip: item.chip === null ? "" : chipLabel(page, item.chip),
     case: item.case === null ? "" : page.model.cases[item.case].id,
     count: item.count,
     detail: reasonText(item.detail, page.state.lang),
     basis: page.say(basisText(item.detail)),
   });
+  const rows = page.model.rows.filter((r) => (item.chip === null || r.chip === item.chip) && (item.case === null ? apartRow(page, item, r) : r.case === item.case));
+  return rows.length > 0 && rows.length < page.model.rows.length ? [line, " ", numberButton(page.say(T.d_records_of), () => page.openRows(rows), { "data-apart": item.kind })] : [line];
+}
+
+/** Of a line over many cases: whether it counts this record's. */
+function apartRow(page: Page, item: Incomparable, row: Row): boolean {
+  if (item.kind === "basis") return row.basis === item.detail;
+  if (item.kind === "tier") return row.tier === item.detail;
+  if (item.kind === "case-version") return page.model.cases[row.case].id === item.detail;
+  return item.kind !== "one-chip" || page.model.groups.filter((g) => g.case === row.case).length === 1;
 }
 
 const shownAtOnce = 6;
@@ -154,7 +182,7 @@ const shownAtOnce = 6;
 function apart(page: Page): HTMLElement {
   const items = page.model.incomparable;
   if (items.length === 0) return h("p", {}, page.say(T.apart_nothing));
-  const lines = (part: Incomparable[]): HTMLElement[] => part.map((i) => h("li", {}, apartLine(page, i)));
+  const lines = (part: Incomparable[]): HTMLElement[] => part.map((i) => h("li", {}, ...apartLine(page, i)));
   const rest = items.slice(shownAtOnce);
   return h(
     "div",
@@ -178,8 +206,8 @@ export function answerSection(page: Page): HTMLElement {
   return h(
     "section",
     { id: "answer", "aria-labelledby": "answer-h" },
-    h("h2", { id: "answer-h", class: "statement" }, head, " ", basis ? basisMark(page, basis) : null),
-    tails.map((tail, i) => h("p", { class: i === 0 ? "lead" : "point" }, tail)),
+    h("h2", { id: "answer-h", class: "statement" }, ...head, " ", basis ? basisMark(page, basis) : null),
+    tails.map((tail, i) => h("p", { class: i === 0 ? "lead" : "point" }, ...tail)),
     answerCase !== null ? h("p", { class: "note" }, `${page.say(T.on_case)} `, h("code", {}, model.cases[answerCase].id)) : null,
     measured.length > 1 ? h("div", { class: "controls no-print" }, picker) : null,
     h(

@@ -63,6 +63,7 @@ const point = (m: Mark): (number | null | undefined)[] => [m.x, m.y, m.xLow ?? n
 
 interface Api {
   value(dim: number): number;
+  getWidth(): number;
   coord(at: [number, number]): [number, number];
 }
 
@@ -138,11 +139,15 @@ function range(series: Series, look: Look): Record<string, unknown> {
       const [left, width] = [Math.min(a, b), Math.max(2, Math.abs(a - b))];
       const up = (mark.xHigh as number) >= (mark.xLow as number);
       const color = toneOf(up ? 1 : 0, look.theme).color;
+      const label = { y, text: mark.label ?? "", font: `11.5px ${fontFamily}`, textVerticalAlign: "middle" };
+      // Where no room is left beside the bar the label stands in it.
+      const beside = left + width + 6 + 6.6 * label.text.length < api.getWidth();
+      const place = beside ? { x: left + width + 6, fill: look.ink.muted } : { x: left + width - 4, fill: look.ink.text, textAlign: "right" };
       return {
         type: "group",
         children: [
           { type: "rect", shape: { x: left, y: y - 9, width, height: 18 }, style: { fill: color, opacity: up ? 0.9 : 0.75 } },
-          { type: "text", style: { x: left + width + 6, y, text: mark.label ?? "", fill: look.ink.muted, font: `11.5px ${fontFamily}`, textVerticalAlign: "middle" } },
+          { type: "text", style: { ...label, ...place } },
         ],
       };
     },

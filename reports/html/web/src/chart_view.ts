@@ -2,14 +2,15 @@
 import type { EChartsType } from "echarts/core";
 import { isMissing, type Axis, type Chart, type ChartDef, type CostPart, type Mark } from "./chart_def";
 import { chartOption } from "./chart_option";
-import type { Page } from "./context";
+import { chipLabel, numberButton, type Page } from "./context";
 import { h } from "./dom";
 import { echarts } from "./echarts_setup";
 import { T } from "./text";
 
 const printWidth = 680;
-const printHeight = 0.85; // of its height on a screen
+const printHeight = 0.78; // of its height on a screen
 const maxTableMarks = 300;
+const maxSources = 6; // records named beside a note
 
 interface Mounted {
   chart: Chart;
@@ -47,11 +48,23 @@ export class ChartView {
       return h(
         "figure",
         {},
-        h("figcaption", {}, h("h3", {}, say(result.title, result.noteArgs)), h("p", { class: "note" }, say(result.note, result.noteArgs))),
+        h("figcaption", {}, h("h3", {}, say(result.title, result.noteArgs)), h("p", { class: "note" }, say(result.note, result.noteArgs), " ", this.sources(result))),
         box,
         this.numbers(result),
       );
     });
+  }
+
+  /** What the numbers of the note are from: the records and costs of the marks. */
+  private sources(chart: Chart): HTMLElement | null {
+    const marks = chart.series.flatMap((s) => s.marks);
+    const rows = [...new Set(marks.flatMap((m) => (m.row === undefined ? [] : [m.row])))];
+    const costs = [...new Set(marks.flatMap((m) => (m.part ? [m.part.cost] : [])))];
+    if (rows.length + costs.length === 0) return null;
+    const all = rows.slice(0, maxSources).map((r) => this.recordButton(r));
+    const more = rows.length > maxSources ? [numberButton(this.page.say(T.more, { count: rows.length - maxSources }), () => this.page.openRows(rows.map((r) => this.page.model.rows[r])))] : [];
+    const parts = costs.map((c) => numberButton(`${this.page.say(T.m_cost)}${this.page.state.lang === "zh" ? "：" : ": "}${chipLabel(this.page, this.page.model.costs[c].chip)}`, () => this.page.openCost(c)));
+    return h("span", { class: "sources-of no-print" }, `${this.page.say(T.d_from)} `, [...all, ...more, ...parts].flatMap((b, i) => (i === 0 ? [b] : [" ", b])));
   }
 
   private numbers(chart: Chart): HTMLElement {

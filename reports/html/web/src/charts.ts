@@ -3,10 +3,10 @@ import type { Chart, ChartDef, ChartResult, Mark, Series } from "./chart_def";
 import { contextCurves, skewCurves } from "./derived_charts";
 import { costBars, costTornado, costWaterfall } from "./cost_charts";
 import { axisNumber, axisTime, grouped, numberText, roundDown, roundUp, rateText, timeText } from "./format";
-import { chipName, shownRows, usable, type Curve, type Model, type Row } from "./model";
+import { chipName, coldCache, shownRows, usable, type Curve, type Model, type Row } from "./model";
 import { reasonText } from "./phrases";
 import { commonValue, reference, scopeOf, type State } from "./state";
-import { basisText, say, T, type Lang } from "./text";
+import { basisText, say, T, withCold, type Lang } from "./text";
 import { clipParts, opRoofline, opTimes } from "./work_charts";
 
 const rateTick = (v: number): string => axisNumber(v);
@@ -29,9 +29,24 @@ function bySeries(model: Model, rows: Row[], lang: Lang): Map<string, Row[]> {
   return out;
 }
 
+/** Points too near for a label each share that of the last: "b1, b4". */
+function joinLabels(series: Series[]): void {
+  const marks = series.flatMap((s) => s.marks);
+  const [wide, high] = [Math.max(...marks.map((m) => m.x)), Math.max(...marks.map((m) => m.y))];
+  for (const s of series) {
+    for (let i = 1; i < s.marks.length; ++i) {
+      const [before, m] = [s.marks[i - 1], s.marks[i]];
+      if (Math.abs(m.x - before.x) > 0.04 * wide || Math.abs(m.y - before.y) > 0.05 * high) continue;
+      m.label = `${m.label}, ${before.label}`;
+      before.label = "";
+    }
+  }
+}
+
 function pareto(model: Model, state: State, lang: Lang): ChartResult[] {
   const head = { id: "pareto", title: T.pareto_title };
-  const all = shownRows(model).filter((r) => usable(r) && model.cases[r.case].kind === "decode" && inScope(model, state, r));
+  const decode = shownRows(model).filter((r) => usable(r) && model.cases[r.case].kind === "decode" && inScope(model, state, r));
+  const all = decode.filter((r) => !coldCache(model, r));
   if (all.length === 0) return [{ ...head, missing: T.pareto_empty }];
   const contextOf = (r: Row): number => model.cases[r.case].context;
   const context = commonValue(all, contextOf, reference(model, state)?.context || undefined);
@@ -47,10 +62,11 @@ function pareto(model: Model, state: State, lang: Lang): ChartResult[] {
       })
       .sort((a, b) => a.x - b.x),
   }));
+  joinLabels(series);
   return [
     {
       ...head,
-      note: T.pareto_note,
+      note: withCold(T.pareto_note, decode.length - all.length),
       noteArgs: { scope: state.scope, context: grouped(String(context)) },
       x: { name: T.axis_user_rate, scale: "linear", tick: rateTick, value: (v) => numberText(v, 4) },
       y: { name: T.axis_rate, scale: "linear", tick: rateTick, value: tokens },

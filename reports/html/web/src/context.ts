@@ -2,7 +2,7 @@
 import type { CostPart } from "./chart_def";
 import { chipName, type Model, type Row } from "./model";
 import type { State } from "./state";
-import { basisText, say, type Text } from "./text";
+import { basisText, say, sayParts, type Text } from "./text";
 import { figureOf } from "./definitions";
 import { h } from "./dom";
 
@@ -10,6 +10,8 @@ export interface Page {
   model: Model;
   state: State;
   say: (text: Text, args?: Record<string, string | number>) => string;
+  /** the same with elements among the arguments */
+  parts: (text: Text, args?: Record<string, string | number | Node>) => (string | Node)[];
   /** draws the page again after a change of the state */
   update: () => void;
   openFigure: (id: string, row: Row) => void;
@@ -17,9 +19,19 @@ export interface Page {
   openCost: (cost: number) => void;
   openPart: (part: CostPart) => void;
   openFact: (fact: number, chip: number) => void;
+  openVerdict: (cost: number, verdict: number) => void;
+  openRatio: (row: Row, other: Row) => void;
+  openWhatIf: (cost: number, result: string) => void;
+  openRows: (rows: Row[]) => void;
 }
 
+/** A number that opens to what it is made of. */
+export const numberButton = (text: string, open: () => void, attributes: Record<string, string | number> = {}): HTMLElement =>
+  h("button", { type: "button", class: "figure", ...attributes, click: open }, text);
+
 export const makeSay = (state: State) => (text: Text, args: Record<string, string | number> = {}): string => say(text, state.lang, args);
+
+export const makeParts = (state: State) => (text: Text, args: Record<string, string | number | Node> = {}): (string | Node)[] => sayParts(text, state.lang, args);
 
 /** How a number came to be, as a mark with a shape of its own. */
 export function basisMark(page: Page, basis: string): HTMLElement {

@@ -1,10 +1,10 @@
 // Charts of curves that are derived from several records: how a step grows with the context, what uneven routing costs.
 import type { ChartResult, Mark } from "./chart_def";
 import { axisNumber, axisTime, grouped, numberText, rateText, timeText } from "./format";
-import { chipName, type ContextCurve, type Model } from "./model";
+import { chipName, coldCache, shownRows, usable, type ContextCurve, type Model } from "./model";
 import { reasonText } from "./phrases";
 import { commonValue, reference, type State } from "./state";
-import { basisText, say, T, type Lang } from "./text";
+import { basisText, say, T, withCold, type Lang } from "./text";
 
 const maxCurves = 8;
 const maxSteps = 4;
@@ -44,7 +44,8 @@ const tokensText = (of: { context: number | null; note: string }, lang: Lang): s
 
 /** What a line alone does not show: where attention overtakes the rest, and how far the device goes. */
 function factsOf(c: ContextCurve, name: string, lang: Lang): string {
-  return `${name}: ${slopeText(c)}; ${say(T.context_knee, lang, { time: tokensText(c.knee_time, lang), flops: tokensText(c.knee_flops, lang) })}; ${say(T.context_largest, lang, { tokens: tokensText(c.largest, lang) })}`;
+  const [colon, stop] = lang === "zh" ? ["：", "；"] : [": ", "; "];
+  return `${name}${colon}${slopeText(c)}${stop}${say(T.context_knee, lang, { time: tokensText(c.knee_time, lang), flops: tokensText(c.knee_flops, lang) })}${stop}${say(T.context_largest, lang, { tokens: tokensText(c.largest, lang) })}`;
 }
 
 /** The least-squares line of a curve, which passes through the mean of its points. */
@@ -55,6 +56,8 @@ function lineOf(c: ContextCurve): Mark[] {
   const slope = c.slope_ns_per_token;
   return [c.points[0], c.points[c.points.length - 1]].map((p): Mark => ({ x: p.context, y: y + slope * (p.context - x) }));
 }
+
+const coldOf = (model: Model, kind: string): number => shownRows(model).filter((r) => usable(r) && model.cases[r.case].kind === kind && coldCache(model, r)).length;
 
 /** Curves of the scope; where it has none, all that were run: their names then say of what. */
 function scoped<C extends Derived>(curves: C[], state: State): { curves: C[]; all: boolean } {
@@ -81,8 +84,8 @@ function contextChart(model: Model, kind: string, state: State, lang: Lang): Cha
     {
       id: chunks ? "context-prefill" : "context",
       title: chunks ? T.context_prefill_title : T.context_title,
-      note: chunks ? T.context_prefill_note : T.context_note,
-      noteArgs: { batch, slopes: curves.map((c) => factsOf(c, named(c), lang)).join(". ") },
+      note: withCold(chunks ? T.context_prefill_note : T.context_note, coldOf(model, kind)),
+      noteArgs: { batch, slopes: curves.map((c) => factsOf(c, named(c), lang)).map((line) => `\n${line}`).join("") },
       x: { name: T.axis_context, scale: "linear", tick: axisNumber, value: (v) => grouped(String(v)) },
       y: { name: T.axis_step, scale: "linear", tick: axisTime, value: timeText },
       height: 340,
@@ -120,7 +123,7 @@ export function skewCurves(model: Model, state: State, lang: Lang): ChartResult[
     return {
       id: at === 0 ? "skew" : `skew-${at}`,
       title: T.skew_title,
-      note: T.skew_note,
+      note: withCold(T.skew_note, coldOf(model, curves[0].kind)),
       noteArgs: { step, ranks: curves[0].ranks, rated: curves.map((c) => `${nameOf(model, c, lang)}: ${rateText(c.rated_per_s, null, null, c.unit)}`).join("; ") },
       x: { name: T.axis_routing, scale: "category", tick: String, value: String, categories: routings },
       y: { name: T.axis_rate, scale: "linear", tick: axisNumber, value: (v) => `${numberText(v, 4)} tokens/s` },

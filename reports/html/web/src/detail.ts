@@ -9,10 +9,10 @@ import type { CostPart } from "./chart_def";
 import { reasonText } from "./phrases";
 import { T } from "./text";
 
-const pairs = (rows: [string, string | Node][]): HTMLElement =>
+export const pairs = (rows: [string, string | Node][]): HTMLElement =>
   h("dl", { class: "pairs" }, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 
-function show(page: Page, heading: string, body: (HTMLElement | null)[]): void {
+export function show(page: Page, heading: string, body: (HTMLElement | null)[]): void {
   document.querySelector("dialog")?.remove();
   const close = (): void => dialog.close();
   const dialog: HTMLDialogElement = h(
@@ -85,9 +85,9 @@ export function openCost(page: Page, index: number): void {
   ]);
 }
 
-const costFormula = (cost: Cost): string => (cost.rented ? "rent / u / 3600 · s/token" : "([CRF·(P·m − S) + opex] / (8760·u) + kW·PUE·tariff) / 3600 · s/token");
+export const costFormula = (cost: Cost): string => (cost.rented ? "rent / u / 3600 · s/token" : "([CRF·(P·m − S) + opex] / (8760·u) + kW·PUE·tariff) / 3600 · s/token");
 
-const recordButtons = (page: Page, cost: Cost): HTMLElement =>
+export const recordButtons = (page: Page, cost: Cost): HTMLElement =>
   h("p", {}, page.say(T.d_record), " ", cost.rows.map((r) => h("button", { type: "button", class: "plain", click: () => openRecord(page, page.model.rows[r]) }, page.model.rows[r].id.slice(0, 8))));
 
 /** One bar of the tornado, or one factor of the waterfall: what it is made of. */

@@ -2,8 +2,9 @@
 import { answerSection } from "./answer";
 import { ChartView } from "./chart_view";
 import { chartDefs } from "./charts";
-import { makeSay, type Page } from "./context";
+import { makeParts, makeSay, type Page } from "./context";
 import { costInputsTable, openCost, openFact, openFigure, openPart, openRecord } from "./detail";
+import { openRatio, openRows, openVerdict, openWhatIf } from "./detail_sentences";
 import { h, select } from "./dom";
 import { parseModel, type Model } from "./model";
 import { fragmentOf, initialState, scopeOf } from "./state";
@@ -19,12 +20,17 @@ const page: Page = {
   model,
   state,
   say: makeSay(state),
+  parts: makeParts(state),
   update: render,
   openFigure: (id, row) => openFigure(page, id, row),
   openRecord: (row) => openRecord(page, row),
   openCost: (cost) => openCost(page, cost),
   openPart: (part) => openPart(page, part),
   openFact: (fact, chip) => openFact(page, fact, chip),
+  openVerdict: (cost, verdict) => openVerdict(page, cost, verdict),
+  openRatio: (row, other) => openRatio(page, row, other),
+  openWhatIf: (cost, result) => openWhatIf(page, cost, result),
+  openRows: (rows) => openRows(page, rows),
 };
 const charts = new ChartView(page);
 

@@ -342,6 +342,9 @@ export function chipName(model: Model, chip: number): string {
 export const usable = (row: Row): boolean =>
   row.rate !== null && row.status !== "failed" && row.status !== "unsupported";
 
+/** Whether the caches were flushed before each step: no curve mixes such steps with warm ones. */
+export const coldCache = (model: Model, row: Row): boolean => model.cases[row.case].id.endsWith("/cold");
+
 /** The rows that stand for their group. */
 export const shownRows = (model: Model): Row[] => model.groups.map((g) => model.rows[g.row]);
 

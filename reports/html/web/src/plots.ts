@@ -43,7 +43,9 @@ function wrapped(text: string, pixels: number): string[] {
 }
 
 function drawing(chart: Chart, lang: Lang): string {
-  const note = wrapped(say(chart.note, lang, chart.noteArgs), width - 24);
+  const note = say(chart.note, lang, chart.noteArgs)
+    .split("\n")
+    .flatMap((line) => wrapped(line, width - 24));
   const titleHeight = 42 + lineHeight * note.length;
   const height = chart.height + titleHeight;
   const instance = echarts.init(null, null, { renderer: "svg", ssr: true, width, height });

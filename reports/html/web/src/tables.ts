@@ -1,5 +1,5 @@
 // Environment differences, all records, methods.
-import { basisMark, chipLabel, figureButton, type Page } from "./context";
+import { basisMark, chipLabel, figureButton, numberButton, type Page } from "./context";
 import { figures } from "./definitions";
 import { h } from "./dom";
 import { timeText } from "./format";
@@ -46,7 +46,7 @@ function recordRow(page: Page, row: Row): HTMLElement {
     number("mfu"),
     number("mbu"),
     number("energy"),
-    h("td", { class: "number" }, String(row.steps)),
+    h("td", { class: "number" }, numberButton(String(row.steps), () => page.openRecord(row))),
     h("td", {}, basisMark(page, row.basis)),
     h("td", {}, h("button", { type: "button", class: "figure", click: () => page.openRecord(row) }, h("code", {}, row.id.slice(0, 8)))),
   );

@@ -6,6 +6,17 @@ export type Text = readonly [zh: string, en: string];
 export const say = (text: Text, lang: Lang, args: Record<string, string | number> = {}): string =>
   text[lang === "zh" ? 0 : 1].replace(/\{(\w+)\}/g, (_, name) => String(args[name] ?? ""));
 
+/** The same with elements in it: a sentence whose figures can be opened. */
+export const sayParts = (text: Text, lang: Lang, args: Record<string, string | number | Node> = {}): (string | Node)[] =>
+  text[lang === "zh" ? 0 : 1]
+    .split(/\{(\w+)\}/)
+    .map((part, i) => (i % 2 === 0 ? part : args[part] instanceof Node ? (args[part] as Node) : String(args[part] ?? "")))
+    .filter((part) => part !== "");
+
+/** A note that also says how many cold-cache records its curve leaves out. */
+export const withCold = (note: Text, count: number): Text =>
+  count === 0 ? note : [`${note[0]} ${say(T.cold_left_out, "zh", { count })}`, `${note[1]} ${say(T.cold_left_out, "en", { count })}`];
+
 export const T = {
   title: ["AI 推理芯片评测报告", "AI inference chips: report"],
   lang_switch: ["English", "中文"],
@@ -201,6 +212,12 @@ export const T = {
   cost_sure: ["95 % 区间 {low}–{high} 元；第二名 {second} 为 {value} 元（{second_low}–{second_high}），区间不重叠。", "95 % interval {low}–{high}; the second, {second}, is at {value} ({second_low}–{second_high}): the intervals don’t overlap."],
   cost_unsure: ["{chip} {low}–{high} 元，{second} {second_low}–{second_high} 元；输入更精确前不能下结论。", "{chip} {low}–{high}, {second} {second_low}–{second_high} CNY; no conclusion until the inputs are known better."],
   cost_alone: ["95 % 区间 {low}–{high} 元；没有可比的第二款。", "95 % interval {low}–{high} CNY; nothing comparable beside it."],
+  cold_left_out: ["另有 {count} 条冷缓存记录未画入：冷、热步不混在一条曲线上。", "{count} cold-cache records are left out: no curve mixes cold and warm steps."],
+  cost_no_interval: ["速率未给出区间，成本也没有区间；没有可比的第二款。", "the rate has no known interval, nor has the cost; nothing comparable beside it."],
+  answer_cost_unknown: ["成本不能判定：{chips} 至少一方的速率没有区间", "Cost can’t be judged: of {chips} at least one rate has no known interval"],
+  cost_unknown: ["{chip} {value} 元，{second} {second_value} 元（按给出的数值，无 95 % 区间）。", "{chip} {value}, {second} {second_value} CNY, by the figures stated, without a 95 % interval."],
+  no_interval: ["无已知区间", "no known interval"],
+  verdict_no_interval: ["目标 {target}：没有区间，95 % 置信下不能判定（按给出的数值为其 {gap} 倍）", "Target {target}: can’t tell at 95 %, no interval is known ({gap} × of it by the figure stated)"],
   cost_for: ["{model}，{class} tokens", "{model}, {class} tokens"],
   verdict_reached: ["目标 {target}：已达到（95 % 置信）", "Target {target}: reached (95 %)"],
   verdict_not: ["目标 {target}：未达到，为目标的 {gap} 倍（{low}–{high}）", "Target {target}: not reached, {gap} × of it ({low}–{high})"],
@@ -236,6 +253,13 @@ export const T = {
   d_formula: ["公式", "Formula"],
   d_inputs: ["输入", "Inputs"],
   d_record: ["记录编号", "Record"],
+  d_from: ["出自", "From"],
+  d_actual: ["实际成本", "Actual cost"],
+  d_ratio: ["倍数", "Ratio"],
+  d_before_change: ["报告中的值", "As reported"],
+  d_changed: ["改动的输入", "Changed inputs"],
+  d_unchanged: ["未改动任何输入", "No input is changed"],
+  d_records_of: ["相关记录", "Records"],
   d_file: ["文件名以编号前 8 位结尾；样本全部在内，可据此重算。", "Its file ends in the first 8 digits; it holds every sample, so all can be computed again."],
   d_close: ["关闭", "Close"],
   d_all: ["该记录的全部数据", "All figures of this record"],

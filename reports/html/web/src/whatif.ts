@@ -1,5 +1,5 @@
 // The what-if panel: change an input, read the cost. Its state stands in the URL.
-import type { Page } from "./context";
+import { numberButton, type Page } from "./context";
 import { nameOf } from "./cost_charts";
 import { h } from "./dom";
 import { numberText } from "./format";
@@ -112,7 +112,7 @@ function resultRows(page: Page, shown: number[]): HTMLElement[] {
   const points = shown.map((i) => pointOf(model.costs[i], i, state.changes));
   const perToken = shown.map((i, k) => costPerToken(points[k], model.costs[i]));
   const row = (id: string, label: string, value: (k: number) => string): HTMLElement =>
-    h("tr", { class: "result" }, h("th", { scope: "row" }, label), shown.map((i, k) => h("td", { id: `${id}-${i}`, "data-label": costName(page, model.costs[i]) }, value(k))));
+    h("tr", { class: "result" }, h("th", { scope: "row" }, label), shown.map((i, k) => h("td", { id: `${id}-${i}`, "data-label": costName(page, model.costs[i]) }, numberButton(value(k), () => page.openWhatIf(i, id), { "data-what-if": `${id}.${i}` }))));
   const money = (v: number): string => (Number.isFinite(v) ? numberText(v, 4) : say(T.not_computable));
   const change = (k: number): string => {
     const before = headlineCost(model.costs[shown[k]]).value;

@@ -144,7 +144,7 @@ function clipCost(model: Model, clip: Clip, lang: Lang): string {
   const cost = clip.cny === null ? say(T.no_price, lang) : `¥ ${numberText(clip.cny)}${clip.cny_low === null || clip.cny_high === null ? "" : ` (${numberText(clip.cny_low)} – ${numberText(clip.cny_high)})`}`;
   const missing = clip.missing.length > 0 ? ` ${say(T.clip_missing, lang, { parts: clip.missing.map((part) => say(partText(part), lang)).join(", ") })}` : "";
   const chips = say(T.clip_chips, lang, { n: `${clip.missing.length > 0 ? "> " : ""}${Math.ceil(clip.seconds / clipLimitS)}` });
-  return `${name}: ${cost}, ${chips}${missing}`;
+  return lang === "zh" ? `${name}：${cost}，${chips}${missing}` : `${name}: ${cost}, ${chips}${missing}`;
 }
 
 export function clipParts(model: Model, _: State, lang: Lang): ChartResult[] {
@@ -174,7 +174,7 @@ export function clipParts(model: Model, _: State, lang: Lang): ChartResult[] {
     {
       ...head,
       note: T.clip_note,
-      noteArgs: { size: [...new Set(clips.map(clipSize))].join("; "), costs: clips.map((c) => clipCost(model, c, lang)).join("; "), basis: [...new Set(clips.map((c) => say(basisText(c.basis), lang)))].join(", ") },
+      noteArgs: { size: [...new Set(clips.map(clipSize))].join("; "), costs: clips.map((c) => clipCost(model, c, lang)).map((line) => `\n${line}`).join(""), basis: [...new Set(clips.map((c) => say(basisText(c.basis), lang)))].join(", ") },
       x: { name: T.axis_clip, scale: "linear", tick: (v) => axisTime(v * 1e9), value: (v) => timeText(v * 1e9), min: 0 },
       y: { name: T.item, scale: "category", tick: String, value: String, categories: clips.map((c) => clipName(model, c)) },
       height: 130 + 52 * clips.length,
