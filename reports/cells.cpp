@@ -18,6 +18,17 @@ void add_note(std::vector<std::string>* notes, const std::string& note) {
   if (std::find(notes->begin(), notes->end(), note) == notes->end()) notes->push_back(note);
 }
 
+// One line for all cases of which the same is told: "head: this case: its part; another one: its part".
+void add_case_note(std::vector<std::string>* notes, const std::string& head, const std::string& item) {
+  const auto known =
+      std::find_if(notes->begin(), notes->end(), [&](const std::string& n) { return n.rfind(head, 0) == 0; });
+  if (known == notes->end()) {
+    notes->push_back(head + item);
+  } else if ((*known + "; ").find(item + "; ") == std::string::npos) {
+    *known += "; " + item;
+  }
+}
+
 std::string quantile_cell(const Quantile& q) {
   if (!q.value) return kAbsent;
   return time_text(*q.value) + (q.high ? "" : "?");
@@ -34,7 +45,7 @@ std::string case_cell(const Record& r, std::vector<std::string>* notes) {
   std::string cell = r.case_id;
   if (r.noise.disturbed) {
     cell += " *";
-    add_note(notes, "* disturbed: " + r.case_id + ": " + joined(r.noise.causes, "; "));
+    add_case_note(notes, "* disturbed: ", r.case_id + ": " + joined(r.noise.causes, ", "));
   }
   return cell;
 }
@@ -51,12 +62,14 @@ std::string basis_cell(const Record& r, const Metrics& m, std::vector<std::strin
               " experts";
   }
   if (layers.empty()) return r.basis;
-  std::string note = r.case_id + ": " + r.basis + " on " + layers;
-  // The rate's text carries every unit but the usual one.
-  const std::string unit = m.unit == "tokens/s" ? " tokens/s" : "";
-  note += m.projected_rate ? ", whole model projected: " + rate_text(*m.projected_rate, 0, m.unit) + unit
-                           : ", no projection: " + r.extrapolation->reason;
-  add_note(notes, note);
+  if (m.projected_rate) {
+    // The rate's text carries every unit but the usual one.
+    const std::string unit = m.unit == "tokens/s" ? " tokens/s" : "";
+    add_case_note(notes, "part of the model ran, the whole projected: ",
+                  r.case_id + ": " + rate_text(*m.projected_rate, 0, m.unit) + unit);
+  } else {
+    add_case_note(notes, "part of the model ran, the whole not projected: ", r.case_id + ": " + e.reason);
+  }
   return r.basis + ", " + layers;
 }
 

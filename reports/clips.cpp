@@ -51,7 +51,8 @@ std::vector<std::string> notes_of(const std::vector<ClipEstimate>& clips) {
       note += (p.name == e.parts.front().name ? " " : "; ") + p.name + " " + seconds_text(p.seconds()) + ", " +
               p.basis + (p.note.empty() ? "" : " (" + p.note + ")") + ", record " + p.record.substr(0, 8);
     }
-    for (const std::string& part : e.missing) note += "; no record of a " + part + ": left out of the sum";
+    for (const std::string& part : e.missing)
+      note += "; no record with the time of a whole " + part + ": left out of the sum";
     notes.push_back(note);
   }
   return notes;

@@ -64,6 +64,7 @@ class Block {
       const std::string name = item.text_of(dtype_plan_names());
       if (!name.empty()) dtypes.push_back(name);  // else a fault, told by now
     }
+    if (dtypes.empty()) dtypes.emplace_back("f32");  // so that the other axes' faults are told too
     if (is_video_step(c.kind)) {
       for (Case& video : read_video_block(node_, c.kind, suite_, dtypes, videos_)) {
         video.cold = c.cold;
@@ -83,6 +84,9 @@ class Block {
   }
 
  private:
+  // Of a block without that axis, and for the faults of the others where the axis itself is at fault.
+  inline static const std::vector<Routing> kNoRouting{Routing{}};
+
   void read_steps(Case c, const std::vector<std::string>& dtypes, std::vector<Case>* out) {
     const bool prefill = c.kind == StepKind::kPrefill;
     node_.fields({"kind", "models", "dtypes", "cache", "batch", "tokens", "context", "routing", "routing_seed"});
@@ -91,7 +95,7 @@ class Block {
     const auto tokens = prefill ? axis(node_, "tokens", 1, int64_t{1} << 30) : std::vector<int64_t>{1};
     const auto contexts =
         prefill && !node_.has("context") ? std::vector<int64_t>{0} : axis(node_, "context", 0, int64_t{1} << 30);
-    const std::vector<Routing> routings = read_routings();
+    const std::vector<Routing> all_routings = read_routings();
     for (const JsonNode& item : node_.at("models").items(1, 1000)) {
       const std::string name = item.text_of(names_of(models_));
       const auto found = std::find_if(models_.begin(), models_.end(), [&](const auto& m) { return m.name == name; });
@@ -99,8 +103,8 @@ class Block {
       c.model = *found;
       if (node_.has("routing") && !c.model.has_moe()) {
         item.fail("model '" + name + "' has no experts to route to");
-        continue;
       }
+      const std::vector<Routing> routings = c.model.has_moe() && !all_routings.empty() ? all_routings : kNoRouting;
       for (const Routing& r : routings) check_groups(c, r);
       for (const int64_t batch : batches) {
         for (const int64_t t : tokens) {
@@ -120,7 +124,7 @@ class Block {
 
   // Traces lie beside the suite file.
   std::vector<Routing> read_routings() {
-    if (!node_.has("routing")) return {Routing{}};
+    if (!node_.has("routing")) return kNoRouting;
     std::vector<Routing> out;
     for (const JsonNode& item : node_.at("routing").items(1, 1000)) {
       Result<Routing> routing = parse_routing(item.text());
@@ -173,12 +177,24 @@ class Block {
     }
   }
 
-  // Once, however many cases of the block have it, at the axis that the fault names first.
+  // Once, however many cases of the block have it, where the fault's value stands.
   void tell(const Case& c, const std::string& fault) {
-    if (!told_.insert(fault).second) return;
-    const std::string field = fault.substr(0, fault.find_first_of(" :"));
-    const JsonNode at = node_.has(field.c_str()) ? node_.at(field.c_str()) : node_;
-    at.fail("case " + c.id() + ": " + fault);
+    if (told_.insert(fault).second) place_of(c, fault).fail("case " + c.id() + ": " + fault);
+  }
+
+  // Of the axes that the fault names before its colon ("tokens + context: ...") the last that the block has: there the
+  // case's value.
+  JsonNode place_of(const Case& c, const std::string& fault) const {
+    const std::pair<const char*, int64_t> axes[] = {{"batch", c.batch}, {"tokens", c.tokens}, {"context", c.context}};
+    const std::string names = fault.substr(0, fault.find(':'));
+    JsonNode place = node_.has(names.c_str()) ? node_.at(names.c_str()) : node_;
+    for (const auto& [name, value] : axes) {
+      if (names.find(name) == std::string::npos || !node_.has(name)) continue;
+      for (const JsonNode& item : node_.at(name).items()) {
+        if (item.integer() == value) place = item;
+      }
+    }
+    return place;
   }
 
   JsonNode node_;

@@ -104,13 +104,15 @@ void mark_time(ContextCurve* out) {
     return;
   }
   const Line& line = *out->time;
-  const bool grows = line.slope > 0 && (!line.slope_interval || line.slope_interval->low > 0);
-  if (!grows || line.intercept <= 0) {
-    out->knee_time.note =
-        grows ? "attention is most of the step at any context" : "the step does not grow with the context";
-    return;
+  if (line.slope <= 0) {
+    out->knee_time.note = "the step does not grow with the context";
+  } else if (line.slope_interval && line.slope_interval->low <= 0) {
+    out->knee_time.note = "can't be told: the slope's interval holds 0";
+  } else if (line.intercept <= 0) {
+    out->knee_time.note = "attention is most of the step at any context";
+  } else {
+    out->knee_time.context = static_cast<int64_t>(std::ceil(line.intercept / line.slope));
   }
-  out->knee_time.context = static_cast<int64_t>(std::ceil(line.intercept / line.slope));
 }
 
 // Step times of one kind: of the whole model measured, or projected, or of as many layers in every record.

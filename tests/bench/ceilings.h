@@ -31,6 +31,7 @@ class PlainRead {
  public:
   explicit PlainRead(int threads) : threads_(threads), data_(kFloats, 1.0f) {}
 
+  [[nodiscard]] int threads() const { return threads_; }
   double bytes_per_s() {
     std::vector<float> sums(static_cast<size_t>(threads_));
     std::vector<std::thread> pool;

@@ -8,6 +8,7 @@
 
 #include "harness/loader/manifest.h"
 #include "tests/bench/ceilings.h"
+#include "tests/bench/peak.h"
 
 namespace assay::bench {
 namespace {
@@ -161,9 +162,25 @@ class Gemms {
 
 double read_rate(PlainRead& plain) { return median({plain.bytes_per_s(), plain.bytes_per_s(), plain.bytes_per_s()}); }
 
+// int8 weights meet rows as exact as f32 are: three bytes, so three products for each weight.
+double products_per_weight(const std::string& dtype) { return dtype == "int8" ? 3 : 1; }
+
+// Where a read's target asks for more products than the units can do, what they allow.
+void print_out_of_reach(const Row& row, const std::string& dtype, const Work& work, const PlainRead& plain, double read,
+                        double reached) {
+  const double peak = arithmetic_peak(dtype, plain.threads()), intensity = work.flops / work.bytes;
+  const double products = products_per_weight(dtype), most = peak / products / intensity / read;
+  if (peak == 0 || most >= row.target || reached >= row.target) return;
+  std::printf(
+      "\n    out of reach: %.0f FLOP a byte; the units' %.0f GOP/s from registers, with %.0f products for each ",
+      intensity, peak / 1e9, products);
+  std::printf("weight, allow %.3f of the read, of which %.2f is reached", most, reached / most);
+  if (products > 1) std::printf("; rows of 8 bits would allow %.2f", most * products);
+}
+
 void measure(Adapter& adapter, Gemms& gemms, PlainRead& plain, const Case& c, const Row& row, int rounds) {
   Work work = work_of(c, row);
-  BenchProgram program(adapter, std::move(work.graph), work.scalars);
+  BenchProgram program(adapter, work.graph, work.scalars);
   program.step();
   const bool reads = row.against == Against::kRead, experts = work.bytes > 0;
   std::vector<double> rate, compute, memory;
@@ -189,6 +206,7 @@ void measure(Adapter& adapter, Gemms& gemms, PlainRead& plain, const Case& c, co
     std::printf("  (%.2f of GEMM %s%s)", median(compute), c.dtype.c_str(), by_arithmetic ? ", which bounds it" : "");
   }
   if (experts && !reads) std::printf("  (%.2f of plain read)", median(memory));
+  if (reads) print_out_of_reach(row, c.dtype, work, plain, median(rate) / median(memory), median(memory));
   std::printf("\n");
   std::fflush(stdout);
 }

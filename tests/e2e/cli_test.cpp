@@ -339,7 +339,7 @@ TEST_F(Cli, VideoPassesOnTheNullAdapterBecomeClips) {
   EXPECT_EQ(run.code, 0) << run.text;
   const Outcome shown = assay("show made --format md");
   EXPECT_THAT(shown.text, HasSubstr("chips for <30 s"));
-  EXPECT_THAT(shown.text, HasSubstr("no record of a text encoder: left out of the sum"));
+  EXPECT_THAT(shown.text, HasSubstr("no record with the time of a whole text encoder: left out of the sum"));
   EXPECT_THAT(shown.text, HasSubstr("simulated"));
 }
 

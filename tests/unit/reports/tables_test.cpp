@@ -73,11 +73,16 @@ TEST(Tables, DisturbedAndProjectedAreMarked) {
   r.noise.disturbed = true;
   r.noise.causes = {"steal 4.1 %", "gaps 3 %"};
   r.extrapolation = Extrapolation{4, 32, 10e6, 5e6, 2, 80e6, "linear", "memory"};
-  const std::string text = text_of({r});
+  Record other = r;
+  other.case_id = "decode/m/f32/b4/c128";
+  other.noise.causes = {"steal 2 %"};
+  const std::string text = text_of({r, other});
   EXPECT_THAT(text, HasSubstr("decode/m/f32/b2/c128 *"));
-  EXPECT_THAT(text, HasSubstr("steal 4.1 %; gaps 3 %"));
+  EXPECT_THAT(text, HasSubstr("* disturbed: decode/m/f32/b2/c128: steal 4.1 %, gaps 3 %; decode/m/f32/b4/c128: steal 2 "
+                              "%\n"))
+      << "one line for all";
   EXPECT_THAT(text, HasSubstr("measured, 4/32 layers"));
-  EXPECT_THAT(text, HasSubstr("whole model projected: 25")) << "2 tokens in 80 ms";
+  EXPECT_THAT(text, HasSubstr("the whole projected: decode/m/f32/b2/c128: 25")) << "2 tokens in 80 ms";
 }
 
 // 812.5 tokens/s that a source states, and a median of 20 ms that is no step time.

@@ -102,6 +102,16 @@ TEST(ContextCurve, OtherShapesAreOtherCurvesAndOneContextIsNone) {
   EXPECT_EQ(curves[0].knee_bytes.note, "not up to the model's limit of 32767");
 }
 
+// Three points that no line fits well: its slope is above 0, its interval is not.
+TEST(ContextCurve, ASlopeThatMayBeNoneTellsNoKneeInTime) {
+  const std::vector<ContextCurve> curves =
+      context_curves({decode_record("qwen2.5-0.5b", 1, 100, 5), decode_record("qwen2.5-0.5b", 1, 200, 9),
+                      decode_record("qwen2.5-0.5b", 1, 300, 6)});
+  ASSERT_EQ(curves.size(), 1u);
+  EXPECT_FALSE(curves[0].knee_time.context.has_value());
+  EXPECT_EQ(curves[0].knee_time.note, "can't be told: the slope's interval holds 0");
+}
+
 TEST(ContextCurve, ColdStepsAreLeftOutAndOneStepHasNoInterval) {
   std::vector<Record> records{decode_record("qwen2.5-0.5b", 1, 100, 5), decode_record("qwen2.5-0.5b", 1, 200, 6),
                               decode_record("qwen2.5-0.5b", 1, 200, 60)};

@@ -182,8 +182,8 @@ TEST(ParseSuite, FaultsNameFieldExpectationAndFinding) {
       {"/quick/cases/0/dtypes", {"f31"}, "s.json: quick.cases[0].dtypes[0]: unknown value 'f31'; did you mean 'f32'?"},
       {"/quick/cases/0/context",
        {9000},
-       "s.json: quick.cases[0]: case mine/decode/smollm2-135m/f32/b1/c9000: tokens + context: expected at most the "
-       "8192 "
+       "s.json: quick.cases[0].context[0]: case mine/decode/smollm2-135m/f32/b1/c9000: tokens + context: expected at "
+       "most the 8192 "
        "that model 'smollm2-135m' was made for, found 1 + 9000"},
       {"/quick/policy",
        {{"time_limit_s", -1}},

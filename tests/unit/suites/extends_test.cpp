@@ -127,13 +127,18 @@ TEST_F(Extends, AFaultOfABlockHidesNoOther) {
       "  [81, 481, 832],\n"
       "  \"refrence\"]},\n"
       "{\"kind\": \"prefill\", \"models\": [\"quen\", \"qwen2.5-0.5b\"], \"dtypes\": [\"f32\"], \"batch\": [1, 2],\n"
-      " \"tokens\": [40000]}\n"
+      " \"tokens\": [512,\n"
+      "  40000]},\n"
+      "{\"kind\": \"decode\", \"models\": [\"qwen2.5-0.5b\"], \"dtypes\": [\"bf17\"], \"batch\": [1],\n"
+      " \"routing\": [\"zipf:x\"],\n"
+      " \"context\": [\n"
+      "  99999]}\n"
       "]}}\n");
   const Result<Suite> bad = catalogue_.suite(path);
   ASSERT_FALSE(bad.ok());
   std::vector<std::string> found;
   for (const Fault& f : bad.error().faults) found.push_back(std::to_string(f.line) + ": " + f.message);
-  ASSERT_EQ(found.size(), 5u) << testing::PrintToString(found);
+  ASSERT_EQ(found.size(), 9u) << testing::PrintToString(found);
   EXPECT_EQ(found[0],
             "3: quick.cases[0].clips[0]: case bad/dit/wan2.1-1.3b/bf16/b1/80f480x832: frames: expected 1 more than a "
             "multiple of 4, found 80");
@@ -141,8 +146,14 @@ TEST_F(Extends, AFaultOfABlockHidesNoOther) {
   EXPECT_EQ(found[2], "5: quick.cases[0].clips[2]: unknown value 'refrence'; did you mean 'reference'?");
   EXPECT_EQ(found[3].rfind("6: quick.cases[1].models[0]: unknown value 'quen'", 0), 0u) << found[3];
   EXPECT_EQ(found[4],
-            "7: quick.cases[1].tokens: case bad/prefill/qwen2.5-0.5b/f32/b1/t40000: tokens + context: expected at most "
-            "the 32768 that model 'qwen2.5-0.5b' was made for, found 40000 + 0");
+            "8: quick.cases[1].tokens[1]: case bad/prefill/qwen2.5-0.5b/f32/b1/t40000: tokens + context: expected at "
+            "most the 32768 that model 'qwen2.5-0.5b' was made for, found 40000 + 0");
+  EXPECT_EQ(found[5].rfind("9: quick.cases[2].dtypes[0]: unknown value 'bf17'", 0), 0u) << found[5];
+  EXPECT_EQ(found[6], "9: quick.cases[2].models[0]: model 'qwen2.5-0.5b' has no experts to route to");
+  EXPECT_EQ(found[7].rfind("10: quick.cases[2].routing[0]: expected uniform, zipf:ALPHA", 0), 0u) << found[7];
+  EXPECT_EQ(found[8].rfind("12: quick.cases[2].context[0]: case bad/decode/qwen2.5-0.5b/f32/b1/c99999: tokens +", 0),
+            0u)
+      << found[8];
 }
 
 }  // namespace

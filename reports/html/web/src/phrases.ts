@@ -61,6 +61,7 @@ const sentences: Phrase[] = [
   [/^no line$/, "没有拟合直线"],
   [/^attention is most of the step at any context$/, "任何长度下注意力都占大部分"],
   [/^the step does not grow with the context$/, "时延不随上下文增长"],
+  [/^can't be told: the slope's interval holds 0$/, "无法判断：斜率的区间包含 0"],
   // warnings
   [/^times are the adapter's own \(clock\/1\); host noise and energy were not watched$/, "时间由适配器自身时钟给出；未监测主机噪声与能耗"],
   [/^stopped at (\S+) steps: the sample buffer is full$/, "样本缓冲区已满，停在 $1 步"],
