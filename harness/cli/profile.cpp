@@ -85,7 +85,8 @@ std::vector<std::string> footer(const Sheet& s) {
     out.push_back("no attainable peaks: " + run.ceiling.reason);
   }
   if (run.layers != run.layers_total) {
-    out.push_back(std::to_string(run.layers) + " of " + std::to_string(run.layers_total) + " layers: more do not fit");
+    out.push_back(std::to_string(run.layers) + " of " + std::to_string(run.layers_total) +
+                  " layers: " + run.layers_reason);
   }
   for (const OpCounter& c : run.counters) {
     if (!c.reason.empty()) out.push_back("no " + c.name + " per op: " + c.reason);

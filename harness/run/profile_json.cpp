@@ -36,6 +36,7 @@ ProfileRun profile_of(const json& j, const Case& c) {
   ProfileRun run;
   run.layers = j.at("layers").get<int64_t>();
   run.layers_total = j.at("layers_total").get<int64_t>();
+  run.layers_reason = j.at("layers_reason").get<std::string>();
   run.experts = j.at("experts").get<int64_t>();
   LowerOptions options;
   options.layers = run.layers;
@@ -70,6 +71,7 @@ ProfileRun profile_of(const json& j, const Case& c) {
 std::string profile_to_json(const ProfileRun& run) {
   json out = {{"layers", run.layers},
               {"layers_total", run.layers_total},
+              {"layers_reason", run.layers_reason},
               {"experts", run.experts},
               {"basis", run.basis},
               {"flops_per_s", number_or_null(run.ceiling.flops_per_s)},

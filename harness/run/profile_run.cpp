@@ -12,10 +12,17 @@ namespace {
 
 constexpr double kPassSeconds = 1;
 constexpr uint64_t kFewestTraced = 5, kMostTraced = 200;
+constexpr double kLongPassSeconds = 3;  // then two steps are enough
+constexpr double kMaxStepSeconds = 2;   // of fewer layers where all take longer
 
 double median_seconds(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
+}
+
+bool pass_goes_on(size_t steps, double seconds) {
+  if (steps < 2) return true;
+  return steps < kFewestTraced ? seconds < kLongPassSeconds : seconds < kPassSeconds && steps < kMostTraced;
 }
 
 // Host times of steps for about kPassSeconds.
@@ -23,10 +30,12 @@ Result<std::vector<double>> run_steps(const Bench& bench, Program& program, cons
   const assay_run_args args{sizeof(assay_run_args), 1, scalars.data()};
   std::vector<double> seconds;
   double sum = 0;
-  while (seconds.size() < kFewestTraced || (sum < kPassSeconds && seconds.size() < kMostTraced)) {
+  while (pass_goes_on(seconds.size(), sum)) {
     Step step;
     const StepFailure failure = run_step(program, args, bench.pulse, &step);
     if (failure.status != ASSAY_OK) return program.last_error(failure.call, failure.status);
+    bench.pulse.step(seconds.size() + 1);
+    if (bench.pulse.stop_asked()) return Error{ErrorKind::kTimeout, "stopped on request"};
     seconds.push_back(static_cast<double>(step.host_ns) / 1e9);
     sum += seconds.back();
   }
@@ -162,6 +171,52 @@ Status sum_up(std::vector<ProfiledSpan> spans, ProfileRun* run) {
   return ok_status();
 }
 
+// The program of as many layers as the plan says, loaded; its graph and scalars go to `run`.
+Result<std::unique_ptr<Program>> prepared(const Bench& bench, const Case& c, uint32_t device, const LayerPlan& plan,
+                                          ProfileRun* run) {
+  run->layers = plan.run;
+  run->layers_reason = plan.reason;
+  Result<Graph> graph = lower(c, plan.options());
+  if (!graph.ok()) return graph.error();
+  run->graph = std::move(graph).value();
+  run->scalars = scalars_of(c, run->graph);
+  if (Status supported = bench.adapter.supports(run->graph, device); !supported.ok()) return supported.error();
+  bench.pulse.phase(Phase::kPrepare);
+  Result<std::unique_ptr<Program>> program = bench.adapter.prepare(run->graph, device);
+  if (!program.ok()) return program.error();
+  bench.pulse.phase(Phase::kLoad);
+  Status loaded = load_tensors(run->graph, **program, bench.seed, bench.threads, bench.pulse);
+  if (!loaded.ok()) return loaded.error();
+  return program;
+}
+
+// As many layers as a step of kMaxStepSeconds has: by the attainable peaks before anything runs, then by its first
+// step.
+Result<std::unique_ptr<Program>> program_within_time(const Bench& bench, const Case& c, const DeviceInfo& device,
+                                                     LayerPlan plan, ProfileRun* run) {
+  const Rates rates = rates_of(run->ceiling);
+  const auto narrow = [&](double step_s) {
+    return step_s > 0 ? layers_by_time(c, {c, plan.run, step_s, plan.experts_run}, rates, kMaxStepSeconds, &plan)
+                      : ok_status();
+  };
+  Result<double> expected = estimate_step_s(c, plan.run, rates, plan.experts_run);
+  if (!expected.ok()) return expected.error();
+  if (Status status = narrow(*expected); !status.ok()) return status.error();
+  Result<std::unique_ptr<Program>> program = prepared(bench, c, device.index, plan, run);
+  if (!program.ok()) return program;
+  const assay_run_args args{sizeof(assay_run_args), 1, run->scalars.data()};
+  Step step;
+  const StepFailure failure = run_step(**program, args, bench.pulse, &step);
+  if (failure.status != ASSAY_OK) return (*program)->last_error(failure.call, failure.status);
+  const double first_s = static_cast<double>(step.host_ns) / 1e9;
+  const int64_t before = plan.run;
+  if (first_s < 2 * kMaxStepSeconds || bench.pulse.stop_asked()) return program;
+  if (Status status = narrow(first_s); !status.ok()) return status.error();
+  if (plan.run == before) return program;
+  program->reset();  // its memory first
+  return prepared(bench, c, device.index, plan, run);
+}
+
 }  // namespace
 
 Result<ProfileRun> profile_run(const Bench& bench, const Case& c, const DeviceInfo& device, Counters* counters) {
@@ -173,19 +228,10 @@ Result<ProfileRun> profile_run(const Bench& bench, const Case& c, const DeviceIn
   if (!is_ceiling(c)) run.ceiling = measure_ceilings(bench, c.dtype, device);
   Result<LayerPlan> plan = layers_by_memory(c, device);
   if (!plan.ok()) return plan.error();
-  run.layers = plan->run;
   run.layers_total = plan->total;
   run.experts = plan->experts_run;
-  Result<Graph> graph = lower(c, plan->options());
-  if (!graph.ok()) return graph.error();
-  run.graph = std::move(graph).value();
-  run.scalars = scalars_of(c, run.graph);
-  if (Status supported = bench.adapter.supports(run.graph, device.index); !supported.ok()) return supported.error();
-  bench.pulse.phase(Phase::kPrepare);
-  Result<std::unique_ptr<Program>> program = bench.adapter.prepare(run.graph, device.index);
+  Result<std::unique_ptr<Program>> program = program_within_time(bench, c, device, std::move(plan).value(), &run);
   if (!program.ok()) return program.error();
-  Status loaded = load_tensors(run.graph, **program, bench.seed, bench.threads, bench.pulse);
-  if (!loaded.ok()) return loaded.error();
 
   bench.pulse.phase(Phase::kTimed);
   for (int pass = 0; pass < 2; ++pass) {  // the first warms up

@@ -27,6 +27,7 @@ struct ProfileRun {
   Graph graph;
   std::vector<int64_t> scalars;
   int64_t layers = 0, layers_total = 0;  // run, and of the model
+  std::string layers_reason;             // why not all
   int64_t experts = 0;                   // of each layer that ran; 0: the model has none
   Ceiling ceiling;
   uint64_t steps = 0, dropped = 0;  // traced; records that the adapter lost

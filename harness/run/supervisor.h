@@ -27,8 +27,8 @@ struct SupervisorOptions {
   std::string executable;       // the assay binary to run as `assay worker`; "" = /proc/self/exe
   double hang_timeout_s = 120;  // no heartbeat for this long, and for 5 expected steps = hung
   double poll_interval_s = 0.05;
-  double stop_grace_s = 15;  // after a stop request a worker that goes on is killed; with steps timed already it may
-                             // end the one in hand
+  double stop_grace_s = 4;  // after a stop request a worker that goes on is killed; with steps timed already it may
+                            // end the one in hand
 };
 
 // One worker serves one adapter with one set of options. The thread that starts it must outlive it: the kernel kills a

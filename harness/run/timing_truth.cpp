@@ -56,6 +56,7 @@ Status top_up(Program& program, const std::vector<int64_t>& scalars, Pulse& puls
     Step step;
     const StepFailure failure = run_step(program, args, pulse, &step);
     if (failure.status != ASSAY_OK) return program.last_error(failure.call, failure.status);
+    if (pulse.stop_asked()) return Error{ErrorKind::kTimeout, "stopped"};
     pulse.beat();
     ns += static_cast<double>(step.host_ns);
     samples->host_ns.push_back(step.host_ns);
@@ -165,6 +166,7 @@ Status run_slope_test(Program& program, const std::vector<int64_t>& scalars, con
       return ok_status();
     }
     if (failure.status != ASSAY_OK) return program.last_error(failure.call, failure.status);
+    if (pulse.stop_asked()) return Error{ErrorKind::kTimeout, "stopped"};
     pulse.beat();
     const SlopePoint run{args.repeat, static_cast<double>(step.host_ns), static_cast<double>(step.result.device_ns)};
     // Without a device clock: a stall of the host only ever lengthens a run.

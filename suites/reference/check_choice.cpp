@@ -1,6 +1,7 @@
 // Is a choice right? Rounding may decide between candidates that lie closer than the op's limit; nothing else may.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "suites/reference/check_verdict.h"
@@ -10,6 +11,7 @@ namespace assay::reference {
 namespace {
 
 constexpr uint64_t kChosenStream = 3, kKeyStream = 4;
+constexpr uint64_t kPiece = uint64_t{1} << 20;
 
 std::string number(double value) { return std::to_string(value); }
 std::string whole_number(double value) {
@@ -18,14 +20,21 @@ std::string whole_number(double value) {
 }
 
 void check_argmax(const OpContext& c, const Source& actual, uint64_t row, Verdict* verdict) {
-  const std::vector<double> x = input_row(c, actual, 0, row);
-  const double largest = *std::max_element(x.begin(), x.end());
-  double index = 0;
+  const uint64_t length = last_dim(input(c, 0));
+  double largest = -std::numeric_limits<double>::infinity(), best = 0;
+  for (uint64_t first = 0; first < length; first += kPiece) {  // a row may be gigabytes
+    const std::vector<double> x = fetch(actual, c.op.in[0], row * length + first, std::min(kPiece, length - first));
+    const auto at = std::max_element(x.begin(), x.end());
+    if (first > 0 && *at <= largest) continue;
+    largest = *at;
+    best = static_cast<double>(first) + static_cast<double>(at - x.begin());
+  }
+  double index = 0, there = 0;
   actual(c.op.out[0], row, 1, &index);
   verdict->count(1);
-  const auto best = static_cast<double>(std::max_element(x.begin(), x.end()) - x.begin());
-  const bool inside = index >= 0 && index < static_cast<double>(x.size());
-  if (!inside || !(x[static_cast<uint64_t>(index)] >= largest - verdict->limit() * std::abs(largest))) {
+  const bool inside = index >= 0 && index < static_cast<double>(length);
+  if (inside) actual(c.op.in[0], row * length + static_cast<uint64_t>(index), 1, &there);
+  if (!inside || !(there >= largest - verdict->limit() * std::abs(largest))) {
     verdict->fail(place("output", row, 0), best, index);
   }
 }

@@ -68,13 +68,18 @@ void activation(const OpContext& c, const Source& source, uint64_t row, const Co
 }
 
 void add(const OpContext& c, const Source& source, uint64_t row, const Columns& columns, double* out) {
-  const std::vector<double> a = input_row(c, source, 0, row), b = input_row(c, source, 1, row);
-  std::vector<double> gate(a.size(), 1.0);
+  const uint64_t first = columns.front(), count = columns.back() - first + 1;  // a row may be a whole stream
+  const std::vector<double> a = fetch(source, c.op.in[0], row * last_dim(input(c, 0)) + first, count);
+  const std::vector<double> b = fetch(source, c.op.in[1], row * last_dim(input(c, 1)) + first, count);
+  std::vector<double> gate(count, 1.0);
   if (has_input(c, 2)) {
-    const uint64_t first = sequence_of(c, row) * last_dim(input(c, 2)) + size_attr(c, ASSAY_ADD_GATE_COL);
-    source(c.op.in[2], first, gate.size(), gate.data());
+    const uint64_t at = sequence_of(c, row) * last_dim(input(c, 2)) + size_attr(c, ASSAY_ADD_GATE_COL);
+    source(c.op.in[2], at + first, count, gate.data());
   }
-  for (size_t i = 0; i < columns.size(); ++i) out[i] = a[columns[i]] + gate[columns[i]] * b[columns[i]];
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const uint64_t j = columns[i] - first;
+    out[i] = a[j] + gate[j] * b[j];
+  }
 }
 
 void embedding(const OpContext& c, const Source& source, uint64_t row, const Columns& columns, double* out) {

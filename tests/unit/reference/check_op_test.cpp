@@ -88,6 +88,31 @@ TEST(CheckOp, SmallBudgetStillChecks) {
   EXPECT_LT(check.elements, 1000u);
 }
 
+// y = a + b of 100 blocks of 65536 in one row, values from their index: what is read stays bounded, and a wrong element
+// of the last block is found. Each block counts on its own: 1 of 65536 elements wrong by 1 where the norm is
+// sqrt(65536) x 3 is 1/768, over 1e-5.
+TEST(CheckOp, OfALongSumBlocksAreRead) {
+  constexpr int64_t kLong = 100 * 65536 - 1;
+  Graph graph;
+  graph.tensors = {{"a", ASSAY_F32, ASSAY_ROLE_WEIGHT, {1, kLong}, -1, 0, {}},
+                   {"b", ASSAY_F32, ASSAY_ROLE_WEIGHT, {1, kLong}, -1, 0, {}},
+                   {"y", ASSAY_F32, ASSAY_ROLE_OUTPUT, {1, kLong}, -1, 0, {}}};
+  graph.ops = {{ASSAY_OP_ADD, "copy", -1, {0, 1}, {2}, {}, ASSAY_NO_SCALAR}};
+  uint64_t read = 0, wrong = kLong;
+  const Source source = [&](uint32_t t, uint64_t first, uint64_t count, double* out) {
+    for (uint64_t i = 0; i < count; ++i) out[i] = t < 2 ? 1.0 + t : 3.0 + (first + i == wrong ? 1 : 0);
+    read += count;
+  };
+  const OpCheck right = check_op(graph, graph.ops[0], {}, source, 3, 1e8);
+  EXPECT_TRUE(right.pass) << right.detail;
+  EXPECT_GT(right.elements, 30u * 65536);
+  EXPECT_LE(read, 3u * 64 * 65536);
+  wrong = kLong - 1;
+  const OpCheck found = check_op(graph, graph.ops[0], {}, source, 3, 1e8);
+  EXPECT_FALSE(found.pass);
+  EXPECT_NEAR(found.error, 1.0 / 768, 1e-6);
+}
+
 TEST(CheckOp, QuantizeMayDifferByOneAtTiesOnly) {
   Graph g;
   g.tensors = {{"x", ASSAY_F32, ASSAY_ROLE_INPUT, {1, 3}, -1, 0, {}},
