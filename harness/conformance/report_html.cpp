@@ -96,13 +96,31 @@ std::string tiles(const Report& r) {
                       {"op cases right of those offered", "算子用例正确/已支持"}));
 }
 
+// Each failed check by what failed first in it; all of it stands with the check, further down.
+std::string failures(const Report& r) {
+  std::string rows;
+  for (const CheckResult& c : r.checks) {
+    const auto first = std::find_if(c.findings.begin(), c.findings.end(),
+                                    [](const Finding& f) { return f.outcome == Outcome::kFail; });
+    if (first == c.findings.end()) continue;
+    rows += tag("tr", "fail",
+                tag("td", "", escaped(c.info.id)) + tag("td", "", escaped(first->name)) +
+                    tag("td", "", escaped(first->detail)));
+  }
+  if (rows.empty()) return "";
+  return tag(
+      "section", "",
+      tag("h2", "", both({"What failed", "未通过的检查"})) + tag("div", "scroll", tag("table", "findings", rows)));
+}
+
 std::string coverage(const Report& r) {
   if (r.coverage.empty()) return "";
   std::string rows;
   for (const Coverage& c : r.coverage) {
     const std::string share = std::to_string(c.total == 0 ? 0 : 100 * c.supported / c.total);
     rows += tag("tr", "",
-                tag("td", "", escaped(c.suite)) + tag("td", "bar", "<i style=\"width:" + share + "%\"></i>") +
+                tag("td", "", escaped(c.suite)) +
+                    tag("td", "bar", c.supported == 0 ? "" : "<i style=\"width:" + share + "%\"></i>") +
                     tag("td", "number", std::to_string(c.supported) + "/" + std::to_string(c.total)));
   }
   return tag(
@@ -127,15 +145,17 @@ std::string matrix(const Report& r) {
   const std::vector<std::string> dtypes = dtype_plan_names();
   std::set<std::string> used;
   std::map<std::string, std::map<std::string, Cell>> cells;
+  bool offered = false;
   for (const CheckResult& c : r.checks) {
     if (c.info.group != "ops") continue;
     for (const Finding& f : c.findings) {
       if (f.dtype.empty()) continue;
       used.insert(f.dtype);
+      offered = offered || f.outcome != Outcome::kUnsupported;
       ++cells[c.info.title.en][f.dtype][static_cast<size_t>(f.outcome)];
     }
   }
-  if (cells.empty()) return "";
+  if (!offered) return "";
   std::string head = "<th></th>", rows;
   for (const std::string& d : dtypes) head += used.count(d) != 0 ? tag("th", "", d) : "";
   for (const CheckResult& c : r.checks) {
@@ -187,8 +207,8 @@ std::string report_html(const Report& r) {
   page << "<!doctype html>\n<html lang=\"zh\"><head><meta charset=\"utf-8\">"
        << "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>Assay · "
        << escaped(r.options.adapter) << "</title><style>" << kReportStyle << "</style></head><body>"
-       << "<button type=\"button\" id=\"language\">English</button>" << heading(r) << tiles(r) << coverage(r)
-       << matrix(r) << checks(r) << "<script>" << kReportScript << "</script></body></html>\n";
+       << "<button type=\"button\" id=\"language\">English</button>" << heading(r) << tiles(r) << failures(r)
+       << coverage(r) << matrix(r) << checks(r) << "<script>" << kReportScript << "</script></body></html>\n";
   return page.str();
 }
 

@@ -21,7 +21,7 @@ table{border-collapse:collapse}td,th{padding:.2rem .55rem;text-align:left;vertic
 .number{text-align:right}.matrix td{text-align:center;border:1px solid var(--line)}.matrix th{font-weight:500;font-size:.85rem}
 .scroll{overflow-x:auto}details{border-bottom:1px solid var(--line);padding:.35rem 0}summary{cursor:pointer}
 summary code{margin:0 .6rem;color:var(--dim);font-size:.85rem}.asks{color:var(--dim);font-size:.9rem}
-.mark{display:inline-block;min-width:5.2rem;font-weight:600;white-space:nowrap}td.mark{display:table-cell}
+.mark{display:inline-block;min-width:6.6rem;padding-right:.6rem;font-weight:600;white-space:nowrap}td.mark{display:table-cell}
 .findings{font-size:.88rem;margin:.4rem 0 .6rem 1rem}.findings td{color:var(--ink);overflow-wrap:anywhere}.findings tr.fail td:first-child{color:var(--bad)}
 .findings tr.pass td:first-child{color:var(--good)}.findings tr.advice td:first-child{color:var(--note)}.findings tr.unsupported td{color:var(--dim)}
 @media print{body{max-width:none;padding:0;font-size:10pt}#language{display:none}h2,summary{break-after:avoid}tr{break-inside:avoid}.scroll{overflow:visible}.matrix{font-size:8pt}.matrix td,.matrix th{padding:.1rem .3rem}@page{size:A4;margin:14mm}}

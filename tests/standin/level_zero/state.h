@@ -1,5 +1,7 @@
 // A Level Zero driver for tests, loaded by the stock loader through ZE_ENABLE_ALT_DRIVERS. Memory is the host's; a
-// module's kernels are found by name in the project's own kernel source and run on an OpenCL CPU driver.
+// module's kernels are found by name among its entry points and run, from the source that its SPIR-V was made of, on an
+// OpenCL CPU driver: so the kernels themselves are tried with the groups and arguments that the adapter gives them, and
+// not ops that stand for them. The ops' tests hold what comes out against the reference.
 //
 // ASSAY_STANDIN_FAULTS, a comma-separated list read at every call, breaks it on purpose:
 //   none        no device                      alloc        no allocation above 1 MiB
