@@ -86,6 +86,12 @@ char* Lower::workspace(uint64_t bytes) {
   return plan_.dry ? nullptr : plan_.workspace + at;
 }
 
+int64_t Lower::shares(int64_t blocks, int64_t most) const {
+  constexpr int64_t kBlocksPerProcessor = 4;
+  const int64_t wanted = plan_.device->multiprocessors * kBlocksPerProcessor;
+  return std::clamp<int64_t>(wanted / std::max<int64_t>(1, blocks), 1, std::clamp<int64_t>(most, 1, 65535));
+}
+
 void Lower::call(const std::string& name, std::function<void(void*)> run) {
   if (!plan_.dry) plan_.calls.push_back({op_.index, name, std::move(run)});
 }

@@ -74,6 +74,7 @@ class Lower {
   // Memory that lasts through this op alone; nullptr while dry.
   char* workspace(uint64_t bytes);
   void call(const std::string& name, std::function<void(void*)> run);
+  [[nodiscard]] int64_t shares(int64_t blocks, int64_t most) const;  // of each block, so that the whole chip works
   void raw_launch(const char* kernel, const Grid& grid, const void* args, size_t bytes);
   template <typename Args>
   void launch(const char* kernel, const Grid& grid, const Args& args) {
@@ -84,12 +85,16 @@ class Lower {
     return {(n + each * 256 - 1) / (each * 256), 1, 1, 256, 0};
   }
 
+  void matvec(const assay_gpu::ProductArgs& args, const Slot& w);
   void product(assay_gpu::ProductArgs args, int64_t z, const Slot& x, const Slot& w);
   bool by_library(const Slot& x, const Slot& w, const Slot& y);
   bool by_codes(const Slot& x, const Slot& w);
   void widened_product(const Slot& x, const Slot& w);
   bool attention_on_matrix_cores(const assay_gpu::AttentionArgs& args);
   void attention_by_rows(assay_gpu::AttentionArgs args);
+  bool attention_of_few(assay_gpu::AttentionArgs args);
+  void split(assay_gpu::AttentionArgs* args, int64_t wanted, int64_t blocks, int64_t most);
+  const double* frequencies();
   bool sdpa_shape(const assay_gpu::AttentionArgs& args, SdpaShape* shape) const;
   void attention_by_library(const assay_gpu::AttentionArgs& args, size_t first);
   SdpaOperands sequence_lengths(const assay_gpu::AttentionArgs& args, std::vector<Call>* calls);

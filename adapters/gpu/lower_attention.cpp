@@ -12,7 +12,9 @@ namespace {
 constexpr int64_t kGroupRows = 8;       // heads that attention_rows takes together
 constexpr int64_t kMatrixTokens = 16;   // fewer leave matrix cores idle
 constexpr int64_t kKeysPerSplit = 256;  // a split's least share
-constexpr int64_t kBlocksPerProcessor = 4;
+constexpr int64_t kFewKeys = 128;       // the same where every key is read once
+constexpr int64_t kBlocksPerProcessor = 4, kBlocksOfFew = 24;
+constexpr int64_t kMostSplits = 512;  // attention_combine's
 
 }  // namespace
 
@@ -87,23 +89,47 @@ void Lower::attention() {
   a.slots = in(1).dims[1];
   a.scale = op_.attr[ASSAY_ATTENTION_SCALE];
   const size_t first = plan_.calls.size();
-  if (!attention_on_matrix_cores(a)) attention_by_rows(a);
+  if (!attention_on_matrix_cores(a) && !attention_of_few(a)) attention_by_rows(a);
   if (plan_.sdpa != nullptr) attention_by_library(a, first);
+}
+
+// Shares of the keys for the whole chip to work, none of them tiny.
+void Lower::split(AttentionArgs* a, int64_t wanted, int64_t blocks, int64_t most) {
+  a->splits = std::clamp<int64_t>((wanted + blocks - 1) / blocks, 1, std::clamp<int64_t>(most, 1, kMostSplits));
+  if (a->splits == 1) return;
+  const auto parts = static_cast<uint64_t>(a->rows * a->heads * a->splits);
+  a->part = reinterpret_cast<float*>(workspace(parts * static_cast<uint64_t>(a->dim_v) * 4));
+  a->stats = reinterpret_cast<float*>(workspace(parts * 8));
+}
+
+// A step of decoding, in kernels made for it.
+bool Lower::attention_of_few(AttentionArgs a) {
+  const Slot &q = in(0), &k = in(1), &v = in(2);
+  const bool half = q.dtype == ASSAY_BF16 || q.dtype == ASSAY_F16;
+  const bool same = half && q.dtype == k.dtype && q.dtype == v.dtype && a.dim_qk == a.dim_v;
+  const bool eights = (q.cols | a.q_col | k.cols | a.col_k | v.cols | a.col_v) % 8 == 0;
+  if (!same || !eights || (a.dim_qk != 64 && a.dim_qk != 128) || a.dim_rope > 0 || op_.has_in(4) ||
+      a.tokens >= kMatrixTokens || a.rows > 65535) {
+    return false;
+  }
+  const int64_t per_kv = a.heads / a.kv_heads, rows = per_kv <= 4 ? 4 : 8;
+  const int64_t groups = a.kv_heads * ((per_kv + rows - 1) / rows);
+  split(&a, plan_.device->multiprocessors * kBlocksOfFew, groups * a.rows, a.slots / kFewKeys);
+  const std::string kernel = "attention_few_" + std::to_string(a.dim_qk) + "_" + std::to_string(rows) +
+                             (q.dtype == ASSAY_BF16 ? "_bf16" : "_f16");
+  launch(kernel.c_str(), {a.splits, groups, a.rows, 128, 0}, a);
+  if (a.splits > 1) launch("attention_combine", {a.rows, a.heads, 1, 128, 0}, a);
+  if (plan_.sdpa == nullptr) plan_.note("attention: own kernel");
+  return true;
 }
 
 void Lower::attention_by_rows(AttentionArgs a) {
   const int64_t per_kv = a.heads / a.kv_heads;
   const int64_t groups = a.kv_heads * ((per_kv + kGroupRows - 1) / kGroupRows);
   const int64_t keys = op_.has_in(4) ? in(4).cols : a.slots;
-  // So many shares of the keys that the whole chip works, none of them tiny.
   const int64_t blocks = groups * a.rows;
   const int64_t wanted = plan_.device->multiprocessors * kBlocksPerProcessor;
-  a.splits = std::clamp<int64_t>((wanted + blocks - 1) / blocks, 1, std::max<int64_t>(1, keys / kKeysPerSplit));
-  if (a.splits > 1) {
-    const auto parts = static_cast<uint64_t>(a.rows * a.heads * a.splits);
-    a.part = reinterpret_cast<float*>(workspace(parts * static_cast<uint64_t>(a.dim_v) * 4));
-    a.stats = reinterpret_cast<float*>(workspace(parts * 8));
-  }
+  split(&a, wanted, blocks, keys / kKeysPerSplit);
   const uint64_t shared = static_cast<uint64_t>(kGroupRows * a.dim_qk) * 4;
   launch("attention_rows", {a.tokens, groups, a.rows / a.tokens * a.splits, 128, shared}, a);
   if (a.splits > 1) launch("attention_combine", {a.rows, a.heads, 1, 128, 0}, a);

@@ -10,6 +10,7 @@ using namespace assay_gpu;
 namespace {
 
 constexpr int64_t kFewRows = 8;       // at most so many are multiplied straight from the weights, each read once
+constexpr int64_t kVectorBits = 128;  // that a thread reads at once
 constexpr int64_t kWidenedRows = 64;  // from here on, unpacking quantised weights first costs less than it saves
 
 bool is_half(uint32_t dtype) { return dtype == ASSAY_BF16 || dtype == ASSAY_F16; }
@@ -23,6 +24,20 @@ void Lower::product_shapes(const Slot& x, const Slot& w, const Slot& y) const {
   need(x.dtype != ASSAY_I8 || x.block == x.cols, "i8 activations need one scale per row");
 }
 
+void Lower::matvec(const ProductArgs& args, const Slot& w) {
+  static constexpr const char* kNames[] = {"f32", "f16", "bf16", "f8e4m3", "f8e5m2", "i8", "i4", "f4e2m1"};
+  const int64_t bits = bits_of_element(w.dtype), columns = args.m == 1 ? 2 : 4;
+  const std::string rows = args.m == 1 ? "_1" : args.m <= 4 ? "_4" : "_8";
+  if (args.k * bits % kVectorBits != 0 || args.k > 0x7fffffff) {
+    launch(("matvec" + rows).c_str(), {(args.n + 7) / 8}, args);
+    return;
+  }
+  const int64_t vectors = args.k * bits / kVectorBits;  // of a column, about four to a thread
+  const unsigned threads = vectors <= 128 ? 32 : vectors <= 256 ? 64 : 128;
+  launch(("matvec_" + std::string(kNames[w.dtype]) + rows).c_str(),
+         {(args.n + columns - 1) / columns, 1, 1, threads, 0}, args);
+}
+
 // Own kernels for z products of args' shape. On matrix cores where 16-bit activations lie in whole vectors.
 void Lower::product(ProductArgs args, int64_t z, const Slot& x, const Slot& w) {
   args.op = op_.index;
@@ -31,8 +46,7 @@ void Lower::product(ProductArgs args, int64_t z, const Slot& x, const Slot& w) {
   const bool eights = args.k % 8 == 0 && x.cols % 8 == 0 && args.x_col % 8 == 0 && args.x_stride % 8 == 0 &&
                       (w.scale < 0 || w.block % 8 == 0) && (args.mode != kConvolution || args.c % 8 == 0);
   if (args.mode == kPlain && z == 1 && args.m <= kFewRows && eights && args.x_col == 0 && args.y_col == 0) {
-    const char* kernel = args.m == 1 ? "matvec_1" : args.m <= 4 ? "matvec_4" : "matvec_8";
-    launch(kernel, {(args.n + 7) / 8}, args);
+    matvec(args, w);
     plan_.note(std::string("products of up to 8 rows: own kernels") + exact);
     return;
   }
@@ -121,7 +135,8 @@ void Lower::matmul() {
     need(in(2).elements() == w.rows, "bias is not [N]");
     floats({&in(2)});
   }
-  if (x.rows > kFewRows) {
+  // One row is read faster by our own kernel; of quantised weights, which no library reads as they are, a few.
+  if (x.rows > (w.scale >= 0 ? kFewRows : 1)) {
     if (by_library(x, w, y) || by_codes(x, w)) return;
     if (w.scale >= 0 && is_float(x.dtype) && x.rows >= kWidenedRows && plan_.products != nullptr) {
       return widened_product(x, w);

@@ -1,5 +1,6 @@
 // Row-wise and element-wise ops, experts' routing, video.
 #include <algorithm>
+#include <cmath>
 
 #include "adapters/gpu/lower.h"
 
@@ -11,6 +12,15 @@ namespace {
 
 constexpr int64_t kArgmaxColumns = 8192, kMaxParts = 4096;  // of one part of a row, and of a row
 constexpr int64_t kMaxExperts = 1024;                       // what router and dispatch hold in shared memory
+
+constexpr int64_t kNormedByVectors = 16384;  // columns that a block of 512 threads keeps
+constexpr int64_t kMostPairs = 512;
+constexpr double kPi = 3.14159265358979323846;
+
+// Two vectors of 8 to a thread, or what the largest block leaves.
+unsigned vector_threads(int64_t cols) {
+  return static_cast<unsigned>(std::clamp<int64_t>((cols / 16 + 31) / 32 * 32, 32, 512));
+}
 
 bool known_function(int64_t f) { return f >= ASSAY_ACT_SILU && f <= ASSAY_ACT_GELU_ERF; }
 
@@ -26,7 +36,10 @@ void Lower::rms_norm() {
   need(op_.attr[ASSAY_RMS_NORM_EPS] >= 0, "eps must not be negative");
   floats({&in(1)});
   const int64_t rows = in(0).rows;
-  launch("rms_norm", {rows, cols / group, 1, group > 512 ? 256u : 64u, 0},
+  const bool whole = op_.in[0] == op_.out[0] || cols == in(0).cols;
+  const bool eights = whole && (group | col | in(0).cols) % 8 == 0 && group <= kNormedByVectors;
+  const unsigned threads = eights ? vector_threads(group) : group > 512 ? 256u : 64u;
+  launch(eights ? "rms_norm_8" : "rms_norm", {rows, cols / group, 1, threads, 0},
          NormArgs{in_data(0), in_data(1), data(out(0)), rows, group, col, cols, op_.attr[ASSAY_RMS_NORM_EPS]});
 }
 
@@ -42,8 +55,11 @@ void Lower::layer_norm_modulate() {
     floats({&in(i)});
   }
   need(op_.attr[ASSAY_LAYER_NORM_MODULATE_EPS] >= 0, "eps must not be negative");
+  const bool eights = (in(0).cols | shift | scale) % 8 == 0 && (!op_.has_in(1) || in(1).cols % 8 == 0) &&
+                      in(0).cols <= kNormedByVectors;
   launch(
-      "layer_norm_modulate", {in(0).rows},
+      eights ? "layer_norm_modulate_8" : "layer_norm_modulate",
+      {in(0).rows, 1, 1, eights ? vector_threads(in(0).cols) : 256u, 0},
       ModNormArgs{in_data(0), in_data(1), in_data(2), in_data(3), data(out(0)),
                   op_.has_in(1) ? in(0).rows / n : in(0).rows, shift, scale, op_.attr[ASSAY_LAYER_NORM_MODULATE_EPS]});
 }
@@ -80,19 +96,48 @@ void Lower::rope() {
   args.dim_t = t;
   args.dim_h = h;
   args.text_rows = op_.integer(ASSAY_ROPE_TEXT_ROWS);
-  args.theta = op_.attr[ASSAY_ROPE_THETA];
-  args.factor = op_.attr[ASSAY_ROPE_SCALING_FACTOR];
-  args.low = op_.attr[ASSAY_ROPE_SCALING_LOW];
-  args.high = op_.attr[ASSAY_ROPE_SCALING_HIGH];
-  args.original = op_.attr[ASSAY_ROPE_SCALING_ORIGINAL];
-  launch("rope", {in(0).rows, 1, 1, 128, 0}, args);
+  can(rotary / 2 <= kMostPairs, "more than 1024 rotated elements");
+  const int64_t axes = grid ? (t | h) % 16 : 0;
+  const bool eights = (dim | cols | from | args.col | in(0).cols) % 8 == 0 && rotary % 16 == 0 && axes == 0;
+  args.wide = eights && args.interleaved == 0 ? 1 : 0;
+  args.frequency = frequencies();
+  launch("rope", {in(0).rows, shares(in(0).rows, cols / dim), 1, 128, 0}, args);
+}
+
+// Of each pair, by the op's theta and scaling; grid positions have a theta per axis.
+const double* Lower::frequencies() {
+  const int64_t rotary = op_.integer(ASSAY_ROPE_ROTARY_DIM);
+  const double theta = op_.attr[ASSAY_ROPE_THETA], factor = op_.attr[ASSAY_ROPE_SCALING_FACTOR];
+  const double low = op_.attr[ASSAY_ROPE_SCALING_LOW], high = op_.attr[ASSAY_ROPE_SCALING_HIGH];
+  const double original = op_.attr[ASSAY_ROPE_SCALING_ORIGINAL];
+  int64_t axes[3] = {rotary, 0, 0};
+  if (op_.attr[ASSAY_ROPE_GRID_W] > 0) {
+    axes[0] = op_.integer(ASSAY_ROPE_GRID_DIM_T);
+    axes[1] = op_.integer(ASSAY_ROPE_GRID_DIM_H);
+    axes[2] = rotary - axes[0] - axes[1];
+  }
+  std::vector<double> out;
+  for (const int64_t size : axes) {
+    for (int64_t i = 0; i < size / 2; ++i) {
+      double f = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(size));
+      const double wavelength = 2 * kPi / f;
+      if (factor > 0 && wavelength > original / low) {
+        f /= factor;
+      } else if (factor > 0 && wavelength >= original / high) {
+        const double g = (original / wavelength - low) / (high - low);
+        f = (1 - g) * f / factor + g * f;
+      }
+      out.push_back(f);
+    }
+  }
+  return plan_.table(out);
 }
 
 void Lower::gated_act() {
   need(in(0).cols == 2 * out(0).cols && in(0).rows == out(0).rows, "x is not [M,2F] for y [M,F]");
   can(known_function(op_.integer(ASSAY_GATED_ACT_FUNCTION)), "unknown function");
   floats({&in(0), &out(0)});
-  launch("gated_act", flat(out(0).elements(), 8),
+  launch("gated_act", {out(0).rows, (out(0).cols + 2047) / 2048},
          MapArgs{in_data(0), {}, {}, data(out(0)), out(0).elements(), op_.integer(ASSAY_GATED_ACT_FUNCTION), 1, 0});
 }
 
@@ -131,9 +176,10 @@ void Lower::kv_append() {
     cache(k, b, kh, 0, dims[i]);
     need(k.dims[3] == dims[i] && k.dims[1] >= tokens, "the KV cache does not fit");
     need(k.role == ASSAY_ROLE_STATE, "the KV cache must be STATE");
-    launch("kv_append", {in(0).rows, 1, 1, 128, 0},
-           AppendArgs{in_data(0), data(k), pos(), in(0).rows, tokens, k.dims[1], kh, dims[i], cols[i]});
   }
+  launch("kv_append", {in(0).rows, dims[1] > 0 ? 2 : 1, 1, 128, 0},
+         AppendArgs{in_data(0), in_data(1), in_data(2), pos(), tokens, in(1).dims[1], kh, dims[0], dims[1], cols[0],
+                    cols[1]});
 }
 
 void Lower::embedding() {

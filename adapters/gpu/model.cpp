@@ -57,6 +57,12 @@ void Plan::note(const std::string& text) {
   if (std::find(notes.begin(), notes.end(), text) == notes.end()) notes.push_back(text);
 }
 
+const double* Plan::table(const std::vector<double>& values) {
+  const auto [at, added] = table_at.emplace(values, tables.size());
+  if (added) tables.insert(tables.end(), values.begin(), values.end());
+  return dry ? nullptr : device_tables + at->second;
+}
+
 Model read_model(const assay_program_desc& desc, uint32_t n_devices) {
   if (desc.struct_size < sizeof(assay_program_desc)) invalid("the program description is too short");
   if (desc.device >= n_devices) invalid("no device " + std::to_string(desc.device));

@@ -89,11 +89,16 @@ struct Plan {
   std::set<std::string> lengths_made;
   uint64_t lengths_bytes = 0;
   char* lengths = nullptr;
+  // Constants of ops, on the device once it has them; ops that are alike share theirs.
+  std::map<std::vector<double>, uint64_t> table_at;
+  std::vector<double> tables;
+  const double* device_tables = nullptr;
   bool tried = false;              // something was timed on the program's memory
   ProductChoices choices;          // of the library's products
   std::vector<std::string> notes;  // how ops run, without repeats
 
   void note(const std::string& text);
+  const double* table(const std::vector<double>& values);  // nullptr while dry
 };
 
 // Adds the calls of one op. Throws Failure: INVALID_ARGUMENT for an op that is malformed, UNSUPPORTED for one that

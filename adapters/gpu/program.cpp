@@ -63,6 +63,8 @@ void Program::allocate() {
   scratch_ = Memory(runtime_, layout.bytes + plan_.workspace_bytes);
   lengths_ = Memory(runtime_, plan_.lengths_bytes);
   plan_.lengths = lengths_.data();
+  tables_ = Memory(runtime_, plan_.tables.size() * sizeof(double));
+  plan_.device_tables = reinterpret_cast<const double*>(tables_.data());
   small_ = Memory(runtime_, std::max<uint64_t>(1, model_.n_scalars) * sizeof(int64_t));
   pinned_ = make_pinned(runtime_, (kFaultWords + model_.n_scalars) * sizeof(int64_t));
   uint64_t at = 0;
@@ -79,6 +81,11 @@ void Program::allocate() {
   plan_.scalars = reinterpret_cast<i64*>(small_.data());
   plan_.fault = static_cast<i64*>(pinned_.get());
   clear();
+  if (plan_.tables.empty()) return;
+  runtime_.check(
+      runtime_.MemcpyAsync(tables_.data(), plan_.tables.data(), tables_.bytes(), kHostToDevice, stream_.get()),
+      "tables");
+  runtime_.check(runtime_.StreamSynchronize(stream_.get()), "tables");
 }
 
 void Program::clear() {
@@ -257,7 +264,7 @@ void Program::flush_caches() {
 sdk::ProgramInfo Program::info() {
   sdk::ProgramInfo info;
   info.launches = static_cast<uint32_t>(plan_.calls.size());
-  info.device_bytes = own_.bytes() + scratch_.bytes() + small_.bytes() + lengths_.bytes();
+  info.device_bytes = own_.bytes() + scratch_.bytes() + small_.bytes() + lengths_.bytes() + tables_.bytes();
   info.lowering = runtime_.has_graphs() ? "graph" : "library";
   for (const std::string& note : plan_.notes) info.executed += (info.executed.empty() ? "" : "; ") + note;
   const std::string choices = plan_.products == nullptr ? "" : plan_.products->choices_text(plan_.choices);

@@ -59,7 +59,7 @@ class Program final : public sdk::Program {
   const Runtime& runtime_;
   Model model_;
   Plan plan_;
-  Memory own_, scratch_, small_, lengths_;
+  Memory own_, scratch_, small_, lengths_, tables_;
   Handle stream_, begin_, end_, pinned_, graph_, exec_;
   std::vector<int64_t> uploaded_;
   std::vector<Handle> marks_;  // of a profiling pass, one behind each call

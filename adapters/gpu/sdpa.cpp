@@ -206,10 +206,9 @@ void* attention_graph(Builder& g, const SdpaShape& s) {
   x = g.pointwise(kSub, kFloat, x, most, g.between(kFloat));
   x = g.pointwise(kExp, kFloat, x, nullptr, g.between(kFloat));
   void* sum = g.reduction(kReduceAdd, x, g.between(kFloat, true));
-  if (!s.causal) {  // read by nobody; without it 9.19 takes the scale for a part of a dropout
-    void* stats = g.tensor(kStats, kFloat, {s.batch, s.heads, s.tokens, 1}, {s.heads * s.tokens, s.tokens, 1, 1});
-    g.pointwise(kAdd, kFloat, most, g.pointwise(kLog, kFloat, sum, nullptr, g.between(kFloat, true)), stats);
-  }
+  // Read by nobody, but 9.19's kernels write it: where it is not in the graph, to an address that nobody gave.
+  void* stats = g.tensor(kStats, kFloat, {s.batch, s.heads, s.tokens, 1}, {s.heads * s.tokens, s.tokens, 1, 1});
+  g.pointwise(kAdd, kFloat, most, g.pointwise(kLog, kFloat, sum, nullptr, g.between(kFloat, true)), stats);
   x = g.pointwise(kDiv, kFloat, x, sum, g.between(type));
   g.matmul(x, v, y, queries, nullptr, keys);
   return g.graph();
@@ -263,8 +262,8 @@ class CudnnSdpa final : public Sdpa {
     void* pack = nullptr;
     check(library_.BackendCreateDescriptor(kVariantPack, &pack), "variant pack");
     bound->pack = Handle(pack, library_.BackendDestroyDescriptor);
-    std::vector<int64_t> ids{kQ, kK, kV, kY, kScale};
-    std::vector<void*> pointers{o.q, o.k, o.v, o.y, &bound->scale};
+    std::vector<int64_t> ids{kQ, kK, kV, kY, kScale, kStats};
+    std::vector<void*> pointers{o.q, o.k, o.v, o.y, &bound->scale, o.stats};
     const auto add = [&](int64_t id, void* pointer) {
       ids.push_back(id);
       pointers.push_back(pointer);
@@ -274,8 +273,6 @@ class CudnnSdpa final : public Sdpa {
       add(kKeys, o.keys);
       add(kNothing, &bound->nothing);
       if (shape.window > 0) add(kWindow, &bound->window);
-    } else {
-      add(kStats, o.stats);
     }
     const auto n = static_cast<int64_t>(ids.size());
     check(library_.BackendSetAttribute(pack, kPackIds, kInt64Type, n, ids.data()), "ids");

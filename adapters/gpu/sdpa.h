@@ -34,7 +34,7 @@ struct SdpaChoice {
 struct SdpaOperands {
   void *q = nullptr, *k = nullptr, *v = nullptr, *y = nullptr;  // 16-byte aligned
   int32_t *queries = nullptr, *keys = nullptr;                  // causal, [B] each: T, and how many keys there are
-  float* stats = nullptr;                                       // not causal, [B, H, T]: written, of no use
+  float* stats = nullptr;                                       // [B, H, T]: written, of no use
   void* workspace = nullptr;
 };
 

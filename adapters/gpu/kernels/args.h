@@ -34,8 +34,8 @@ struct RopeArgs {
   Data x, y;
   const i64* pos;
   i64 rows, tokens, head_dim, rotary_dim, rotary_col, interleaved, col, cols;
-  i64 grid_h, grid_w, dim_t, dim_h, text_rows;
-  double theta, factor, low, high, original;
+  i64 grid_h, grid_w, dim_t, dim_h, text_rows, wide;
+  const double* frequency;  // of each pair, radians per place
 };
 struct MapArgs {  // gated_act, activation, add
   Data a, b, mod, y;
@@ -47,9 +47,9 @@ struct GatherArgs {  // embedding; moe_dispatch's copy
   Fault fault;
 };
 struct AppendArgs {
-  Data x, cache;
+  Data x, k, v;
   const i64* pos;
-  i64 rows, tokens, slots, heads, dim, col;
+  i64 tokens, slots, heads, dim_k, dim_v, col_k, col_v;
 };
 struct ReduceArgs {  // quantize
   Data x, y;

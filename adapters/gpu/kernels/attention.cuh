@@ -151,25 +151,6 @@ ASSAY_KERNEL(attention_rows, AttentionArgs) {
   }
 }
 
-// Grid: rows, heads.
-ASSAY_KERNEL(attention_combine, AttentionArgs) {
-  const i64 m = blockIdx.x, at = (m * a.heads + blockIdx.y) * a.splits;
-  float most = -INFINITY, total = 0;
-  for (i64 s = 0; s < a.splits; ++s) most = fmaxf(most, a.stats[(at + s) * 2]);
-  for (i64 s = 0; s < a.splits; ++s) {
-    const float own = a.stats[(at + s) * 2];
-    if (own > -INFINITY) total += a.stats[(at + s) * 2 + 1] * expf(own - most);
-  }
-  for (i64 d = threadIdx.x; d < a.dim_v; d += blockDim.x) {
-    float sum = 0;
-    for (i64 s = 0; s < a.splits; ++s) {
-      const float own = a.stats[(at + s) * 2];
-      if (own > -INFINITY) sum += a.part[(at + s) * a.dim_v + d] * expf(own - most);
-    }
-    store(a.y, m * a.y.cols + blockIdx.y * a.dim_v + d, total > 0 ? sum / total : 0);
-  }
-}
-
 #if defined(ASSAY_MATRIX_CORES)
 // bf16 or f16 alike in q, k and v; dim_qk and dim_v multiples of 16, dim_v at most 128. A block takes 64 tokens of one
 // query head, each of 4 warps 16 of them, against tiles of 64 keys. Grid: tiles of tokens (the longest first), heads,

@@ -5,11 +5,13 @@ namespace assay_gpu {
 
 enum { kF32 = 0, kF16, kBF16, kF8E4M3, kF8E5M2, kI8, kI4, kF4E2M1, kI32 };
 
+#if !defined(ASSAY_BF16_CODE)  // the compiler may have an instruction
 __device__ inline unsigned short bf16_code(float value) {
   const unsigned bits = bits_of(value);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<unsigned short>(bits >> 16 | 0x40u);  // stays a NaN
   return static_cast<unsigned short>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
+#endif
 __device__ inline float bf16_value(unsigned short code) { return float_of(static_cast<unsigned>(code) << 16); }
 
 // The small formats are shifted into the exponent and fraction of an f32, whose bias is then made up for.
@@ -83,6 +85,16 @@ __device__ inline void store(const Data& d, i64 i, float value) {
 struct alignas(16) Vector {
   unsigned word[4];
 };
+
+// The eight bf16 (else f16) of a vector.
+template <bool kBrain>
+__device__ inline void halves(const Vector& v, float* out) {
+#pragma unroll
+  for (int j = 0; j < 8; ++j) {
+    const auto code = static_cast<unsigned short>(v.word[j / 2] >> (j % 2 * 16));
+    out[j] = kBrain ? bf16_value(code) : half_value(code);
+  }
+}
 
 // Eight elements from i on, a multiple of 8; the row is one of 8 too and a scale's block, where there is one.
 __device__ inline void load8(const Data& d, i64 i, float* out) {

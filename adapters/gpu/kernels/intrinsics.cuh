@@ -51,6 +51,12 @@ __device__ inline float warp_max(float value) {
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
 #define ASSAY_MATRIX_CORES 1
+#define ASSAY_BF16_CODE 1
+__device__ inline unsigned short bf16_code(float value) {
+  unsigned short bits;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+  return bits;
+}
 // d [16,8] += a [16,16] * b [16,8], spread over a warp as the PTX manual's m16n8k16 says; halves are pairs of 16 bits.
 __device__ inline void matrix_16x8x16(float* d, const unsigned* a, const unsigned* b, bool bf16) {
   if (bf16) {

@@ -6,4 +6,5 @@
 #include "adapters/gpu/kernels/rows.cuh"
 #include "adapters/gpu/kernels/products.cuh"
 #include "adapters/gpu/kernels/attention.cuh"
+#include "adapters/gpu/kernels/attention_few.cuh"
 #include "adapters/gpu/kernels/experts_video.cuh"

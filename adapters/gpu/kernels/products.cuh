@@ -4,7 +4,8 @@
 
 namespace assay_gpu {
 
-// One warp per column n: its weights are read once and meet all rows of x, which the caches hold.
+// Any k of whole eights: one warp per column n, whose weights are read once and meet all rows of x, which the caches
+// hold.
 template <int kRows>
 __device__ inline void matvec_rows(const ProductArgs& a) {
   const i64 n = static_cast<i64>(blockIdx.x) * (blockDim.x / 32) + threadIdx.x / 32;
@@ -45,6 +46,117 @@ __device__ inline void matvec_rows(const ProductArgs& a) {
 ASSAY_KERNEL(matvec_1, ProductArgs) { matvec_rows<1>(a); }
 ASSAY_KERNEL(matvec_4, ProductArgs) { matvec_rows<4>(a); }
 ASSAY_KERNEL(matvec_8, ProductArgs) { matvec_rows<8>(a); }
+
+// Eight weights (of f32 four) out of a vector of 16 bytes.
+template <int kDtype>
+__device__ inline void unpack(const Vector& v, int piece, float* out) {
+  if (kDtype == kF32) {
+    for (int j = 0; j < 4; ++j) out[j] = float_of(v.word[j]);
+  } else if (kDtype == kF16 || kDtype == kBF16) {
+    halves<kDtype == kBF16>(v, out);
+  } else if (kDtype == kI4 || kDtype == kF4E2M1) {
+#pragma unroll
+    for (int j = 0; j < 8; ++j) out[j] = small_value(v.word[piece] >> (4 * j) & 15u, kDtype);
+  } else if (kDtype == kI8) {  // the code as the last bits of a float of 2^23, which is then taken off
+#pragma unroll
+    for (int j = 0; j < 8; ++j) {
+      const unsigned code = (v.word[piece * 2 + j / 4] >> (j % 4 * 8) & 255u) ^ 128u;
+      out[j] = float_of(0x4b000000u | code) - 8388736.0f;
+    }
+  } else {
+#pragma unroll
+    for (int j = 0; j < 8; ++j) out[j] = small_value(v.word[piece * 2 + j / 4] >> (j % 4 * 8) & 255u, kDtype);
+  }
+}
+
+// A block takes a few columns, its threads shares of k in vectors of 16 bytes, which are all on their way before the
+// first is used: what a product of few rows costs is reading the weights. k is a whole number of vectors. Grid: columns'
+// groups. Threads: at most 128.
+template <int kDtype, int kRows>
+__device__ inline void matvec_vectors(const ProductArgs& a) {
+  constexpr int kElements = kDtype == kF32 ? 4 : kDtype == kF16 || kDtype == kBF16 ? 8 : kDtype >= kI4 ? 32 : 16;
+  constexpr int kPiece = kElements < 8 ? kElements : 8, kCols = kRows == 1 ? 2 : 4, kAhead = kRows == 1 ? 4 : 2;
+  __shared__ float shared[4][kCols * kRows];
+  const int thread = static_cast<int>(threadIdx.x), warps = static_cast<int>(blockDim.x) / 32;
+  const i64 n0 = static_cast<i64>(blockIdx.x) * kCols, step = static_cast<i64>(blockDim.x) * kElements;
+  const bool grouped = a.w.scale != nullptr && a.w.block != a.k;
+  float sums[kCols][kRows];
+#pragma unroll
+  for (int c = 0; c < kCols; ++c) {
+    for (int m = 0; m < kRows; ++m) sums[c][m] = 0;
+  }
+  for (i64 k = static_cast<i64>(thread) * kElements; k < a.k; k += step * kAhead) {
+    Vector w[kCols][kAhead];
+#pragma unroll
+    for (int c = 0; c < kCols; ++c) {
+      const char* row = a.w.p + (n0 + c < a.n ? n0 + c : a.n - 1) * (a.k / kElements) * 16;
+#pragma unroll
+      for (int u = 0; u < kAhead; ++u) {
+        const i64 at = k + u * step < a.k ? k + u * step : k;
+        w[c][u] = *reinterpret_cast<const Vector*>(row + at / kElements * 16);
+      }
+    }
+#pragma unroll
+    for (int u = 0; u < kAhead; ++u) {
+      if (k + u * step >= a.k) continue;
+#pragma unroll
+      for (int piece = 0; piece < kElements / kPiece; ++piece) {
+        const i64 at = k + u * step + piece * kPiece;
+        float values[kCols][kPiece];
+#pragma unroll
+        for (int c = 0; c < kCols; ++c) {
+          unpack<kDtype>(w[c][u], piece, values[c]);
+          if (!grouped || n0 + c >= a.n) continue;
+          const auto block = static_cast<unsigned>(at) / static_cast<unsigned>(a.w.block);
+          const float scale = a.w.scale[(n0 + c) * (a.k / a.w.block) + block];
+          for (int j = 0; j < kPiece; ++j) values[c][j] *= scale;
+        }
+#pragma unroll
+        for (int m = 0; m < kRows; ++m) {
+          if (m >= a.m) continue;
+          float x[kPiece];
+          if (kPiece == 8) {
+            load8(a.x, m * a.x.cols + at, x);
+          } else {
+            for (int j = 0; j < kPiece; ++j) x[j] = load(a.x, m * a.x.cols + at + j);
+          }
+#pragma unroll
+          for (int c = 0; c < kCols; ++c) {
+            for (int j = 0; j < kPiece; ++j) sums[c][m] += values[c][j] * x[j];
+          }
+        }
+      }
+    }
+  }
+#pragma unroll
+  for (int c = 0; c < kCols; ++c) {
+#pragma unroll
+    for (int m = 0; m < kRows; ++m) {
+      const float sum = m < a.m ? warp_sum(sums[c][m]) : 0;
+      if (thread % 32 == 0) shared[thread / 32][c * kRows + m] = sum;
+    }
+  }
+  __syncthreads();
+  if (thread >= kCols * kRows) return;
+  const i64 n = n0 + thread / kRows, m = thread % kRows;
+  if (n >= a.n || m >= a.m) return;
+  float sum = 0;
+  for (int warp = 0; warp < warps; ++warp) sum += shared[warp][thread];
+  if (a.w.scale != nullptr && !grouped) sum *= a.w.scale[n];
+  store(a.y, m * a.y.cols + n, a.bias.p == nullptr ? sum : sum + load(a.bias, n));
+}
+#define ASSAY_MATVEC(name, dtype)                                                   \
+  ASSAY_KERNEL(matvec_##name##_1, ProductArgs) { matvec_vectors<dtype, 1>(a); }     \
+  ASSAY_KERNEL(matvec_##name##_4, ProductArgs) { matvec_vectors<dtype, 4>(a); }     \
+  ASSAY_KERNEL(matvec_##name##_8, ProductArgs) { matvec_vectors<dtype, 8>(a); }
+ASSAY_MATVEC(f32, kF32)
+ASSAY_MATVEC(f16, kF16)
+ASSAY_MATVEC(bf16, kBF16)
+ASSAY_MATVEC(f8e4m3, kF8E4M3)
+ASSAY_MATVEC(f8e5m2, kF8E5M2)
+ASSAY_MATVEC(i8, kI8)
+ASSAY_MATVEC(i4, kI4)
+ASSAY_MATVEC(f4e2m1, kF4E2M1)
 
 // The rows that this z works on: [first, end) of x and y.
 __device__ inline void product_rows(const ProductArgs& a, i64 z, i64* first, i64* end) {

@@ -3,24 +3,21 @@
 
 namespace assay_gpu {
 
-// Grid: elements in chunks of 8 per thread where `n` and the rows are multiples of 8, else one per thread.
+// Grid: rows, chunks of the row in which each thread has 8 elements.
 ASSAY_KERNEL(gated_act, MapArgs) {
-  const i64 f = a.y.cols;
-  const i64 t = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const i64 f = a.y.cols, from = static_cast<i64>(blockIdx.x) * 2 * f, to = static_cast<i64>(blockIdx.x) * f;
+  const i64 c = (static_cast<i64>(blockIdx.y) * blockDim.x + threadIdx.x) * 8;
+  if (c >= f) return;
   if (f % 8 == 0) {
-    const i64 i = t * 8;
-    if (i >= a.n) return;
     float gate[8], up[8];
-    const i64 from = i / f * 2 * f + i % f;
-    load8(a.a, from, gate);
-    load8(a.a, from + f, up);
+    load8(a.a, from + c, gate);
+    load8(a.a, from + f + c, up);
     for (int j = 0; j < 8; ++j) gate[j] = activated(gate[j], a.function) * up[j];
-    store8(a.y, i, gate);
+    store8(a.y, to + c, gate);
     return;
   }
-  for (i64 i = t * 8; i < t * 8 + 8 && i < a.n; ++i) {
-    const i64 from = i / f * 2 * f + i % f;
-    store(a.y, i, activated(load(a.a, from), a.function) * load(a.a, from + f));
+  for (i64 i = c; i < c + 8 && i < f; ++i) {
+    store(a.y, to + i, activated(load(a.a, from + i), a.function) * load(a.a, from + f + i));
   }
 }
 
@@ -54,6 +51,33 @@ ASSAY_KERNEL(widen, WidenArgs) {
   for (i64 e = i; e < i + 8 && e < a.n; ++e) store(a.y, e, load(a.x, e));
 }
 
+// What a thread keeps of a row that a block norms: vectors of 8, so that memory is read once.
+constexpr int kNormVectors = 4;
+
+// One block per row and group of whole vectors, at most kNormVectors per thread; columns outside the slice stay as they
+// are, so it is the whole row or normed in place.
+ASSAY_KERNEL(rms_norm_8, NormArgs) {
+  const i64 start = static_cast<i64>(blockIdx.x) * a.x.cols + a.col + static_cast<i64>(blockIdx.y) * a.group;
+  const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
+  float x[kNormVectors][8], gamma[kNormVectors][8], squares = 0;
+#pragma unroll
+  for (int u = 0; u < kNormVectors; ++u) {
+    const i64 at = mine + u * step;
+    if (at >= a.group) continue;
+    load8(a.x, start + at, x[u]);
+    load8(a.gamma, at, gamma[u]);
+    for (int j = 0; j < 8; ++j) squares += x[u][j] * x[u][j];
+  }
+  const float inverse = rsqrtf(block_sum(squares) / static_cast<float>(a.group) + static_cast<float>(a.eps));
+#pragma unroll
+  for (int u = 0; u < kNormVectors; ++u) {
+    const i64 at = mine + u * step;
+    if (at >= a.group) continue;
+    for (int j = 0; j < 8; ++j) x[u][j] *= inverse * gamma[u][j];
+    store8(a.y, start + at, x[u]);
+  }
+}
+
 // One block per row and group; the columns outside the slice are copied by the first group's block.
 ASSAY_KERNEL(rms_norm, NormArgs) {
   const i64 row = blockIdx.x, base = row * a.x.cols;
@@ -70,6 +94,51 @@ ASSAY_KERNEL(rms_norm, NormArgs) {
   if (blockIdx.y != 0 || a.x.p == a.y.p) return;
   for (i64 j = threadIdx.x; j < a.x.cols; j += blockDim.x) {
     if (j < a.col || j >= a.col + a.cols) store(a.y, base + j, load(a.x, base + j));
+  }
+}
+
+// Rows of whole vectors, at most kNormVectors per thread. One block per row.
+ASSAY_KERNEL(layer_norm_modulate_8, ModNormArgs) {
+  const i64 row = blockIdx.x, h = a.x.cols, base = row * h;
+  const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
+  const i64 mod = a.mod.p == nullptr ? 0 : row / a.rows_per_sequence * a.mod.cols;
+  float x[kNormVectors][8], sum = 0, squares = 0;
+#pragma unroll
+  for (int u = 0; u < kNormVectors; ++u) {
+    if (mine + u * step >= h) continue;
+    load8(a.x, base + mine + u * step, x[u]);
+    for (int j = 0; j < 8; ++j) sum += x[u][j];
+  }
+  const float mean = block_sum(sum) / static_cast<float>(h);
+#pragma unroll
+  for (int u = 0; u < kNormVectors; ++u) {
+    if (mine + u * step >= h) continue;
+    for (int j = 0; j < 8; ++j) {
+      x[u][j] -= mean;
+      squares += x[u][j] * x[u][j];
+    }
+  }
+  const float inverse = rsqrtf(block_sum(squares) / static_cast<float>(h) + static_cast<float>(a.eps));
+#pragma unroll
+  for (int u = 0; u < kNormVectors; ++u) {
+    const i64 at = mine + u * step;
+    if (at >= h) continue;
+    float factor[8], shift[8];
+    for (int j = 0; j < 8; ++j) x[u][j] *= inverse;
+    if (a.gamma.p != nullptr) {
+      load8(a.gamma, at, factor);
+      for (int j = 0; j < 8; ++j) x[u][j] *= factor[j];
+    }
+    if (a.beta.p != nullptr) {
+      load8(a.beta, at, shift);
+      for (int j = 0; j < 8; ++j) x[u][j] += shift[j];
+    }
+    if (a.mod.p != nullptr) {
+      load8(a.mod, mod + a.scale_col + at, factor);
+      load8(a.mod, mod + a.shift_col + at, shift);
+      for (int j = 0; j < 8; ++j) x[u][j] = x[u][j] * (1 + factor[j]) + shift[j];
+    }
+    store8(a.y, base + at, x[u]);
   }
 }
 
@@ -94,76 +163,102 @@ ASSAY_KERNEL(layer_norm_modulate, ModNormArgs) {
   }
 }
 
-__device__ inline float rope_frequency(const RopeArgs& a, i64 pair, i64 rotary) {
-  double f = pow(a.theta, -2.0 * static_cast<double>(pair) / static_cast<double>(rotary));
-  if (a.factor > 0) {
-    const double wavelength = 6.283185307179586 / f;
-    if (wavelength > a.original / a.low) {
-      f /= a.factor;
-    } else if (wavelength >= a.original / a.high) {
-      const double g = (a.original / wavelength - a.low) / (a.high - a.low);
-      f = (1 - g) * f / a.factor + g * f;
-    }
-  }
-  return static_cast<float>(f);
-}
+constexpr int kMostPairs = 512;
 
-// The angle of pair `i` of a head's rotated elements at token t. The product is reduced in double precision: the
-// positions of a long context times a frequency leave a float too few bits of the angle.
-__device__ inline double rope_angle(const RopeArgs& a, i64 i, i64 t, i64* first, i64* size) {
+// Where pair p lies: the axis of the grid that its place counts along, and the axis' elements [first, first + size).
+__device__ inline i64 rope_axis(const RopeArgs& a, i64 p, i64 t, i64* first, i64* size) {
   *first = 0;
   *size = a.rotary_dim;
-  if (a.grid_w <= 0) return static_cast<double>(position(a.pos) + t) * rope_frequency(a, i, a.rotary_dim);
+  if (a.grid_w <= 0) return position(a.pos) + t;
   const i64 u = t - a.text_rows;
-  i64 place = u / (a.grid_h * a.grid_w);
   *size = a.dim_t;
-  if (2 * i >= a.dim_t + a.dim_h) {
-    *first = a.dim_t + a.dim_h;
-    *size = a.rotary_dim - *first;
-    place = u % a.grid_w;
-  } else if (2 * i >= a.dim_t) {
+  if (2 * p < a.dim_t) return u / (a.grid_h * a.grid_w);
+  if (2 * p < a.dim_t + a.dim_h) {
     *first = a.dim_t;
     *size = a.dim_h;
-    place = u / a.grid_w % a.grid_h;
+    return u / a.grid_w % a.grid_h;
   }
-  return static_cast<double>(place) * rope_frequency(a, i - *first / 2, *size);
+  *first = a.dim_t + a.dim_h;
+  *size = a.rotary_dim - *first;
+  return u % a.grid_w;
 }
 
-// Threads take pairs; what is not rotated is copied.
+// Columns of the heads' rotated elements.
+__device__ inline bool rope_turns(const RopeArgs& a, i64 j) {
+  const i64 inside = (j - a.col) % a.head_dim - a.rotary_col;
+  return j >= a.col && j < a.col + a.cols && inside >= 0 && inside < a.rotary_dim;
+}
+
+// `wide`: a vector of 8 columns lies within one half of one axis, so that whole vectors are turned. What is not turned
+// is copied. The angle is reduced in double precision: a long context's position times a frequency leaves a float too
+// few bits of it. Grid: rows, shares of the row's heads.
 ASSAY_KERNEL(rope, RopeArgs) {
-  const i64 row = blockIdx.x, base = row * a.x.cols, t = row % a.tokens;
+  __shared__ float cosine[kMostPairs], sine[kMostPairs];
+  const i64 row = blockIdx.x, base = row * a.x.cols, t = row % a.tokens, part = blockIdx.y, parts = gridDim.y;
   const i64 pairs = a.rotary_dim / 2, heads = a.cols / a.head_dim;
   const bool turns = a.grid_w <= 0 || t >= a.text_rows;
-  for (i64 p = threadIdx.x; turns && p < pairs; p += blockDim.x) {
-    i64 first, size;
-    const double angle = rope_angle(a, p, t, &first, &size);
-    const double turned = angle - 6.283185307179586 * floor(angle / 6.283185307179586);
-    const float c = cosf(static_cast<float>(turned)), s = sinf(static_cast<float>(turned));
-    const i64 i = p - first / 2;
-    const i64 low = a.interleaved != 0 ? first + 2 * i : first + i;
-    const i64 high = a.interleaved != 0 ? low + 1 : low + size / 2;
-    for (i64 head = 0; head < heads; ++head) {
-      const i64 at = base + a.col + head * a.head_dim + a.rotary_col;
-      const float x = load(a.x, at + low), y = load(a.x, at + high);
-      store(a.y, at + low, x * c - y * s);
-      store(a.y, at + high, y * c + x * s);
+  i64 first, size;
+  for (i64 p = threadIdx.x; p < pairs; p += blockDim.x) {
+    const double angle = turns ? static_cast<double>(rope_axis(a, p, t, &first, &size)) * a.frequency[p] : 0;
+    const auto turned = static_cast<float>(angle - 6.283185307179586 * floor(angle / 6.283185307179586));
+    cosine[p] = cosf(turned);
+    sine[p] = sinf(turned);
+  }
+  __syncthreads();
+  const i64 each = a.wide != 0 ? 8 : 1, per_head = pairs / each;
+  const i64 from = part * heads / parts * per_head, to = (part + 1) * heads / parts * per_head;
+  for (i64 e = from + threadIdx.x; e < to; e += blockDim.x) {
+    const i64 head = e / per_head, p = e % per_head * each;
+    rope_axis(a, p, t, &first, &size);
+    const i64 at = base + a.col + head * a.head_dim + a.rotary_col + first, i = p - first / 2;
+    if (a.wide != 0) {
+      float x[8], y[8], low[8], high[8];
+      load8(a.x, at + i, x);
+      load8(a.x, at + i + size / 2, y);
+      for (int j = 0; j < 8; ++j) {
+        low[j] = x[j] * cosine[p + j] - y[j] * sine[p + j];
+        high[j] = y[j] * cosine[p + j] + x[j] * sine[p + j];
+      }
+      store8(a.y, at + i, low);
+      store8(a.y, at + i + size / 2, high);
+      continue;
     }
+    const i64 low = at + (a.interleaved != 0 ? 2 * i : i), high = low + (a.interleaved != 0 ? 1 : size / 2);
+    const float x = load(a.x, low), y = load(a.x, high);
+    store(a.y, low, x * cosine[p] - y * sine[p]);
+    store(a.y, high, y * cosine[p] + x * sine[p]);
   }
   if (a.x.p == a.y.p) return;
-  for (i64 j = threadIdx.x; j < a.x.cols; j += blockDim.x) {
-    const i64 inside = (j - a.col) % a.head_dim - a.rotary_col;
-    const bool rotated = j >= a.col && j < a.col + a.cols && inside >= 0 && inside < a.rotary_dim;
-    if (!rotated || !turns) store(a.y, base + j, load(a.x, base + j));
+  const i64 begin = part * (a.x.cols / each) / parts * each, end = (part + 1) * (a.x.cols / each) / parts * each;
+  for (i64 j = begin + threadIdx.x * each; j < end; j += blockDim.x * each) {
+    if (rope_turns(a, j)) continue;
+    if (a.wide != 0) {
+      float x[8];
+      load8(a.x, base + j, x);
+      store8(a.y, base + j, x);
+    } else {
+      store(a.y, base + j, load(a.x, base + j));
+    }
   }
 }
 
+// Grid: rows, the caches.
 ASSAY_KERNEL(kv_append, AppendArgs) {
   const i64 row = blockIdx.x, b = row / a.tokens, slot = position(a.pos) + row % a.tokens;
   if (slot >= a.slots) return;
-  const i64 n = a.heads * a.dim;
-  for (i64 j = threadIdx.x; j < n; j += blockDim.x) {
-    store(a.cache, (b * a.slots + slot) * n + j, load(a.x, row * a.x.cols + a.col + j));
+  const bool second = blockIdx.y != 0;
+  const Data& cache = second ? a.v : a.k;
+  const i64 n = a.heads * (second ? a.dim_v : a.dim_k), to = (b * a.slots + slot) * n;
+  const i64 from = row * a.x.cols + (second ? a.col_v : a.col_k);
+  if ((n | a.x.cols | a.col_k | a.col_v) % 8 == 0) {
+    for (i64 j = threadIdx.x * 8; j < n; j += blockDim.x * 8) {
+      float x[8];
+      load8(a.x, from + j, x);
+      store8(cache, to + j, x);
+    }
+    return;
   }
+  for (i64 j = threadIdx.x; j < n; j += blockDim.x) store(cache, to + j, load(a.x, from + j));
 }
 
 ASSAY_KERNEL(gather, GatherArgs) {
@@ -205,27 +300,46 @@ __device__ inline void block_largest(float* best, i64* place) {
   *place = places[0];
 }
 
+// Of eight neighbours of a row in ascending order.
+__device__ inline void keep_largest_of(const float* values, i64 at, float* best, i64* place) {
+  float most = values[0];
+#pragma unroll
+  for (int j = 1; j < 8; ++j) most = fmaxf(most, values[j]);
+  if (most > *best || *place < 0) {  // seldom: places are looked at only then
+    for (int j = 0; j < 8; ++j) keep_larger(values[j], at + j, best, place);
+  }
+}
+
 // Several blocks per row, because one could not read a long row at the memory's speed. Grid: rows, parts.
 ASSAY_KERNEL(argmax_parts, ArgmaxArgs) {
+  constexpr int kAhead = 4;
   const i64 row = blockIdx.x, part = blockIdx.y, base = row * a.x.cols;
   const i64 from = part * a.part_cols, to = from + a.part_cols < a.x.cols ? from + a.part_cols : a.x.cols;
+  const i64 step = static_cast<i64>(blockDim.x) * 8;
   float best = 0;
   i64 place = -1;
+  i64 c = from + threadIdx.x * 8;
   if (a.x.cols % 8 == 0) {
-    constexpr int kAhead = 4;
-    for (i64 c = from; c < to; c += 2048 * kAhead) {
-      float values[kAhead][8];
+    for (; a.x.dtype == kF32 && c + (kAhead - 1) * step < to; c += kAhead * step) {
+      Vector halves_of[kAhead][2];
 #pragma unroll
       for (int u = 0; u < kAhead; ++u) {
-        const i64 at = c + u * 2048 + threadIdx.x * 8;
-        if (at < to) load8(a.x, base + at, values[u]);
+        const auto* at = reinterpret_cast<const Vector*>(a.x.p + (base + c + u * step) * 4);
+        halves_of[u][0] = at[0];
+        halves_of[u][1] = at[1];
       }
 #pragma unroll
       for (int u = 0; u < kAhead; ++u) {
-        const i64 at = c + u * 2048 + threadIdx.x * 8;
+        float values[8];
 #pragma unroll
-        for (int j = 0; j < 8; ++j) keep_larger(values[u][j], at < to ? at + j : -1, &best, &place);
+        for (int j = 0; j < 8; ++j) values[j] = float_of(halves_of[u][j / 4].word[j % 4]);
+        keep_largest_of(values, c + u * step, &best, &place);
       }
+    }
+    for (; c < to; c += step) {
+      float values[8];
+      load8(a.x, base + c, values);
+      keep_largest_of(values, c, &best, &place);
     }
   } else {
     for (i64 j = from + threadIdx.x; j < to; j += blockDim.x) keep_larger(load(a.x, base + j), j, &best, &place);

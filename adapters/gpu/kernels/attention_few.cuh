@@ -1,0 +1,163 @@
+// Attention of few query rows against many keys, as decoding has it: every key and value is read once, in whole
+// vectors, and the keys of a sequence are shared among so many blocks that the memory is kept busy.
+#pragma once
+
+namespace assay_gpu {
+
+constexpr int kFewThreads = 128, kFewAhead = 4;  // loads of keys and of values in flight per thread
+
+// k, v and q alike in bf16 or f16, dim_qk = dim_v = kDim, all columns multiples of 8. A key is shared among kDim / 8
+// neighbouring lanes; each such group keeps a softmax of its own until all keys are through. Grid: splits, heads' groups
+// of kRows per KV head, rows.
+template <int kDim, int kRows, bool kBrain>
+__device__ inline void attention_few(const AttentionArgs& a) {
+  constexpr int kLanes = kDim / 8, kKeys = 32 / kLanes, kWarps = kFewThreads / 32, kStep = kWarps * kKeys * kFewAhead;
+  __shared__ float merged[kWarps][kRows][kDim];
+  __shared__ float most_of[kWarps][kRows], total_of[kWarps][kRows];
+  const i64 per_kv = a.heads / a.kv_heads, groups = (per_kv + kRows - 1) / kRows;
+  const i64 g = blockIdx.y / groups, h0 = g * per_kv + blockIdx.y % groups * kRows, left = (g + 1) * per_kv - h0;
+  const int rows = left < kRows ? static_cast<int>(left) : kRows;
+  const i64 m = blockIdx.z, b = m / a.tokens, split = blockIdx.x;
+  const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, lane = thread % 32;
+  const int sub = lane / kLanes, part = lane % kLanes;
+  float q[kRows][8], sums[kRows][8], most[kRows], total[kRows];
+#pragma unroll
+  for (int r = 0; r < kRows; ++r) {
+    most[r] = -INFINITY;
+    total[r] = 0;
+    for (int j = 0; j < 8; ++j) q[r][j] = sums[r][j] = 0;
+    if (r < rows) load8(a.q, m * a.q.cols + a.q_col + (h0 + r) * kDim + part * 8, q[r]);
+    for (int j = 0; j < 8; ++j) q[r][j] *= static_cast<float>(a.scale) * 1.4426950409f;  // powers of two in place of e
+  }
+  i64 first, end;
+  seen_keys(a, m % a.tokens, &first, &end);
+  const i64 share = ((end - first + a.splits - 1) / a.splits + kStep - 1) / kStep * kStep;
+  const i64 from = first + split * share, to = from + share < end ? from + share : end;
+  const i64 k_step = a.kv_heads * a.k.cols * 2, v_step = a.kv_heads * a.v.cols * 2;
+  const char* keys = a.k.p + ((b * a.slots * a.kv_heads + g) * a.k.cols + a.col_k + part * 8) * 2;
+  const char* values = a.v.p + ((b * a.slots * a.kv_heads + g) * a.v.cols + a.col_v + part * 8) * 2;
+  for (i64 k0 = from + warp * kKeys * kFewAhead; k0 < to; k0 += kStep) {
+    Vector k[kFewAhead], v[kFewAhead];
+#pragma unroll
+    for (int u = 0; u < kFewAhead; ++u) {
+      const i64 key = k0 + u * kKeys + sub, at = key < to ? key : to - 1;
+      k[u] = *reinterpret_cast<const Vector*>(keys + at * k_step);
+      v[u] = *reinterpret_cast<const Vector*>(values + at * v_step);
+    }
+    float s[kFewAhead][kRows];
+#pragma unroll
+    for (int u = 0; u < kFewAhead; ++u) {
+      float x[8];
+      halves<kBrain>(k[u], x);
+#pragma unroll
+      for (int r = 0; r < kRows; ++r) {
+        float dot = 0;
+#pragma unroll
+        for (int j = 0; j < 8; ++j) dot += x[j] * q[r][j];
+#pragma unroll
+        for (int other = kLanes / 2; other > 0; other /= 2) dot += ASSAY_SHUFFLE(dot, other);
+        s[u][r] = k0 + u * kKeys + sub < to ? dot : -INFINITY;
+      }
+    }
+#pragma unroll
+    for (int r = 0; r < kRows; ++r) {
+      float now = most[r];
+#pragma unroll
+      for (int u = 0; u < kFewAhead; ++u) now = fmaxf(now, s[u][r]);
+      const float correction = most[r] == -INFINITY ? 0 : exp2f(most[r] - now);
+      most[r] = now;
+      total[r] *= correction;
+#pragma unroll
+      for (int j = 0; j < 8; ++j) sums[r][j] *= correction;
+#pragma unroll
+      for (int u = 0; u < kFewAhead; ++u) {
+        s[u][r] = s[u][r] == -INFINITY ? 0 : exp2f(s[u][r] - now);
+        total[r] += s[u][r];
+      }
+    }
+#pragma unroll
+    for (int u = 0; u < kFewAhead; ++u) {
+      float x[8];
+      halves<kBrain>(v[u], x);
+#pragma unroll
+      for (int r = 0; r < kRows; ++r) {
+#pragma unroll
+        for (int j = 0; j < 8; ++j) sums[r][j] += s[u][r] * x[j];
+      }
+    }
+  }
+#pragma unroll
+  for (int r = 0; r < kRows; ++r) {
+#pragma unroll
+    for (int other = kLanes; other < 32; other *= 2) {
+      const float theirs = ASSAY_SHUFFLE(most[r], other), now = fmaxf(most[r], theirs);
+      const float own = most[r] == -INFINITY ? 0 : exp2f(most[r] - now);
+      const float foreign = theirs == -INFINITY ? 0 : exp2f(theirs - now);
+      most[r] = now;
+      total[r] = total[r] * own + ASSAY_SHUFFLE(total[r], other) * foreign;
+#pragma unroll
+      for (int j = 0; j < 8; ++j) sums[r][j] = sums[r][j] * own + ASSAY_SHUFFLE(sums[r][j], other) * foreign;
+    }
+    if (sub != 0) continue;
+    for (int j = 0; j < 8; ++j) merged[warp][r][part * 8 + j] = sums[r][j];
+    most_of[warp][r] = most[r];
+    total_of[warp][r] = total[r];
+  }
+  __syncthreads();
+  for (int i = thread; i < rows * kDim; i += kFewThreads) {
+    const int r = i / kDim, d = i % kDim;
+    float now = -INFINITY, all = 0, sum = 0;
+    for (int w = 0; w < kWarps; ++w) now = fmaxf(now, most_of[w][r]);
+    for (int w = 0; w < kWarps; ++w) {
+      const float weight = most_of[w][r] == -INFINITY ? 0 : exp2f(most_of[w][r] - now);
+      all += total_of[w][r] * weight;
+      sum += merged[w][r][d] * weight;
+    }
+    const i64 at = (m * a.heads + h0 + r) * a.splits + split;
+    if (a.splits == 1) {
+      store(a.y, m * a.y.cols + (h0 + r) * kDim + d, all > 0 ? sum / all : 0);
+    } else {
+      a.part[at * kDim + d] = sum;
+      if (d == 0) {
+        a.stats[at * 2] = now * 0.6931471806f;
+        a.stats[at * 2 + 1] = all;
+      }
+    }
+  }
+}
+
+ASSAY_KERNEL(attention_few_64_4_bf16, AttentionArgs) { attention_few<64, 4, true>(a); }
+ASSAY_KERNEL(attention_few_64_8_bf16, AttentionArgs) { attention_few<64, 8, true>(a); }
+ASSAY_KERNEL(attention_few_128_4_bf16, AttentionArgs) { attention_few<128, 4, true>(a); }
+ASSAY_KERNEL(attention_few_128_8_bf16, AttentionArgs) { attention_few<128, 8, true>(a); }
+ASSAY_KERNEL(attention_few_64_4_f16, AttentionArgs) { attention_few<64, 4, false>(a); }
+ASSAY_KERNEL(attention_few_64_8_f16, AttentionArgs) { attention_few<64, 8, false>(a); }
+ASSAY_KERNEL(attention_few_128_4_f16, AttentionArgs) { attention_few<128, 4, false>(a); }
+ASSAY_KERNEL(attention_few_128_8_f16, AttentionArgs) { attention_few<128, 8, false>(a); }
+
+// Grid: rows, heads. Splits: at most kMostSplits.
+constexpr int kMostSplits = 512;
+ASSAY_KERNEL(attention_combine, AttentionArgs) {
+  __shared__ float weight[kMostSplits];
+  const i64 m = blockIdx.x, at = (m * a.heads + blockIdx.y) * a.splits;
+  float most = -INFINITY, total = 0;
+  for (i64 s = threadIdx.x; s < a.splits; s += blockDim.x) most = fmaxf(most, a.stats[(at + s) * 2]);
+  most = block_max(most);
+  for (i64 s = threadIdx.x; s < a.splits; s += blockDim.x) {
+    const float own = a.stats[(at + s) * 2];
+    weight[s] = own == -INFINITY ? 0 : expf(own - most);
+    total += a.stats[(at + s) * 2 + 1] * weight[s];
+  }
+  total = block_sum(total);
+  for (i64 d = threadIdx.x; d < a.dim_v; d += blockDim.x) {
+    float sum = 0;
+#pragma unroll 8
+    for (i64 s = 0; s < a.splits; ++s) {
+      const float part = a.part[(at + s) * a.dim_v + d];
+      sum += weight[s] > 0 ? part * weight[s] : 0;
+    }
+    store(a.y, m * a.y.cols + blockIdx.y * a.dim_v + d, total > 0 ? sum / total : 0);
+  }
+}
+
+}  // namespace assay_gpu
