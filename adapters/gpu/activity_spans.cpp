@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 
 #include "adapters/gpu/activity.h"
@@ -23,7 +24,9 @@ std::vector<OpSpan> spans_of(const std::vector<ActivityRecord>& records, uint64_
       continue;
     }
     for (size_t i = 0; i < nodes.size(); ++i) {
-      out.push_back({calls[i].op, calls[i].name, nodes[i]->begin_ns, nodes[i]->end_ns});
+      // A kernel that starts early waits for the one before: its own time begins where that one's ends.
+      const uint64_t begin = i == 0 ? nodes[i]->begin_ns : std::max(nodes[i]->begin_ns, nodes[i - 1]->end_ns);
+      out.push_back({calls[i].op, calls[i].name, std::min(begin, nodes[i]->end_ns), nodes[i]->end_ns});
     }
   }
   return out;

@@ -16,7 +16,7 @@ namespace assay::gpu {
 
 namespace {
 
-// Every kernel; those behind the mark only where the compiler knows matrix cores.
+// Every kernel; the optional ones only where the compiler knows matrix cores or lets kernels overlap.
 constexpr const char* kKernels[] = {"gated_act",
                                     "activation",
                                     "add",
@@ -70,6 +70,10 @@ constexpr const char* kKernels[] = {"gated_act",
                                     "attention_few_64_8_f16",
                                     "attention_few_128_4_f16",
                                     "attention_few_128_8_f16",
+                                    "attention_few_64_4_f32",
+                                    "attention_few_64_8_f32",
+                                    "attention_few_128_4_f32",
+                                    "attention_few_128_8_f32",
                                     "attention_combine",
                                     "index_topk",
                                     "router_topk",
@@ -78,7 +82,7 @@ constexpr const char* kKernels[] = {"gated_act",
                                     "patchify3d",
                                     "group_norm",
                                     "sequence_lengths"};
-constexpr const char* kMatrixKernels[] = {"product_matrix", "attention_matrix"};
+constexpr const char* kOptional[] = {"product_matrix", "attention_matrix", "overlaps"};
 
 #define ASSAY_GPU_RTC(X)                                                                                 \
   X(CreateProgram, int, (void**, const char* source, const char* name, int, const char**, const char**)) \
@@ -176,7 +180,7 @@ std::map<std::string, void*> load_kernels(const Runtime& runtime, const std::str
     runtime.check(runtime.ModuleGetFunction(&function, module, name), name);
     out[name] = function;
   }
-  for (const char* name : kMatrixKernels) {
+  for (const char* name : kOptional) {
     void* function = nullptr;
     if (runtime.ModuleGetFunction(&function, module, name) == 0) out[name] = function;
   }

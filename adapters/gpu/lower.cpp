@@ -105,8 +105,23 @@ void Lower::raw_launch(const char* kernel, const Grid& grid, const void* args, s
   void* function = found->second;
   const auto* first = static_cast<const char*>(args);
   auto copy = std::make_shared<std::vector<char>>(first, first + bytes);
-  call(kernel, [runtime, function, grid, copy](void* stream) {
+  const bool overlaps = plan_.device->has("overlaps") && runtime->LaunchKernelEx != nullptr;
+  call(kernel, [runtime, function, grid, copy, overlaps](void* stream) {
     void* parameters[] = {copy->data()};
+    if (overlaps) {
+      LaunchAttribute early;
+      early.id = kProgrammaticSerialization;
+      early.value = 1;
+      const LaunchConfig config{
+          {static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z)},
+          {grid.threads, 1, 1},
+          static_cast<unsigned>(grid.shared),
+          stream,
+          &early,
+          1};
+      runtime->check(runtime->LaunchKernelEx(&config, function, parameters, nullptr), "launch");
+      return;
+    }
     runtime->check(runtime->ModuleLaunchKernel(function, static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
                                                static_cast<unsigned>(grid.z), grid.threads, 1, 1,
                                                static_cast<unsigned>(grid.shared), stream, parameters, nullptr),

@@ -85,7 +85,7 @@ class Lower {
     return {(n + each * 256 - 1) / (each * 256), 1, 1, 256, 0};
   }
 
-  void matvec(const assay_gpu::ProductArgs& args, const Slot& w);
+  void matvec(assay_gpu::ProductArgs args, const Slot& w);
   void product(assay_gpu::ProductArgs args, int64_t z, const Slot& x, const Slot& w);
   bool by_library(const Slot& x, const Slot& w, const Slot& y);
   bool by_codes(const Slot& x, const Slot& w);

@@ -105,8 +105,7 @@ void Lower::split(AttentionArgs* a, int64_t wanted, int64_t blocks, int64_t most
 // A step of decoding, in kernels made for it.
 bool Lower::attention_of_few(AttentionArgs a) {
   const Slot &q = in(0), &k = in(1), &v = in(2);
-  const bool half = q.dtype == ASSAY_BF16 || q.dtype == ASSAY_F16;
-  const bool same = half && q.dtype == k.dtype && q.dtype == v.dtype && a.dim_qk == a.dim_v;
+  const bool same = k.dtype == v.dtype && a.dim_qk == a.dim_v;
   const bool eights = (q.cols | a.q_col | k.cols | a.col_k | v.cols | a.col_v) % 8 == 0;
   if (!same || !eights || (a.dim_qk != 64 && a.dim_qk != 128) || a.dim_rope > 0 || op_.has_in(4) ||
       a.tokens >= kMatrixTokens || a.rows > 65535) {
@@ -116,7 +115,9 @@ bool Lower::attention_of_few(AttentionArgs a) {
   const int64_t groups = a.kv_heads * ((per_kv + rows - 1) / rows);
   split(&a, plan_.device->multiprocessors * kBlocksOfFew, groups * a.rows, a.slots / kFewKeys);
   const std::string kernel = "attention_few_" + std::to_string(a.dim_qk) + "_" + std::to_string(rows) +
-                             (q.dtype == ASSAY_BF16 ? "_bf16" : "_f16");
+                             (k.dtype == ASSAY_F32    ? "_f32"
+                              : k.dtype == ASSAY_BF16 ? "_bf16"
+                                                      : "_f16");
   launch(kernel.c_str(), {a.splits, groups, a.rows, 128, 0}, a);
   if (a.splits > 1) launch("attention_combine", {a.rows, a.heads, 1, 128, 0}, a);
   if (plan_.sdpa == nullptr) plan_.note("attention: own kernel");

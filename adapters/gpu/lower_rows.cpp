@@ -17,9 +17,9 @@ constexpr int64_t kNormedByVectors = 16384;  // columns that a block of 512 thre
 constexpr int64_t kMostPairs = 512;
 constexpr double kPi = 3.14159265358979323846;
 
-// Two vectors of 8 to a thread, or what the largest block leaves.
-unsigned vector_threads(int64_t cols) {
-  return static_cast<unsigned>(std::clamp<int64_t>((cols / 16 + 31) / 32 * 32, 32, 512));
+// A vector of 8 to a thread where few rows wait for one another's memory, else two; or what the largest block leaves.
+unsigned vector_threads(int64_t cols, bool few) {
+  return static_cast<unsigned>(std::clamp<int64_t>((cols / (few ? 8 : 16) + 31) / 32 * 32, 32, 512));
 }
 
 bool known_function(int64_t f) { return f >= ASSAY_ACT_SILU && f <= ASSAY_ACT_GELU_ERF; }
@@ -38,7 +38,9 @@ void Lower::rms_norm() {
   const int64_t rows = in(0).rows;
   const bool whole = op_.in[0] == op_.out[0] || cols == in(0).cols;
   const bool eights = whole && (group | col | in(0).cols) % 8 == 0 && group <= kNormedByVectors;
-  const unsigned threads = eights ? vector_threads(group) : group > 512 ? 256u : 64u;
+  const unsigned threads = eights        ? vector_threads(group, rows < plan_.device->multiprocessors)
+                           : group > 512 ? 256u
+                                         : 64u;
   launch(eights ? "rms_norm_8" : "rms_norm", {rows, cols / group, 1, threads, 0},
          NormArgs{in_data(0), in_data(1), data(out(0)), rows, group, col, cols, op_.attr[ASSAY_RMS_NORM_EPS]});
 }
@@ -59,7 +61,7 @@ void Lower::layer_norm_modulate() {
                       in(0).cols <= kNormedByVectors;
   launch(
       eights ? "layer_norm_modulate_8" : "layer_norm_modulate",
-      {in(0).rows, 1, 1, eights ? vector_threads(in(0).cols) : 256u, 0},
+      {in(0).rows, 1, 1, eights ? vector_threads(in(0).cols, in(0).rows < plan_.device->multiprocessors) : 256u, 0},
       ModNormArgs{in_data(0), in_data(1), in_data(2), in_data(3), data(out(0)),
                   op_.has_in(1) ? in(0).rows / n : in(0).rows, shift, scale, op_.attr[ASSAY_LAYER_NORM_MODULATE_EPS]});
 }

@@ -13,6 +13,22 @@
 
 namespace assay::gpu {
 
+// A launch with attributes, as the CUDA driver takes it.
+struct LaunchAttribute {
+  int id = 0, pad = 0;
+  union {
+    int value;
+    char bytes[64];
+  };
+};
+struct LaunchConfig {
+  unsigned grid[3], block[3], shared;
+  void* stream;
+  LaunchAttribute* attributes;
+  unsigned n;
+};
+inline constexpr int kProgrammaticSerialization = 6;  // the kernel may start before those of the stream have ended
+
 // X(name, result, parameters): gpu<name> of vendors/*.h. Handles are pointers in all of these stacks.
 #define ASSAY_GPU_RUNTIME(X)                                                \
   X(GetDeviceCount, int, (int*))                                            \
@@ -52,9 +68,10 @@ namespace assay::gpu {
     (void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned shared, void* stream, void**, \
      void**))                                                                                                  \
   X(ModuleUnload, int, (void*))
-#define ASSAY_GPU_DRIVER_OPTIONAL(X)       \
-  X(DeviceGetName, int, (char*, int, int)) \
-  X(FuncSetAttribute, int, (void*, int, int))
+#define ASSAY_GPU_DRIVER_OPTIONAL(X)          \
+  X(DeviceGetName, int, (char*, int, int))    \
+  X(FuncSetAttribute, int, (void*, int, int)) \
+  X(LaunchKernelEx, int, (const LaunchConfig*, void*, void**, void**))
 
 inline constexpr int kHostToDevice = 1, kDeviceToHost = 2, kDeviceToDevice = 3;
 inline constexpr int kErrorOutOfMemory = 2, kErrorNoDevice = 100;

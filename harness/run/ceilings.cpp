@@ -15,7 +15,8 @@ constexpr double kRunNs = 50e6;  // a GEMM is made about this long
 constexpr int64_t kProbeSize = 512;
 constexpr int64_t kMaxSize = 16384;
 constexpr int64_t kReadBytes = int64_t{256} << 20;
-constexpr int64_t kMaxReadBytes = int64_t{2} << 30;
+constexpr int64_t kMaxReadBytes = int64_t{8} << 30;
+constexpr double kReadNs = 2e6;  // a read is made about this long: beside a shorter one, starting it counts
 constexpr size_t kMaxRuns = 200;
 
 // Step time of a case at its attainable best, ns.
@@ -96,7 +97,14 @@ Result<double> read_rate(const Bench& bench, const DeviceInfo& device) {
   }
   Result<double> ns = attainable_step_ns(bench, c);
   if (!ns.ok()) return ns.error();
-  return static_cast<double>(c.buffer_bytes) / *ns * 1e9;
+  const double rate = static_cast<double>(c.buffer_bytes) / *ns;
+  int64_t longer = c.buffer_bytes;
+  while (static_cast<double>(longer) < rate * kReadNs && longer < kMaxReadBytes) longer *= 2;
+  if (longer == c.buffer_bytes || !usable || static_cast<uint64_t>(longer) > *usable / 2) return rate * 1e9;
+  c.buffer_bytes = longer;
+  Result<double> longer_ns = attainable_step_ns(bench, c);
+  if (!longer_ns.ok()) return longer_ns.error();
+  return std::max(rate, static_cast<double>(longer) / *longer_ns) * 1e9;
 }
 
 }  // namespace

@@ -35,6 +35,12 @@ uint16_t half_code(float value);
 #define __syncthreads() standin::barrier()
 #define ASSAY_SHUFFLE(value, lane) standin::exchange(value, lane)
 #define ASSAY_KERNEL(name, Args) static void name(const Args a)
+#define ASSAY_EARLY_KERNEL(name, Args) ASSAY_KERNEL(name, Args)
+#define ASSAY_OVERLAPS 1
+#define ASSAY_WAIT_FOR_INPUT() (void)0
+#define ASSAY_EXP(x) expf(x)
+#define ASSAY_DIVIDE(a, b) ((a) / (b))
+#define ASSAY_BYTE_ABOVE_2_23(word, j) float_of(0x4b000000u | ((word) >> (8 * (j)) & 255u))
 #define ASSAY_DYNAMIC_SHARED(type, name) auto* name = reinterpret_cast<type*>(standin::dynamic_shared())
 
 namespace assay_gpu {

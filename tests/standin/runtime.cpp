@@ -338,6 +338,19 @@ ENTRY(ModuleLaunchKernel, void* function, unsigned gx, unsigned gy, unsigned gz,
                if (!lost && !standin::execute(kernel, *launch)) lost = true;
              }));
 }
+#if defined(gpuLaunchKernelEx)
+struct Config {  // as cuda.h has it
+  unsigned grid[3], block[3], shared;
+  void* stream;
+  void* attributes;
+  unsigned n;
+};
+ENTRY(LaunchKernelEx, const Config* c, void* function, void** parameters, void** extra) {
+  if (c->n > 1 || (c->n == 1 && *static_cast<int*>(c->attributes) != 6)) return kInvalid;
+  return standin_ModuleLaunchKernel(function, c->grid[0], c->grid[1], c->grid[2], c->block[0], c->block[1], c->block[2],
+                                    c->shared, c->stream, parameters, extra);
+}
+#endif
 ENTRY(ModuleUnload, void*) { return kOk; }
 ENTRY(FuncSetAttribute, void*, int, int) { return kOk; }
 

@@ -82,7 +82,7 @@ struct ProductArgs {
   i64 mode, m, n, k, x_col, y_col, x_stride, w_stride, y_stride;  // strides: elements from one z to the next
   const int* offsets;                                             // grouped: rows of expert z
   const i64* pos;                                                 // rows counted by the position: pos + tokens
-  i64 tokens, slots, op;
+  i64 tokens, slots, op, early;                                   // early: w is constant
   Fault fault;
   i64 t, h, w_in, c, kt, kh, kw, up_t, up_h, up_w, out_t, out_h, out_w;  // convolution
 };

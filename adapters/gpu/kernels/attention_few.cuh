@@ -4,14 +4,16 @@
 
 namespace assay_gpu {
 
-constexpr int kFewThreads = 128, kFewAhead = 4;  // loads of keys and of values in flight per thread
+constexpr int kFewThreads = 128;
 
-// k, v and q alike in bf16 or f16, dim_qk = dim_v = kDim, all columns multiples of 8. A key is shared among kDim / 8
+// k and v alike in kDtype, dim_qk = dim_v = kDim, all columns multiples of 8. A key is shared among kDim / 8
 // neighbouring lanes; each such group keeps a softmax of its own until all keys are through. Grid: splits, heads' groups
 // of kRows per KV head, rows.
-template <int kDim, int kRows, bool kBrain>
+template <int kDim, int kRows, int kDtype>
 __device__ inline void attention_few(const AttentionArgs& a) {
-  constexpr int kLanes = kDim / 8, kKeys = 32 / kLanes, kWarps = kFewThreads / 32, kStep = kWarps * kKeys * kFewAhead;
+  constexpr int kLanes = kDim / 8, kKeys = 32 / kLanes, kWarps = kFewThreads / 32;
+  constexpr int kBytes = kDtype == kF32 ? 4 : 2, kVectors = kBytes / 2;
+  constexpr int kAhead = 4 / kVectors, kStep = kWarps * kKeys * kAhead;  // keys and values in flight per thread
   __shared__ float merged[kWarps][kRows][kDim];
   __shared__ float most_of[kWarps][kRows], total_of[kWarps][kRows];
   const i64 per_kv = a.heads / a.kv_heads, groups = (per_kv + kRows - 1) / kRows;
@@ -20,6 +22,8 @@ __device__ inline void attention_few(const AttentionArgs& a) {
   const i64 m = blockIdx.z, b = m / a.tokens, split = blockIdx.x;
   const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, lane = thread % 32;
   const int sub = lane / kLanes, part = lane % kLanes;
+  Data like{};  // known to the compiler, so that widen8 is
+  like.dtype = kDtype;
   float q[kRows][8], sums[kRows][8], most[kRows], total[kRows];
 #pragma unroll
   for (int r = 0; r < kRows; ++r) {
@@ -33,22 +37,25 @@ __device__ inline void attention_few(const AttentionArgs& a) {
   seen_keys(a, m % a.tokens, &first, &end);
   const i64 share = ((end - first + a.splits - 1) / a.splits + kStep - 1) / kStep * kStep;
   const i64 from = first + split * share, to = from + share < end ? from + share : end;
-  const i64 k_step = a.kv_heads * a.k.cols * 2, v_step = a.kv_heads * a.v.cols * 2;
-  const char* keys = a.k.p + ((b * a.slots * a.kv_heads + g) * a.k.cols + a.col_k + part * 8) * 2;
-  const char* values = a.v.p + ((b * a.slots * a.kv_heads + g) * a.v.cols + a.col_v + part * 8) * 2;
-  for (i64 k0 = from + warp * kKeys * kFewAhead; k0 < to; k0 += kStep) {
-    Vector k[kFewAhead], v[kFewAhead];
+  const i64 k_step = a.kv_heads * a.k.cols * kBytes, v_step = a.kv_heads * a.v.cols * kBytes;
+  const char* keys = a.k.p + ((b * a.slots * a.kv_heads + g) * a.k.cols + a.col_k + part * 8) * kBytes;
+  const char* values = a.v.p + ((b * a.slots * a.kv_heads + g) * a.v.cols + a.col_v + part * 8) * kBytes;
+  for (i64 k0 = from + warp * kKeys * kAhead; k0 < to; k0 += kStep) {
+    Eight k[kAhead], v[kAhead];
 #pragma unroll
-    for (int u = 0; u < kFewAhead; ++u) {
+    for (int u = 0; u < kAhead; ++u) {
       const i64 key = k0 + u * kKeys + sub, at = key < to ? key : to - 1;
-      k[u] = *reinterpret_cast<const Vector*>(keys + at * k_step);
-      v[u] = *reinterpret_cast<const Vector*>(values + at * v_step);
-    }
-    float s[kFewAhead][kRows];
 #pragma unroll
-    for (int u = 0; u < kFewAhead; ++u) {
+      for (int half = 0; half < kVectors; ++half) {
+        k[u].half[half] = reinterpret_cast<const Vector*>(keys + at * k_step)[half];
+        v[u].half[half] = reinterpret_cast<const Vector*>(values + at * v_step)[half];
+      }
+    }
+    float s[kAhead][kRows];
+#pragma unroll
+    for (int u = 0; u < kAhead; ++u) {
       float x[8];
-      halves<kBrain>(k[u], x);
+      widen8(like, k[u], x);
 #pragma unroll
       for (int r = 0; r < kRows; ++r) {
         float dot = 0;
@@ -63,22 +70,22 @@ __device__ inline void attention_few(const AttentionArgs& a) {
     for (int r = 0; r < kRows; ++r) {
       float now = most[r];
 #pragma unroll
-      for (int u = 0; u < kFewAhead; ++u) now = fmaxf(now, s[u][r]);
+      for (int u = 0; u < kAhead; ++u) now = fmaxf(now, s[u][r]);
       const float correction = most[r] == -INFINITY ? 0 : exp2f(most[r] - now);
       most[r] = now;
       total[r] *= correction;
 #pragma unroll
       for (int j = 0; j < 8; ++j) sums[r][j] *= correction;
 #pragma unroll
-      for (int u = 0; u < kFewAhead; ++u) {
+      for (int u = 0; u < kAhead; ++u) {
         s[u][r] = s[u][r] == -INFINITY ? 0 : exp2f(s[u][r] - now);
         total[r] += s[u][r];
       }
     }
 #pragma unroll
-    for (int u = 0; u < kFewAhead; ++u) {
+    for (int u = 0; u < kAhead; ++u) {
       float x[8];
-      halves<kBrain>(v[u], x);
+      widen8(like, v[u], x);
 #pragma unroll
       for (int r = 0; r < kRows; ++r) {
 #pragma unroll
@@ -126,14 +133,14 @@ __device__ inline void attention_few(const AttentionArgs& a) {
   }
 }
 
-ASSAY_KERNEL(attention_few_64_4_bf16, AttentionArgs) { attention_few<64, 4, true>(a); }
-ASSAY_KERNEL(attention_few_64_8_bf16, AttentionArgs) { attention_few<64, 8, true>(a); }
-ASSAY_KERNEL(attention_few_128_4_bf16, AttentionArgs) { attention_few<128, 4, true>(a); }
-ASSAY_KERNEL(attention_few_128_8_bf16, AttentionArgs) { attention_few<128, 8, true>(a); }
-ASSAY_KERNEL(attention_few_64_4_f16, AttentionArgs) { attention_few<64, 4, false>(a); }
-ASSAY_KERNEL(attention_few_64_8_f16, AttentionArgs) { attention_few<64, 8, false>(a); }
-ASSAY_KERNEL(attention_few_128_4_f16, AttentionArgs) { attention_few<128, 4, false>(a); }
-ASSAY_KERNEL(attention_few_128_8_f16, AttentionArgs) { attention_few<128, 8, false>(a); }
+#define ASSAY_ATTENTION_FEW(name, dtype)                                                                \
+  ASSAY_KERNEL(attention_few_64_4_##name, AttentionArgs) { attention_few<64, 4, dtype>(a); }            \
+  ASSAY_KERNEL(attention_few_64_8_##name, AttentionArgs) { attention_few<64, 8, dtype>(a); }            \
+  ASSAY_KERNEL(attention_few_128_4_##name, AttentionArgs) { attention_few<128, 4, dtype>(a); }          \
+  ASSAY_KERNEL(attention_few_128_8_##name, AttentionArgs) { attention_few<128, 8, dtype>(a); }
+ASSAY_ATTENTION_FEW(bf16, kBF16)
+ASSAY_ATTENTION_FEW(f16, kF16)
+ASSAY_ATTENTION_FEW(f32, kF32)
 
 // Grid: rows, heads. Splits: at most kMostSplits.
 constexpr int kMostSplits = 512;

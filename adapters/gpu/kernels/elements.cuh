@@ -96,26 +96,45 @@ __device__ inline void halves(const Vector& v, float* out) {
   }
 }
 
-// Eight elements from i on, a multiple of 8; the row is one of 8 too and a scale's block, where there is one.
-__device__ inline void load8(const Data& d, i64 i, float* out) {
+// Eight elements from i on, a multiple of 8, as they lie in memory; the row is one of 8 too and a scale's block, where
+// there is one. Apart from their use, so that several are on their way at once.
+struct Eight {
+  Vector half[2];
+};
+__device__ inline Eight fetch8(const Data& d, i64 i) {
+  Eight e;
   if (d.dtype == kF32) {
-    for (int half = 0; half < 2; ++half) {
-      const Vector v = *reinterpret_cast<const Vector*>(d.p + (i + 4 * half) * 4);
-      for (int j = 0; j < 4; ++j) out[4 * half + j] = float_of(v.word[j]);
-    }
+    const auto* at = reinterpret_cast<const Vector*>(d.p + i * 4);
+    e.half[0] = at[0];
+    e.half[1] = at[1];
   } else if (d.dtype == kF16 || d.dtype == kBF16) {
-    const Vector v = *reinterpret_cast<const Vector*>(d.p + i * 2);
-    for (int j = 0; j < 8; ++j) {
-      const auto code = static_cast<unsigned short>(v.word[j / 2] >> (j % 2 * 16));
-      out[j] = d.dtype == kBF16 ? bf16_value(code) : half_value(code);
-    }
+    e.half[0] = *reinterpret_cast<const Vector*>(d.p + i * 2);
   } else if (d.dtype == kI4 || d.dtype == kF4E2M1) {
-    const unsigned all = *reinterpret_cast<const unsigned*>(d.p + i / 2);
-    for (int j = 0; j < 8; ++j) out[j] = small_value(all >> (4 * j) & 15u, d.dtype);
+    e.half[0].word[0] = *reinterpret_cast<const unsigned*>(d.p + i / 2);
   } else {
-    const unsigned* words = reinterpret_cast<const unsigned*>(d.p + i);
-    for (int j = 0; j < 8; ++j) out[j] = small_value(words[j / 4] >> (j % 4 * 8) & 255u, d.dtype);
+    const auto* at = reinterpret_cast<const unsigned*>(d.p + i);
+    e.half[0].word[0] = at[0];
+    e.half[0].word[1] = at[1];
   }
+  return e;
+}
+
+__device__ inline void widen8(const Data& d, const Eight& e, float* out) {
+  if (d.dtype == kF32) {
+    for (int j = 0; j < 8; ++j) out[j] = float_of(e.half[j / 4].word[j % 4]);
+  } else if (d.dtype == kBF16) {
+    halves<true>(e.half[0], out);
+  } else if (d.dtype == kF16) {
+    halves<false>(e.half[0], out);
+  } else if (d.dtype == kI4 || d.dtype == kF4E2M1) {
+    for (int j = 0; j < 8; ++j) out[j] = small_value(e.half[0].word[0] >> (4 * j) & 15u, d.dtype);
+  } else {
+    for (int j = 0; j < 8; ++j) out[j] = small_value(e.half[0].word[j / 4] >> (j % 4 * 8) & 255u, d.dtype);
+  }
+}
+
+__device__ inline void load8(const Data& d, i64 i, float* out) {
+  widen8(d, fetch8(d, i), out);
   if (d.scale == nullptr) return;
   const float scale = d.scale[i / d.block];
   for (int j = 0; j < 8; ++j) out[j] *= scale;
@@ -170,7 +189,7 @@ __device__ inline float block_max(float value) {
 }
 
 __device__ inline float activated(float x, i64 function) {
-  if (function == 0) return x / (1 + expf(-x));
+  if (function == 0) return ASSAY_DIVIDE(x, 1 + ASSAY_EXP(-x));
   if (function == 1) return 0.5f * x * (1 + tanhf(0.7978845608f * (x + 0.044715f * x * x * x)));
   return 0.5f * x * (1 + erff(x * 0.7071067812f));
 }

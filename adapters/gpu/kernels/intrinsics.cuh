@@ -9,6 +9,9 @@ namespace assay_gpu {
 __device__ inline unsigned bits_of(float value) { return __float_as_uint(value); }
 __device__ inline float float_of(unsigned bits) { return __uint_as_float(bits); }
 
+#define ASSAY_EXP(x) __expf(x)
+#define ASSAY_DIVIDE(a, b) __fdividef(a, b)
+
 #if defined(__HIP__) || defined(__HIPCC_RTC__)
 __device__ inline float half_value(unsigned short bits) {
   union {
@@ -25,7 +28,10 @@ __device__ inline unsigned short half_code(float value) {
   return half.code;
 }
 #define ASSAY_SHUFFLE(value, lane) __shfl_xor(value, lane)
+#define ASSAY_BYTE_ABOVE_2_23(word, j) float_of(0x4b000000u | ((word) >> (8 * (j)) & 255u))
 #else
+// The float 2^23 + byte j of the word.
+#define ASSAY_BYTE_ABOVE_2_23(word, j) float_of(__byte_perm(word, 0x4b000000u, 0x7440u + (j)))
 __device__ inline float half_value(unsigned short bits) {
   float value;
   asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
@@ -48,6 +54,14 @@ __device__ inline float warp_max(float value) {
   for (int lane = 16; lane > 0; lane /= 2) value = fmaxf(value, ASSAY_SHUFFLE(value, lane));
   return value;
 }
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#define ASSAY_OVERLAPS 1
+#define ASSAY_LET_NEXT_START() asm volatile("griddepcontrol.launch_dependents;")
+#define ASSAY_WAIT_FOR_INPUT() asm volatile("griddepcontrol.wait;" ::: "memory")
+#else
+#define ASSAY_WAIT_FOR_INPUT() (void)0
+#endif
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
 #define ASSAY_MATRIX_CORES 1

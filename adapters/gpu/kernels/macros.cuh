@@ -1,8 +1,28 @@
-// A kernel takes one struct of arguments, `a`.
+// A kernel takes one struct of arguments, `a`. Where kernels may overlap, the next one starts while this one ends and
+// waits before it touches what this one writes; an early kernel says itself from where on.
 #pragma once
 
 #if !defined(ASSAY_EMULATED)
+#if defined(ASSAY_OVERLAPS)
+#define ASSAY_EARLY_KERNEL(name, Args)                             \
+  __device__ inline void name##_body(const Args& a);              \
+  extern "C" __global__ void name(const __grid_constant__ Args a) { \
+    ASSAY_LET_NEXT_START();                                        \
+    name##_body(a);                                                \
+  }                                                                \
+  __device__ inline void name##_body(const Args& a)
+#define ASSAY_KERNEL(name, Args)                                   \
+  __device__ inline void name##_body(const Args& a);              \
+  extern "C" __global__ void name(const __grid_constant__ Args a) { \
+    ASSAY_LET_NEXT_START();                                        \
+    ASSAY_WAIT_FOR_INPUT();                                        \
+    name##_body(a);                                                \
+  }                                                                \
+  __device__ inline void name##_body(const Args& a)
+#else
 #define ASSAY_KERNEL(name, Args) extern "C" __global__ void name(const Args a)
+#define ASSAY_EARLY_KERNEL(name, Args) ASSAY_KERNEL(name, Args)
+#endif
 #define ASSAY_DYNAMIC_SHARED(type, name) extern __shared__ type name[]
 #ifndef INFINITY
 #define INFINITY (__int_as_float(0x7f800000))

@@ -60,8 +60,7 @@ __device__ inline void unpack(const Vector& v, int piece, float* out) {
   } else if (kDtype == kI8) {  // the code as the last bits of a float of 2^23, which is then taken off
 #pragma unroll
     for (int j = 0; j < 8; ++j) {
-      const unsigned code = (v.word[piece * 2 + j / 4] >> (j % 4 * 8) & 255u) ^ 128u;
-      out[j] = float_of(0x4b000000u | code) - 8388736.0f;
+      out[j] = ASSAY_BYTE_ABOVE_2_23(v.word[piece * 2 + j / 4] ^ 0x80808080u, j % 4) - 8388736.0f;
     }
   } else {
 #pragma unroll
@@ -70,8 +69,9 @@ __device__ inline void unpack(const Vector& v, int piece, float* out) {
 }
 
 // A block takes a few columns, its threads shares of k in vectors of 16 bytes, which are all on their way before the
-// first is used: what a product of few rows costs is reading the weights. k is a whole number of vectors. Grid: columns'
-// groups. Threads: at most 128.
+// first is used: what a product of few rows costs is reading the weights. k is a whole number of vectors. With `early`
+// the first weights, which nothing writes, are fetched while the op before still runs. Grid: columns' groups. Threads: at
+// most 128.
 template <int kDtype, int kRows>
 __device__ inline void matvec_vectors(const ProductArgs& a) {
   constexpr int kElements = kDtype == kF32 ? 4 : kDtype == kF16 || kDtype == kBF16 ? 8 : kDtype >= kI4 ? 32 : 16;
@@ -85,6 +85,8 @@ __device__ inline void matvec_vectors(const ProductArgs& a) {
   for (int c = 0; c < kCols; ++c) {
     for (int m = 0; m < kRows; ++m) sums[c][m] = 0;
   }
+  bool waits = a.early != 0;
+  if (!waits) ASSAY_WAIT_FOR_INPUT();
   for (i64 k = static_cast<i64>(thread) * kElements; k < a.k; k += step * kAhead) {
     Vector w[kCols][kAhead];
 #pragma unroll
@@ -96,6 +98,8 @@ __device__ inline void matvec_vectors(const ProductArgs& a) {
         w[c][u] = *reinterpret_cast<const Vector*>(row + at / kElements * 16);
       }
     }
+    if (waits) ASSAY_WAIT_FOR_INPUT();
+    waits = false;
 #pragma unroll
     for (int u = 0; u < kAhead; ++u) {
       if (k + u * step >= a.k) continue;
@@ -113,16 +117,17 @@ __device__ inline void matvec_vectors(const ProductArgs& a) {
         }
 #pragma unroll
         for (int m = 0; m < kRows; ++m) {
-          if (m >= a.m) continue;
-          float x[kPiece];
-          if (kPiece == 8) {
-            load8(a.x, m * a.x.cols + at, x);
-          } else {
-            for (int j = 0; j < kPiece; ++j) x[j] = load(a.x, m * a.x.cols + at + j);
-          }
+          if (m < a.m) {
+            float x[kPiece];
+            if (kPiece == 8) {
+              load8(a.x, m * a.x.cols + at, x);
+            } else {
+              for (int j = 0; j < kPiece; ++j) x[j] = load(a.x, m * a.x.cols + at + j);
+            }
 #pragma unroll
-          for (int c = 0; c < kCols; ++c) {
-            for (int j = 0; j < kPiece; ++j) sums[c][m] += values[c][j] * x[j];
+            for (int c = 0; c < kCols; ++c) {
+              for (int j = 0; j < kPiece; ++j) sums[c][m] += values[c][j] * x[j];
+            }
           }
         }
       }
@@ -145,10 +150,10 @@ __device__ inline void matvec_vectors(const ProductArgs& a) {
   if (a.w.scale != nullptr && !grouped) sum *= a.w.scale[n];
   store(a.y, m * a.y.cols + n, a.bias.p == nullptr ? sum : sum + load(a.bias, n));
 }
-#define ASSAY_MATVEC(name, dtype)                                                   \
-  ASSAY_KERNEL(matvec_##name##_1, ProductArgs) { matvec_vectors<dtype, 1>(a); }     \
-  ASSAY_KERNEL(matvec_##name##_4, ProductArgs) { matvec_vectors<dtype, 4>(a); }     \
-  ASSAY_KERNEL(matvec_##name##_8, ProductArgs) { matvec_vectors<dtype, 8>(a); }
+#define ASSAY_MATVEC(name, dtype)                                                     \
+  ASSAY_EARLY_KERNEL(matvec_##name##_1, ProductArgs) { matvec_vectors<dtype, 1>(a); } \
+  ASSAY_EARLY_KERNEL(matvec_##name##_4, ProductArgs) { matvec_vectors<dtype, 4>(a); } \
+  ASSAY_EARLY_KERNEL(matvec_##name##_8, ProductArgs) { matvec_vectors<dtype, 8>(a); }
 ASSAY_MATVEC(f32, kF32)
 ASSAY_MATVEC(f16, kF16)
 ASSAY_MATVEC(bf16, kBF16)

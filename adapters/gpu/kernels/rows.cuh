@@ -10,8 +10,9 @@ ASSAY_KERNEL(gated_act, MapArgs) {
   if (c >= f) return;
   if (f % 8 == 0) {
     float gate[8], up[8];
-    load8(a.a, from + c, gate);
-    load8(a.a, from + f + c, up);
+    const Eight both[2] = {fetch8(a.a, from + c), fetch8(a.a, from + f + c)};
+    widen8(a.a, both[0], gate);
+    widen8(a.a, both[1], up);
     for (int j = 0; j < 8; ++j) gate[j] = activated(gate[j], a.function) * up[j];
     store8(a.y, to + c, gate);
     return;
@@ -31,8 +32,9 @@ ASSAY_KERNEL(add, MapArgs) {
   if (i >= a.n) return;
   if (a.mod.p == nullptr && a.n % 8 == 0) {
     float x[8], y[8];
-    load8(a.a, i, x);
-    load8(a.b, i, y);
+    const Eight both[2] = {fetch8(a.a, i), fetch8(a.b, i)};
+    widen8(a.a, both[0], x);
+    widen8(a.b, both[1], y);
     for (int j = 0; j < 8; ++j) x[j] += y[j];
     store8(a.y, i, x);
     return;
@@ -59,22 +61,31 @@ constexpr int kNormVectors = 4;
 ASSAY_KERNEL(rms_norm_8, NormArgs) {
   const i64 start = static_cast<i64>(blockIdx.x) * a.x.cols + a.col + static_cast<i64>(blockIdx.y) * a.group;
   const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
-  float x[kNormVectors][8], gamma[kNormVectors][8], squares = 0;
+  Eight row[kNormVectors], factors[kNormVectors];
 #pragma unroll
   for (int u = 0; u < kNormVectors; ++u) {
-    const i64 at = mine + u * step;
-    if (at >= a.group) continue;
-    load8(a.x, start + at, x[u]);
-    load8(a.gamma, at, gamma[u]);
-    for (int j = 0; j < 8; ++j) squares += x[u][j] * x[u][j];
+    if (mine + u * step < a.group) {
+      row[u] = fetch8(a.x, start + mine + u * step);
+      factors[u] = fetch8(a.gamma, mine + u * step);
+    }
+  }
+  float x[kNormVectors][8], squares = 0;
+#pragma unroll
+  for (int u = 0; u < kNormVectors; ++u) {
+    if (mine + u * step < a.group) {
+      widen8(a.x, row[u], x[u]);
+      for (int j = 0; j < 8; ++j) squares += x[u][j] * x[u][j];
+    }
   }
   const float inverse = rsqrtf(block_sum(squares) / static_cast<float>(a.group) + static_cast<float>(a.eps));
 #pragma unroll
   for (int u = 0; u < kNormVectors; ++u) {
-    const i64 at = mine + u * step;
-    if (at >= a.group) continue;
-    for (int j = 0; j < 8; ++j) x[u][j] *= inverse * gamma[u][j];
-    store8(a.y, start + at, x[u]);
+    if (mine + u * step < a.group) {
+      float gamma[8];
+      widen8(a.gamma, factors[u], gamma);
+      for (int j = 0; j < 8; ++j) x[u][j] *= inverse * gamma[j];
+      store8(a.y, start + mine + u * step, x[u]);
+    }
   }
 }
 
@@ -102,11 +113,16 @@ ASSAY_KERNEL(layer_norm_modulate_8, ModNormArgs) {
   const i64 row = blockIdx.x, h = a.x.cols, base = row * h;
   const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
   const i64 mod = a.mod.p == nullptr ? 0 : row / a.rows_per_sequence * a.mod.cols;
+  Eight vectors[kNormVectors];
+#pragma unroll
+  for (int u = 0; u < kNormVectors; ++u) {
+    if (mine + u * step < h) vectors[u] = fetch8(a.x, base + mine + u * step);
+  }
   float x[kNormVectors][8], sum = 0, squares = 0;
 #pragma unroll
   for (int u = 0; u < kNormVectors; ++u) {
     if (mine + u * step >= h) continue;
-    load8(a.x, base + mine + u * step, x[u]);
+    widen8(a.x, vectors[u], x[u]);
     for (int j = 0; j < 8; ++j) sum += x[u][j];
   }
   const float mean = block_sum(sum) / static_cast<float>(h);
@@ -213,8 +229,9 @@ ASSAY_KERNEL(rope, RopeArgs) {
     const i64 at = base + a.col + head * a.head_dim + a.rotary_col + first, i = p - first / 2;
     if (a.wide != 0) {
       float x[8], y[8], low[8], high[8];
-      load8(a.x, at + i, x);
-      load8(a.x, at + i + size / 2, y);
+      const Eight both[2] = {fetch8(a.x, at + i), fetch8(a.x, at + i + size / 2)};
+      widen8(a.x, both[0], x);
+      widen8(a.x, both[1], y);
       for (int j = 0; j < 8; ++j) {
         low[j] = x[j] * cosine[p + j] - y[j] * sine[p + j];
         high[j] = y[j] * cosine[p + j] + x[j] * sine[p + j];
@@ -377,5 +394,9 @@ ASSAY_KERNEL(quantize, ReduceArgs) {
         static_cast<signed char>(real ? static_cast<int>(e4m3_code(value)) : static_cast<int>(code));
   }
 }
+
+#if defined(ASSAY_OVERLAPS)
+ASSAY_KERNEL(overlaps, WidenArgs) { (void)a; }  // its being there says that all wait for their input
+#endif
 
 }  // namespace assay_gpu

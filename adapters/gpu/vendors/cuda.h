@@ -49,6 +49,7 @@
 #define gpuModuleLoadData cuModuleLoadData
 #define gpuModuleGetFunction cuModuleGetFunction
 #define gpuModuleLaunchKernel cuLaunchKernel
+#define gpuLaunchKernelEx cuLaunchKernelEx
 #define gpuModuleUnload cuModuleUnload
 #define gpuFuncSetAttribute cuFuncSetAttribute
 
