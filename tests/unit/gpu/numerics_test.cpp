@@ -72,6 +72,27 @@ TEST_F(OnStandin, ManySplitsOfOneLongCache) {
   passes(case_of(llama(), "f32", StepKind::kDecode, 3, 1, 700));
 }
 
+// Head sizes, groups of heads, windows and shares of the keys that the kernels for decoding are made for.
+TEST_F(OnStandin, DecodingReadsEveryKeyOnce) {
+  for (const char* dtype : {"f32", "bf16", "f16"}) {
+    ModelShape model = llama();
+    model.layers = 1;
+    model.head_dim = 64;
+    model.heads = 7;  // of one KV head: a group that fills no whole number of rows
+    model.kv_heads = 1;
+    passes(case_of(model, dtype, StepKind::kDecode, 2, 1, 300));
+    model.head_dim = 128;
+    model.heads = 6;
+    model.kv_heads = 2;
+    model.window = 200;
+    model.window_period = 1;
+    passes(case_of(model, dtype, StepKind::kDecode, 1, 1, 333));
+    model.heads = 10;
+    model.kv_heads = 1;
+    passes(case_of(model, dtype, StepKind::kPrefill, 1, 3, 131));
+  }
+}
+
 TEST_F(OnStandin, WindowsAndLongPrompts) {
   ModelShape model = llama();
   model.window = 20;
