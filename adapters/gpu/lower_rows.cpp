@@ -36,8 +36,7 @@ void Lower::rms_norm() {
   need(op_.attr[ASSAY_RMS_NORM_EPS] >= 0, "eps must not be negative");
   floats({&in(1)});
   const int64_t rows = in(0).rows;
-  const bool whole = op_.in[0] == op_.out[0] || cols == in(0).cols;
-  const bool eights = whole && (group | col | in(0).cols) % 8 == 0 && group <= kNormedByVectors;
+  const bool eights = (group | col | in(0).cols) % 8 == 0 && group <= kNormedByVectors;
   const unsigned threads = eights        ? vector_threads(group, rows < plan_.device->multiprocessors)
                            : group > 512 ? 256u
                                          : 64u;
@@ -99,9 +98,10 @@ void Lower::rope() {
   args.dim_h = h;
   args.text_rows = op_.integer(ASSAY_ROPE_TEXT_ROWS);
   can(rotary / 2 <= kMostPairs, "more than 1024 rotated elements");
-  const int64_t axes = grid ? (t | h) % 16 : 0;
-  const bool eights = (dim | cols | from | args.col | in(0).cols) % 8 == 0 && rotary % 16 == 0 && axes == 0;
-  args.wide = eights && args.interleaved == 0 ? 1 : 0;
+  can(in(0).cols <= 0x7fffffff, "more columns than an i32 counts");
+  const bool eights = (dim | cols | from | args.col | in(0).cols) % 8 == 0;
+  const bool halves = rotary % 16 == 0 && (!grid || (t | h) % 16 == 0);
+  args.wide = eights && (args.interleaved != 0 ? rotary % 8 == 0 : halves) ? 1 : 0;
   args.frequency = frequencies();
   launch("rope", {in(0).rows, shares(in(0).rows, cols / dim), 1, 128, 0}, args);
 }

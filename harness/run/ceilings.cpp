@@ -15,7 +15,7 @@ constexpr double kRunNs = 50e6;  // a GEMM is made about this long
 constexpr int64_t kProbeSize = 512;
 constexpr int64_t kMaxSize = 16384;
 constexpr int64_t kReadBytes = int64_t{256} << 20;
-constexpr int64_t kMaxReadBytes = int64_t{8} << 30;
+constexpr int64_t kMaxReadBytes = int64_t{4} << 30;
 constexpr double kReadNs = 2e6;  // a read is made about this long: beside a shorter one, starting it counts
 constexpr size_t kMaxRuns = 200;
 

@@ -73,9 +73,9 @@ __device__ inline void unpack(const Vector& v, int piece, float* out) {
 // the first weights, which nothing writes, are fetched while the op before still runs. Grid: columns' groups. Threads: at
 // most 128.
 template <int kDtype, int kRows>
-__device__ inline void matvec_vectors(const ProductArgs& a) {
+__device__ inline void matvec_vectors(const ProductArgs& a, const Data& left) {
   constexpr int kElements = kDtype == kF32 ? 4 : kDtype == kF16 || kDtype == kBF16 ? 8 : kDtype >= kI4 ? 32 : 16;
-  constexpr int kPiece = kElements < 8 ? kElements : 8, kCols = kRows == 1 ? 2 : 4, kAhead = kRows == 1 ? 4 : 2;
+  constexpr int kPiece = kElements < 8 ? kElements : 8, kCols = kRows == 1 ? 1 : 4, kAhead = kRows == 1 ? 4 : 2;
   __shared__ float shared[4][kCols * kRows];
   const int thread = static_cast<int>(threadIdx.x), warps = static_cast<int>(blockDim.x) / 32;
   const i64 n0 = static_cast<i64>(blockIdx.x) * kCols, step = static_cast<i64>(blockDim.x) * kElements;
@@ -120,9 +120,9 @@ __device__ inline void matvec_vectors(const ProductArgs& a) {
           if (m < a.m) {
             float x[kPiece];
             if (kPiece == 8) {
-              load8(a.x, m * a.x.cols + at, x);
+              widen8(left, fetch8(left, m * left.cols + at), x);
             } else {
-              for (int j = 0; j < kPiece; ++j) x[j] = load(a.x, m * a.x.cols + at + j);
+              for (int j = 0; j < kPiece; ++j) x[j] = code_at(left, m * left.cols + at + j);
             }
 #pragma unroll
             for (int c = 0; c < kCols; ++c) {
@@ -150,10 +150,25 @@ __device__ inline void matvec_vectors(const ProductArgs& a) {
   if (a.w.scale != nullptr && !grouped) sum *= a.w.scale[n];
   store(a.y, m * a.y.cols + n, a.bias.p == nullptr ? sum : sum + load(a.bias, n));
 }
-#define ASSAY_MATVEC(name, dtype)                                                     \
-  ASSAY_EARLY_KERNEL(matvec_##name##_1, ProductArgs) { matvec_vectors<dtype, 1>(a); } \
-  ASSAY_EARLY_KERNEL(matvec_##name##_4, ProductArgs) { matvec_vectors<dtype, 4>(a); } \
-  ASSAY_EARLY_KERNEL(matvec_##name##_8, ProductArgs) { matvec_vectors<dtype, 8>(a); }
+// One row: the compiler knows x's dtype, so that loads of x do not wait for one another.
+template <int kDtype>
+__device__ inline void matvec_row(const ProductArgs& a) {
+  Data left = a.x;
+  if (left.dtype == kF32) {
+    left.dtype = kF32;
+    matvec_vectors<kDtype, 1>(a, left);
+  } else if (left.dtype == kBF16) {
+    left.dtype = kBF16;
+    matvec_vectors<kDtype, 1>(a, left);
+  } else {
+    left.dtype = kF16;
+    matvec_vectors<kDtype, 1>(a, left);
+  }
+}
+#define ASSAY_MATVEC(name, dtype)                                                             \
+  ASSAY_EARLY_KERNEL(matvec_##name##_1, ProductArgs, 8) { matvec_row<dtype>(a); }             \
+  ASSAY_EARLY_KERNEL(matvec_##name##_4, ProductArgs, 4) { matvec_vectors<dtype, 4>(a, a.x); } \
+  ASSAY_EARLY_KERNEL(matvec_##name##_8, ProductArgs, 3) { matvec_vectors<dtype, 8>(a, a.x); }
 ASSAY_MATVEC(f32, kF32)
 ASSAY_MATVEC(f16, kF16)
 ASSAY_MATVEC(bf16, kBF16)

@@ -23,8 +23,15 @@ ASSAY_KERNEL(gated_act, MapArgs) {
 }
 
 ASSAY_KERNEL(activation, MapArgs) {
-  const i64 t = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x;
-  for (i64 i = t * 8; i < t * 8 + 8 && i < a.n; ++i) store(a.y, i, activated(load(a.a, i), a.function));
+  const i64 i = (static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x) * 8;
+  if (i + 8 <= a.n) {
+    float x[8];
+    load8(a.a, i, x);
+    for (int j = 0; j < 8; ++j) x[j] = activated(x[j], a.function);
+    store8(a.y, i, x);
+    return;
+  }
+  for (i64 e = i; e < a.n; ++e) store(a.y, e, activated(load(a.a, e), a.function));
 }
 
 ASSAY_KERNEL(add, MapArgs) {
@@ -36,6 +43,18 @@ ASSAY_KERNEL(add, MapArgs) {
     widen8(a.a, both[0], x);
     widen8(a.b, both[1], y);
     for (int j = 0; j < 8; ++j) x[j] += y[j];
+    store8(a.y, i, x);
+    return;
+  }
+  if (a.mod.p != nullptr && (a.y.cols | a.mod.cols | a.gate_col) % 8 == 0 && a.n <= 0xffffffffll) {
+    float x[8], y[8], gate[8];
+    const i64 row = static_cast<unsigned>(i) / static_cast<unsigned>(a.y.cols), col = i - row * a.y.cols;
+    const i64 sequence = static_cast<unsigned>(row) / static_cast<unsigned>(a.rows_per_sequence);
+    const Eight both[2] = {fetch8(a.a, i), fetch8(a.b, i)};
+    load8(a.mod, sequence * a.mod.cols + a.gate_col + col, gate);
+    widen8(a.a, both[0], x);
+    widen8(a.b, both[1], y);
+    for (int j = 0; j < 8; ++j) x[j] += gate[j] * y[j];
     store8(a.y, i, x);
     return;
   }
@@ -56,8 +75,8 @@ ASSAY_KERNEL(widen, WidenArgs) {
 // What a thread keeps of a row that a block norms: vectors of 8, so that memory is read once.
 constexpr int kNormVectors = 4;
 
-// One block per row and group of whole vectors, at most kNormVectors per thread; columns outside the slice stay as they
-// are, so it is the whole row or normed in place.
+// One block per row and group of whole vectors, at most kNormVectors per thread; the columns outside the slice are copied
+// by the first group's block.
 ASSAY_KERNEL(rms_norm_8, NormArgs) {
   const i64 start = static_cast<i64>(blockIdx.x) * a.x.cols + a.col + static_cast<i64>(blockIdx.y) * a.group;
   const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
@@ -86,6 +105,14 @@ ASSAY_KERNEL(rms_norm_8, NormArgs) {
       for (int j = 0; j < 8; ++j) x[u][j] *= inverse * gamma[j];
       store8(a.y, start + mine + u * step, x[u]);
     }
+  }
+  if (blockIdx.y != 0 || a.x.p == a.y.p || a.cols == a.x.cols) return;
+  const i64 base = static_cast<i64>(blockIdx.x) * a.x.cols;
+  for (i64 j = mine; j < a.x.cols - a.cols; j += step) {
+    const i64 at = base + (j < a.col ? j : j + a.cols);
+    float other[8];
+    load8(a.x, at, other);
+    store8(a.y, at, other);
   }
 }
 
@@ -200,54 +227,75 @@ __device__ inline i64 rope_axis(const RopeArgs& a, i64 p, i64 t, i64* first, i64
 }
 
 // Columns of the heads' rotated elements.
-__device__ inline bool rope_turns(const RopeArgs& a, i64 j) {
-  const i64 inside = (j - a.col) % a.head_dim - a.rotary_col;
-  return j >= a.col && j < a.col + a.cols && inside >= 0 && inside < a.rotary_dim;
+__device__ inline bool rope_turns(const RopeArgs& a, unsigned j) {
+  const auto col = static_cast<unsigned>(a.col), inside = (j - col) % static_cast<unsigned>(a.head_dim);
+  return j >= col && j < col + a.cols && inside >= a.rotary_col && inside < a.rotary_col + a.rotary_dim;
 }
 
-// `wide`: a vector of 8 columns lies within one half of one axis, so that whole vectors are turned. What is not turned
-// is copied. The angle is reduced in double precision: a long context's position times a frequency leaves a float too
-// few bits of it. Grid: rows, shares of the row's heads.
+// Vector v of a head: 8 first halves of pairs and their second halves, or 4 neighbouring pairs.
+__device__ inline void rope_vector(const RopeArgs& a, i64 head, i64 v, i64 t, const float* cosine, const float* sine) {
+  float x[8], y[8], low[8], high[8];
+  if (a.interleaved != 0) {
+    load8(a.x, head + v * 8, x);
+    for (int j = 0; j < 4; ++j) {
+      y[2 * j] = x[2 * j] * cosine[v * 4 + j] - x[2 * j + 1] * sine[v * 4 + j];
+      y[2 * j + 1] = x[2 * j + 1] * cosine[v * 4 + j] + x[2 * j] * sine[v * 4 + j];
+    }
+    store8(a.y, head + v * 8, y);
+    return;
+  }
+  i64 first, size;
+  const i64 p = v * 8;
+  rope_axis(a, p, t, &first, &size);
+  const i64 at = head + first + p - first / 2;
+  const Eight both[2] = {fetch8(a.x, at), fetch8(a.x, at + size / 2)};
+  widen8(a.x, both[0], x);
+  widen8(a.x, both[1], y);
+  for (int j = 0; j < 8; ++j) {
+    low[j] = x[j] * cosine[p + j] - y[j] * sine[p + j];
+    high[j] = y[j] * cosine[p + j] + x[j] * sine[p + j];
+  }
+  store8(a.y, at, low);
+  store8(a.y, at + size / 2, high);
+}
+
+// `wide`: vectors of 8 columns hold whole pairs, or lie within one half of one axis, so that whole vectors are turned.
+// What is not turned is copied. The angle is reduced in double precision: a long context's position times a frequency
+// leaves a float too few bits of it. Grid: rows, shares of the row's heads.
 ASSAY_KERNEL(rope, RopeArgs) {
   __shared__ float cosine[kMostPairs], sine[kMostPairs];
-  const i64 row = blockIdx.x, base = row * a.x.cols, t = row % a.tokens, part = blockIdx.y, parts = gridDim.y;
-  const i64 pairs = a.rotary_dim / 2, heads = a.cols / a.head_dim;
+  const i64 row = blockIdx.x, base = row * a.x.cols, t = row % a.tokens;
+  const unsigned part = blockIdx.y, parts = gridDim.y, cols = static_cast<unsigned>(a.x.cols);
+  const auto pairs = static_cast<unsigned>(a.rotary_dim / 2), heads = static_cast<unsigned>(a.cols / a.head_dim);
   const bool turns = a.grid_w <= 0 || t >= a.text_rows;
   i64 first, size;
-  for (i64 p = threadIdx.x; p < pairs; p += blockDim.x) {
+  for (unsigned p = threadIdx.x; p < pairs; p += blockDim.x) {
     const double angle = turns ? static_cast<double>(rope_axis(a, p, t, &first, &size)) * a.frequency[p] : 0;
-    const auto turned = static_cast<float>(angle - 6.283185307179586 * floor(angle / 6.283185307179586));
+    const auto turned = static_cast<float>(angle - 6.283185307179586 * floor(angle * 0.15915494309189535));
     cosine[p] = cosf(turned);
     sine[p] = sinf(turned);
   }
   __syncthreads();
-  const i64 each = a.wide != 0 ? 8 : 1, per_head = pairs / each;
-  const i64 from = part * heads / parts * per_head, to = (part + 1) * heads / parts * per_head;
-  for (i64 e = from + threadIdx.x; e < to; e += blockDim.x) {
-    const i64 head = e / per_head, p = e % per_head * each;
-    rope_axis(a, p, t, &first, &size);
-    const i64 at = base + a.col + head * a.head_dim + a.rotary_col + first, i = p - first / 2;
+  const unsigned each = a.wide != 0 ? 8 : 1;
+  const unsigned per_head = a.wide == 0 ? pairs : a.interleaved != 0 ? pairs / 4 : pairs / 8;
+  const unsigned from = part * heads / parts * per_head, to = (part + 1) * heads / parts * per_head;
+  for (unsigned e = from + threadIdx.x; e < to; e += blockDim.x) {
+    const unsigned head = e / per_head, p = e % per_head;
+    const i64 at = base + a.col + head * a.head_dim + a.rotary_col;
     if (a.wide != 0) {
-      float x[8], y[8], low[8], high[8];
-      const Eight both[2] = {fetch8(a.x, at + i), fetch8(a.x, at + i + size / 2)};
-      widen8(a.x, both[0], x);
-      widen8(a.x, both[1], y);
-      for (int j = 0; j < 8; ++j) {
-        low[j] = x[j] * cosine[p + j] - y[j] * sine[p + j];
-        high[j] = y[j] * cosine[p + j] + x[j] * sine[p + j];
-      }
-      store8(a.y, at + i, low);
-      store8(a.y, at + i + size / 2, high);
+      rope_vector(a, at, p, t, cosine, sine);
       continue;
     }
-    const i64 low = at + (a.interleaved != 0 ? 2 * i : i), high = low + (a.interleaved != 0 ? 1 : size / 2);
+    rope_axis(a, p, t, &first, &size);
+    const i64 i = p - first / 2, low = at + first + (a.interleaved != 0 ? 2 * i : i);
+    const i64 high = low + (a.interleaved != 0 ? 1 : size / 2);
     const float x = load(a.x, low), y = load(a.x, high);
     store(a.y, low, x * cosine[p] - y * sine[p]);
     store(a.y, high, y * cosine[p] + x * sine[p]);
   }
   if (a.x.p == a.y.p) return;
-  const i64 begin = part * (a.x.cols / each) / parts * each, end = (part + 1) * (a.x.cols / each) / parts * each;
-  for (i64 j = begin + threadIdx.x * each; j < end; j += blockDim.x * each) {
+  const unsigned begin = part * (cols / each) / parts * each, end = (part + 1) * (cols / each) / parts * each;
+  for (unsigned j = begin + threadIdx.x * each; j < end; j += blockDim.x * each) {
     if (rope_turns(a, j)) continue;
     if (a.wide != 0) {
       float x[8];
