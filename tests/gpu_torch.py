@@ -6,8 +6,8 @@ Taken: Llama-shaped prefill and decode, and the blocks of Wan's video transforme
 record ran. For each shape the fastest of the attention backends and, while time is left, the faster of eager and
 torch.compile runs as one CUDA graph. Both sides are timed alike: host time from the call to the end of the step, after
 as long a warm-up and over as long a time as the record's. A ratio is PyTorch's median over ours: above 1, ours is
-faster. First the sustained rates of a product and of the copy: a card at its power limit is faster in the first tenths
-of a second.
+faster. Last the sustained rates of a product and of the copy: a card at its power limit is faster in the first tenths of
+a second.
 """
 
 import argparse
@@ -28,8 +28,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 BACKENDS = {"flash": SDPBackend.FLASH_ATTENTION, "cudnn": SDPBackend.CUDNN_ATTENTION,
             "efficient": SDPBackend.EFFICIENT_ATTENTION}
-SUSTAINED_S = 3
-CASE_S, COMPILE_S = 15, 12  # what a case takes without compiling, and what a compilation needs
+SUSTAINED_S, CASE_S, COMPILE_S, RATES_S = 3, 15, 12, 9  # CASE_S: what a case takes without compiling
 MOST_WITHOUT_OURS = 8  # layers where our own case failed: it does not say how many fit the time
 
 
@@ -367,14 +366,9 @@ def main():
     keep = lambda: file.write_text(json.dumps(out, indent=1))
     done = {row["record"] for row in out["rows"]}
     todo = [(r, ours) for r, ours in records(args.assay, args.records) if r["id"] not in done]
-    try:
-        with at_most(args.seconds / 3):
-            out |= rates()
-    except (OutOfTime, RuntimeError) as e:
-        print(f"rates: {type(e).__name__} {e}", file=sys.stderr)
     for i, (record, ours) in enumerate(todo):
-        left = end - time.perf_counter()
-        if left < 10:
+        left = end - RATES_S - time.perf_counter()
+        if left < CASE_S:
             out["left_out"] += [r["case_id"] for r, _ in todo[i:]]
             break
         try:
@@ -387,6 +381,11 @@ def main():
         gc.collect()
         torch.cuda.empty_cache()
         keep()
+    try:
+        with at_most(end - time.perf_counter()):
+            out |= rates()
+    except (OutOfTime, RuntimeError) as e:
+        print(f"rates: {type(e).__name__} {e}", file=sys.stderr)
     keep()
     if out["left_out"]:
         say("left out: " + ", ".join(out["left_out"]))
@@ -395,4 +394,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:  # the rows so far are in the file
+        sys.exit(130)

@@ -61,61 +61,66 @@ inline __m128i int_sums(const __m512i (&v)[kFixedCols]) {
   return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-// The sums of one row's three bytes and its columns. Loops over them are unrolled by word of command: else the sums go
-// to memory and back at each step.
-struct FixedSums {
-  inline FixedSums() {
-#pragma GCC unroll 4
-    for (size_t c = 0; c < kFixedCols; ++c) high[c] = middle[c] = low[c] = _mm512_setzero_si512();
-  }
-  // `x`: the row's bytes, `ld` apart. Weights are taken as w + 128, because the instruction wants one side unsigned.
-  inline void take(const int8_t* x, size_t ld, const int8_t* const (&w)[kFixedCols], size_t k, __mmask64 bytes) {
-    const __m512i h = _mm512_loadu_si512(x + k);
-    const __m512i m = _mm512_loadu_si512(x + ld + k);
-    const __m512i l = _mm512_loadu_si512(x + 2 * ld + k);
-    const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
-#pragma GCC unroll 4
-    for (size_t c = 0; c < kFixedCols; ++c) {
-      const __m512i v = _mm512_xor_si512(flip, _mm512_maskz_loadu_epi8(bytes, w[c] + k));
-      take_bytes(high[c], v, h);
-      take_bytes(middle[c], v, m);
-      take_bytes(low[c], v, l);
-    }
-  }
-  __m512i high[kFixedCols], middle[kFixedCols], low[kFixedCols];
-};
-
-// One row by `cols` rows of weights.
+// R rows by kFixedCols rows of weights, or by one. Loops are unrolled by word of command: else the sums go to memory
+// and back at each step.
+template <size_t R>
 inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t cols) {
+  constexpr size_t kBytes = 3 * R;  // vectors of x: three bytes of each row
   const int8_t* x = a.x + r * 3 * a.ld;
-  const int8_t* w[kFixedCols];
-#pragma GCC unroll 4
-  for (size_t c = 0; c < kFixedCols; ++c) w[c] = a.w + (j + (c < cols ? c : 0)) * a.ldw;
-  FixedSums sums;
+  const int8_t* w = a.w + j * a.ldw;
+  const size_t ldw = cols == kFixedCols ? a.ldw : 0;
+  const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
+  __m512i sums[kBytes][kFixedCols];
+#pragma GCC unroll 8
+  for (size_t i = 0; i < kBytes; ++i) {
+    for (size_t c = 0; c < kFixedCols; ++c) sums[i][c] = _mm512_setzero_si512();
+  }
+  // Weights are taken as w + 128, because the instruction wants one side unsigned.
   size_t k = 0;
   for (; k + kFixedStep <= a.k; k += kFixedStep) {
-#pragma GCC unroll 4
-    for (size_t c = 0; c < kFixedCols; ++c) prefetch_line(w[c] + k);
-    sums.take(x, a.ld, w, k, ~__mmask64{0});
+    __m512i v[kFixedCols];
+    for (size_t c = 0; c < kFixedCols; ++c) {
+      prefetch_line(w + c * ldw + k);
+      v[c] = _mm512_xor_si512(flip, _mm512_loadu_si512(w + c * ldw + k));
+    }
+#pragma GCC unroll 8
+    for (size_t i = 0; i < kBytes; ++i) {
+      const __m512i rows = _mm512_loadu_si512(x + i * a.ld + k);
+      for (size_t c = 0; c < kFixedCols; ++c) take_bytes(sums[i][c], v[c], rows);
+    }
   }
-  if (k < a.k) sums.take(x, a.ld, w, k, (__mmask64{1} << (a.k - k)) - 1);
-  __m256d total = _mm256_set1_pd(-128 * a.x_sum[r]);
-  total = _mm256_fmadd_pd(_mm256_cvtepi32_pd(int_sums(sums.high)), _mm256_set1_pd(65536), total);
-  total = _mm256_fmadd_pd(_mm256_cvtepi32_pd(int_sums(sums.middle)), _mm256_set1_pd(256), total);
-  total = _mm256_add_pd(_mm256_cvtepi32_pd(int_sums(sums.low)), total);
+  if (k < a.k) {
+    const __mmask64 bytes = (__mmask64{1} << (a.k - k)) - 1;
+#pragma GCC unroll 8
+    for (size_t i = 0; i < kBytes; ++i) {
+      const __m512i rows = _mm512_loadu_si512(x + i * a.ld + k);
+      for (size_t c = 0; c < kFixedCols; ++c) {
+        take_bytes(sums[i][c], _mm512_xor_si512(flip, _mm512_maskz_loadu_epi8(bytes, w + c * ldw + k)), rows);
+      }
+    }
+  }
   const auto lanes = static_cast<__mmask8>((1u << cols) - 1);
-  const __m128 scale = _mm_mul_ps(_mm_set1_ps(a.x_scale[r]), _mm_maskz_loadu_ps(lanes, a.w_scale + j));
-  __m128 y = _mm_mul_ps(_mm256_cvtpd_ps(total), scale);
-  if (a.bias != nullptr) y = _mm_add_ps(y, _mm_maskz_loadu_ps(lanes, a.bias + j));
-  _mm_mask_storeu_ps(a.y + r * a.ldy + j, lanes, y);
+  const __m128 w_scale = _mm_maskz_loadu_ps(lanes, a.w_scale + j);
+#pragma GCC unroll 4
+  for (size_t i = 0; i < R; ++i) {
+    __m256d total = _mm256_set1_pd(-128 * a.x_sum[r + i]);
+    total = _mm256_fmadd_pd(_mm256_cvtepi32_pd(int_sums(sums[3 * i])), _mm256_set1_pd(65536), total);
+    total = _mm256_fmadd_pd(_mm256_cvtepi32_pd(int_sums(sums[3 * i + 1])), _mm256_set1_pd(256), total);
+    total = _mm256_add_pd(_mm256_cvtepi32_pd(int_sums(sums[3 * i + 2])), total);
+    __m128 y = _mm_mul_ps(_mm256_cvtpd_ps(total), _mm_mul_ps(_mm_set1_ps(a.x_scale[r + i]), w_scale));
+    if (a.bias != nullptr) y = _mm_add_ps(y, _mm_maskz_loadu_ps(lanes, a.bias + j));
+    _mm_mask_storeu_ps(a.y + (r + i) * a.ldy + j, lanes, y);
+  }
 }
 
 void fixed_gemm(const FixedArgs& a) {
   for (size_t r0 = 0; r0 < a.m; r0 += kFixedRows) {
     const size_t r1 = r0 + kFixedRows < a.m ? r0 + kFixedRows : a.m;
-    for (size_t j = 0; j < a.n; j += kFixedCols) {
-      const size_t cols = a.n - j < kFixedCols ? a.n - j : kFixedCols;
-      for (size_t r = r0; r < r1; ++r) fixed_tile(a, r, j, cols);
+    for (size_t j = 0, cols = kFixedCols; j < a.n; j += cols) {
+      if (a.n - j < kFixedCols) cols = 1;
+      size_t r = r0;
+      for (; r + 2 <= r1; r += 2) fixed_tile<2>(a, r, j, cols);
+      if (r < r1) fixed_tile<1>(a, r, j, cols);
     }
   }
 }

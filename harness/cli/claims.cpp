@@ -92,13 +92,16 @@ Result<int> run_claims(const Arguments& arguments) {
     const bool composed = of_clip(claim) && !evidence->clip_seconds && !priced->clips.empty();
     for (const CostRow& row : composed ? priced->clips : priced->rows) {
       ClaimEvidence of_row = *evidence;
-      if (composed) of_row.clip_seconds = row.priced.subject.clip_seconds;
+      if (composed) {
+        of_row.clip_seconds = row.priced.subject.clip_seconds;
+        of_row.clip_height = row.priced.subject.clip_height;
+      }
       const Result<ClaimVerdict> verdict = judge_claim(claim, row.cost, of_row, priced->book);
       if (!verdict.ok()) return bad_input(file + ": " + claim.id + ": " + verdict.error().message);
       add_row(row, claim, *verdict, &sheet.tables.front());
       const std::string why = claim.id + ": " + verdict->reason;
       const bool said = std::find(sheet.notes.begin(), sheet.notes.end(), why) != sheet.notes.end();
-      if (!verdict->actual.value && !said) sheet.notes.push_back(why);
+      if (!verdict->reason.empty() && !said) sheet.notes.push_back(why);
     }
     if (!claim.note.empty()) sheet.notes.push_back(claim.id + ": " + claim.note);
   }

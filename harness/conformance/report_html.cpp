@@ -104,7 +104,7 @@ std::string failures(const Report& r) {
                                     [](const Finding& f) { return f.outcome == Outcome::kFail; });
     if (first == c.findings.end()) continue;
     rows += tag("tr", "fail",
-                tag("td", "", escaped(c.info.id)) + tag("td", "", escaped(first->name)) +
+                tag("td", "mark", escaped(c.info.id)) + tag("td", "", escaped(first->name)) +
                     tag("td", "", escaped(first->detail)));
   }
   if (rows.empty()) return "";

@@ -33,7 +33,8 @@ void read_price(const JsonNode& node, Claim* claim) {
 }
 
 Claim claim_at(const JsonNode& node) {
-  node.fields({"id", "text", "kind", "price", "seconds", "amount", "currency", "source", "date", "grade", "note"});
+  node.fields(
+      {"id", "text", "kind", "price", "seconds", "amount", "currency", "height", "source", "date", "grade", "note"});
   Claim claim;
   claim.id = node.at("id").text(64);
   if (claim.id.empty()) node.at("id").fail("expected a name, found nothing");
@@ -52,6 +53,9 @@ Claim claim_at(const JsonNode& node) {
       claim.currency = node.at("currency").text_of({"CNY", "USD", "EUR", "HKD", "JPY", "KRW", "TWD"});
       break;
   }
+  const bool of_clip = claim.kind == ClaimKind::kClipPrice || claim.kind == ClaimKind::kClipTime;
+  if (node.has("height") && !of_clip) node.at("height").fail("expected no height: the claim is not of a clip");
+  if (node.has("height")) claim.height = node.at("height").integer(1, 100000);
   claim.source = node.at("source").text(kMaxText);
   if (claim.source.empty()) node.at("source").fail("expected who says so, found nothing");
   if (node.has("date")) claim.date = node.at("date").text(16);
@@ -85,6 +89,22 @@ Amount seconds_amount(const Estimate& seconds) {
   const double none = std::nan("");
   out.interval = seconds.spread == Spread::kUnknown ? Interval{none, none} : Interval{seconds.low, seconds.high};
   return out;
+}
+
+// A clip of the records says less than it seems to: a smaller one supports no claim of a larger, and one accelerator
+// contradicts no time on a number of them that the claim leaves out.
+void hold_back(const Claim& claim, const ClaimEvidence& evidence, ClaimVerdict* out) {
+  if (evidence.clip_height == 0) return;
+  if (out->reached == Reached::kReached && evidence.clip_height < claim.height) {
+    out->reached = Reached::kCannotTell;
+    out->reason = "the records' clip has " + std::to_string(evidence.clip_height) + " lines, the claim's " +
+                  std::to_string(claim.height);
+  } else if (out->reached == Reached::kNotReached && claim.kind == ClaimKind::kClipTime) {
+    out->reached = Reached::kCannotTell;
+    out->reason =
+        "the time is of one accelerator, and the claim leaves out of how many its own is: ideally parallel, " +
+        std::to_string(static_cast<int64_t>(std::ceil(*out->actual.value / out->limit))) + " would do";
+  }
 }
 
 }  // namespace
@@ -153,6 +173,7 @@ Result<ClaimVerdict> judge_claim(const Claim& claim, const Cost& cost, const Cla
   if (claim.kind == ClaimKind::kTaskPrice && !evidence.task)
     out.reason = "what a task is: --task CACHED:INPUT:OUTPUT tokens";
   if (out.actual.value) out.reached = reached(out.actual, out.limit);
+  if (of_clips && out.actual.value) hold_back(claim, evidence, &out);
   return out;
 }
 

@@ -17,6 +17,7 @@ struct Claim {
   ClaimKind kind = ClaimKind::kTokenPrice;
   Target target;         // token price and clip price
   double limit = 0;      // clip time: seconds; task price: in `currency`
+  int64_t height = 0;    // of the clip's frames, where the claim says so
   std::string currency;  // task price
   std::string source, date, grade, note;
 };
@@ -27,6 +28,7 @@ Result<std::vector<Claim>> read_claims(const std::string& path);
 struct ClaimEvidence {
   std::optional<Estimate> clip_seconds;  // on `accelerators`
   double accelerators = 1;
+  int64_t clip_height = 0;       // of a clip that records compose; 0: someone's word
   std::optional<TokenMix> task;  // tokens of a task by class: counts, not shares
 };
 
@@ -35,7 +37,7 @@ struct ClaimVerdict {
   Amount actual;       // in the claim's unit of money or seconds
   double limit = 0;    // in the same unit
   std::string unit;    // "CNY/1M tokens", "CNY/clip", "s", "CNY/task"
-  std::string reason;  // why nothing can be said
+  std::string reason;  // why nothing can be said, or not more
 };
 // The claim against one chip's cost.
 Result<ClaimVerdict> judge_claim(const Claim& claim, const Cost& cost, const ClaimEvidence& evidence,

@@ -44,7 +44,8 @@ class Assembly {
     choose_side();
     const std::string missing = missing_cost_inputs(out_.inputs, !out_.subject.clip_seconds);
     if (missing.empty()) return std::move(out_);
-    const std::string name = out_.chip ? out_.chip->id : out_.subject.product;
+    const std::string& known = out_.chip ? out_.chip->id : out_.subject.product;
+    const std::string name = known.empty() ? "a chip that its source doesn't name" : known;
     return bad_input("the cost of " + name + " needs " + missing +
                      "; give it with --set NAME=VALUE, --rent, --price or a "
                      "price book (--prices); --chip names a chip of the book");

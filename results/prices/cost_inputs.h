@@ -25,6 +25,7 @@ struct CostSubject {
   std::optional<Estimate> blended_rate;             // of all tokens, where a source says no more
   std::optional<Estimate> clip_seconds;             // of a clip composed from its parts' records; then no rates
   std::string clip;                                 // "81f 480x832, 50 x 2"
+  int64_t clip_height = 0;                          // of its frames
   std::string input_case, output_case;
   RateLadder ladder;                       // at saturation and at the roofline's peak
   std::optional<Estimate> wall_kw;         // where the record's energy source sees the whole machine

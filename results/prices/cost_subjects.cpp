@@ -208,6 +208,7 @@ CostSubject clip_subject(const ClipEstimate& e) {
   out.basis = e.basis;
   out.clip = std::to_string(e.clip.frames) + "f " + std::to_string(e.clip.height) + "x" + std::to_string(e.clip.width) +
              ", " + e.schedule_text;
+  out.clip_height = e.clip.height;
   Estimate seconds = exact_estimate(e.seconds(), e.basis, "composed of records");
   const Interval interval = e.seconds_interval();
   seconds.low = interval.low;

@@ -73,6 +73,24 @@ TEST(Claims, ClipsNeedATime) {
   EXPECT_EQ(judge_claim(time, c, e, dollars())->reached, Reached::kCannotTell);
 }
 
+// A clip composed of records: 480 lines in 20 s support no claim of 1080 lines; 70 s on one accelerator contradict no
+// time on an unnamed number of them, ceil(70 / 30) = 3.
+TEST(Claims, AComposedClipSaysNoMoreThanItShows) {
+  const Cost c = cost_of(13.2, 1000, 500);
+  const std::vector<Claim> claims = shipped();
+  const Claim& time = claim(claims, "clip-1080p-under-30-s");
+  ClaimEvidence e;
+  e.clip_seconds = exact_estimate(20, "measured", "t");
+  e.clip_height = 480;
+  EXPECT_EQ(judge_claim(time, c, e, dollars())->reached, Reached::kCannotTell);
+  EXPECT_THAT(judge_claim(time, c, e, dollars())->reason, HasSubstr("480 lines, the claim's 1080"));
+  e.clip_height = 1088;
+  EXPECT_EQ(judge_claim(time, c, e, dollars())->reached, Reached::kReached);
+  e.clip_seconds = exact_estimate(70, "measured", "t");
+  EXPECT_EQ(judge_claim(time, c, e, dollars())->reached, Reached::kCannotTell);
+  EXPECT_THAT(judge_claim(time, c, e, dollars())->reason, HasSubstr("3 would do"));
+}
+
 // 20,000 cached (as misses), 5,000 input, 2,000 output: 25,000 x 1e-6 + 2,000 x 2e-6 = 0.029 yuan; the claim 0.718.
 TEST(Claims, TasksAddTheirTokens) {
   const Cost c = cost_of(3.6, 1000, 500);
@@ -98,6 +116,7 @@ TEST(Claims, WhatIsWrongIsNamed) {
   refused("{" + rest + R"(, "kind": "token_price", "price": "0.01"})", "0.01 CNY/100k tokens");
   refused("{" + rest + R"(, "kind": "token_price", "price": "2 USD/clip"})", "as the kind says");
   refused("{" + rest + R"(, "kind": "clip_time", "seconds": -3})", "seconds");
+  refused("{" + rest + R"(, "kind": "task_price", "amount": 1, "currency": "USD", "height": 720})", "no height");
   refused("{" + rest + R"(, "kind": "rumour"})", "rumour");
   refused("{" + rest + R"(, "kind": "clip_time", "second": 3})", "did you mean 'seconds'");
   EXPECT_FALSE(read_claims("/nowhere.json").ok());
