@@ -164,6 +164,7 @@ function apartLine(page: Page, item: Incomparable): Sentence {
     count: item.count,
     detail: reasonText(item.detail, page.state.lang),
     basis: page.say(basisText(item.detail)),
+    tier: item.detail,
   });
   const rows = page.model.rows.filter((r) => (item.chip === null || r.chip === item.chip) && (item.case === null ? apartRow(page, item, r) : r.case === item.case));
   return rows.length > 0 && rows.length < page.model.rows.length ? [line, " ", numberButton(page.say(T.d_records_of), () => page.openRows(rows), { "data-apart": item.kind })] : [line];

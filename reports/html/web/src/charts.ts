@@ -29,19 +29,26 @@ function bySeries(model: Model, rows: Row[], lang: Lang): Map<string, Row[]> {
   return out;
 }
 
-/** Points too near for a label each share that of the last: "b1, b4". */
-function joinLabels(series: Series[]): void {
-  const marks = series.flatMap((s) => s.marks);
-  const [wide, high] = [Math.max(...marks.map((m) => m.x)), Math.max(...marks.map((m) => m.y))];
+/** Points too near for a label each, in order of x, share that of the last: "b1, b4". */
+function joinLabels(series: Series[], near: (a: Mark, b: Mark) => boolean): void {
   for (const s of series) {
     for (let i = 1; i < s.marks.length; ++i) {
       const [before, m] = [s.marks[i - 1], s.marks[i]];
-      if (Math.abs(m.x - before.x) > 0.04 * wide || Math.abs(m.y - before.y) > 0.05 * high) continue;
-      m.label = `${m.label}, ${before.label}`;
+      if (!m.label || !before.label || !near(before, m)) continue;
+      if (m.label !== before.label) m.label = `${m.label}, ${before.label}`;
       before.label = "";
     }
   }
 }
+
+/** Within the width and the height of a label, on linear axes from 0 that end at the largest marks. */
+function nearOnLinear(series: Series[]): (a: Mark, b: Mark) => boolean {
+  const marks = series.flatMap((s) => s.marks);
+  const [wide, high] = [Math.max(...marks.map((m) => m.x)), Math.max(...marks.map((m) => m.y))];
+  return (a, b) => Math.abs(a.x - b.x) < 0.04 * wide && Math.abs(a.y - b.y) < 0.05 * high;
+}
+
+const nearOnLog = (a: Mark, b: Mark): boolean => Math.abs(Math.log10(a.x / b.x)) < 0.3 && Math.abs(Math.log10(a.y / b.y)) < 0.15;
 
 function pareto(model: Model, state: State, lang: Lang): ChartResult[] {
   const head = { id: "pareto", title: T.pareto_title };
@@ -62,7 +69,7 @@ function pareto(model: Model, state: State, lang: Lang): ChartResult[] {
       })
       .sort((a, b) => a.x - b.x),
   }));
-  joinLabels(series);
+  joinLabels(series, nearOnLinear(series));
   return [
     {
       ...head,
@@ -213,9 +220,10 @@ function roofline(model: Model, state: State, lang: Lang): ChartResult[] {
       name,
       tone: list[0].chip,
       style: "points",
-      marks: list.map((r) => ({ x: intensity(model, r), y: r.flops_per_s as number, row: r.index, label: rows.length <= 12 ? shortCase(model, r) : "" })),
+      marks: list.map((r): Mark => ({ x: intensity(model, r), y: r.flops_per_s as number, row: r.index, label: rows.length <= 12 ? shortCase(model, r) : "" })).sort((a, b) => a.x - b.x),
     });
   }
+  joinLabels(series.filter((s) => s.style === "points"), nearOnLog);
   if (series.length === 0) return [{ ...head, missing: T.roofline_empty }];
   return [
     {

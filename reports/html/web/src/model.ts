@@ -325,6 +325,8 @@ export function parseModel(text: string): Model {
     return row;
   });
   delete raw.row_fields;
+  // What an imported result is of, its source may leave out.
+  for (const chip of raw.chips) chip.product ||= "(芯片未写明 / chip not named)";
   for (const of of raw.ops) {
     of.ops = of.ops.map(([name, layer, kind, count, flops, bytes]: [string, string, string, number, number, number]): Op => ({ name, layer, kind, count, flops, bytes }));
   }

@@ -7,11 +7,19 @@ export const say = (text: Text, lang: Lang, args: Record<string, string | number
   text[lang === "zh" ? 0 : 1].replace(/\{(\w+)\}/g, (_, name) => String(args[name] ?? ""));
 
 /** The same with elements in it: a sentence whose figures can be opened. */
-export const sayParts = (text: Text, lang: Lang, args: Record<string, string | number | Node> = {}): (string | Node)[] =>
-  text[lang === "zh" ? 0 : 1]
+export const sayParts = (text: Text, lang: Lang, args: Record<string, string | number | Node> = {}): (string | Node)[] => {
+  const parts = text[lang === "zh" ? 0 : 1]
     .split(/\{(\w+)\}/)
     .map((part, i) => (i % 2 === 0 ? part : args[part] instanceof Node ? (args[part] as Node) : String(args[part] ?? "")))
     .filter((part) => part !== "");
+  // No line begins with the comma after a figure, nor ends with the bracket before one: word joiners.
+  return parts.map((part, i) => {
+    if (part instanceof Node) return part;
+    const after = parts[i - 1] instanceof Node && !part.startsWith(" ") ? "\u2060" : "";
+    const before = parts[i + 1] instanceof Node && /[(（–]$/.test(part) ? "\u2060" : "";
+    return after + part + before;
+  });
+};
 
 /** A note that also says how many cold-cache records its curve leaves out. */
 export const withCold = (note: Text, count: number): Text =>
@@ -25,7 +33,7 @@ export const T = {
   print: ["打印", "Print"],
   contents: ["目录", "Contents"],
   skip: ["跳到正文", "Skip to content"],
-  made: ["{created} 生成 · {records} 条记录 · {chips} 款芯片 · assay {version}", "Made {created} · {records} records · {chips} chips · assay {version}"],
+  made: ["{created} 生成 · {records} 条记录 · {chips} 款芯片 · assay {version}", "Made {created} · records: {records} · chips: {chips} · assay {version}"],
   aggregated: ["记录较多：每款芯片的每个用例只列出代表性记录（最新、未受干扰者优先）。", "Many records: of each chip and case only the record that stands for it is listed (newest, undisturbed first)."],
 
   nav_answer: ["结论", "Answer"],
@@ -164,7 +172,7 @@ export const T = {
   f_mfu_mbu: ["算力/带宽利用率", "MFU / MBU"],
   f_slo: ["时延约束", "latency limit"],
   f_utilisation: ["负载利用率", "utilisation"],
-  f_capex: ["购置成本", "capital cost"],
+  f_capex: ["购置成本或租金", "capital cost or rent"],
   f_power: ["电力", "power"],
   f_tariff: ["电价", "tariff"],
   f_cache_mix: ["缓存与输入输出配比", "cache and mix"],
