@@ -47,6 +47,12 @@ std::string case_cell(const Record& r, std::vector<std::string>* notes) {
     cell += " *";
     add_case_note(notes, "* disturbed: ", r.case_id + ": " + joined(r.noise.causes, ", "));
   }
+  // A card at its power limit is slower than it is for a moment: no disturbance, but it is part of the figure.
+  const std::string held = "clocks held down by ";
+  for (const std::string& warning : r.warnings) {
+    if (warning.rfind(held, 0) != 0) continue;
+    add_case_note(notes, "clocks held down: ", r.case_id + ": " + warning.substr(held.size()));
+  }
   return cell;
 }
 

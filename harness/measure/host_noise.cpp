@@ -236,6 +236,10 @@ void HostNoise::after() {
   state_->measured.mhz_after = measure_clock_mhz();
 }
 
-NoiseReport HostNoise::report(uint64_t samples_zero_ns) const { return judge_noise(state_->measured, samples_zero_ns); }
+NoiseReport HostNoise::report(uint64_t samples_zero_ns, double host_share) const {
+  NoiseMeasured measured = state_->measured;
+  measured.host_share = host_share;
+  return judge_noise(measured, samples_zero_ns);
+}
 
 }  // namespace assay

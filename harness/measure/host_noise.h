@@ -45,9 +45,10 @@ class HostNoise {
   void after();
 
   // Values, causes and gaps. samples_zero_ns: now_ns() of the first timed step's start, zero of the samples' axis.
+  // host_share: of a step's time that passes on this host, by the device's own clock.
   // Gaps: a wake of the sampler that came late for no reason inside this machine (exact), and a sampler period in which
   // our threads waited for a CPU for over kRunQueueGapNs (given as that whole period: its place inside is unknown).
-  [[nodiscard]] NoiseReport report(uint64_t samples_zero_ns) const;
+  [[nodiscard]] NoiseReport report(uint64_t samples_zero_ns, double host_share = 1) const;
 
  private:
   struct State;

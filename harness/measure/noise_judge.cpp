@@ -52,7 +52,9 @@ void judge_clock(NoiseReport& report, const NoiseMeasured& m) {
   if (!m.mhz_before || !m.mhz_after || *m.mhz_before <= 0) return;
   const double drift = std::abs(*m.mhz_after / *m.mhz_before - 1);
   report.values["clock_drift"] = drift;
-  if (drift > noise_limits::kClockDrift) blame(report, percent("clock drift", drift));
+  // What passes on a device that times itself does not follow this host's clock.
+  if (m.host_share < 1) report.values["host_share"] = m.host_share;
+  if (drift * m.host_share > noise_limits::kClockDrift) blame(report, percent("clock drift", drift));
 }
 
 void note_timed(NoiseReport& report, const TimedPart& t) {

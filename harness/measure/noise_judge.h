@@ -34,6 +34,7 @@ struct NoiseMeasured {
   std::optional<SpinGaps> gaps_before, gaps_after;
   std::optional<double> mhz_before, mhz_after;
   std::optional<TimedPart> timed;
+  double host_share = 1;  // of a step's time that passes on this host; the rest is the device's by its own clock
 };
 
 NoiseReport judge_noise(const NoiseMeasured& measured, uint64_t samples_zero_ns);

@@ -28,6 +28,16 @@ constexpr uint64_t kMinTraceBytes = uint64_t{512} << 20;
 constexpr double kMaxLayerStepFactor = 6;
 constexpr uint64_t kIdleTelemetryNs = 200'000'000;
 
+// Of the steps' time that the device's own clock does not count; 1 without such a clock.
+double host_share(const Samples& s) {
+  double host = 0, device = 0;
+  for (size_t i = 0; i < s.device_ns.size(); ++i) {
+    host += static_cast<double>(s.host_ns[i]);
+    device += static_cast<double>(std::min(s.device_ns[i], s.host_ns[i]));
+  }
+  return host > 0 ? 1 - device / host : 1;
+}
+
 class CaseRun {
  public:
   CaseRun(const Job& job, const RunContext& context)
@@ -297,7 +307,7 @@ Status CaseRun::timed() {
   if (own_time()) {
     record_.warnings.push_back("times are the adapter's own (clock/1); host noise and energy were not watched");
   } else {
-    record_.noise = noise_.report(buffers.start_ns[0]);
+    record_.noise = noise_.report(buffers.start_ns[0], on_cpu() ? 1 : host_share(record_.samples));
   }
   if (case_.cold) {
     record_.energy.reason = "cold: the flushing between the steps takes energy, too";

@@ -193,7 +193,7 @@ Result<std::unique_ptr<Program>> prepared(const Bench& bench, const Case& c, uin
 // As many layers as a step of kMaxStepSeconds has: by the attainable peaks before anything runs, then by its first
 // step.
 Result<std::unique_ptr<Program>> program_within_time(const Bench& bench, const Case& c, const DeviceInfo& device,
-                                                     LayerPlan plan, ProfileRun* run) {
+                                                     LayerPlan plan, ProfileRun* run, double* first_s) {
   const Rates rates = rates_of(run->ceiling);
   const auto narrow = [&](double step_s) {
     return step_s > 0 ? layers_by_time(c, {c, plan.run, step_s, plan.experts_run}, rates, kMaxStepSeconds, &plan)
@@ -208,10 +208,10 @@ Result<std::unique_ptr<Program>> program_within_time(const Bench& bench, const C
   Step step;
   const StepFailure failure = run_step(**program, args, bench.pulse, &step);
   if (failure.status != ASSAY_OK) return (*program)->last_error(failure.call, failure.status);
-  const double first_s = static_cast<double>(step.host_ns) / 1e9;
+  *first_s = static_cast<double>(step.host_ns) / 1e9;
   const int64_t before = plan.run;
-  if (first_s < 2 * kMaxStepSeconds || bench.pulse.stop_asked()) return program;
-  if (Status status = narrow(first_s); !status.ok()) return status.error();
+  if (*first_s < 2 * kMaxStepSeconds || bench.pulse.stop_asked()) return program;
+  if (Status status = narrow(*first_s); !status.ok()) return status.error();
   if (plan.run == before) return program;
   program->reset();  // its memory first
   return prepared(bench, c, device.index, plan, run);
@@ -230,11 +230,13 @@ Result<ProfileRun> profile_run(const Bench& bench, const Case& c, const DeviceIn
   if (!plan.ok()) return plan.error();
   run.layers_total = plan->total;
   run.experts = plan->experts_run;
-  Result<std::unique_ptr<Program>> program = program_within_time(bench, c, device, std::move(plan).value(), &run);
+  double first_s = 0;
+  Result<std::unique_ptr<Program>> program =
+      program_within_time(bench, c, device, std::move(plan).value(), &run, &first_s);
   if (!program.ok()) return program.error();
 
   bench.pulse.phase(Phase::kTimed);
-  for (int pass = 0; pass < 2; ++pass) {  // the first warms up
+  for (int pass = first_s < kPassSeconds ? 0 : 1; pass < 2; ++pass) {  // the first warms up; a long step did
     Result<std::vector<double>> plain = run_steps(bench, **program, run.scalars);
     if (!plain.ok()) return plain.error();
     run.plain_step_s = median_seconds(std::move(plain).value());

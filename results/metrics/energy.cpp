@@ -140,7 +140,7 @@ WindowEnergy coverage(const Series& series, double t0, double t1, const char* wh
   if (inside < kMinEnergyReadings) {
     std::string reason = "only " + std::to_string(inside) + " " + what + " in " +
                          sentence("%.3g s; %.0f are needed", (t1 - t0) * 1e-9, static_cast<double>(kMinEnergyReadings));
-    if (series.beat_ns > 0) {
+    if (series.beat_ns > 0 && points.size() > 2) {  // two whole beats at least were seen
       reason += sentence(", so %.2g s: the sensor says something new every %.2g s",
                          static_cast<double>(kMinEnergyReadings) * series.beat_ns * 1e-9, series.beat_ns * 1e-9);
     }

@@ -109,6 +109,20 @@ TEST(NoiseJudge, ClockDriftOverThreePercentEitherWay) {
   EXPECT_FALSE(clocks(0, 3000).disturbed);
 }
 
+// 6 % of the tenth of a step that passes on this host are 0.6 % of the step; of two thirds they are 4 %.
+TEST(NoiseJudge, ClockDriftCountsByWhatPassesOnTheHost) {
+  NoiseMeasured m;
+  m.mhz_before = 3000;
+  m.mhz_after = 3180;
+  m.host_share = 0.1;
+  const NoiseReport device_timed = judge_noise(m, 0);
+  EXPECT_FALSE(device_timed.disturbed);
+  EXPECT_NEAR(device_timed.values.at("clock_drift"), 0.06, 1e-12);
+  EXPECT_EQ(device_timed.values.at("host_share"), 0.1);
+  m.host_share = 2.0 / 3;
+  EXPECT_THAT(judge_noise(m, 0).causes, ElementsAre("clock drift 6.0 %"));
+}
+
 SpinGaps spin(double share) { return {50'000'000, 3, static_cast<uint64_t>(share * 50e6), 5'000, 4'000}; }
 
 NoiseReport gaps(std::optional<SpinGaps> before, std::optional<SpinGaps> after) {

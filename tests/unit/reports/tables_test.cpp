@@ -68,6 +68,15 @@ TEST(Tables, OneStepHasNoInterval) {
   EXPECT_THAT(json, HasSubstr("\"rate_low_per_s\": null"));
 }
 
+// As device_condition.cpp warns of a card at its power limit.
+TEST(Tables, ClocksThatWereHeldDownAreTold) {
+  Record r = steady();
+  r.warnings = {"clocks held down by power cap 91.0 % of the timed part"};
+  const std::string text = text_of({r});
+  EXPECT_THAT(text, HasSubstr("clocks held down: decode/m/f32/b2/c128: power cap 91.0 % of the timed part"));
+  EXPECT_THAT(text, Not(HasSubstr("disturbed")));
+}
+
 TEST(Tables, DisturbedAndProjectedAreMarked) {
   Record r = steady();
   r.noise.disturbed = true;
