@@ -97,8 +97,9 @@ DeviceInfo device_from_json(const json& j) {
 std::string dump(const json& j) { return j.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 Job parse_job(const json& j) {
-  static const std::array<const char*, 10> known{
-      "kind", "adapter_library", "device", "case", "form", "policy", "seed", "threads", "check_numerics", "options"};
+  static const std::array<const char*, 11> known{"kind",   "adapter_library", "device", "basis",   "case",
+                                                 "form",   "policy",          "seed",   "threads", "check_numerics",
+                                                 "options"};
   for (const auto& item : j.items()) {
     bool is_known = false;
     for (const char* name : known) is_known = is_known || item.key() == name;
@@ -113,6 +114,7 @@ Job parse_job(const json& j) {
   job.kind = static_cast<Job::Kind>(found - kJobNames.begin());
   job.adapter_library = j.at("adapter_library").get<std::string>();
   job.device = j.at("device").get<std::string>();
+  job.basis = j.at("basis").get<std::string>();
   job.case_json = j.at("case").get<std::string>();
   job.form = j.at("form").get<std::string>();
   job.policy = policy_from_json(j.at("policy"));
@@ -160,6 +162,7 @@ std::string job_to_json(const Job& job) {
   return dump({{"kind", kJobNames[static_cast<size_t>(job.kind)]},
                {"adapter_library", job.adapter_library},
                {"device", job.device},
+               {"basis", job.basis},
                {"case", job.case_json},
                {"form", job.form},
                {"policy", policy_to_json(job.policy)},

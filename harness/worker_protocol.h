@@ -32,6 +32,7 @@ struct SharedPage {
   std::atomic<uint64_t> heartbeat;    // any change means alive: raised per step, per tensor loaded, per op checked
   std::atomic<uint64_t> phase_share;  // 0..1000: how far the phase is, 0 = unknown
   std::atomic<uint64_t> step_ns;      // what a step is expected to take, 0 = unknown
+  std::atomic<uint64_t> planned;      // bytes of the tensors that the adapter is about to allocate, 0 = unknown
   std::atomic<uint32_t> stop;         // written by the parent: 1 = finish the step and return what there is
   std::atomic<uint32_t> in_adapter;   // not 0 while adapter code runs (so a hang is the adapter's)
   char last_call[64];                 // "program.wait": what it was doing
@@ -41,6 +42,7 @@ struct Job {
   enum class Kind { kDevices, kRun, kProfile, kFit } kind = Kind::kRun;
   std::string adapter_library;  // path of the shared module
   std::string device;           // "cpu:0"
+  std::string basis;            // of the device, where the parent knows it: of a record that the worker can't write
   std::string case_json;        // Case::to_json()
   std::string form;             // quick, full
   RunPolicy policy;

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "harness/cli/terminal.h"
+#include "harness/run/layers.h"
 
 namespace assay {
 
@@ -30,6 +31,8 @@ void ProgressLine::show(size_t index, const std::string& case_id, const Progress
     line += " " + std::to_string(progress.steps) + " steps";
   }
   if (progress.phase_share > 0) line += " " + std::to_string(static_cast<int>(progress.phase_share * 100)) + " %";
+  const bool allocates = progress.phase == Phase::kPrepare || progress.phase == Phase::kLoad;
+  if (allocates && progress.planned_bytes > 0) line += ", " + bytes_text(progress.planned_bytes) + " planned";
   if (progress.step_s >= kLongStepS) line += ", a step about " + duration_text(progress.step_s);
   if (progress.stopping) {
     line += "  ending after this step; Ctrl-C again: at once";

@@ -27,6 +27,7 @@ struct Request {
   Campaign campaign;
   fs::path out;
   SupervisorOptions supervisor;
+  std::string basis;  // of the device
   bool resume = false, check_numerics = true;
 };
 
@@ -149,10 +150,12 @@ Result<Request> request_of(const Arguments& a) {
 }
 
 // Nothing is written before the device is there and the cases fit.
-Status check_device(const Request& request, WorkerProcess& worker) {
+Status check_device(Request* request, WorkerProcess& worker) {
   const Result<DeviceInfo> device =
-      device_info(worker, request.device, request.campaign.options, request.campaign.threads);
-  return device.ok() ? check_memory(request.cases, *device) : Status(device.error());
+      device_info(worker, request->device, request->campaign.options, request->campaign.threads);
+  if (!device.ok()) return device.error();
+  request->basis = device->basis;
+  return check_memory(request->cases, *device);
 }
 
 // The folders of this path that are not there yet, innermost first.
@@ -235,6 +238,7 @@ class Campaigner {
     Job job;
     job.adapter_library = request_.device.adapter.library.string();
     job.device = request_.device.name;
+    job.basis = request_.basis;
     job.case_json = c.work.to_json();
     job.form = request_.campaign.form;
     job.policy = c.policy;
@@ -270,7 +274,7 @@ Result<int> run(const Arguments& arguments) {
   catch_interrupts();
   Result<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::start(request->supervisor);
   if (!worker.ok()) return worker.error();
-  if (const Status usable = check_device(*request, **worker); !usable.ok()) return usable.error();
+  if (const Status usable = check_device(&*request, **worker); !usable.ok()) return usable.error();
   const Result<std::vector<bool>> finished = open_campaign(&*request);
   if (!finished.ok()) return finished.error();
   const Status kept = Campaigner(*request, std::move(worker).value()).run(*finished);

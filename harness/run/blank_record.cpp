@@ -41,7 +41,7 @@ Record blank_record(const Job& job, const std::string& reason) {
   r.build_flags = build_flags();
   r.status = "failed";
   r.reason = reason;
-  r.basis = "measured";
+  r.basis = job.basis.empty() ? "measured" : job.basis;
   r.form = job.form;
   r.seed = job.seed;
   r.device = job.device;

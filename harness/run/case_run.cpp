@@ -213,6 +213,7 @@ Status CaseRun::load() {
   if (telemetry_->has_source()) telemetry_->measure_idle(kIdleTelemetryNs);
 
   record_.planned_bytes = graph_memory(graph_).total();
+  pulse_.plan(record_.planned_bytes);
   free_before_ = free_bytes();
   const uint64_t begin = now_ns();
   {

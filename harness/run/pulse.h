@@ -29,6 +29,8 @@ class Pulse {
   void expect_step(double seconds) {
     page_->step_ns.store(static_cast<uint64_t>(seconds * 1e9), std::memory_order_relaxed);
   }
+  // What the adapter is about to allocate for the program in hand.
+  void plan(uint64_t bytes) { page_->planned.store(bytes, std::memory_order_relaxed); }
   // Names the adapter call that follows; enter/leave bracket adapter code.
   void call(const char* name) {
     std::strncpy(page_->last_call, name, sizeof(page_->last_call) - 1);

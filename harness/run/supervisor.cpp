@@ -123,6 +123,7 @@ Progress WorkerProcessImpl::progress_since(uint64_t begin_ns, bool stopping) con
   p.phase_share = static_cast<double>(page_->phase_share.load(std::memory_order_relaxed)) / 1000;
   p.elapsed_s = since_s(begin_ns);
   p.step_s = static_cast<double>(page_->step_ns.load(std::memory_order_relaxed)) / 1e9;
+  p.planned_bytes = page_->planned.load(std::memory_order_relaxed);
   p.stopping = stopping;
   return p;
 }
@@ -132,6 +133,7 @@ Result<JobResult> WorkerProcessImpl::exchange(const Job& job, const OnProgress& 
   page_->stop.store(0, std::memory_order_relaxed);
   page_->steps.store(0, std::memory_order_relaxed);
   page_->step_ns.store(0, std::memory_order_relaxed);
+  page_->planned.store(0, std::memory_order_relaxed);
   const Status sent = channel_.send(job_to_json(job));
   if (!sent.ok()) return death({});
   const uint64_t begin = now_ns();

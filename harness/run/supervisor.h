@@ -17,10 +17,11 @@ namespace assay {
 struct Progress {
   Phase phase = Phase::kStarting;
   uint64_t steps = 0;
-  double phase_share = 0;  // 0..1, 0 = unknown
-  double elapsed_s = 0;    // since the job was sent
-  double step_s = 0;       // that a step is expected to take, 0 = unknown
-  bool stopping = false;   // asked to end after the step in hand
+  double phase_share = 0;      // 0..1, 0 = unknown
+  double elapsed_s = 0;        // since the job was sent
+  double step_s = 0;           // that a step is expected to take, 0 = unknown
+  uint64_t planned_bytes = 0;  // of the program's tensors, 0 = not known yet
+  bool stopping = false;       // asked to end after the step in hand
 };
 
 struct SupervisorOptions {

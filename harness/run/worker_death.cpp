@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "harness/run/layers.h"
+
 namespace assay {
 namespace {
 
@@ -58,6 +60,8 @@ std::string death_reason(const WorkerEnd& end, const SharedPage& page, const std
   if (!call.empty()) text += " in " + call;
   text += std::string(" (phase ") + phase_name(static_cast<Phase>(page.phase.load(std::memory_order_relaxed))) + ", " +
           std::to_string(page.steps.load(std::memory_order_relaxed)) + " steps)";
+  const uint64_t planned = page.planned.load(std::memory_order_relaxed);
+  if (planned > 0) text += ", " + bytes_text(planned) + " planned";
   if (!tail.empty()) text += "; it printed: " + tail;
   return text;
 }

@@ -137,6 +137,18 @@ TEST(ProgressLine, NamesCasePhaseAndTimeToGoAndClearsItself) {
   EXPECT_THAT(text, EndsWith("\r\033[K"));
 }
 
+TEST(ProgressLine, SaysWhatIsPlannedBeforeItIsAllocated) {
+  Progress preparing;
+  preparing.phase = Phase::kPrepare;
+  preparing.planned_bytes = uint64_t{3} << 30;
+  EXPECT_THAT(stderr_of(true,
+                        [&] {
+                          ProgressLine line({10});
+                          line.show(0, "decode/m", preparing);
+                        }),
+              HasSubstr("decode/m  prepare, 3.0 GiB planned"));
+}
+
 TEST(ProgressLine, IsCutToTheTerminal) {
   const std::string text = stderr_of(true, [] {
     ProgressLine line({10, 20});

@@ -20,6 +20,7 @@ Job job() {
   j.kind = Job::Kind::kRun;
   j.adapter_library = "/x/lib \"quoted\".so";
   j.device = "cpu:1";
+  j.basis = "simulated";
   j.case_json = "{\"kind\":\"read\"}";
   j.form = "full";
   j.policy.percentiles = {0.5, 0.999};
@@ -38,6 +39,7 @@ TEST(JobLine, SurvivesTheWay) {
   ASSERT_TRUE(back.ok()) << back.error().message;
   EXPECT_EQ(back->adapter_library, job().adapter_library);
   EXPECT_EQ(back->device, "cpu:1");
+  EXPECT_EQ(back->basis, "simulated");
   EXPECT_EQ(back->policy.percentiles, job().policy.percentiles);
   EXPECT_EQ(back->policy.time_limit_s, 2.5);
   EXPECT_EQ(back->seed, UINT64_MAX);
@@ -47,7 +49,7 @@ TEST(JobLine, SurvivesTheWay) {
 }
 
 TEST(JobLine, EveryFieldIsDemandedAndNamed) {
-  for (const char* field : {"kind", "adapter_library", "device", "case", "form", "policy", "seed", "threads",
+  for (const char* field : {"kind", "adapter_library", "device", "basis", "case", "form", "policy", "seed", "threads",
                             "check_numerics", "options", "percentiles", "max_step_s"}) {
     std::string line = job_to_json(job());
     const std::string quoted = std::string("\"") + field + "\":";
@@ -161,6 +163,11 @@ TEST_F(Death, NamesSignalAndCall) {
   page_.in_adapter.store(kNotInAdapter);
   EXPECT_THAT(reason(ended(SIGKILL)),
               StartsWith("worker died with SIGKILL (not by the harness: most likely the kernel"));
+}
+
+TEST_F(Death, SaysWhatWasPlanned) {
+  page_.planned.store(uint64_t{3} << 30);
+  EXPECT_EQ(reason(ended(SIGSEGV)), "worker died with SIGSEGV (phase timed, 37 steps), 3.0 GiB planned");
 }
 
 TEST_F(Death, NamesExitHangAndSilence) {

@@ -35,6 +35,7 @@ class Supervisor : public Scratch {
   static Job job() {
     Job j;
     j.device = "fake:0";
+    j.basis = "simulated";
     j.form = "quick";
     j.case_json = "{}";
     return j;
@@ -44,6 +45,7 @@ class Supervisor : public Scratch {
     const Record record = process->run(job(), nullptr);
     EXPECT_EQ(record.status, "failed");
     EXPECT_EQ(record.device, "fake:0");
+    EXPECT_EQ(record.basis, "simulated") << "of the device, as the parent knows it";
     return record;
   }
 };
