@@ -31,7 +31,7 @@ using namespace activity_records;
   X(GetResultString, int, (int, const char**))
 
 // Launches of the driver and the runtime are recorded only because without them no launch gets its call's number.
-constexpr int kKinds[] = {kKernel, kMemset, kExternalCorrelation, kDriver, kRuntime};
+constexpr int kKinds[] = {kKernel, kMemcpy, kMemset, kExternalCorrelation, kDriver, kRuntime};
 constexpr int kCustom = 3;  // a kind of numbers that no tool uses itself
 constexpr uint32_t kForced = 1;
 constexpr size_t kBufferBytes = size_t{4} << 20, kBufferAlign = 8;
@@ -156,6 +156,10 @@ class Cupti final : public Activity {
 
   void read(Filled& buffer, std::vector<ActivityRecord>* out, std::vector<uint32_t>* correlations,
             std::map<uint32_t, uint64_t>* calls) const {
+    const auto add = [&](const auto& r, const char* name, ActivityKind kind, uint64_t bytes) {
+      out->push_back({host_ns(r.start), host_ns(r.end), 0, r.graph_node, name, kind, bytes});
+      correlations->push_back(r.correlation);
+    };
     void* record = nullptr;
     while (ActivityGetNextRecord(buffer.bytes.data(), buffer.bytes.size(), &record) == 0) {
       uint32_t kind = 0;
@@ -165,14 +169,21 @@ class Cupti final : public Activity {
         if (r.external_kind == kCustom) (*calls)[r.correlation] = r.external_id;
       } else if (kind == kKernel) {
         const auto r = as<Kernel>(record);
-        out->push_back({host_ns(r.start), host_ns(r.end), 0, r.graph_node, r.name == nullptr ? "?" : r.name});
-        correlations->push_back(r.correlation);
+        add(r, r.name == nullptr ? "?" : r.name, kRanKernel, 0);
+      } else if (kind == kMemcpy) {
+        const auto r = as<Memcpy>(record);
+        add(r, copy_name(r.copy_kind), kRanCopy, r.bytes);
       } else if (kind == kMemset) {
         const auto r = as<Memset>(record);
-        out->push_back({host_ns(r.start), host_ns(r.end), 0, r.graph_node, "memset"});
-        correlations->push_back(r.correlation);
+        add(r, "memset", kRanFill, r.bytes);
       }
     }
+  }
+
+  static const char* copy_name(uint8_t kind) {
+    return kind == kToDevice ? "copy to device"
+           : kind == kToHost ? "copy to host"
+                             : (kind == kOnDevice ? "copy on device" : "copy");
   }
 
   template <typename T>

@@ -1,5 +1,5 @@
 // What ran when, kernel by kernel, from the vendor's profiler (CUPTI's activity records), through own declarations:
-// kernels and fills with begin and end on the device, of single launches and of graphs.
+// kernels, copies and fills with begin and end on the device, of single launches and of graphs.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,15 @@
 
 namespace assay::gpu {
 
+enum ActivityKind : uint32_t { kRanKernel, kRanCopy, kRanFill };  // as assay_activity.kind counts them
+
 struct ActivityRecord {
   uint64_t begin_ns = 0, end_ns = 0;  // host clock
   uint64_t call = 0;                  // what was announced by begin_call(); 0: nothing, as in a graph
   uint64_t launch = 0;                // of a graph: the same for all nodes of one launch; 0: no graph
   std::string name;
+  ActivityKind kind = kRanKernel;
+  uint64_t bytes = 0;  // of a copy or a fill
 };
 
 class Activity {
@@ -39,6 +43,8 @@ struct OpSpan {
   uint32_t op = 0;
   std::string name;
   uint64_t begin_ns = 0, end_ns = 0;
+  ActivityKind kind = kRanKernel;
+  uint64_t bytes = 0;
 };
 std::vector<OpSpan> spans_of(const std::vector<ActivityRecord>& records, uint64_t* left_out);
 

@@ -1,12 +1,13 @@
 // CUPTI's activity records as far as they are read: fields at the places that they have in CUpti_ActivityKernel9 and
-// 10, CUpti_ActivityMemset4 and CUpti_ActivityExternalCorrelation (toolkits 12 and 13), which only grow at their ends.
+// 10, CUpti_ActivityMemcpy5 and 6, CUpti_ActivityMemset4 and CUpti_ActivityExternalCorrelation (toolkits 12 and 13),
+// which only grow at their ends.
 #pragma once
 
 #include <cstdint>
 
 namespace assay::gpu::activity_records {
 
-inline constexpr int kMemset = 2, kDriver = 4, kRuntime = 5, kKernel = 10, kExternalCorrelation = 39;
+inline constexpr int kMemcpy = 1, kMemset = 2, kDriver = 4, kRuntime = 5, kKernel = 10, kExternalCorrelation = 39;
 
 struct Kernel {
   uint32_t kind, reserved[3];
@@ -23,6 +24,16 @@ struct Kernel {
   uint32_t launch, shared_executed;
   uint64_t graph_node;  // 0: launched alone
 };
+
+struct Memcpy {
+  uint32_t kind;
+  uint8_t copy_kind, from, to, flags;
+  uint64_t bytes, start, end;
+  uint32_t device, context, stream, correlation, runtime_correlation, pad;
+  void* unused;
+  uint64_t graph_node;
+};
+inline constexpr uint8_t kToDevice = 1, kToHost = 2, kOnDevice = 8;  // of copy_kind
 
 struct Memset {
   uint32_t kind, value;

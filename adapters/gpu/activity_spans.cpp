@@ -6,16 +6,19 @@
 namespace assay::gpu {
 
 std::vector<OpSpan> spans_of(const std::vector<ActivityRecord>& records, uint64_t* left_out) {
-  std::vector<OpSpan> out;
+  std::vector<OpSpan> calls;
   std::map<uint64_t, std::vector<const ActivityRecord*>> launches;
+  const auto span = [](uint32_t op, const ActivityRecord& r) {
+    return OpSpan{op, r.name, r.begin_ns, r.end_ns, r.kind, r.bytes};
+  };
   for (const ActivityRecord& r : records) {
     if (r.launch != 0) {
       launches[r.launch].push_back(&r);
     } else if (r.call != 0) {
-      out.push_back({static_cast<uint32_t>(r.call - 1), r.name, r.begin_ns, r.end_ns});
+      calls.push_back(span(static_cast<uint32_t>(r.call - 1), r));
     }
   }
-  const std::vector<OpSpan> calls = out;
+  std::vector<OpSpan> out = calls;
   for (const auto& [launch, nodes] : launches) {
     bool same = nodes.size() == calls.size();
     for (size_t i = 0; same && i < nodes.size(); ++i) same = nodes[i]->name == calls[i].name;
@@ -26,7 +29,8 @@ std::vector<OpSpan> spans_of(const std::vector<ActivityRecord>& records, uint64_
     for (size_t i = 0; i < nodes.size(); ++i) {
       // A kernel that starts early waits for the one before: its own time begins where that one's ends.
       const uint64_t begin = i == 0 ? nodes[i]->begin_ns : std::max(nodes[i]->begin_ns, nodes[i - 1]->end_ns);
-      out.push_back({calls[i].op, calls[i].name, std::min(begin, nodes[i]->end_ns), nodes[i]->end_ns});
+      out.push_back(span(calls[i].op, *nodes[i]));
+      out.back().begin_ns = std::min(begin, nodes[i]->end_ns);
     }
   }
   return out;

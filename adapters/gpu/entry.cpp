@@ -89,6 +89,7 @@ class GpuAdapter final : public sdk::Adapter {
     traced_device_ = device;
     Machine& machine = opened(device);
     machine.calls_recorded = false;
+    ++machine.recordings;
     const std::string why = record_activity();
     if (why.empty()) {
       machine.activity = activity_.get();
@@ -114,7 +115,8 @@ class GpuAdapter final : public sdk::Adapter {
   }
   void drain_trace(const std::function<void(const assay_activity&)>& emit) override {
     for (const OpSpan& span : trace_) {
-      emit({sizeof(assay_activity), 0, traced_device_, 0, span.begin_ns, span.end_ns, 0, span.op, span.name.c_str()});
+      emit({sizeof(assay_activity), span.kind, traced_device_, 0, span.begin_ns, span.end_ns, span.bytes, span.op,
+            span.name.c_str()});
     }
     trace_.clear();
   }

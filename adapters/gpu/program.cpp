@@ -188,7 +188,10 @@ void Program::run_traced() {
 }
 
 void Program::run_recorded() {
-  if (exec_.get() != nullptr && machine_.calls_recorded) {
+  if (runtime_.has_graphs() && machine_.calls_recorded) {
+    // A profiler need not know the nodes of a graph that was made before it listened.
+    if (captured_in_ != machine_.recordings) capture();
+    captured_in_ = machine_.recordings;
     runtime_.check(runtime_.GraphLaunch(exec_.get(), stream_.get()), "launch graph");
     return;
   }

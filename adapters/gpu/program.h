@@ -26,6 +26,7 @@ struct Machine {
   // Of a profiling pass. `activity` set: it records, the first step runs call by call, the others as ever.
   Activity* activity = nullptr;
   bool calls_recorded = false;
+  uint64_t recordings = 0;
   std::vector<OpSpan>* trace = nullptr;  // set: steps run call by call with an event behind each
 };
 
@@ -65,6 +66,7 @@ class Program final : public sdk::Program {
   std::vector<Handle> marks_;  // of a profiling pass, one behind each call
   uint64_t traced_at_ns_ = 0;
   uint64_t steps_ = 0;
+  uint64_t captured_in_ = 0;  // the recording in which the graph was made
   bool traced_ = false;
 };
 

@@ -4,6 +4,7 @@
 
 #include "harness/cli/common.h"
 #include "harness/cli/outside.h"
+#include "harness/cli/plots.h"
 #include "reports/html/report_forms.h"
 #include "reports/html/report_page.h"
 #include "suites/base/json_input.h"
@@ -20,17 +21,6 @@ struct Form {
   const char *ending, *help;
   Result<std::string> (*render)(const ReportModel& model, const Arguments& arguments);
 };
-
-fs::path web_dir() { return data_dir().parent_path() / "web"; }
-
-Status web_is_built() {
-  if (fs::exists(web_dir() / "report.html")) return ok_status();
-  return Error{ErrorKind::kUnsupported,
-               "the page of the report is not built (" + web_dir().string() +
-                   "): install Node.js 18 or later with npm (harness/dependencies.sh report), then\n"
-                   "  cmake --build build/release --target assay_web\n"
-                   "The forms json, csv, md and xlsx need neither."};
-}
 
 Result<std::string> html(const ReportModel& model, const Arguments& arguments) {
   const Status built = web_is_built();
@@ -96,42 +86,21 @@ Status add_pictures(const fs::path& folder) {
   }
   std::sort(drawings.begin(), drawings.end());
   for (const fs::path& drawing : drawings) {
-    const Result<std::string> text = read_text_file(drawing.string());
-    if (!text.ok()) return text.error();
-    const auto attribute = [&](const std::string& name) {
-      const size_t at = text->find(" " + name + "=\"");
-      return at == std::string::npos ? 0 : std::atoi(text->c_str() + at + name.size() + 3);
-    };
-    const fs::path picture = fs::path(drawing).replace_extension("png");
-    const Status drawn =
-        run_chromium({"--force-device-scale-factor=2", "--hide-scrollbars",
-                      "--window-size=" + std::to_string(attribute("width")) + "," + std::to_string(attribute("height")),
-                      "--screenshot=" + picture.string(), "file://" + drawing.string()},
-                     kBrowserLimitS);
-    if (!drawn.ok()) return Error{drawn.error().kind, "--plots png: " + drawn.error().message};
+    const Status drawn = picture_of("--plots png", drawing, fs::path(drawing).replace_extension("png"));
+    if (!drawn.ok()) return drawn;
   }
   return ok_status();
 }
 
 // Drawn in a folder of its own beside the target and renamed, so that none stands half done.
 Result<fs::path> plots(const ReportModel& model, const fs::path& out, const Arguments& arguments) {
-  const Status built = web_is_built();
-  if (!built.ok()) return built.error();
-  const std::optional<std::string> node = find_program({"node", "nodejs"}, "ASSAY_NODE");
-  if (!node) return Error{ErrorKind::kUnsupported, "--plots: no Node.js in the PATH (apt-get install nodejs)"};
-  const ScratchFolder scratch;
-  const fs::path source = scratch.path() / "report.json";
-  const Status written = write_file_atomic(source, report_json(model));
-  if (!written.ok()) return written.error();
   const fs::path folder = fs::absolute(fs::path(out).replace_extension("").string() + "-plots");
   const fs::path half = folder.string() + ".part";
   std::error_code code;
   fs::remove_all(half, code);
   fs::create_directories(half, code);
   if (code) return Error{ErrorKind::kIo, half.string() + ": can't create the folder: " + code.message()};
-  Status done = run_program({*node, (web_dir() / "plots.mjs").string(), source.string(), half.string(),
-                             arguments.text("lang") == "zh" ? "zh" : "en"},
-                            kBrowserLimitS);
+  Status done = draw_plots("--plots", report_json(model), half, arguments.text("lang") == "zh" ? "zh" : "en");
   if (done.ok() && arguments.text("plots") == "png") done = add_pictures(half);
   if (!done.ok()) {
     fs::remove_all(half, code);

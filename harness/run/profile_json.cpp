@@ -21,12 +21,15 @@ void read_spans(const json& j, ProfileRun* run) {
   const auto begin = j.at("span_begin_ns").get<std::vector<uint64_t>>();
   const auto end = j.at("span_end_ns").get<std::vector<uint64_t>>();
   const auto names = j.at("span_name").get<std::vector<std::string>>();
+  const auto kinds = j.at("span_kind").get<std::vector<uint32_t>>();
+  const auto bytes = j.at("span_bytes").get<std::vector<uint64_t>>();
   const size_t n = run->graph.ops.size();
   bool fits = begin.size() == ops.size() && end.size() == ops.size() && names.size() == ops.size() &&
-              run->op_seconds.size() == n && run->op_calls.size() == n;
+              kinds.size() == ops.size() && bytes.size() == ops.size() && run->op_seconds.size() == n &&
+              run->op_calls.size() == n && run->op_gap_seconds.size() == n;
   for (size_t i = 0; fits && i < ops.size(); ++i) {
     fits = ops[i] < n && end[i] >= begin[i];
-    run->last.push_back({ops[i], names[i], begin[i], end[i]});
+    run->last.push_back({ops[i], names[i], begin[i], end[i], kinds[i], bytes[i]});
   }
   for (const OpCounter& c : run->counters) fits = fits && (c.by_op.size() == n || !c.reason.empty());
   if (!fits) throw std::invalid_argument("its lists do not fit the case's graph");
@@ -57,6 +60,7 @@ ProfileRun profile_of(const json& j, const Case& c) {
   run.busy_s = j.at("busy_s").get<double>();
   run.op_seconds = j.at("op_seconds").get<std::vector<double>>();
   run.op_calls = j.at("op_calls").get<std::vector<uint32_t>>();
+  run.op_gap_seconds = j.at("op_gap_seconds").get<std::vector<double>>();
   run.counters_reason = j.at("counters_reason").get<std::string>();
   for (const json& counter : j.at("counters")) {
     run.counters.push_back({counter.at("name").get<std::string>(), counter.at("reason").get<std::string>(),
@@ -85,6 +89,7 @@ std::string profile_to_json(const ProfileRun& run) {
               {"busy_s", run.busy_s},
               {"op_seconds", run.op_seconds},
               {"op_calls", run.op_calls},
+              {"op_gap_seconds", run.op_gap_seconds},
               {"counters_reason", run.counters_reason}};
   json counters = json::array();
   for (const OpCounter& c : run.counters) {
@@ -96,6 +101,8 @@ std::string profile_to_json(const ProfileRun& run) {
     out["span_begin_ns"].push_back(s.begin_ns);
     out["span_end_ns"].push_back(s.end_ns);
     out["span_name"].push_back(s.name);
+    out["span_kind"].push_back(s.kind);
+    out["span_bytes"].push_back(s.bytes);
   }
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
 }

@@ -136,8 +136,8 @@ Result<TracedPass> traced_pass(const Bench& bench, Program& program, const Profi
     auto* to = static_cast<Collected*>(arg);
     to->valid = to->valid && a->correlation < to->ops && a->end_ns >= a->begin_ns;
     if (to->valid) {
-      to->spans.push_back(
-          {static_cast<uint32_t>(a->correlation), a->name == nullptr ? "" : a->name, a->begin_ns, a->end_ns});
+      to->spans.push_back({static_cast<uint32_t>(a->correlation), a->name == nullptr ? "" : a->name, a->begin_ns,
+                           a->end_ns, a->kind, a->bytes});
     }
   };
   status = trace_status("drain", table.drain(ctx, emit, &collected));
@@ -146,6 +146,25 @@ Result<TracedPass> traced_pass(const Bench& bench, Program& program, const Profi
     return Error{ErrorKind::kAdapter, "trace.drain: an activity of no op, or one that ends before it begins"};
   if (pass.spans.empty()) return Error{ErrorKind::kAdapter, "trace.drain: nothing was traced"};
   return pass;
+}
+
+// By op: for how long nothing ran before its activities, in the median of the steps. Before a step's first the host is
+// at work, which is no gap between two of them.
+std::vector<double> gaps_of(const std::vector<ProfiledSpan>& spans, size_t n_steps, size_t n_ops) {
+  const size_t each = spans.size() / n_steps;
+  std::vector<std::vector<double>> all(n_ops, std::vector<double>(n_steps, 0));
+  uint64_t busy_until = 0;
+  for (size_t i = 0; i < spans.size(); ++i) {
+    const ProfiledSpan& s = spans[i];
+    const bool first = i % each == 0;
+    if (!first && s.begin_ns > busy_until) {
+      all[s.op][i / each] += static_cast<double>(s.begin_ns - busy_until) / 1e9;
+    }
+    busy_until = first ? s.end_ns : std::max(busy_until, s.end_ns);
+  }
+  std::vector<double> out;
+  for (std::vector<double>& gaps : all) out.push_back(median_seconds(std::move(gaps)));
+  return out;
 }
 
 // Spans come in the order in which they ran, as many of every step.
@@ -161,6 +180,7 @@ Status sum_up(std::vector<ProfiledSpan> spans, ProfileRun* run) {
     run->op_seconds[s.op] += seconds;
     run->busy_s += seconds;
   }
+  run->op_gap_seconds = gaps_of(spans, run->steps, run->graph.ops.size());
   run->last.assign(spans.end() - static_cast<std::ptrdiff_t>(spans.size() / run->steps), spans.end());
   const uint64_t from = run->last.front().begin_ns;
   for (ProfiledSpan& s : run->last) {

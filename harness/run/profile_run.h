@@ -12,10 +12,14 @@
 
 namespace assay {
 
+enum Ran : uint32_t { kRanKernel, kRanCopy, kRanFill, kRanSync, kRanComm };  // as assay_activity.kind counts them
+
 struct ProfiledSpan {
   uint32_t op = 0;                    // of the graph
-  std::string name;                   // what the adapter ran: a kernel, a library's product
+  std::string name;                   // what the adapter ran: a kernel, a library's product, a copy
   uint64_t begin_ns = 0, end_ns = 0;  // from the step's first begin
+  uint32_t kind = kRanKernel;
+  uint64_t bytes = 0;  // of a copy or a fill
 };
 
 struct OpCounter {
@@ -35,6 +39,8 @@ struct ProfileRun {
          traced_step_s = 0;        // medians without and with tracing, host time
   std::vector<double> op_seconds;  // of one step, mean over the traced ones, by op
   std::vector<uint32_t> op_calls;  // launches or stages of one step
+  // In which nothing ran on the device before each op's activities; median over the traced steps, by op.
+  std::vector<double> op_gap_seconds;
   double busy_s = 0;               // of one step: sum of all spans
   std::vector<ProfiledSpan> last;  // the last traced step
   std::string basis;               // of the device

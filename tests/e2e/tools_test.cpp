@@ -1,5 +1,6 @@
 // The commands around a run: what a case is made of, where its time goes, what is wrong with a file.
 #include <fstream>
+#include <sstream>
 
 #include "tests/support/command_line.h"
 
@@ -27,17 +28,24 @@ TEST_F(Tools, ExplainPrintsOpsCostsAndShare) {
 
 TEST_F(Tools, ProfilePrintsWhereTheTimeGoesAndWritesATimeline) {
   const std::string trace = (dir_ / "step.json").string();
-  const Outcome out = assay("profile decode smollm2-135m/f32/b1/c512 --trace " + trace);
+  const Outcome out = assay("profile decode smollm2-135m/f32/b1/c512 --chip h20 --trace " + trace);
   EXPECT_EQ(out.code, 0) << out.text;
   for (const char* word :
-       {"down_proj", "attention", "without tracing", "attainable, measured before", "measured on cpu:0"}) {
+       {"down_proj", "attention", "without tracing", "att.: of the attainable", "measured before this pass",
+        "sheet: of 44", "reported, datasheet of H20", "measured on cpu:0"}) {
     EXPECT_THAT(out.text, HasSubstr(word));
+  }
+  std::istringstream lines(out.text.substr(out.text.find("\nop ")));
+  for (std::string line; std::getline(lines, line) && line.rfind("step: ", 0) != 0;) {
+    EXPECT_LE(line.size(), 100U) << line;
   }
   std::ifstream file(trace);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   EXPECT_THAT(text, HasSubstr("{\"displayTimeUnit\":\"ns\",\"traceEvents\":["));
   EXPECT_THAT(text, HasSubstr("\"ph\":\"X\""));
   EXPECT_EQ(assay("profile decode no-such-case").code, 2);
+  (void)refuses("profile decode smollm2-135m/f32/b1/c512 --roofline ops.gif",
+                {"--roofline: ", ".svg or .png", "ops.gif"});
   (void)refuses("profile decode smollm2-135m/f32/b1/c512 --device cpu:7", {kNoSuchDevice});
 }
 

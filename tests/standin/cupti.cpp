@@ -12,10 +12,10 @@
 
 namespace {
 
-constexpr int kDriver = 4, kRuntime = 5, kKernel = 10, kExternalCorrelation = 39;
+constexpr int kMemcpy = 1, kMemset = 2, kDriver = 4, kRuntime = 5, kKernel = 10, kExternalCorrelation = 39;
 constexpr int kInvalid = 1, kEnd = 12, kBusy = 2;
 constexpr uint64_t kAheadNs = 3'600'000'000'000;
-constexpr size_t kKernelBytes = 216, kExternalBytes = 24;
+constexpr size_t kKernelBytes = 216, kMemcpyBytes = 96, kMemsetBytes = 88, kExternalBytes = 24;
 
 using Give = void (*)(uint8_t**, size_t*, size_t*);
 using Take = void (*)(void*, uint32_t, uint8_t*, size_t, size_t);
@@ -28,6 +28,13 @@ uint32_t launches = 0;
 std::vector<std::vector<uint8_t>> records;
 std::deque<std::string> names;  // what records point to
 thread_local std::vector<uint64_t> numbers;
+
+size_t bytes_of(int kind) {
+  return kind == kKernel   ? kKernelBytes
+         : kind == kMemcpy ? kMemcpyBytes
+         : kind == kMemset ? kMemsetBytes
+                           : kExternalBytes;
+}
 
 template <typename T>
 void put(std::vector<uint8_t>* record, size_t at, T value) {
@@ -55,17 +62,24 @@ uint32_t launched() {
 
 void ran(const Ran& what) {
   const std::lock_guard<std::mutex> held(lock);
-  if (enabled.count(kKernel) == 0) return;
+  if (enabled.count(what.kind) == 0) return;
   int64_t& lose = standin::setting("lose_nodes");  // so many nodes of graphs leave no record
   if (what.node != 0 && lose > 0 && lose-- > 0) return;
-  names.push_back(what.name);
-  std::vector<uint8_t> record(kKernelBytes);
-  put(&record, 0, uint32_t{kKernel});
+  std::vector<uint8_t> record(bytes_of(what.kind));
+  put(&record, 0, static_cast<uint32_t>(what.kind));
   put(&record, 16, what.begin_ns + kAheadNs);
   put(&record, 24, what.end_ns + kAheadNs);
-  put(&record, 92, what.launch);
-  put(&record, 104, names.back().c_str());
-  put(&record, 144, what.node);
+  if (what.kind == kKernel) {
+    names.push_back(what.name);
+    put(&record, 92, what.launch);
+    put(&record, 104, names.back().c_str());
+    put(&record, 144, what.node);
+  } else {
+    put(&record, 4, static_cast<uint8_t>(what.copy_kind == 3 ? 8 : what.copy_kind));  // CUPTI's 8: on the device
+    put(&record, 8, what.bytes);
+    put(&record, 44, what.launch);
+    put(&record, 64, what.node);
+  }
   records.push_back(std::move(record));
 }
 
@@ -114,7 +128,7 @@ PROF_ENTRY(ActivityGetNextRecord, uint8_t* buffer, size_t valid, void** record) 
   const auto length = [](const uint8_t* at) {
     uint32_t kind = 0;
     std::memcpy(&kind, at, sizeof(kind));
-    return kind == kKernel ? kKernelBytes : kExternalBytes;
+    return bytes_of(static_cast<int>(kind));
   };
   auto* at = static_cast<uint8_t*>(*record);
   at = at == nullptr ? buffer : at + length(at);

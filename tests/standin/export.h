@@ -30,6 +30,9 @@ struct Ran {
   uint64_t begin_ns = 0, end_ns = 0;
   uint32_t launch = 0;
   uint64_t node = 0;
+  int kind = 10;  // CUPTI's number: a kernel, a memcpy (1), a memset (2)
+  uint64_t bytes = 0;
+  int copy_kind = 0;  // the runtime's: 1 to the device, 2 to the host, 3 on the device
 };
 uint32_t launched();
 void ran(const Ran& what);

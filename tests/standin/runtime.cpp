@@ -68,14 +68,20 @@ uint64_t graph_nodes = 0;
 uint32_t running_launch = 0;  // of a graph, while its nodes run
 
 // Work that the profiler sees, if one listens.
-Work watched(void* stream, const std::string& name, Work work) {
+Work watched(void* stream, const standin::Ran& what, Work work) {
   const bool captured = static_cast<Stream*>(stream)->capture != nullptr;
   const uint64_t node = captured ? ++graph_nodes : 0;
   const uint32_t own = captured ? 0 : standin::launched();
   return [=, work = std::move(work)] {
+    spent_ns += static_cast<uint64_t>(settings["idle_ns"]);
     const uint64_t begin = now_ns();
     work();
-    standin::ran({name, begin, now_ns(), node != 0 ? running_launch : own, node});
+    standin::Ran ran = what;
+    ran.begin_ns = begin;
+    ran.end_ns = now_ns();
+    ran.launch = node != 0 ? running_launch : own;
+    ran.node = node;
+    standin::ran(ran);
   };
 }
 
@@ -192,15 +198,15 @@ ENTRY(MemcpyAsync, void* to, const void* from, size_t bytes, int kind, void* str
   const std::lock_guard<std::recursive_mutex> held(lock);
   const bool into_device = kind != 2, out_of_device = kind != 1;
   if ((into_device && !ours(to, bytes)) || (out_of_device && !ours(from, bytes))) return kInvalid;
-  return put(stream, [=] { std::memcpy(to, from, bytes); });
+  return put(stream, watched(stream, {"", 0, 0, 0, 0, 1, bytes, kind}, [=] { std::memcpy(to, from, bytes); }));
 }
 ENTRY(MemsetAsync, void* to, int value, size_t bytes, void* stream) {
   const std::lock_guard<std::recursive_mutex> held(lock);
   if (bytes > 0 && !ours(to, bytes)) return kInvalid;
-  return put(stream, [=] {
-    set_bytes += static_cast<int64_t>(bytes);
-    if (bytes > 0) std::memset(to, value, bytes);
-  });
+  return put(stream, watched(stream, {"", 0, 0, 0, 0, 2, bytes, 0}, [=] {
+               set_bytes += static_cast<int64_t>(bytes);
+               if (bytes > 0) std::memset(to, value, bytes);
+             }));
 }
 ENTRY(StreamCreateWithFlags, void** out, unsigned) {
   *out = new Stream;
@@ -330,7 +336,7 @@ ENTRY(ModuleLaunchKernel, void* function, unsigned gx, unsigned gy, unsigned gz,
   const auto* args = static_cast<const char*>(parameters[0]);
   auto launch = std::make_shared<standin::Launch>(
       standin::Launch{{gx, gy, gz}, {bx, by, bz}, shared, std::vector<char>(args, args + kernel.args_bytes)});
-  return put(stream, watched(stream, kernel.name, [launch, &kernel] {
+  return put(stream, watched(stream, {kernel.name}, [launch, &kernel] {
                const int64_t limit = settings["lose_after"];
                lost = lost || (limit >= 0 && launches >= limit);
                ++launches;
@@ -364,7 +370,7 @@ uint64_t device_now_ns() { return now_ns(); }
 
 int enqueue(void* stream, const char* name, std::function<void()> work) {
   const std::lock_guard<std::recursive_mutex> held(lock);
-  return put(stream, watched(stream, name, std::move(work)));
+  return put(stream, watched(stream, {name}, std::move(work)));
 }
 
 }  // namespace standin

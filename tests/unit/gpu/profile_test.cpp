@@ -19,13 +19,17 @@ Case product_case() {
   return c;
 }
 
-void profiled(Adapter& adapter, const Case& c, ProfileRun* out) {
+Result<ProfileRun> run_of(Adapter& adapter, const Case& c) {
   SharedPage page{};
   Pulse pulse(&page);
   const HostThreads threads{1};
   const Result<std::vector<DeviceInfo>> devices = adapter.devices();
-  ASSERT_TRUE(devices.ok());
-  Result<ProfileRun> run = profile_run({adapter, 0, threads, pulse, 1}, c, devices->front());
+  if (!devices.ok()) return devices.error();
+  return profile_run({adapter, 0, threads, pulse, 1}, c, devices->front());
+}
+
+void profiled(Adapter& adapter, const Case& c, ProfileRun* out) {
+  Result<ProfileRun> run = run_of(adapter, c);
   ASSERT_TRUE(run.ok()) << run.error().message;
   *out = std::move(run).value();
 }
@@ -108,6 +112,23 @@ TEST(Spans, LaunchesThatAreNotWholeAreCounted) {
   }
 }
 
+// A copy that an op makes is one of its activities, with its bytes, also as a node of the graph.
+TEST(Spans, CopiesOfOps) {
+  const auto copy = [](uint64_t begin, uint64_t call, uint64_t launch) {
+    return gpu::ActivityRecord{begin, begin + 5, call, launch, "copy on device", gpu::kRanCopy, 64};
+  };
+  uint64_t left_out = 0;
+  const std::vector<gpu::OpSpan> spans =
+      gpu::spans_of({kernel(0, 1, 0, "a"), copy(10, 2, 0), kernel(20, 0, 7, "a"), copy(30, 0, 7)}, &left_out);
+  EXPECT_EQ(left_out, 0U);
+  ASSERT_EQ(spans.size(), 4U);
+  for (const size_t i : {1, 3}) {
+    EXPECT_EQ(spans[i].op, 1U);
+    EXPECT_EQ(spans[i].kind, gpu::kRanCopy);
+    EXPECT_EQ(spans[i].bytes, 64U);
+  }
+}
+
 // Of what was lost the others' times can't make up: the profile says so and gives none.
 TEST(Profile, LostRecordsAreNoProfile) {
   Case step = product_case();
@@ -116,15 +137,25 @@ TEST(Profile, LostRecordsAreNoProfile) {
     const Setting setting(lose, 1);
     Result<std::unique_ptr<Adapter>> adapter = open("cuda");
     ASSERT_TRUE(adapter.ok()) << adapter.error().message;
-    SharedPage page{};
-    Pulse pulse(&page);
-    const HostThreads threads{1};
-    const Result<std::vector<DeviceInfo>> devices = (*adapter)->devices();
-    ASSERT_TRUE(devices.ok());
-    const Result<ProfileRun> run = profile_run({**adapter, 0, threads, pulse, 1}, step, devices->front());
+    const Result<ProfileRun> run = run_of(**adapter, step);
     ASSERT_FALSE(run.ok()) << lose;
     EXPECT_THAT(run.error().message, testing::HasSubstr("records or launches were lost"));
   }
+}
+
+// The device idles 10 ms before each kernel: of a step's kernels all but the first have such a gap before them.
+TEST(Profile, GapsBetweenKernels) {
+  const Setting idle("idle_ns", 10'000'000);
+  Case step = product_case();
+  step.dtype = "int8_w8a8";
+  ProfileRun run;
+  profiled_on_standin(step, {}, &run);
+  double gaps = 0;
+  for (const double gap : run.op_gap_seconds) gaps += gap;
+  const double expected = 0.010 * static_cast<double>(run.last.size() - 1);
+  EXPECT_GE(gaps, expected);
+  EXPECT_LT(gaps, expected + 0.005) << "what runs is no gap";
+  EXPECT_LT(run.busy_s, 0.010) << "a gap is not busy";
 }
 
 TEST(Profile, OnTheCpu) {

@@ -64,6 +64,20 @@ ASSAY_FIELD(ExternalCorrelation, external_kind, CUpti_ActivityExternalCorrelatio
 ASSAY_FIELD(ExternalCorrelation, external_id, CUpti_ActivityExternalCorrelation, externalId);
 ASSAY_FIELD(ExternalCorrelation, correlation, CUpti_ActivityExternalCorrelation, correlationId);
 ASSAY_SAME(activity_records::kKernel, CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL);
+#define ASSAY_COPY_RECORD(Theirs)                          \
+  ASSAY_FIELD(Memcpy, copy_kind, Theirs, copyKind);        \
+  ASSAY_FIELD(Memcpy, bytes, Theirs, bytes);               \
+  ASSAY_FIELD(Memcpy, start, Theirs, start);               \
+  ASSAY_FIELD(Memcpy, end, Theirs, end);                   \
+  ASSAY_FIELD(Memcpy, correlation, Theirs, correlationId); \
+  ASSAY_FIELD(Memcpy, graph_node, Theirs, graphNodeId)
+ASSAY_COPY_RECORD(CUpti_ActivityMemcpy5);  // toolkit 12
+ASSAY_COPY_RECORD(CUpti_ActivityMemcpy6);
+ASSAY_FIELD(Memset, bytes, CUpti_ActivityMemset4, bytes);
+ASSAY_SAME(activity_records::kToDevice, CUPTI_ACTIVITY_MEMCPY_KIND_HTOD);
+ASSAY_SAME(activity_records::kToHost, CUPTI_ACTIVITY_MEMCPY_KIND_DTOH);
+ASSAY_SAME(activity_records::kOnDevice, CUPTI_ACTIVITY_MEMCPY_KIND_DTOD);
+ASSAY_SAME(activity_records::kMemcpy, CUPTI_ACTIVITY_KIND_MEMCPY);
 ASSAY_SAME(activity_records::kMemset, CUPTI_ACTIVITY_KIND_MEMSET);
 ASSAY_SAME(activity_records::kDriver, CUPTI_ACTIVITY_KIND_DRIVER);
 ASSAY_SAME(activity_records::kRuntime, CUPTI_ACTIVITY_KIND_RUNTIME);

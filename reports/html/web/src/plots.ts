@@ -1,4 +1,4 @@
-// Every plot of a report as an SVG file, for mails:  node plots.mjs MODEL.json OUT_DIR zh|en
+// Every plot of a report, or that of a profile, as an SVG file:  node plots.mjs MODEL.json|PROFILE.json OUT_DIR zh|en
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isMissing, type Chart } from "./chart_def";
@@ -8,6 +8,7 @@ import { setPlatformAPI } from "echarts/core";
 import { echarts } from "./echarts_setup";
 import { inks } from "./palette";
 import { parseModel } from "./model";
+import { isProfile, profileRoofline } from "./profile_chart";
 import { initialState } from "./state";
 import { say, type Lang } from "./text";
 
@@ -74,10 +75,17 @@ if (!source || !folder || (language !== "zh" && language !== "en")) {
   console.error("plots.mjs: expected MODEL.json OUT_DIR zh|en");
   process.exit(2);
 }
-const model = parseModel(readFileSync(source, "utf8"));
-const state = initialState(model, "", language, false);
-for (const def of chartDefs) {
-  for (const result of def.build(model, state, language)) {
-    if (!isMissing(result)) writeFileSync(join(folder, `${result.id}.svg`), drawing(result, language));
+const text = readFileSync(source, "utf8");
+const write = (chart: Chart): void => writeFileSync(join(folder, `${chart.id}.svg`), drawing(chart, language));
+const profile: unknown = JSON.parse(text);
+if (isProfile(profile)) {
+  write(profileRoofline(profile, language));
+} else {
+  const model = parseModel(text);
+  const state = initialState(model, "", language, false);
+  for (const def of chartDefs) {
+    for (const result of def.build(model, state, language)) {
+      if (!isMissing(result)) write(result);
+    }
   }
 }

@@ -1,0 +1,236 @@
+#include "harness/cli/profile_sheet.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "harness/cli/terminal.h"
+#include "reports/format.h"
+#include "reports/text.h"
+
+namespace assay {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kIndent = 2;  // of what goes on in a second line
+
+std::string scaled(double value, const char* unit) {
+  constexpr const char* kPrefixes[] = {"", "k", "M", "G", "T", "P"};
+  size_t p = 0;
+  for (; value >= 1000 && p + 1 < std::size(kPrefixes); ++p) value /= 1000;
+  return number_text(value, 3) + " " + kPrefixes[p] + unit;
+}
+
+std::string time_of(double seconds) { return time_text(seconds * 1e9); }
+
+// "81.2 %" of a peak; "-" where that is not known or the op has none of it.
+std::string share_of(double per_s, const std::optional<double>& peak) {
+  return peak && per_s > 0 ? percent_text(per_s / *peak) : "-";
+}
+
+double overhead(const ProfileRun& run) { return run.traced_step_s / run.plain_step_s - 1; }
+
+double gap_of(const ProfileRun& run) {
+  double sum = 0;
+  for (const double gap : run.op_gap_seconds) sum += gap;
+  return sum;
+}
+
+using Cells = std::vector<std::string>;
+struct Table {
+  Cells headings;
+  std::vector<Cells> rows;
+};
+
+// "30", or "30/60" where they take more launches than one each.
+std::string count_text(const ProfileRow& row) {
+  const std::string n = std::to_string(row.group.count);
+  return row.calls == row.group.count ? n : n + "/" + std::to_string(row.calls);
+}
+
+Table times(const ProfileSheet& s) {
+  Table out;
+  out.headings = {"op", "n/calls", "time", "share", "gap", "FLOP/s", "att."};
+  const bool sheet = s.datasheet.has_value();
+  if (sheet) out.headings.emplace_back("sheet");
+  out.headings.insert(out.headings.end(), {"B/s", "att."});
+  if (sheet) out.headings.emplace_back("sheet");
+  for (const ProfileRow& row : s.rows) {
+    const double flops = row.flops_per_s(), bytes = row.bytes_per_s();
+    Cells cells{row.group.name,
+                count_text(row),
+                time_of(row.seconds),
+                percent_text(row.seconds / s.run.busy_s),
+                row.gap_seconds > 0 ? time_of(row.gap_seconds) : "0",
+                flops > 0 ? scaled(flops, "") : "-",
+                share_of(flops, s.flops_per_s)};
+    if (sheet) cells.push_back(share_of(flops, s.datasheet->flops_per_s));
+    cells.insert(cells.end(), {scaled(bytes, ""), share_of(bytes, s.bytes_per_s)});
+    if (sheet) cells.push_back(share_of(bytes, s.datasheet->bytes_per_s));
+    out.rows.push_back(std::move(cells));
+  }
+  return out;
+}
+
+// "PAPI_TOT_CYC" -> "TOT_CYC", "perf::TASK-CLOCK" -> "TASK-CLOCK"
+std::string short_name(const std::string& counter) {
+  const size_t at = counter.find(counter.rfind("PAPI_", 0) == 0 ? "_" : "::");
+  return at == std::string::npos ? counter : counter.substr(at + (counter[at] == '_' ? 1 : 2));
+}
+
+// Of the host, by op; no rows where nothing was counted.
+Table counts(const ProfileSheet& s) {
+  Table out;
+  out.headings = {"op"};
+  for (const OpCounter& c : s.run.counters) {
+    if (c.reason.empty()) out.headings.push_back(short_name(c.name));
+  }
+  if (out.headings.size() == 1) return out;
+  for (const ProfileRow& row : s.rows) {
+    Cells cells{row.group.name};
+    for (size_t c = 0; c < row.counts.size(); ++c) {
+      if (s.run.counters[c].reason.empty()) cells.push_back(scaled(row.counts[c], ""));
+    }
+    out.rows.push_back(std::move(cells));
+  }
+  return out;
+}
+
+// The first column is a name, the others are numbers.
+std::string rendered(const Table& table, bool markdown) {
+  std::vector<GridColumn> columns;
+  for (const std::string& title : table.headings) columns.push_back({title, !columns.empty()});
+  return markdown ? markdown_grid(columns, table.rows) : text_grid(columns, table.rows, stdout_options().color);
+}
+
+void say_peaks(const ProfileSheet& s, std::vector<std::string>* out) {
+  const auto both = [](double flops, double bytes) { return scaled(flops, "FLOP/s") + ", " + scaled(bytes, "B/s"); };
+  out->push_back(s.flops_per_s && s.bytes_per_s
+                     ? "att.: of the attainable " + both(*s.flops_per_s, *s.bytes_per_s) + ": " + s.attainable
+                     : "no attainable peaks: " + s.attainable);
+  out->push_back(s.datasheet ? "sheet: of " + both(s.datasheet->flops_per_s, s.datasheet->bytes_per_s) +
+                                   ": reported, " + s.datasheet->source
+                             : "no datasheet: " + s.no_datasheet);
+}
+
+std::vector<std::string> footer(const ProfileSheet& s) {
+  const ProfileRun& run = s.run;
+  std::vector<std::string> out;
+  out.push_back("step: " + time_of(run.plain_step_s) + " without tracing, " + time_of(run.traced_step_s) +
+                " with it (" + (overhead(run) >= 0 ? "+" : "") + percent_text(overhead(run)) + "); " +
+                std::to_string(run.steps) + " steps traced, " + std::to_string(run.dropped) + " records lost");
+  const double gap = gap_of(run), outside = std::max(0.0, run.traced_step_s - run.busy_s - gap);
+  out.push_back("busy " + time_of(run.busy_s) + "; gap: nothing ran before the op's kernels, " + time_of(gap) +
+                " of the step (median of the traced); " + time_of(outside) + " before the first and after the last");
+  say_peaks(s, &out);
+  if (run.layers != run.layers_total) {
+    out.push_back(std::to_string(run.layers) + " of " + std::to_string(run.layers_total) +
+                  " layers: " + run.layers_reason);
+  }
+  for (const OpCounter& c : run.counters) {
+    if (!c.reason.empty()) out.push_back("no " + c.name + " per op: " + c.reason);
+  }
+  if (run.counters.empty()) out.push_back("no counters of the host per op: " + run.counters_reason);
+  out.push_back("basis: " + run.basis + " on " + s.device + "; a pass of its own, whose times enter no record");
+  return out;
+}
+
+// By counter: a step's count, or null where there is none.
+json counts_json(const ProfileSheet& s, const ProfileRow& row) {
+  json out = json::object();
+  for (size_t c = 0; c < row.counts.size(); ++c) {
+    out[s.run.counters[c].name] = s.run.counters[c].reason.empty() ? json(row.counts[c]) : json(nullptr);
+  }
+  return out;
+}
+
+json number_or_null(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
+
+bool equal(const OpGroup& a, const OpGroup& b) {
+  return a.name == b.name && a.kind == b.kind && a.shape == b.shape && a.each.flops == b.each.flops;
+}
+
+}  // namespace
+
+// Groups hold their ops in the order of the graph, so one walk finds each op's group again.
+std::vector<ProfileRow> profile_rows(const ProfileRun& run) {
+  const std::vector<OpGroup> each = op_groups(run.graph, run.scalars, true);
+  std::vector<ProfileRow> rows;
+  for (size_t i = 0; i < each.size(); ++i) {
+    auto same =
+        std::find_if(rows.begin(), rows.end(), [&](const ProfileRow& row) { return equal(row.group, each[i]); });
+    if (same == rows.end()) {
+      ProfileRow row;
+      row.group = each[i];
+      row.group.count = 0;
+      row.counts.assign(run.counters.size(), 0);
+      same = rows.insert(rows.end(), std::move(row));
+    }
+    ++same->group.count;
+    same->seconds += run.op_seconds[i];
+    same->gap_seconds += run.op_gap_seconds[i];
+    same->calls += run.op_calls[i];
+    for (size_t c = 0; c < run.counters.size(); ++c) {
+      if (run.counters[c].reason.empty()) same->counts[c] += run.counters[c].by_op[i];
+    }
+  }
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const ProfileRow& a, const ProfileRow& b) { return a.seconds > b.seconds; });
+  return rows;
+}
+
+std::string profile_table(const ProfileSheet& s, bool markdown) {
+  std::string out = (markdown ? "## " : "") + s.work.id() + " on " + s.device + "\n\n" + rendered(times(s), markdown);
+  const Table counted = counts(s);
+  if (!counted.rows.empty()) out += "\ncounters of the host, of one step\n\n" + rendered(counted, markdown);
+  out += "\n";
+  const int columns = stdout_options().width;
+  for (const std::string& line : footer(s)) {
+    std::string indent = markdown ? "- " : "";
+    const bool whole = markdown || columns <= kIndent;
+    for (const std::string& part : whole ? Cells{line} : wrap(line, static_cast<size_t>(columns - kIndent))) {
+      out += indent + part + "\n";
+      indent = std::string(kIndent, ' ');
+    }
+  }
+  return out;
+}
+
+std::string profile_json(const ProfileSheet& s) {
+  json ops = json::array();
+  for (const ProfileRow& row : s.rows) {
+    ops.push_back({{"op", row.group.name},
+                   {"kind", row.group.kind},
+                   {"count", row.group.count},
+                   {"calls", row.calls},
+                   {"seconds", row.seconds},
+                   {"gap_seconds", row.gap_seconds},
+                   {"share", row.seconds / s.run.busy_s},
+                   {"flops_each", row.group.each.flops},
+                   {"bytes_each", row.group.bytes()},
+                   {"counters", counts_json(s, row)},
+                   {"shape", row.group.shape}});
+  }
+  json out = {{"case", s.work.id()},
+              {"device", s.device},
+              {"basis", s.run.basis},
+              {"layers", s.run.layers},
+              {"layers_total", s.run.layers_total},
+              {"step_s", s.run.plain_step_s},
+              {"step_traced_s", s.run.traced_step_s},
+              {"overhead", overhead(s.run)},
+              {"busy_s", s.run.busy_s},
+              {"gap_s", gap_of(s.run)},
+              {"steps", s.run.steps},
+              {"dropped", s.run.dropped},
+              {"attainable_flops_per_s", number_or_null(s.flops_per_s)},
+              {"attainable_bytes_per_s", number_or_null(s.bytes_per_s)},
+              {"attainable_source", s.attainable},
+              {"datasheet_flops_per_s", s.datasheet ? json(s.datasheet->flops_per_s) : json(nullptr)},
+              {"datasheet_bytes_per_s", s.datasheet ? json(s.datasheet->bytes_per_s) : json(nullptr)},
+              {"datasheet_source", s.datasheet ? s.datasheet->source : s.no_datasheet},
+              {"ops", ops}};
+  return out.dump(2) + "\n";
+}
+
+}  // namespace assay
