@@ -101,13 +101,14 @@ void reported_row(const Record& r, std::vector<std::string>* row, std::vector<st
 std::vector<std::string> row_of(const Record& r, const Metrics& m, std::vector<std::string>* notes) {
   std::vector<std::string> row(table_columns().size(), kAbsent);
   row[0] = case_cell(r, notes);
-  row[10] = basis_cell(r, m, notes);
+  const bool has_figures = (r.reported && r.status == "ok") || (m.rate && m.step);
+  if (has_figures) row[10] = basis_cell(r, m, notes);  // of nothing there is no basis
   if (r.status != "ok") add_note(notes, r.case_id + ": " + r.status + ": " + r.reason);
   if (r.reported && r.status == "ok") {
     reported_row(r, &row, notes);
     return row;
   }
-  if (!m.rate || !m.step) {
+  if (!has_figures) {
     row[1] = r.status;
     return row;
   }
