@@ -31,6 +31,9 @@ class GpuAdapter final : public sdk::Adapter {
     count_ = static_cast<uint32_t>(n);
     std::string why;
     candidates_ = read_candidates(host.option("search"));
+    own_products_ = host.option("products", {"own", "library"}) == "own";
+    own_attention_ = host.option("attention", {"own", "fastest"}) == "own";
+    by_events_ = host.option("profiler", {"events", "vendor"}) == "events";
     std::vector<std::string> bus_ids;
     for (uint32_t i = 0; i < count_; ++i) bus_ids.push_back(bus_id(i));
     telemetry_ = Telemetry::load(runtime_.folder(), bus_ids, &why);
@@ -124,7 +127,7 @@ class GpuAdapter final : public sdk::Adapter {
  private:
   // "" or why the vendor's profiler does not record.
   std::string record_activity() {
-    if (host_.option("profiler") == "events") return "events were asked for";
+    if (by_events_) return "events were asked for";
     std::string why;
     if (activity_ == nullptr) activity_ = Activity::load(runtime_.folder(), &why);
     return activity_ == nullptr ? why : activity_->start(host_);
@@ -201,7 +204,7 @@ class GpuAdapter final : public sdk::Adapter {
   }
 
   std::shared_ptr<Products> load_products(uint32_t index) const {
-    if (host_.option("products") == "own") return nullptr;
+    if (own_products_) return nullptr;
     const std::string folder = host_.option("cache_dir");
     char name[256] = "";
     if (runtime_.DeviceGetName != nullptr) runtime_.DeviceGetName(name, sizeof(name), static_cast<int>(index));
@@ -216,7 +219,7 @@ class GpuAdapter final : public sdk::Adapter {
   }
 
   std::shared_ptr<Sdpa> load_sdpa() const {
-    if (host_.option("attention") == "own") return nullptr;
+    if (own_attention_) return nullptr;
     std::string why;
     std::shared_ptr<Sdpa> sdpa = Sdpa::load(runtime_, &why);
     if (sdpa == nullptr && !why.empty()) {
@@ -239,6 +242,7 @@ class GpuAdapter final : public sdk::Adapter {
   Runtime runtime_;
   uint32_t count_ = 0;
   unsigned candidates_ = 1;
+  bool own_products_ = false, own_attention_ = false, by_events_ = false;
   std::unique_ptr<Telemetry> telemetry_;
   std::map<uint32_t, Machine> machines_;
   std::unique_ptr<Activity> activity_;

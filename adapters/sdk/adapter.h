@@ -8,6 +8,7 @@
 #include <cstring>
 #include <exception>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <new>
 #include <set>
@@ -28,6 +29,16 @@ class Host {
   [[nodiscard]] std::string option(const char* key) const {
     const char* value = ASSAY_HAS(host_, assay_host, option) ? host_->option(host_->ctx, key) : nullptr;
     return value == nullptr ? "" : value;
+  }
+  // "" where it is not set, or one of `values`; anything else is refused.
+  [[nodiscard]] std::string option(const char* key, std::initializer_list<const char*> values) const {
+    std::string value = option(key), expected;
+    for (const char* known : values) {
+      if (value.empty() || value == known) return value;
+      expected += (expected.empty() ? "" : " or ") + std::string(known);
+    }
+    throw Failure(ASSAY_INVALID_ARGUMENT,
+                  std::string("option ") + key + ": expected " + expected + ", found '" + value + "'");
   }
   [[nodiscard]] uint64_t now_ns() const { return ASSAY_HAS(host_, assay_host, now_ns) ? host_->now_ns(host_->ctx) : 0; }
   void log(int32_t level, const std::string& text) const {

@@ -2,19 +2,8 @@
 
 namespace assay::spirv {
 
-namespace {
-
-std::string one_of(const sdk::Host& host, const char* key, const char* first, const char* second) {
-  std::string value = host.option(key);
-  if (value.empty() || value == first || value == second) return value;
-  throw sdk::Failure(ASSAY_INVALID_ARGUMENT, std::string("option ") + key + ": expected " + first + " or " + second +
-                                                 ", found '" + value + "'");
-}
-
-}  // namespace
-
 Options read_options(const sdk::Host& host) {
-  return {one_of(host, "kernels", "cpu", "gpu"), one_of(host, "program", "source", "spirv")};
+  return {host.option("kernels", {"cpu", "gpu"}), host.option("program", {"source", "spirv"})};
 }
 
 void choose_kernels(const Options& options, bool cpu, uint32_t sub_group, Traits* traits) {

@@ -18,7 +18,7 @@ std::string fit_text(const Fit& fit, const Case& work, const std::string& device
   out += "planned:   a context of " + tokens_text(fit.planned_context) + " by arithmetic, " + free + " free\n";
   if (fit.context > 0) {
     out += "allocated: a context of " + tokens_text(fit.context) + ", " + bytes_text(fit.allocated_bytes) + " for " +
-           bytes_text(fit.planned_bytes) + " of tensors\n";
+           bytes_text(fit.planned_bytes) + " of tensors; " + bytes_text(fit.written_bytes) + " of it written\n";
   } else {
     out += "allocated: not even the smallest context that was tried\n";
   }
@@ -76,7 +76,8 @@ CommandSpec fit_command() {
   spec.about =
       "Prepares the whole program of a decode case with one context after the other, by the adapter's plain "
       "allocations, until the largest that succeeds is known to 1 in 256. What the arithmetic of the tensors says "
-      "stands beside it. Nothing is run and no record is written.";
+      "stands beside it. Weights, inputs and the whole cache are written, so that no memory is "
+      "merely promised. Nothing is run and no record is written.";
   spec.options = {{"device", "DEVICE", "where", Complete::kDevice, {}, false},
                   json_option(),
                   adapter_option(),

@@ -11,6 +11,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int64_t kSmallest = 16, kShare = 256;
+constexpr uint64_t kChunkBytes = uint64_t{8} << 20;
 
 Case with_context(const Case& c, int64_t context) {
   Case out = c;
@@ -34,14 +35,22 @@ class Search {
     const Result<Graph> graph = lower(with_context(case_, context), LowerOptions{});
     if (!graph.ok()) return graph.error();
     ++fit.tries;
-    InAdapter inside(bench_.pulse, "program.prepare");
-    const Result<std::unique_ptr<Program>> program = bench_.adapter.prepare(*graph, bench_.device);
+    bench_.pulse.plan(graph_memory(*graph).total());
+    const Result<std::unique_ptr<Program>> program = prepared(*graph);
     if (!program.ok()) {
       if (program.error().kind != ErrorKind::kOutOfMemory) return program.error();
       fit.refused_context = context;
       fit.refusal = program.error().message;
       return false;
     }
+    const Result<uint64_t> written = write_all(*graph, **program);
+    if (!written.ok() && written.error().kind != ErrorKind::kOutOfMemory) return written.error();
+    if (!written.ok()) {
+      fit.refused_context = context;
+      fit.refusal = written.error().message;
+      return false;
+    }
+    fit.written_bytes = *written;
     fit.context = context;
     fit.planned_bytes = graph_memory(*graph).total();
     fit.allocated_bytes = (*program)->info().device_bytes;
@@ -51,6 +60,28 @@ class Search {
   Fit fit;
 
  private:
+  Result<std::unique_ptr<Program>> prepared(const Graph& graph) const {
+    InAdapter inside(bench_.pulse, "program.prepare");
+    return bench_.adapter.prepare(graph, bench_.device);
+  }
+  // How many bytes of the program's tensors took a zero.
+  Result<uint64_t> write_all(const Graph& graph, Program& program) const {
+    const std::vector<uint8_t> zeros(kChunkBytes);
+    uint64_t sum = 0;
+    for (uint32_t t = 0; t < graph.tensors.size(); ++t) {
+      const Tensor& tensor = graph.tensors[t];
+      if (tensor.role == ASSAY_ROLE_OUTPUT || tensor.role == ASSAY_ROLE_SCRATCH) continue;
+      const uint64_t bytes = packed_bytes(tensor.dtype, static_cast<uint64_t>(graph.elements(t)));
+      for (uint64_t at = 0; at < bytes && !bench_.pulse.stop_asked(); at += kChunkBytes) {
+        InAdapter inside(bench_.pulse, "program.write");
+        const Status status = program.write(t, at, zeros.data(), std::min(kChunkBytes, bytes - at));
+        if (!status.ok()) return status.error();
+        sum += std::min(kChunkBytes, bytes - at);
+      }
+    }
+    return sum;
+  }
+
   const Bench& bench_;
   const Case& case_;
 };
@@ -105,6 +136,7 @@ std::string fit_to_json(const Fit& fit) {
               {"context", fit.context},
               {"planned_bytes", fit.planned_bytes},
               {"allocated_bytes", fit.allocated_bytes},
+              {"written_bytes", fit.written_bytes},
               {"refused_context", fit.refused_context},
               {"refusal", fit.refusal},
               {"tries", fit.tries},
@@ -115,15 +147,11 @@ std::string fit_to_json(const Fit& fit) {
 Result<Fit> fit_from_json(const std::string& text) {
   try {
     const json j = json::parse(text);
-    return Fit{j.at("basis").get<std::string>(),
-               j.at("limit").get<int64_t>(),
-               j.at("planned_context").get<int64_t>(),
-               j.at("context").get<int64_t>(),
-               j.at("planned_bytes").get<uint64_t>(),
-               j.at("allocated_bytes").get<uint64_t>(),
-               j.at("refused_context").get<int64_t>(),
-               j.at("refusal").get<std::string>(),
-               j.at("tries").get<int>(),
+    return Fit{j.at("basis").get<std::string>(),       j.at("limit").get<int64_t>(),
+               j.at("planned_context").get<int64_t>(), j.at("context").get<int64_t>(),
+               j.at("planned_bytes").get<uint64_t>(),  j.at("allocated_bytes").get<uint64_t>(),
+               j.at("written_bytes").get<uint64_t>(),  j.at("refused_context").get<int64_t>(),
+               j.at("refusal").get<std::string>(),     j.at("tries").get<int>(),
                j.at("free_bytes").get<uint64_t>()};
   } catch (const std::exception& e) {
     return Error{ErrorKind::kInternal, std::string("the worker's fit: ") + e.what()};

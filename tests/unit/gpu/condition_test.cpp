@@ -2,6 +2,8 @@
 // how much of it is refused, marked or failed.
 #include <gmock/gmock.h>
 
+#include <fstream>
+
 #include "harness/run/case_run.h"
 #include "harness/run/fit.h"
 #include "tests/unit/gpu/on_standin.h"
@@ -181,6 +183,38 @@ TEST(Fit, TheLargestContextIsFoundByAllocating) {
   const Result<Fit> back = fit_from_json(fit_to_json(less));
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(back->context, less.context);
+}
+
+// The most memory that this process had at once since it was last reset, in bytes.
+uint64_t peak_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmHWM:", 0) == 0) return std::stoull(line.substr(6)) << 10;
+  }
+  return 0;
+}
+
+// Linux promises more memory than there is: only what was written is known to be there.
+TEST(Fit, OnTheCpuItsPagesAreTouched) {
+  const std::string library = std::string(ASSAY_BINARY_DIR) + "/lib/assay/adapters/libassay_cpu.so";
+  if (!std::ifstream(library)) GTEST_SKIP() << "no CPU adapter here";
+  Result<std::unique_ptr<Adapter>> adapter = Adapter::open(library, {{"threads", "1"}});
+  ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  Case long_talk = small_decode();
+  long_talk.model.max_context = 400'000;  // 256 bytes a token: 100 MB
+  const HostThreads threads{1};
+  SharedPage page{};
+  Pulse pulse(&page);
+  const Result<DeviceInfo> device = (*adapter)->device(0);
+  ASSERT_TRUE(device.ok());
+  std::ofstream("/proc/self/clear_refs") << "5";
+  const uint64_t before = peak_bytes();
+  const Result<Fit> fit = largest_context({**adapter, 0, threads, pulse, 1}, long_talk, *device);
+  ASSERT_TRUE(fit.ok()) << fit.error().message;
+  EXPECT_EQ(fit->context, 399'999);
+  EXPECT_GE(fit->written_bytes, 256U * 399'999U);
+  EXPECT_GE(peak_bytes() - before, 256U * 399'999U) << "promised, not there";
+  EXPECT_GE(page.planned.load(), fit->written_bytes);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -184,10 +185,17 @@ TEST_F(Search, AFolderThatCantBeWrittenDoesNotStopTheRun) {
   EXPECT_EQ(run(2).algorithm, 2);
 }
 
-TEST_F(Search, ABadNumberOfAlgorithmsIsRefused) {
-  const Result<std::unique_ptr<Adapter>> adapter = open("cuda", {{"search", "many"}});
-  ASSERT_FALSE(adapter.ok());
-  EXPECT_THAT(adapter.error().message, HasSubstr("option search: expected 1 to 64 algorithms, found 'many'"));
+TEST(Options, BadValuesAreRefused) {
+  const std::vector<std::array<const char*, 3>> bad{{"search", "many", "expected 1 to 64 algorithms, found 'many'"},
+                                                    {"products", "owm", "expected own or library, found 'owm'"},
+                                                    {"attention", "cudnn", "expected own or fastest, found 'cudnn'"},
+                                                    {"profiler", "cupti", "expected events or vendor, found 'cupti'"}};
+  for (const auto& [key, value, said] : bad) {
+    const Result<std::unique_ptr<Adapter>> adapter = open("cuda", {{key, value}});
+    ASSERT_FALSE(adapter.ok()) << key;
+    EXPECT_EQ(adapter.error().kind, ErrorKind::kBadInput) << key;
+    EXPECT_THAT(adapter.error().message, HasSubstr(std::string("option ") + key + ": " + said));
+  }
 }
 
 }  // namespace
