@@ -36,6 +36,7 @@ json policy_to_json(const RunPolicy& p) {
           {"percentiles", p.percentiles},
           {"confidence", p.confidence},
           {"time_limit_s", p.time_limit_s},
+          {"launches", p.launches},
           {"min_samples", p.min_samples},
           {"max_step_s", p.max_step_s},
           {"max_layers", p.max_layers}};
@@ -47,6 +48,7 @@ RunPolicy policy_from_json(const json& j) {
   p.percentiles = j.at("percentiles").get<std::vector<double>>();
   p.confidence = j.at("confidence").get<double>();
   p.time_limit_s = j.at("time_limit_s").get<double>();
+  p.launches = integer<int64_t>(j, "launches");
   p.min_samples = integer<int64_t>(j, "min_samples");
   p.max_step_s = j.at("max_step_s").get<double>();
   p.max_layers = integer<int64_t>(j, "max_layers");
@@ -97,9 +99,9 @@ DeviceInfo device_from_json(const json& j) {
 std::string dump(const json& j) { return j.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 Job parse_job(const json& j) {
-  static const std::array<const char*, 11> known{"kind",   "adapter_library", "device", "basis",   "case",
-                                                 "form",   "policy",          "seed",   "threads", "check_numerics",
-                                                 "options"};
+  static const std::array<const char*, 12> known{"kind",    "adapter_library", "device", "basis",   "case",
+                                                 "form",    "policy",          "seed",   "threads", "check_numerics",
+                                                 "earlier", "options"};
   for (const auto& item : j.items()) {
     bool is_known = false;
     for (const char* name : known) is_known = is_known || item.key() == name;
@@ -121,6 +123,11 @@ Job parse_job(const json& j) {
   job.seed = integer<uint64_t>(j, "seed");
   job.threads = integer<int>(j, "threads");
   job.check_numerics = j.at("check_numerics").get<bool>();
+  if (const json& e = j.at("earlier"); !e.is_null()) {
+    job.earlier =
+        EarlierLaunch{integer<int64_t>(e, "layers"), integer<int64_t>(e, "experts"), e.at("flops_per_s").get<double>(),
+                      e.at("bytes_per_s").get<double>(), e.at("step_s").get<double>()};
+  }
   job.options = j.at("options").get<std::vector<std::pair<std::string, std::string>>>();
   return job;
 }
@@ -159,6 +166,14 @@ const char* phase_name(Phase phase) {
 }
 
 std::string job_to_json(const Job& job) {
+  json earlier;
+  if (const std::optional<EarlierLaunch>& e = job.earlier) {
+    earlier = {{"layers", e->layers},
+               {"experts", e->experts},
+               {"flops_per_s", e->flops_per_s},
+               {"bytes_per_s", e->bytes_per_s},
+               {"step_s", e->step_s}};
+  }
   return dump({{"kind", kJobNames[static_cast<size_t>(job.kind)]},
                {"adapter_library", job.adapter_library},
                {"device", job.device},
@@ -169,6 +184,7 @@ std::string job_to_json(const Job& job) {
                {"seed", job.seed},
                {"threads", job.threads},
                {"check_numerics", job.check_numerics},
+               {"earlier", std::move(earlier)},
                {"options", job.options}});
 }
 

@@ -38,6 +38,14 @@ struct SharedPage {
   char last_call[64];                 // "program.wait": what it was doing
 };
 
+// What a further launch of a case takes from the first: it runs the same part of the model, and neither the numbers
+// nor the ceilings nor the projection are made again.
+struct EarlierLaunch {
+  int64_t layers = 0, experts = 0;          // that run
+  double flops_per_s = 0, bytes_per_s = 0;  // ceilings, 0: unknown
+  double step_s = 0;                        // mean
+};
+
 struct Job {
   enum class Kind { kDevices, kRun, kProfile, kFit } kind = Kind::kRun;
   std::string adapter_library;  // path of the shared module
@@ -45,10 +53,11 @@ struct Job {
   std::string basis;            // of the device, where the parent knows it: of a record that the worker can't write
   std::string case_json;        // Case::to_json()
   std::string form;             // quick, full
-  RunPolicy policy;
+  RunPolicy policy;             // its time limit is this launch's share of the case's
   uint64_t seed = 1;
   int threads = 0;  // 0: all
   bool check_numerics = true;
+  std::optional<EarlierLaunch> earlier;                      // of the case: what this launch need not find out again
   std::vector<std::pair<std::string, std::string>> options;  // for assay_host.option
 };
 std::string job_to_json(const Job& job);

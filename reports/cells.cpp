@@ -98,6 +98,19 @@ void reported_row(const Record& r, std::vector<std::string>* row, std::vector<st
   add_note(notes, note);
 }
 
+// What the interval knows of launches.
+std::string interval_note(const Record& r) {
+  if (!r.run_launches || !r.run_launches->between) {
+    return "95 %: of one launch's steps; it knows nothing of what changes between launches";
+  }
+  const BetweenLaunches& b = *r.run_launches->between;
+  const size_t launches = r.run_launches->each.size();
+  return "95 %: contains what launches differ by, " + percent_text(b.relative_sd) +
+         " (standard deviation, pooled over " + std::to_string(b.cases) + (b.cases == 1 ? " case, " : " cases, ") +
+         number_text(b.dof, 4) + " degrees of freedom); " + std::to_string(launches) +
+         (launches == 1 ? " launch" : " launches") + " a case";
+}
+
 std::vector<std::string> row_of(const Record& r, const Metrics& m, std::vector<std::string>* notes) {
   std::vector<std::string> row(table_columns().size(), kAbsent);
   row[0] = case_cell(r, notes);
@@ -115,7 +128,7 @@ std::vector<std::string> row_of(const Record& r, const Metrics& m, std::vector<s
   const double half = (m.rate->interval.high - m.rate->interval.low) / 2;
   row[1] = rate_text(m.rate->per_s, half, m.unit);
   row[2] = interval_text(*m.rate, m.unit);
-  if (m.rate->n < 2) add_note(notes, std::string(kAbsent) + " 95 %: one step has no interval");
+  add_note(notes, m.rate->n < 2 ? std::string(kAbsent) + " 95 %: one step has no interval" : interval_note(r));
   const std::vector<Quantile>& q = m.step->quantiles;
   row[3] = quantile_cell(q[0]);
   row[4] = quantile_cell(q[2]);
@@ -180,6 +193,8 @@ std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
   const auto bound = [&](double value) { return rate.n > 1 ? of_rate(value) : std::nullopt; };
   const Latency step = m.step.value_or(Latency{});
   const ReportedFigure* lead = r.reported && r.status == "ok" ? &r.reported->figures.front() : nullptr;
+  const RunLaunches* launches = r.run_launches ? &*r.run_launches : nullptr;
+  const BetweenLaunches* between = launches != nullptr && launches->between ? &*launches->between : nullptr;
   const auto quantile = [&](size_t i) { return m.step ? step.quantiles[i] : Quantile{}; };
   return {raw_text("case", r.case_id),
           raw_text("status", r.status),
@@ -221,7 +236,10 @@ std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
           raw_text("reported_unit", lead ? lead->unit : ""),
           raw_text("reported_figure", lead ? lead->name + " " + lead->statistic : ""),
           raw_text("reported_definition", lead ? lead->definition : ""),
-          raw_text("reported_source", lead ? r.reported->source_file : "")};
+          raw_text("reported_source", lead ? r.reported->source_file : ""),
+          raw("launches", launches ? std::optional<double>(launches->each.size()) : std::nullopt),
+          raw("between_launches_sd", between ? std::optional(between->relative_sd) : std::nullopt),
+          raw("between_launches_dof", between ? std::optional(between->dof) : std::nullopt)};
 }
 
 }  // namespace assay

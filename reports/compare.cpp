@@ -8,12 +8,11 @@
 
 #include "results/import/definitions.h"
 #include "results/metrics/energy.h"
+#include "results/metrics/launches.h"
 #include "results/metrics/metrics.h"
 
 namespace assay {
 namespace {
-
-constexpr uint64_t kBootstrapSeed = 1;
 
 // What must be equal for two records to be of the same work. The definitions of measured figures are those of this
 // program, which computes both from samples; reported figures carry theirs and are paired by them.
@@ -83,10 +82,12 @@ struct Steps {
   double units = 0;  // of work, per step
   std::string unit;
   std::vector<double> rates, medians;  // of each run
+  std::vector<const Record*> runs;
 };
 
 Steps steps_of(const Group& group) {
   Steps out;
+  out.runs.assign(group.begin(), group.end());
   for (const Record* r : group) {
     const std::vector<double> x(r->samples.host_ns.begin(), r->samples.host_ns.end());
     const double mean = std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
@@ -118,7 +119,7 @@ MetricDifference rate_difference(const Steps& a, const Steps& b, const CompareOp
   d.unit = a.unit;
   d.higher_is_better = true;
   const auto bounded = [&](const Steps& s) {
-    const Throughput rate = throughput(s.in_order, s.units, options.confidence, kBootstrapSeed);
+    const Throughput rate = rate_of_repeats(s.runs, s.units, options.confidence);
     const bool spread = s.in_order.size() > 1;
     return BoundedValue{rate.per_s, spread ? std::optional(rate.interval.low) : std::nullopt,
                         spread ? std::optional(rate.interval.high) : std::nullopt};

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "reports/compare.h"
+#include "results/metrics/launches.h"
 #include "results/metrics/metrics.h"
 
 namespace assay {
@@ -23,12 +24,11 @@ std::map<std::string, Curve> curves_of(const CompareSide& side, double confidenc
       continue;
     const bool part = r.extrapolation && r.extrapolation->layers_run != r.extrapolation->layers_total;
     if (part) continue;
-    const std::vector<double> x(r.samples.host_ns.begin(), r.samples.host_ns.end());
-    const Throughput rate = throughput(x, static_cast<double>(r.tokens_per_step), confidence, 1);
+    const Throughput rate = record_rate(r, static_cast<double>(r.tokens_per_step), confidence);
     Curve& curve = curves[r.suite + " " + r.model + " " + r.dtype + " c" + std::to_string(r.context) + ", " + r.basis];
     curve.device = r.device_product.empty() ? r.device : r.device_product;
     LoadPoint point{rate.per_s / static_cast<double>(r.batch), {rate.per_s, {}, {}}, r.case_id};
-    if (x.size() > 1) {
+    if (rate.n > 1) {
       point.rate.low = rate.interval.low;
       point.rate.high = rate.interval.high;
     }

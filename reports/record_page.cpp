@@ -79,6 +79,19 @@ std::string with_bounds(const Quantile& q) {
   return q.note.empty() ? out : out + "  " + q.note;
 }
 
+// "3 of 3: 16.31 ms, 18.72 ms, 16.4 ms a step; ..."
+std::string launches_line(const RunLaunches& launches) {
+  std::string text = std::to_string(launches.each.size()) + " of " + std::to_string(launches.planned) + ": ";
+  for (const RunLaunch& l : launches.each)
+    text += (&l == &launches.each.front() ? "" : ", ") + time_text(l.mean_step_ns);
+  text += " a step; ";
+  if (!launches.between) return text + "the interval knows nothing of what changes between launches";
+  const BetweenLaunches& b = *launches.between;
+  return text + percent_text(b.relative_sd) + " between launches (standard deviation, " + number_text(b.dof, 4) +
+         " degrees of freedom over " + std::to_string(b.cases) + (b.cases == 1 ? " case" : " cases") +
+         "), which the interval contains";
+}
+
 void add_result(const Record& r, const Metrics& m, Page* page) {
   page->raw(r.case_id + " on " + r.device + " (" + r.device_product + "), " + r.basis + ", " + r.status + "\n");
   if (!r.reason.empty()) page->raw("  " + r.reason + "\n");
@@ -87,6 +100,7 @@ void add_result(const Record& r, const Metrics& m, Page* page) {
     const std::string unit = m.unit == "tokens/s" ? " tokens/s" : "";
     page->raw("\n  " + rate_text(m.rate->per_s, half, m.unit) + unit + "   95 % interval " +
               interval_text(*m.rate, m.unit) + ", " + std::to_string(m.rate->n) + " steps\n");
+    if (r.run_launches) page->line("launches", launches_line(*r.run_launches));
   }
   if (m.mfu_attainable) page->line("MFU", percent_text(*m.mfu_attainable) + " of the GEMM measured beside it");
   if (m.mbu_attainable) page->line("MBU", percent_text(*m.mbu_attainable) + " of the read measured beside it");

@@ -25,6 +25,30 @@ struct Samples {
   uint64_t device_clock_step_ns = 0;
 };
 
+// A launch of the run: its program prepared, loaded and warmed up anew, in a process that had not run the case before.
+struct RunLaunch {
+  uint64_t steps = 0;
+  uint64_t start_ns = 0;  // of its first step, on the host's monotonic clock (samples count from the first launch's)
+  double mean_step_ns = 0;
+  std::optional<double> relative_error;  // standard error of the mean by the launch's own steps; absent for one step
+  double error_dof = 0;                  // degrees of freedom of that
+};
+
+// What launches of equal work differ by, pooled over cases (results/metrics/launches.h).
+struct BetweenLaunches {
+  std::string formula;        // with its version: "launches/1"
+  double relative_sd = 0;     // of a launch's true mean: beyond what its own steps tell
+  double variance_error = 0;  // standard error of relative_sd^2
+  double dof = 0;             // launches less one, summed over the cases
+  int64_t cases = 0;          // that were launched more than once
+};
+
+struct RunLaunches {
+  int64_t planned = 0;
+  std::vector<RunLaunch> each;             // in order; their steps lie in the samples one launch after the other
+  std::optional<BetweenLaunches> between;  // none: no case of the campaign was launched twice
+};
+
 struct OpNumerics {
   std::string op, kind, dtype;
   double error = 0, limit = 0;
@@ -97,7 +121,8 @@ struct Energy {
   std::string code;           // trusted, or why not: no-source, empty-window, too-few, edge, gap, stuck, averaging, ...
   std::string reason;         // the same in words: why absent or untrusted
   uint64_t averaging_ns = 0;  // window over which the source itself averages
-  uint64_t window_start_ns = 0, window_end_ns = 0;  // the timed part, on the samples' clock
+  uint64_t window_start_ns = 0, window_end_ns = 0;  // the timed part, on the readings' clock
+  std::vector<uint64_t> pause_start_ns, pause_ns;   // between launches, within the window: not the run's energy
   std::vector<PowerSample> samples;                 // what the source said, from which the above can be redone
 };
 
@@ -160,12 +185,13 @@ struct Record {
 
   double prepare_s = 0, load_s = 0;
   std::string lowering;
-  uint32_t launches = 0;
+  uint32_t launches = 0;                // of kernels, per step
   uint64_t program_bytes = 0;           // allocated, as the adapter says
   uint64_t planned_bytes = 0;           // what the graph's tensors need; 0: made before this was kept
   std::optional<uint64_t> taken_bytes;  // by how much the device's free memory fell
 
   Samples samples;
+  std::optional<RunLaunches> run_launches;  // none: made before launches were told apart, or nothing was timed
   StopReport stop;
   Numerics numerics;
   std::vector<Counter> counters;
@@ -182,8 +208,10 @@ struct Record {
 std::string record_to_json(const Record& record);
 Result<Record> record_from_json(const std::string& text, const std::string& where);
 
-// Writes DIR/<case id with / as _>-<8 of id>.record.json by rename; sets record.id. Nothing half written.
-Result<std::filesystem::path> write_record(Record& record, const std::filesystem::path& dir);
+// Writes DIR/<case id with / as _>-<8 of id>.record.json by rename; sets record.id. Nothing half written. `before`: the
+// file of the record that this one replaces.
+Result<std::filesystem::path> write_record(Record& record, const std::filesystem::path& dir,
+                                           const std::filesystem::path& before = {});
 Result<Record> read_record(const std::filesystem::path& file);
 // All records of a file, below a directory or in a store, sorted by case id then time. A bad file is an error naming
 // it.

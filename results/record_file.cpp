@@ -129,7 +129,7 @@ Status write_file_atomic(const fs::path& path, const std::string& text) {
   return ok_status();
 }
 
-Result<fs::path> write_record(Record& record, const fs::path& dir) {
+Result<fs::path> write_record(Record& record, const fs::path& dir, const fs::path& before) {
   record.id.clear();
   record.id = record_id(record_to_json(record));
   const std::string text = record_to_json(record);
@@ -140,8 +140,12 @@ Result<fs::path> write_record(Record& record, const fs::path& dir) {
   std::error_code code;
   fs::create_directories(dir, code);
   if (code) return Error{ErrorKind::kIo, dir.string() + ": can't create the folder: " + code.message()};
-  const Status written = write_file_atomic(path, text + "\n");
+  // Over the old one and then by its own name: at no moment are there both, or none.
+  const Status written = write_file_atomic(before.empty() ? path : before, text + "\n");
   if (!written.ok()) return written.error();
+  if (!before.empty() && before != path) fs::rename(before, path, code);
+  if (code)
+    return Error{ErrorKind::kIo, before.string() + ": can't rename to " + path.string() + ": " + code.message()};
   return path;
 }
 

@@ -75,6 +75,7 @@ void found(const JsonNode& root, Record* r) {
   if (root.has("planned_bytes")) r->planned_bytes = size_at(root, "planned_bytes");
   if (root.has("taken_bytes")) r->taken_bytes = size_at(root, "taken_bytes");
   r->samples = samples(root.at("samples"));
+  if (root.has("run_launches")) r->run_launches = run_launches(root.at("run_launches"), r->samples.host_ns.size());
   r->stop = stop(root.at("stop"));
   r->numerics = numerics(root.at("numerics"));
   r->counters = counters(root.at("counters"));
@@ -147,6 +148,7 @@ const std::vector<std::string>& root_fields() {
                                     "prepare_s",
                                     "load_s",
                                     "lowering",
+                                    "run_launches",
                                     "launches",
                                     "program_bytes",
                                     "planned_bytes",

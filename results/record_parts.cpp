@@ -8,6 +8,7 @@ namespace {
 constexpr size_t kMaxText = 1 << 16;
 constexpr size_t kMaxPackedText = size_t{256} << 20;
 constexpr size_t kMaxItems = 1 << 16;
+constexpr int64_t kMaxLaunches = 1000;
 
 // A field that must be there, and may be null.
 std::optional<double> maybe_number(const JsonNode& node, const char* name) {
@@ -217,7 +218,7 @@ RoutingReport routing(const JsonNode& node) {
 // A record of before the samples were kept has none of the later fields.
 Energy energy(const JsonNode& node) {
   node.fields({"joules", "idle_watts", "watts_mean", "uncertainty_j", "source", "code", "reason", "averaging_ns",
-               "window_start_ns", "window_end_ns", "samples"});
+               "window_start_ns", "window_end_ns", "pause_start_ns", "pause_ns", "samples"});
   Energy out;
   out.joules = maybe_number(node, "joules");
   out.idle_watts = maybe_number(node, "idle_watts");
@@ -239,6 +240,45 @@ Energy energy(const JsonNode& node) {
   power_series(samples, "power_t_ns", "power_mw", 1e-3, &PowerSample::power_w, &by_time);
   power_series(samples, "energy_t_ns", "energy_uj", 1e-6, &PowerSample::energy_j, &by_time);
   for (const auto& [time, sample] : by_time) out.samples.push_back(sample);
+  if (!node.has("pause_ns")) return out;
+  out.pause_start_ns = unpacked(node.at("pause_start_ns"));
+  out.pause_ns = unpacked(node.at("pause_ns"));
+  if (out.pause_ns.size() != out.pause_start_ns.size()) {
+    node.at("pause_ns").fail("expected as many values as pause_start_ns");
+  }
+  return out;
+}
+
+RunLaunches run_launches(const JsonNode& node, size_t samples) {
+  node.fields({"planned", "each", "between"});
+  RunLaunches out;
+  out.planned = node.at("planned").integer(1, kMaxLaunches);
+  uint64_t steps = 0;
+  for (const JsonNode& item : node.at("each").items(1, kMaxLaunches)) {
+    item.fields({"steps", "start_ns", "mean_step_ns", "relative_error", "error_dof"});
+    RunLaunch launch;
+    launch.steps = item.at("steps").unsigned_integer(kMaxPackedCount);
+    launch.start_ns = size_at(item, "start_ns");
+    launch.mean_step_ns = amount(item, "mean_step_ns");
+    launch.relative_error = maybe_number(item, "relative_error");
+    launch.error_dof = amount(item, "error_dof");
+    steps += launch.steps;
+    out.each.push_back(launch);
+  }
+  if (node.present() && steps != samples) {
+    node.at("each").fail("expected steps of " + std::to_string(samples) + " in all, as many as samples, found " +
+                         std::to_string(steps));
+  }
+  const JsonNode between = node.at("between");
+  if (!node.has("between")) return out;
+  between.fields({"formula", "relative_sd", "variance_error", "dof", "cases"});
+  BetweenLaunches b;
+  b.formula = text_at(between, "formula");
+  b.relative_sd = amount(between, "relative_sd");
+  b.variance_error = amount(between, "variance_error");
+  b.dof = between.at("dof").number(1, 1e9);
+  b.cases = between.at("cases").integer(1, kMaxInt);
+  out.between = std::move(b);
   return out;
 }
 

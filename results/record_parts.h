@@ -29,6 +29,7 @@ Extrapolation extrapolation(const JsonNode& node);
 RoutingReport routing(const JsonNode& node);
 Energy energy(const JsonNode& node);
 StopReport stop(const JsonNode& node);
+RunLaunches run_launches(const JsonNode& node, size_t samples);
 Reported reported(const JsonNode& node);
 
 }  // namespace assay::record_parts

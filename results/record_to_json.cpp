@@ -140,7 +140,30 @@ json energy_json(const Energy& e) {
   out["window_start_ns"] = e.window_start_ns;
   out["window_end_ns"] = e.window_end_ns;
   out["samples"] = power_samples_json(e.samples);
+  if (e.pause_ns.empty()) return out;
+  out["pause_start_ns"] = packed_json(e.pause_start_ns);
+  out["pause_ns"] = packed_json(e.pause_ns);
   return out;
+}
+
+json launches_json(const RunLaunches& l) {
+  json each = json::array();
+  for (const RunLaunch& one : l.each) {
+    each.push_back({{"steps", one.steps},
+                    {"start_ns", one.start_ns},
+                    {"mean_step_ns", one.mean_step_ns},
+                    {"relative_error", maybe(one.relative_error)},
+                    {"error_dof", one.error_dof}});
+  }
+  json between;
+  if (const std::optional<BetweenLaunches>& b = l.between) {
+    between = {{"formula", b->formula},
+               {"relative_sd", b->relative_sd},
+               {"variance_error", b->variance_error},
+               {"dof", b->dof},
+               {"cases", b->cases}};
+  }
+  return {{"planned", l.planned}, {"each", std::move(each)}, {"between", std::move(between)}};
 }
 
 json stop_json(const StopReport& s) {
@@ -251,6 +274,7 @@ std::string record_to_json(const Record& record) {
   out.update(work_json(record));
   out.update(place_json(record));
   out.update(found_json(record));
+  if (record.run_launches) out["run_launches"] = launches_json(*record.run_launches);
   if (record.routing) out["routing"] = routing_json(*record.routing);
   // Only where there is something: the ids of records made before the field was known stay what they are.
   if (record.planned_bytes > 0) out["planned_bytes"] = record.planned_bytes;

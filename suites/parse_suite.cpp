@@ -30,8 +30,8 @@ std::vector<int64_t> axis(const JsonNode& block, const char* name, int64_t min, 
 
 // Fields that are absent stay as they are in `p`.
 RunPolicy read_policy(const JsonNode& node, RunPolicy p) {
-  node.fields(
-      {"target_half_width", "percentiles", "confidence", "time_limit_s", "min_samples", "max_step_s", "max_layers"});
+  node.fields({"target_half_width", "percentiles", "confidence", "time_limit_s", "launches", "min_samples",
+               "max_step_s", "max_layers"});
   if (node.has("target_half_width")) p.target_half_width = node.at("target_half_width").number(1e-6, 1);
   if (node.has("percentiles")) {
     p.percentiles.clear();
@@ -39,6 +39,7 @@ RunPolicy read_policy(const JsonNode& node, RunPolicy p) {
   }
   if (node.has("confidence")) p.confidence = node.at("confidence").number(0.5, 0.9999);
   if (node.has("time_limit_s")) p.time_limit_s = node.at("time_limit_s").number(0.01, 86400);
+  if (node.has("launches")) p.launches = node.at("launches").integer(1, kMaxLaunches);
   if (node.has("min_samples")) p.min_samples = node.at("min_samples").integer(1, 10'000'000);
   if (node.has("max_step_s")) p.max_step_s = node.at("max_step_s").number(0.001, 86400);
   if (node.has("max_layers")) p.max_layers = node.at("max_layers").integer(1, 4096);
@@ -268,6 +269,7 @@ Result<Suite> parse_suite(const std::string& text, const std::string& where, con
   if (!extends || root.has("version")) suite.version = static_cast<int>(root.at("version").integer(1, 1'000'000));
   if (!extends || root.has("title")) suite.title = root.at("title").text();
   if (!extends || root.has("question")) suite.question = root.at("question").text();
+  if (!extends) suite.quick.launches = suite.full.launches = kDefaultLaunches;
   if (!extends || root.has("quick")) {
     read_form(root.at("quick"), models, videos, name, folder, extends, &suite.quick, &suite.quick_cases);
   }

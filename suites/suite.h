@@ -113,12 +113,15 @@ struct Case {
 };
 Result<Case> case_from_json(const std::string& text, const std::string& where);
 
+inline constexpr int64_t kMaxLaunches = 100, kDefaultLaunches = 3;  // of a suite that does not say
+
 // Stop rule and warm-up of a suite's quick or full form.
 struct RunPolicy {
   double target_half_width = 0.005;            // of the contracted metric, relative, 95 %
   std::vector<double> percentiles{0.5, 0.99};  // n must suffice for their upper bounds (or the time limit ends it)
   double confidence = 0.95;
-  double time_limit_s = 20;  // of the timed part of one case
+  double time_limit_s = 20;  // of the timed part of one case, all its launches together
+  int64_t launches = 1;      // of one case, spread over the campaign
   int64_t min_samples = 10;
   double max_step_s = 10;  // a longer full step runs fewer layers instead
   int64_t max_layers = 0;  // more are not run, of a model that has more; 0: all

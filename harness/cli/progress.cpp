@@ -13,20 +13,23 @@ namespace {
 constexpr double kLongStepS = 10;
 }
 
-ProgressLine::ProgressLine(const std::vector<double>& limits_s)
-    : eta_(limits_s), count_(limits_s.size()), terminal_(is_terminal(STDERR_FILENO)) {}
+ProgressLine::ProgressLine(const std::vector<double>& limits_s, size_t cases)
+    : eta_(limits_s), count_(limits_s.size()), cases_(cases), terminal_(is_terminal(STDERR_FILENO)) {}
 
 void ProgressLine::show(size_t index, const std::string& case_id, const Progress& progress) {
   if (!terminal_) {
-    if (progress.step_s < kLongStepS || index < told_) return;
+    if (progress.step_s < kLongStepS || index < told_ || index >= cases_) return;
     told_ = index + 1;
     std::fprintf(stderr, "%s: a step takes about %s, the case about %s\n", case_id.c_str(),
                  duration_text(progress.step_s).c_str(),
-                 duration_text(eta_.expected_s(index, progress.step_s)).c_str());
+                 duration_text(eta_.expected_s(index, progress.step_s) * static_cast<double>(count_ / cases_)).c_str());
     return;
   }
-  std::string line = "[" + std::to_string(index + 1) + "/" + std::to_string(count_) + "] " + case_id + "  " +
-                     phase_name(progress.phase);
+  std::string line = "[" + std::to_string(index % cases_ + 1) + "/" + std::to_string(cases_);
+  if (count_ > cases_) {
+    line += ", launch " + std::to_string(index / cases_ + 1) + "/" + std::to_string(count_ / cases_);
+  }
+  line += "] " + case_id + "  " + phase_name(progress.phase);
   if (progress.phase == Phase::kTimed || progress.phase == Phase::kWarmup) {
     line += " " + std::to_string(progress.steps) + " steps";
   }

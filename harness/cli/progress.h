@@ -11,9 +11,9 @@ namespace assay {
 
 class ProgressLine {
  public:
-  // `limits_s`: the time limit of each case. Where stderr is no terminal it only says, once a case, that a step is
-  // long.
-  explicit ProgressLine(const std::vector<double>& limits_s);
+  // `limits_s`: the time limit of each launch, pass by pass over `cases` cases. Where stderr is no terminal it only
+  // says, once a case, that a step is long.
+  ProgressLine(const std::vector<double>& limits_s, size_t cases);
   ~ProgressLine() { clear(); }
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
@@ -24,7 +24,7 @@ class ProgressLine {
 
  private:
   Eta eta_;
-  size_t count_;
+  size_t count_, cases_;
   bool terminal_, shown_ = false;
   size_t told_ = 0;  // cases up to here had their long step told
 };

@@ -1,13 +1,10 @@
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <thread>
 
-#include "harness/cli/common.h"
+#include "harness/cli/campaigner.h"
 #include "harness/cli/interrupt.h"
-#include "harness/cli/progress.h"
 #include "harness/cli/terminal.h"
-#include "harness/plan/campaign.h"
 #include "harness/plan/memory.h"
 #include "harness/run/build_info.h"
 #include "suites/routing_trace.h"
@@ -19,17 +16,6 @@ namespace fs = std::filesystem;
 
 constexpr double kMinStepS = 5;                 // a short --time-limit does not ask for shorter steps than this
 constexpr int64_t kMaxAxis = int64_t{1} << 40;  // the case's own limits are narrower and name the field
-
-// Everything a run is asked to do, checked.
-struct Request {
-  std::vector<PlannedCase> cases;
-  ChosenDevice device;
-  Campaign campaign;
-  fs::path out;
-  SupervisorOptions supervisor;
-  std::string basis;  // of the device
-  bool resume = false, check_numerics = true;
-};
 
 Status take_integer(const Arguments& a, const char* option, int64_t min, int64_t max, std::optional<int64_t>* out) {
   if (!a.has(option)) return ok_status();
@@ -83,7 +69,7 @@ std::vector<std::string> lasting_words(const std::vector<std::string>& words) {
   return out;
 }
 
-Status take_settings(const Arguments& a, Request* request) {
+Status take_settings(const Arguments& a, RunRequest* request) {
   Campaign& c = request->campaign;
   c.tool_version = tool_version();
   c.tool_commit = tool_commit();
@@ -101,6 +87,9 @@ Status take_settings(const Arguments& a, Request* request) {
     if (!limit.ok()) return limit.error();
     c.time_limit_s = *limit;
   }
+  std::optional<int64_t> launches;
+  if (Status s = take_integer(a, "launches", 1, kMaxLaunches, &launches); !s.ok()) return s;
+  c.launches = launches.value_or(0);
   if (a.has("hang-timeout")) {
     const Result<double> timeout = seconds_value("--hang-timeout", a.text("hang-timeout"), 1, 86400);
     if (!timeout.ok()) return timeout.error();
@@ -112,12 +101,12 @@ Status take_settings(const Arguments& a, Request* request) {
   return ok_status();
 }
 
-Result<Request> request_of(const Arguments& a) {
+Result<RunRequest> request_of(const Arguments& a) {
   if (a.has("quick") && a.has("full")) return bad_input("--quick and --full: expected one of them, found both");
   if (a.has("resume") && !a.has("out")) return bad_input("--resume: expected --out DIR of the run to go on with");
   const Result<Catalogue> catalogue = load_catalogue();
   if (!catalogue.ok()) return catalogue.error();
-  Request request;
+  RunRequest request;
   std::vector<Suite> suites;
   for (const std::string& name : a.operands()) {
     Result<Suite> suite = catalogue->suite(name);
@@ -137,6 +126,9 @@ Result<Request> request_of(const Arguments& a) {
       c.policy.max_step_s = std::min(c.policy.max_step_s, std::max(limit_s, kMinStepS));
     }
   }
+  if (request.campaign.launches > 0) {
+    for (PlannedCase& c : request.cases) c.policy.launches = request.campaign.launches;
+  }
   Result<ChosenDevice> device = device_of(a);
   if (!device.ok()) return device.error();
   request.device = std::move(device).value();
@@ -150,7 +142,7 @@ Result<Request> request_of(const Arguments& a) {
 }
 
 // Nothing is written before the device is there and the cases fit.
-Status check_device(Request* request, WorkerProcess& worker) {
+Status check_device(RunRequest* request, WorkerProcess& worker) {
   const Result<DeviceInfo> device =
       device_info(worker, request->device, request->campaign.options, request->campaign.threads);
   if (!device.ok()) return device.error();
@@ -167,16 +159,14 @@ std::vector<fs::path> missing_folders(fs::path folder) {
 }
 
 // Opens the folder of the run: a new campaign, or the one to go on with. Gives what is finished already.
-Result<std::vector<bool>> open_campaign(Request* request) {
+Result<std::vector<KeptCase>> open_campaign(RunRequest* request) {
   const fs::path file = request->out / kCampaignFile;
   if (request->resume) {
     Result<Campaign> before = read_campaign(request->out);
     if (!before.ok()) return bad_input("--resume: --out " + before.error().message);
     const std::string difference = campaign_difference(*before, request->campaign);
     if (!difference.empty()) return bad_input("--resume: " + file.string() + " is another run: " + difference);
-    const Result<std::vector<Record>> records = read_records(request->out);
-    if (!records.ok()) return records.error();
-    return finished_cases(request->campaign, *records);
+    return kept_cases(request->campaign, request->out);
   }
   std::error_code code;
   if (fs::exists(file, code)) {
@@ -194,69 +184,8 @@ Result<std::vector<bool>> open_campaign(Request* request) {
     for (const fs::path& folder : made) fs::remove(folder, code);  // never more than what is empty
     return bad_input("--out: " + written.error().message);
   }
-  return std::vector<bool>(request->cases.size(), false);
+  return std::vector<KeptCase>(request->cases.size());
 }
-
-class Campaigner {
- public:
-  Campaigner(const Request& request, std::unique_ptr<WorkerProcess> worker)
-      : request_(request), worker_(std::move(worker)), progress_(limits(request)) {}
-
-  // Measures what is not finished; an error only where a result can't be kept.
-  Status run(const std::vector<bool>& finished) {
-    for (size_t i = 0; i < request_.cases.size() && !interrupted(); ++i) {
-      if (finished[i]) {
-        progress_.finished(i, 0);
-        continue;
-      }
-      const auto begin = std::chrono::steady_clock::now();
-      Result<Record> record = measure(i);
-      progress_.clear();
-      if (!record.ok()) return record.error();
-      progress_.finished(i, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
-      const Result<fs::path> path = write_record(*record, request_.out);
-      if (!path.ok()) return path.error();
-    }
-    return ok_status();
-  }
-
- private:
-  static std::vector<double> limits(const Request& request) {
-    std::vector<double> out;
-    out.reserve(request.cases.size());
-    for (const PlannedCase& c : request.cases) out.push_back(c.policy.time_limit_s);
-    return out;
-  }
-
-  Result<Record> measure(size_t i) {
-    if (!worker_->alive()) {
-      Result<std::unique_ptr<WorkerProcess>> next = WorkerProcess::start(request_.supervisor);
-      if (!next.ok()) return next.error();
-      worker_ = std::move(next).value();
-    }
-    const PlannedCase& c = request_.cases[i];
-    Job job;
-    job.adapter_library = request_.device.adapter.library.string();
-    job.device = request_.device.name;
-    job.basis = request_.basis;
-    job.case_json = c.work.to_json();
-    job.form = request_.campaign.form;
-    job.policy = c.policy;
-    job.seed = request_.campaign.seed;
-    job.threads = request_.campaign.threads;
-    job.check_numerics = request_.check_numerics;
-    job.options = request_.campaign.options;
-    const std::string id = c.work.id();
-    return worker_->run(job, [&](const Progress& progress) {
-      progress_.show(i, id, progress);
-      return !interrupted();
-    });
-  }
-
-  const Request& request_;
-  std::unique_ptr<WorkerProcess> worker_;
-  ProgressLine progress_;
-};
 
 int exit_code(const std::vector<Record>& records, size_t planned) {
   if (interrupted()) return kExitInterrupted;
@@ -269,15 +198,15 @@ int exit_code(const std::vector<Record>& records, size_t planned) {
 }
 
 Result<int> run(const Arguments& arguments) {
-  Result<Request> request = request_of(arguments);
+  Result<RunRequest> request = request_of(arguments);
   if (!request.ok()) return request.error();
   catch_interrupts();
   Result<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::start(request->supervisor);
   if (!worker.ok()) return worker.error();
   if (const Status usable = check_device(&*request, **worker); !usable.ok()) return usable.error();
-  const Result<std::vector<bool>> finished = open_campaign(&*request);
-  if (!finished.ok()) return finished.error();
-  const Status kept = Campaigner(*request, std::move(worker).value()).run(*finished);
+  Result<std::vector<KeptCase>> kept_before = open_campaign(&*request);
+  if (!kept_before.ok()) return kept_before.error();
+  const Status kept = Campaigner(*request, std::move(kept_before).value(), std::move(worker).value()).run();
   if (!kept.ok()) {
     return Error{kept.error().kind, kept.error().message + "; finished cases are kept: the same command with --out " +
                                         request->out.string() + " --resume goes on"};
@@ -308,7 +237,9 @@ CommandSpec run_command() {
   spec.about =
       "A suite is a name of 'assay list' or the path of a suite file. Each case is one record: its outputs are first "
       "checked against a double-precision reference, then steps are timed until the interval is narrow enough or the "
-      "time limit is reached. A value on an axis (--model, --dtype, --batch, --tokens, --context, --routing) chooses "
+      "time limit is reached. Cases are launched several times, in passes over all of them, so that the interval knows "
+      "what changes between launches. A value on an axis (--model, --dtype, --batch, --tokens, --context, --routing) "
+      "chooses "
       "the suite's "
       "cases that have it, or makes cases with it. Ctrl-C keeps what was measured; --resume goes on.";
   const auto nothing = Complete::kNothing;
@@ -335,7 +266,20 @@ CommandSpec run_command() {
        false},
       {"threads", "N", "threads of a CPU adapter; default all", nothing, {}, false},
       {"seed", "N", "of weights and inputs; default 1", nothing, {}, false},
-      {"time-limit", "SECONDS", "of the timed part of each case; nor may a step be longer", nothing, {}, false},
+      {"time-limit",
+       "SECONDS",
+       "of the timed part of each case, its launches together; nor may a step be longer",
+       nothing,
+       {},
+       false},
+      {"launches",
+       "N",
+       "how often each case is launched anew, sharing its time limit; default of the suites, 3 as a rule. What "
+       "launches "
+       "differ by is in the interval, except with 1",
+       nothing,
+       {},
+       false},
       {"hang-timeout",
        "SECONDS",
        "a silent adapter is ended after this, and 5 expected steps; default 120",

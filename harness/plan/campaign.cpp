@@ -12,12 +12,6 @@ using nlohmann::json;
 
 constexpr size_t kMaxBytes = size_t{64} << 20;
 
-// Records are compared as the plan names them: by the case's hash on the campaign's device, in its form, with its seed.
-bool belongs(const Record& record, const Campaign& campaign, const CampaignCase& c) {
-  return record.case_hash == c.hash && record.seed == campaign.seed && record.device == campaign.device &&
-         record.form == campaign.form;
-}
-
 std::string options_text(const Campaign& campaign) {
   std::string text;
   for (const auto& [key, value] : campaign.options)
@@ -27,7 +21,14 @@ std::string options_text(const Campaign& campaign) {
 
 std::string seconds_text(double seconds) { return seconds > 0 ? json(seconds).dump() : "of the suites"; }
 
+std::string launches_text(int64_t launches) { return launches > 0 ? std::to_string(launches) : "of the suites"; }
+
 }  // namespace
+
+bool belongs(const Record& record, const Campaign& campaign, const CampaignCase& c) {
+  return record.case_hash == c.hash && record.seed == campaign.seed && record.device == campaign.device &&
+         record.form == campaign.form;
+}
 
 std::vector<CampaignCase> campaign_cases(const std::vector<PlannedCase>& cases) {
   std::vector<CampaignCase> out;
@@ -53,6 +54,7 @@ std::string campaign_to_json(const Campaign& c) {
                   {"seed", c.seed},
                   {"threads", c.threads},
                   {"time_limit_s", c.time_limit_s},
+                  {"launches", c.launches},
                   {"options", options},
                   {"cases", cases}};
   return j.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
@@ -62,7 +64,7 @@ Result<Campaign> campaign_from_json(const std::string& text, const std::string& 
   JsonInput input(text, where);
   const JsonNode root = input.root();
   root.fields({"campaign_version", "tool_version", "tool_commit", "created", "arguments", "device", "form", "seed",
-               "threads", "time_limit_s", "options", "cases"});
+               "threads", "time_limit_s", "launches", "options", "cases"});
   Campaign c;
   c.version = static_cast<int>(root.at("campaign_version").integer(kCampaignVersion, kCampaignVersion));
   c.tool_version = root.at("tool_version").text(64);
@@ -74,6 +76,7 @@ Result<Campaign> campaign_from_json(const std::string& text, const std::string& 
   c.seed = root.at("seed").unsigned_integer();
   c.threads = static_cast<int>(root.at("threads").integer(0, INT32_MAX));
   c.time_limit_s = root.at("time_limit_s").number(0, 1e9);
+  if (root.has("launches")) c.launches = root.at("launches").integer(0, kMaxLaunches);
   for (const JsonNode& option : root.at("options").items()) {
     const std::vector<JsonNode> pair = option.items(2, 2);
     if (pair.size() == 2) c.options.emplace_back(pair[0].text(), pair[1].text());
@@ -114,6 +117,9 @@ std::string campaign_difference(const Campaign& before, const Campaign& now) {
   if (before.time_limit_s != now.time_limit_s) {
     return differs("--time-limit", seconds_text(before.time_limit_s), seconds_text(now.time_limit_s));
   }
+  if (before.launches != now.launches) {
+    return differs("--launches", launches_text(before.launches), launches_text(now.launches));
+  }
   if (before.options != now.options) return differs("--option", options_text(before), options_text(now));
   const size_t count = std::min(before.cases.size(), now.cases.size());
   for (size_t i = 0; i < count; ++i) {
@@ -128,15 +134,6 @@ std::string campaign_difference(const Campaign& before, const Campaign& now) {
     return differs("cases", std::to_string(before.cases.size()), std::to_string(now.cases.size()));
   }
   return "";
-}
-
-std::vector<bool> finished_cases(const Campaign& campaign, const std::vector<Record>& records) {
-  std::vector<bool> finished;
-  for (const CampaignCase& c : campaign.cases) {
-    finished.push_back(std::any_of(records.begin(), records.end(),
-                                   [&](const Record& r) { return r.status == "ok" && belongs(r, campaign, c); }));
-  }
-  return finished;
 }
 
 std::vector<Record> last_records(const Campaign& campaign, const std::vector<Record>& records) {

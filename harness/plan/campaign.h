@@ -28,6 +28,7 @@ struct Campaign {
   uint64_t seed = 0;
   int threads = 0;
   double time_limit_s = 0;  // 0: of the suites
+  int64_t launches = 0;     // of each case, 0: of the suites
   std::vector<std::pair<std::string, std::string>> options;
   std::vector<CampaignCase> cases;
 };
@@ -41,8 +42,18 @@ Result<Campaign> read_campaign(const std::filesystem::path& folder);
 // What would make going on with `before` as `now` another run: "seed: 1 before, 2 now"; "" where nothing would.
 std::string campaign_difference(const Campaign& before, const Campaign& now);
 
-// For each case of the plan whether an ok record of it is among `records`.
-std::vector<bool> finished_cases(const Campaign& campaign, const std::vector<Record>& records);
+// Records are compared as the plan names them: by the case's hash on the campaign's device, in its form, with its seed.
+bool belongs(const Record& record, const Campaign& campaign, const CampaignCase& c);
+
+// What of a case is on disk.
+struct KeptCase {
+  std::filesystem::path file;  // "": nothing, or nothing to go on with
+  int64_t launches = 0;        // in it
+  bool over = false;           // no further launch: it can't run, or was kept before launches were counted
+};
+
+// Of each case of the plan by its last ok record below `folder`; other records of it are not gone on with.
+Result<std::vector<KeptCase>> kept_cases(const Campaign& campaign, const std::filesystem::path& folder);
 
 // The last record of each case of the plan, in its order; a case without one is left out.
 std::vector<Record> last_records(const Campaign& campaign, const std::vector<Record>& records);

@@ -16,6 +16,7 @@
 #include "harness/run/routing_report.h"
 #include "harness/run/timed_loop.h"
 #include "harness/run/timing_truth.h"
+#include "results/metrics/launches.h"
 
 namespace assay {
 namespace {
@@ -26,6 +27,7 @@ constexpr double kWholeCheckBudgetS = 1.5;
 constexpr uint64_t kMinTraceBytes = uint64_t{512} << 20;
 // One layer alone may exceed the longest step by this much; beyond it the case is refused.
 constexpr double kMaxLayerStepFactor = 6;
+constexpr double kLongStepS = 0.25;  // the slope of longer steps is checked in the first launch alone
 constexpr uint64_t kIdleTelemetryNs = 200'000'000;
 
 // Of the steps' time that the device's own clock does not count; 1 without such a clock.
@@ -142,6 +144,11 @@ Status CaseRun::peaks() {
     record_.ceiling.reason = "this case measures a ceiling itself";
     return ok_status();
   }
+  if (const std::optional<EarlierLaunch>& earlier = job_.earlier) {
+    rates_ = {earlier->flops_per_s, earlier->bytes_per_s};
+    expect_step(earlier->step_s);
+    return ok_status();
+  }
   record_.ceiling = measure_ceilings(bench(), case_.dtype, device_);
   rates_ = rates_of(record_.ceiling);
   Result<double> layer_s = estimate_step_s(case_, has_layers(case_) ? 1 : 0, rates_, plan_.experts_run);
@@ -161,6 +168,7 @@ Status CaseRun::peaks() {
 
 Status CaseRun::trace() {
   pulse_.phase(Phase::kCheck);
+  if (job_.earlier) return run_as_before(job_.earlier->layers, job_.earlier->experts, &plan_);
   Result<Graph> timed_graph = lower(case_, plan_.options());
   if (!timed_graph.ok()) return timed_graph.error();
   uint64_t bytes = std::max(graph_memory(*timed_graph).total(), kMinTraceBytes);
@@ -279,6 +287,11 @@ void CaseRun::keep_samples(const LoopResult& loop, const StepBuffers& buffers) {
   s.start_ns.assign(buffers.start_ns.begin(), buffers.start_ns.begin() + n);
   for (uint64_t& t : s.start_ns) t -= buffers.start_ns[0];
   s.host_ns.assign(buffers.host_ns.begin(), buffers.host_ns.begin() + n);
+  if (loop.n > 0) {
+    RunLaunch launch = launch_of({s.host_ns.begin(), s.host_ns.end()});
+    launch.start_ns = buffers.start_ns[0];
+    record_.run_launches = RunLaunches{job_.policy.launches, {launch}, std::nullopt};
+  }
   if (loop.device_clock == ASSAY_CLOCK_NONE) return;
   s.device_clock = loop.device_clock == ASSAY_CLOCK_DEVICE_EVENT ? "event" : "timestamp";
   s.device_clock_step_ns = loop.device_clock_step_ns;
@@ -344,7 +357,9 @@ Status CaseRun::judge() {
   TruthVerdict verdict;
   check_intervals(record_.samples, &verdict);
   Status slope = ok_status();
-  if (verdict.failure.empty()) slope = run_slope_test(*program_, scalars_, record_.samples, pulse_, &verdict);
+  if (verdict.failure.empty() && !(job_.earlier && job_.earlier->step_s > kLongStepS)) {
+    slope = run_slope_test(*program_, scalars_, record_.samples, pulse_, &verdict);
+  }
   check_plausible_rates(record_, device_.cache_bytes, &verdict);
   record_.timing_truth = verdict.outcomes;
   record_.warnings.insert(record_.warnings.end(), verdict.warnings.begin(), verdict.warnings.end());
@@ -354,7 +369,7 @@ Status CaseRun::judge() {
 
 Status CaseRun::whole_model() {
   program_.reset();
-  if (plan_.whole()) return ok_status();
+  if (plan_.whole() || job_.earlier) return ok_status();
   std::vector<double> scratch(record_.samples.host_ns.size());
   const double median_ns = median_of(record_.samples.host_ns.data(), scratch.size(), scratch.data());
   record_.extrapolation = extrapolate(bench(), case_, plan_, median_ns, job_.policy.time_limit_s / 10, rates_);

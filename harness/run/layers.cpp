@@ -167,6 +167,16 @@ Status layers_by_time(const Case& c, const MeasuredStep& measured, const Rates& 
   return ok_status();
 }
 
+Status run_as_before(int64_t layers, int64_t experts, LayerPlan* plan) {
+  if (layers > plan->run || experts > plan->experts_run) {
+    return Error{ErrorKind::kOutOfMemory, std::to_string(layers) + " layers ran in an earlier launch, " +
+                                              std::to_string(plan->run) + " fit now: " + plan->reason};
+  }
+  plan->run = layers;
+  plan->experts_run = experts;
+  return ok_status();
+}
+
 int64_t fewer_layers(int64_t run) { return run > 1 ? std::max<int64_t>(1, run / 2) : 0; }
 
 bool layers_tell_all(const Case& c, const LayerPlan& plan) {

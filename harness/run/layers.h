@@ -62,6 +62,9 @@ Result<double> estimate_step_s(const Case& c, int64_t layers, const Rates& rates
 Status layers_by_time(const Case& c, const MeasuredStep& measured, const Rates& rates, double max_step_s,
                       LayerPlan* plan);
 
+// Narrows `plan` to what an earlier launch of the case ran; an error where that does not fit any more.
+Status run_as_before(int64_t layers, int64_t experts, LayerPlan* plan);
+
 // Layers of the second point of the projection: half, at least 1; 0 when `run` is 1 (no projection).
 int64_t fewer_layers(int64_t run);
 

@@ -24,6 +24,14 @@ double half_width(const double* x, uint64_t n, double confidence) {
   return student_two_sided(confidence, static_cast<double>(n - 1)) * std::sqrt(variance / static_cast<double>(n));
 }
 
+// Samples are asked for of a case: its launches share them.
+uint64_t required_of_a_launch(const RunPolicy& policy) {
+  const uint64_t of_case = std::max(static_cast<uint64_t>(std::max<int64_t>(policy.min_samples, 0)),
+                                    samples_for_percentiles(policy.percentiles, kLatencyConfidence));
+  const auto launches = static_cast<uint64_t>(std::max<int64_t>(policy.launches, 1));
+  return std::max<uint64_t>(2, (of_case + launches - 1) / launches);
+}
+
 }  // namespace
 
 double mean_half_width(const uint64_t* x, uint64_t n, double confidence, double* scratch) {
@@ -64,8 +72,7 @@ uint64_t samples_for_percentiles(const std::vector<double>& percentiles, double 
 StopRule::StopRule(const RunPolicy& policy, uint64_t capacity)
     : target_(policy.target_half_width),
       confidence_(policy.confidence),
-      required_(std::max<uint64_t>({2, static_cast<uint64_t>(std::max<int64_t>(policy.min_samples, 0)),
-                                    samples_for_percentiles(policy.percentiles, kLatencyConfidence)})),
+      required_(required_of_a_launch(policy)),
       min_elapsed_ns_(static_cast<uint64_t>(policy.time_limit_s * kMinTimedShare * 1e9)),
       next_(std::max<uint64_t>(2, static_cast<uint64_t>(static_cast<double>(required_) / kCheckSpacing))),
       scratch_(capacity) {}

@@ -7,7 +7,8 @@
 namespace assay {
 namespace {
 
-constexpr uint64_t kFewestSteps = 2;  // one has no interval
+// Of a launch: one step has no interval unless there are other launches.
+uint64_t fewest_steps(const RunPolicy& policy) { return policy.launches > 1 ? 1 : 2; }
 
 }  // namespace
 
@@ -107,7 +108,7 @@ LoopResult run_timed(Program& program, const assay_run_args& args, const RunPoli
       out.reason = "precision";
       break;
     }
-    if (out.elapsed_ns >= limit_ns && out.n >= kFewestSteps) {
+    if (out.elapsed_ns >= limit_ns && out.n >= fewest_steps(policy)) {
       out.reason = "time-limit";
       break;
     }

@@ -56,7 +56,8 @@ struct LoopResult {
 LoopResult run_warmup(Program& program, const assay_run_args& args, const RunPolicy& policy, uint64_t min_steps,
                       uint64_t done_ns, Pulse& pulse);
 
-// Runs steps until the stop rule says so or the time limit is behind: two at least, as one has no interval.
+// Runs steps until the stop rule says so or the time limit is behind: two at least, as one has no interval, or one of
+// a case that is launched more than once.
 LoopResult run_timed(Program& program, const assay_run_args& args, const RunPolicy& policy, StopRule& rule,
                      Pulse& pulse, StepBuffers& buffers);
 

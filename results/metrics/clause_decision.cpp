@@ -2,13 +2,12 @@
 #include <cmath>
 
 #include "results/metrics/clause.h"
+#include "results/metrics/launches.h"
 #include "results/metrics/metrics.h"
 #include "results/metrics/two_sample.h"
 
 namespace assay {
 namespace {
-
-constexpr uint64_t kSeed = 1;
 
 std::vector<double> step_times(const Record& r) { return {r.samples.host_ns.begin(), r.samples.host_ns.end()}; }
 
@@ -159,7 +158,7 @@ SubjectValue subject_value(const Record& r, const Subject& subject, const std::s
   }
   const double units = subject.quantity == Quantity::kMean ? 1 : m.rate->per_s * m.step->mean / 1e9;
   // Both bounds hold at `confidence` each: a two-sided interval of twice the doubt.
-  const Throughput rate = throughput(step_times(r), units, 2 * confidence - 1, kSeed);
+  const Throughput rate = record_rate(r, units, 2 * confidence - 1);
   return rate_value(m, r, subject.quantity, rate);
 }
 

@@ -49,8 +49,11 @@ WindowEnergy energy_by_power(const std::vector<PowerSample>& samples, uint64_t t
 // something new. `name` becomes the source.
 Energy energy_of_source(const std::string& name, const std::vector<PowerSample>& samples, uint64_t t0_ns,
                         uint64_t t1_ns, uint64_t averaging_ns);
-// The same figures again from the samples that the record carries.
+// The same figures again from the samples that the record carries; of each launch by itself.
 Energy energy_again(const Energy& recorded);
+// Joules, mean watts and uncertainty (in quadrature) of launches together into `sum`; none, with the reason of the
+// first that has none.
+void sum_of_energies(const std::vector<Energy>& parts, Energy* sum);
 
 // Standard uncertainty of an energy, relative, and its terms (facts C3): u^2 = meter^2 + sampling^2 + alignment^2.
 struct EnergyUncertainty {

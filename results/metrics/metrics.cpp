@@ -4,12 +4,12 @@
 #include <numeric>
 
 #include "results/metrics/energy.h"
+#include "results/metrics/launches.h"
 
 namespace assay {
 namespace {
 
 constexpr double kThroughputConfidence = 0.95;
-constexpr uint64_t kBootstrapSeed = 1;
 
 bool is_ceiling(const Record& r) { return r.step_kind == "gemm" || r.step_kind == "read" || r.step_kind == "copy"; }
 
@@ -74,7 +74,7 @@ Metrics metrics(const Record& record) {
   // A failed run's outputs or times are not to be believed: it has no figures.
   if (step.empty() || total_ns <= 0 || record.status == "failed" || record.status == "unsupported") return out;
   const std::vector<double> start(record.samples.start_ns.begin(), record.samples.start_ns.end());
-  out.rate = throughput(step, units_per_step(record), kThroughputConfidence, kBootstrapSeed);
+  out.rate = record_rate(record, units_per_step(record), kThroughputConfidence);
   out.step = latency(step, start, kLatencyConfidence);
   add_utilisation(record, total_ns / static_cast<double>(step.size()) / 1e9, &out);
   if (record.extrapolation && record.extrapolation->projected_step_ns) {

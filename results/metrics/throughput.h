@@ -1,4 +1,5 @@
-// Throughput with intervals: total tokens / total time, 95 % by bootstrap of blocks (metrics.md).
+// Throughput with intervals: total tokens / total time, 95 % by bootstrap of blocks (metrics.md). What launches differ
+// by is in launches.h.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,8 @@
 // Two runs of the same work side by side: is B faster than A, by how much, and how sure.
 //
-// The rule. A figure's interval (95 %) comes from its own run: of a mean by the block bootstrap, of a percentile by
-// order statistics of as many values as the correlated steps are worth. The interval of the ratio follows from both by
+// The rule. A figure's interval (95 %) comes from its own run: of a mean by what its launches differ by (launches.h),
+// of one launch by the block bootstrap, of a percentile by order statistics of as many values as the correlated steps
+// are worth. The interval of the ratio follows from both by
 // MOVER (Zou and Donner, Statistics in Medicine 27, 2008: the distances to the bounds add in quadrature), on the log
 // scale. With the margin m, the smallest change worth telling,
 //   SAME       the whole interval lies within 1/(1+m) .. 1+m,

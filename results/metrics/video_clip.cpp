@@ -6,6 +6,7 @@
 #include <numeric>
 #include <optional>
 
+#include "results/metrics/launches.h"
 #include "results/metrics/metrics.h"
 #include "suites/suite.h"
 
@@ -29,7 +30,7 @@ ClipPart part_of(const std::string& name, double count, const Part& part, const 
   const auto& steps = r.samples.host_ns;
   const double total_ns = std::accumulate(steps.begin(), steps.end(), 0.0);
   const double mean_ns = total_ns / static_cast<double>(steps.size());
-  const Interval mean = bootstrap_mean({steps.begin(), steps.end()}, kClipConfidence, kClipSeed);
+  const Interval rate = record_rate(r, 1, kClipConfidence).interval;
   out.seconds_each = mean_ns / 1e9;
   out.basis = r.basis;
   out.record = r.id;
@@ -42,7 +43,7 @@ ClipPart part_of(const std::string& name, double count, const Part& part, const 
     out.note += (out.note.empty() ? "" : ", ") + layers;
   }
   const double scale = out.seconds_each / mean_ns, unknown = std::numeric_limits<double>::quiet_NaN();
-  out.interval = {std::max(mean.low, 0.0) * scale, mean.high * scale};
+  out.interval = {1e9 / rate.high * scale, 1e9 / rate.low * scale};
   if (steps.size() < 2) out.interval = {unknown, unknown};
   return out;
 }

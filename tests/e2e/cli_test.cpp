@@ -101,9 +101,9 @@ TEST_F(Cli, AFullDiskBehindStandardOutputIsNoSuccess) {
 TEST_F(Cli, ANamedAdapterIsNeverReplacedByAnother) {
   refused("run prefill --adapter nosuch.adapter.json", {"nosuch.adapter.json"});
   refused("run prefill --adapter " ASSAY_BINARY_DIR "/tests/adapters/future.adapter.json", {"ABI major 2"});
-  const Outcome out =
-      assay("run decode --case smollm2-135m/f32/b1 --time-limit 0.2 --no-check --out made --adapter " ASSAY_BINARY_DIR
-            "/tests/adapters/faulty.adapter.json");
+  const Outcome out = assay(
+      "run decode --case smollm2-135m/f32/b1 --time-limit 0.2 --launches 1 --no-check --out made "
+      "--adapter " ASSAY_BINARY_DIR "/tests/adapters/faulty.adapter.json");
   EXPECT_EQ(out.code, 0) << out.text;
   EXPECT_EQ(read_records(dir_ / "made")->front().device, "faulty:0");
 }
@@ -122,7 +122,8 @@ TEST_F(Cli, AFullDiskLeavesNothingHalfWritten) {
 
 // 2 KiB hold the campaign and not the record.
 TEST_F(Cli, ADiskThatFillsWhileItRunsKeepsWhatIsThere) {
-  const std::string run = " run decode --case smollm2-135m/f32/b1 --time-limit 0.2 --no-check --device null --out made";
+  const std::string run =
+      " run decode --case smollm2-135m/f32/b1 --time-limit 0.2 --launches 1 --no-check --device null --out made";
   const Outcome full = shell(std::string("trap '' XFSZ; ulimit -f 4; ") + kAssay + run);
   EXPECT_EQ(full.code, 1) << full.text;
   EXPECT_THAT(full.text, HasSubstr(".record.json: can't write: "));
@@ -133,9 +134,10 @@ TEST_F(Cli, ADiskThatFillsWhileItRunsKeepsWhatIsThere) {
 }
 
 TEST_F(Cli, ATamperedRecordIsRefused) {
-  ASSERT_EQ(
-      assay("run decode --case smollm2-135m/f32/b1 --time-limit 0.2 --no-check --out made" + std::string(kFaulty)).code,
-      0);
+  ASSERT_EQ(assay("run decode --case smollm2-135m/f32/b1 --time-limit 0.2 --launches 1 --no-check --out made" +
+                  std::string(kFaulty))
+                .code,
+            0);
   fs::path record;
   for (const auto& entry : fs::directory_iterator(dir_ / "made")) {
     if (entry.path().string().ends_with(".record.json")) record = entry.path();
@@ -186,7 +188,8 @@ TEST_F(Cli, NotANumberIsAWrongNumber) {
 TEST_F(Cli, UnsupportedIsAResult) { faulted("--adapter-option fault=unsupported", "unsupported", "no such op here"); }
 
 TEST_F(Cli, KilledMidCaseGoesOnByResume) {
-  const std::string arguments = "run decode --case f32 --time-limit 1 --no-check --out made" + std::string(kFaulty);
+  const std::string arguments =
+      "run decode --case f32 --time-limit 1 --launches 2 --no-check --out made" + std::string(kFaulty);
   const std::string command = std::string("exec ") + kAssay + " " + arguments + " >/dev/null 2>&1";
   const pid_t child = ::fork();
   if (child == 0) {
@@ -214,6 +217,13 @@ TEST_F(Cli, KilledMidCaseGoesOnByResume) {
   const Outcome out = assay(arguments + " --resume");
   EXPECT_EQ(out.code, 0) << out.text;
   EXPECT_EQ(count(), 3U) << "finished cases are not run again\n" << out.text;
+  const Result<std::vector<Record>> whole = read_records(dir_ / "made");
+  ASSERT_TRUE(whole.ok()) << whole.error().message;
+  for (const Record& r : *whole) {
+    ASSERT_TRUE(r.run_launches && r.run_launches->between) << r.case_id;
+    EXPECT_EQ(r.run_launches->each.size(), 2U) << "launches before and after the kill are one record";
+    EXPECT_EQ(r.run_launches->between->dof, 3) << "pooled over the three cases";
+  }
 }
 
 TEST_F(Cli, InterruptKeepsWhatWasMeasured) {
@@ -241,7 +251,8 @@ TEST_F(Cli, ReplayedTimesGiveTheSameRunEveryTime) {
   for (int i = 0; i < 99; ++i) times += ",10000000";
   file("times.json", times + "]}");
   const std::string run =
-      "run decode --case smollm2-135m/f32/b1 --full --no-check --device replay --adapter-option samples=times.json "
+      "run decode --case smollm2-135m/f32/b1 --full --launches 2 --no-check --device replay --adapter-option "
+      "samples=times.json "
       "--out ";
   ASSERT_EQ(assay(run + "one").code, 0);
   ASSERT_EQ(assay(run + "two").code, 0);
@@ -258,6 +269,8 @@ TEST_F(Cli, ReplayedTimesGiveTheSameRunEveryTime) {
   EXPECT_NEAR(static_cast<double>(r.samples.host_ns.size()) / total * 1e9, 98.04, 0.2);
   const std::string table = assay("show one --format md").text;
   EXPECT_EQ(table, assay("show two --format md").text);
+  EXPECT_EQ(r.run_launches->each.size(), 2U) << "in two processes";
+  EXPECT_THAT(table, HasSubstr("contains what launches differ by, 0.0 %"));
   EXPECT_THAT(table, HasSubstr("simulated"));
 }
 
@@ -265,7 +278,8 @@ TEST_F(Cli, ReplayedTimesGiveTheSameRunEveryTime) {
 TEST_F(Cli, LongReplayedStepsAreNotTakenForALayers) {
   file("times.json", "{\"host_ns\":[500000000,510000000,505000000]}");
   const Outcome out = assay(
-      "run prefill --case smollm2-135m/f32/b1/t128 --no-check --device replay --adapter-option samples=times.json "
+      "run prefill --case smollm2-135m/f32/b1/t128 --launches 1 --no-check --device replay --adapter-option "
+      "samples=times.json "
       "--out made");
   EXPECT_EQ(out.code, 0) << out.text;
   EXPECT_FALSE(read_records(dir_ / "made")->front().extrapolation);
@@ -273,14 +287,26 @@ TEST_F(Cli, LongReplayedStepsAreNotTakenForALayers) {
 
 // Scales of quantised activations must outlive the op that wrote them: only the whole program shows it.
 TEST_F(Cli, AQuantisedStepIsRightAtFullDepthOnOneThread) {
-  const Outcome out =
-      assay("run prefill --model smollm2-135m --dtype int8_w8a8 --tokens 64 --threads 1 --time-limit 0.2 --out made");
+  const Outcome out = assay(
+      "run prefill --model smollm2-135m --dtype int8_w8a8 --tokens 64 --threads 1 --time-limit 0.2 --launches 1 --out "
+      "made");
   EXPECT_EQ(out.code, 0) << out.text;
   const Record record = read_records(dir_ / "made")->front();
   EXPECT_EQ(record.threads, 1);
   // Where the reference would take too long (a sanitized build), the record says so and nothing is compared.
   if (!record.numerics.whole) GTEST_SKIP() << record.numerics.reason;
   EXPECT_TRUE(record.numerics.whole->pass) << record.numerics.whole->error;
+}
+
+TEST_F(Cli, OneLaunchSaysWhatItsIntervalCannotKnow) {
+  file("times.json", "{\"host_ns\":[10000000,11000000]}");
+  const Outcome out = assay(
+      "run decode --case smollm2-135m/f32/b1 --launches 1 --no-check --device replay "
+      "--adapter-option samples=times.json --out made");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("it knows nothing of what changes between launches"));
+  EXPECT_THAT(shell(std::string(kAssay) + " show made/*.record.json").text, HasSubstr("1 of 1: "));
+  (void)refuses("run decode --launches 0 --out none", {"--launches", "0"});
 }
 
 TEST_F(Cli, ABadRecordingIsRefused) {

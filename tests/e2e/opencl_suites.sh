@@ -36,7 +36,7 @@ left_out() { # case
 measure() { # suite filter
   local out
   out=$OUT/$1-$(tr -c 'a-z0-9\n' - <<<"$2")
-  "$ASSAY" run "$1" --quick --case "$1/$2" --device opencl:0 --time-limit 0.1 --out "$out" --format csv >"$out.log" 2>&1 || {
+  "$ASSAY" run "$1" --quick --case "$1/$2" --device opencl:0 --time-limit 0.1 --launches 1 --out "$out" --format csv >"$out.log" 2>&1 || {
     cat "$out.log"
     exit 255 # xargs ends
   }

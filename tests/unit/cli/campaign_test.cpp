@@ -24,6 +24,7 @@ Campaign campaign() {
   c.seed = UINT64_MAX;
   c.threads = 2;
   c.time_limit_s = 1.5;
+  c.launches = 4;
   c.options = {{"colour", "green"}, {"colour", "red"}};
   c.cases = {{"decode/a", "h1", "s1"}, {"decode/b", "h2", "s1"}};
   return c;
@@ -66,6 +67,7 @@ TEST(CampaignFile, AnotherRunIsNamedByItsDifference) {
   EXPECT_EQ(difference([](Campaign* c) { c->seed = 7; }), "--seed: 18446744073709551615 before, 7 now");
   EXPECT_EQ(difference([](Campaign* c) { c->threads = 1; }), "threads: 2 before, 1 now");
   EXPECT_THAT(difference([](Campaign* c) { c->time_limit_s = 0; }), HasSubstr("--time-limit: 1.5"));
+  EXPECT_EQ(difference([](Campaign* c) { c->launches = 0; }), "--launches: 4 before, of the suites now");
   EXPECT_THAT(difference([](Campaign* c) { c->options.pop_back(); }), HasSubstr("--option"));
   EXPECT_THAT(difference([](Campaign* c) { c->tool_version = "0.2.0"; }), HasSubstr("0.1.0 before, 0.2.0 now"));
   EXPECT_EQ(difference([](Campaign* c) { c->cases[1].hash = "x"; }),
@@ -84,23 +86,13 @@ Record record(const std::string& hash, const std::string& status, const std::str
   r.case_hash = hash;
   r.case_id = hash == "h1" ? "decode/a" : "decode/b";
   r.suite_hash = "s1";
+  r.basis = "measured";
   r.status = status;
   r.created = created;
   r.device = "cpu:0";
   r.form = "quick";
   r.seed = UINT64_MAX;
   return r;
-}
-
-TEST(Resume, OnlyOkRecordsOfTheCaseAreFinished) {
-  EXPECT_THAT(finished_cases(campaign(), {}), ElementsAre(false, false));
-  EXPECT_THAT(finished_cases(campaign(), {record("h1", "ok", "1"), record("h2", "failed", "1")}),
-              ElementsAre(true, false));
-  EXPECT_THAT(finished_cases(campaign(), {record("h2", "interrupted", "1"), record("h2", "ok", "2")}),
-              ElementsAre(false, true));
-  Record other = record("h1", "ok", "1");
-  other.device = "gpu:0";
-  EXPECT_THAT(finished_cases(campaign(), {other}), ElementsAre(false, false)) << "another device's record";
 }
 
 TEST(Resume, TheLastRecordOfEachCaseCounts) {
@@ -115,7 +107,46 @@ TEST(Resume, TheLastRecordOfEachCaseCounts) {
   EXPECT_EQ(last[1].status, "ok");
 }
 
-class CampaignFolder : public Scratch {};
+class CampaignFolder : public Scratch {
+ protected:
+  void keep(Record r) { ASSERT_TRUE(write_record(r, dir_).ok()); }
+  // Launches of both cases on disk; -1: kept before launches were counted, so nothing is run again.
+  std::vector<int64_t> kept() {
+    std::vector<int64_t> out;
+    const Result<std::vector<KeptCase>> cases = kept_cases(campaign(), dir_);
+    EXPECT_TRUE(cases.ok()) << cases.error().message;
+    for (const KeptCase& c : *cases) out.push_back(c.over ? -1 : c.launches);
+    return out;
+  }
+};
+
+Record launched(const std::string& hash, const std::string& created, size_t launches) {
+  Record r = record(hash, "ok", created);
+  r.run_launches.emplace();
+  r.run_launches->planned = 3;
+  for (size_t i = 0; i < launches; ++i) {
+    r.samples.start_ns.push_back(i * 100);
+    r.samples.host_ns.push_back(50);
+    r.run_launches->each.push_back({1, i * 100, 50, std::nullopt, 0});
+  }
+  return r;
+}
+
+TEST_F(CampaignFolder, OnlyOkRecordsOfTheCaseAreGoneOnWith) {
+  EXPECT_THAT(kept(), ElementsAre(0, 0));
+  keep(launched("h1", "2", 1));
+  keep(record("h2", "failed", "3"));
+  EXPECT_THAT(kept(), ElementsAre(1, 0));
+  keep(launched("h1", "3", 2));
+  keep(launched("h2", "1", 3));
+  EXPECT_THAT(kept(), ElementsAre(2, 3)) << "the last one counts";
+  Record other = launched("h1", "4", 3);
+  other.device = "gpu:0";
+  keep(other);
+  EXPECT_THAT(kept(), ElementsAre(2, 3)) << "another device's record";
+  keep(record("h1", "ok", "5"));
+  EXPECT_THAT(kept(), ElementsAre(-1, 3));
+}
 
 TEST_F(CampaignFolder, AFolderWithoutARunSaysSo) {
   EXPECT_THAT(read_campaign(dir_).error().message, HasSubstr("campaign.json"));

@@ -96,7 +96,7 @@ Progress timed() {
 TEST(ProgressLine, SaysNothingToAPipe) {
   EXPECT_EQ(stderr_of(false,
                       [] {
-                        ProgressLine line({10, 20});
+                        ProgressLine line({10, 20}, 2);
                         line.show(0, "decode/m", timed());
                         line.clear();
                       }),
@@ -109,7 +109,7 @@ TEST(ProgressLine, SaysALongStepOnceEvenToAPipe) {
   slow.step_s = 95;
   EXPECT_EQ(stderr_of(false,
                       [&] {
-                        ProgressLine line({10, 20});
+                        ProgressLine line({10, 20}, 2);
                         line.show(0, "decode/m", timed());
                         line.show(1, "decode/n", slow);
                         line.show(1, "decode/n", slow);
@@ -122,7 +122,7 @@ TEST(ProgressLine, SaysWhatAnInterruptWaitsFor) {
   stopping.stopping = true;
   EXPECT_THAT(stderr_of(true,
                         [&] {
-                          ProgressLine line({10});
+                          ProgressLine line({10}, 1);
                           line.show(0, "d", stopping);
                         }),
               HasSubstr("ending after this step"));
@@ -130,7 +130,7 @@ TEST(ProgressLine, SaysWhatAnInterruptWaitsFor) {
 
 TEST(ProgressLine, NamesCasePhaseAndTimeToGoAndClearsItself) {
   const std::string text = stderr_of(true, [] {
-    ProgressLine line({10, 20});
+    ProgressLine line({10, 20}, 2);
     line.show(0, "decode/m", timed());
   });
   EXPECT_THAT(text, HasSubstr("[1/2] decode/m  timed 37 steps 50 %  about 40 s to go"));
@@ -143,15 +143,23 @@ TEST(ProgressLine, SaysWhatIsPlannedBeforeItIsAllocated) {
   preparing.planned_bytes = uint64_t{3} << 30;
   EXPECT_THAT(stderr_of(true,
                         [&] {
-                          ProgressLine line({10});
+                          ProgressLine line({10}, 1);
                           line.show(0, "decode/m", preparing);
                         }),
               HasSubstr("decode/m  prepare, 3.0 GiB planned"));
 }
 
+TEST(ProgressLine, NamesTheLaunch) {
+  const std::string text = stderr_of(true, [] {
+    ProgressLine line({10, 20, 10, 20}, 2);
+    line.show(3, "decode/m", timed());
+  });
+  EXPECT_THAT(text, HasSubstr("[2/2, launch 2/2] decode/m  timed"));
+}
+
 TEST(ProgressLine, IsCutToTheTerminal) {
   const std::string text = stderr_of(true, [] {
-    ProgressLine line({10, 20});
+    ProgressLine line({10, 20}, 2);
     line.show(0, "decode/a-model-with-quite-a-long-name/int8/b1/c512", timed());
   });
   EXPECT_THAT(text, AllOf(HasSubstr("…"), testing::Not(HasSubstr("to go"))));

@@ -91,6 +91,17 @@ TEST(StopRule, WaitsForThePercentilesOfTheSuite) {
   EXPECT_EQ(StopRule(policy(0.005, {}, -5, 20), 8).required_samples(), 2u) << "no interval of one sample";
 }
 
+// 459 samples of a case are 153 of each of three launches; never fewer than two.
+TEST(StopRule, LaunchesShareTheSamplesOfACase) {
+  RunPolicy of_three = policy(0.005, {0.99}, 10, 20);
+  of_three.launches = 3;
+  EXPECT_EQ(StopRule(of_three, 8).required_samples(), 153u);
+  of_three.percentiles = {};
+  EXPECT_EQ(StopRule(of_three, 8).required_samples(), 4u);
+  of_three.min_samples = 1;
+  EXPECT_EQ(StopRule(of_three, 8).required_samples(), 2u);
+}
+
 constexpr uint64_t kLong = uint64_t{1} << 60;
 
 TEST(StopRule, PreciseIsNarrowTwiceInARow) {

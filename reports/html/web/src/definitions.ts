@@ -46,8 +46,8 @@ export const figures: Figure[] = [
     name: ["吞吐量", "Throughput"],
     formula: "Σ tokens / Σ t",
     meaning: [
-      "总 token 数除以总时间（调和平均，不是速率的平均）。95 % 区间由分块自助法得出，块长随自相关时间而定。",
-      "All tokens over all time (harmonic, never the mean of rates). 95 % interval by a bootstrap of blocks whose length follows the autocorrelation time.",
+      "总 token 数除以总时间（调和平均，不是速率的平均）。95 % 区间包含各次启动之间的差异：同一批测试中各用例合并的方差分析，加上每次启动内各步的误差，按 Student t 计；只启动一次的记录则由分块自助法得出，不含启动间的差异。",
+      "All tokens over all time (harmonic, never the mean of rates). The 95 % interval contains what launches differ by (analysis of variance pooled over the cases of a campaign, and each launch's own steps, by Student's t); of a record of one launch it is a bootstrap of blocks, which knows nothing between launches.",
     ],
     raw: (r) => r.rate,
     text: (r) => (r.rate === null ? null : rateText(r.rate, r.rate_low, r.rate_high, r.unit)),
