@@ -163,6 +163,7 @@ std::vector<double> gaps_of(const std::vector<ProfiledSpan>& spans, size_t n_ste
     busy_until = first ? s.end_ns : std::max(busy_until, s.end_ns);
   }
   std::vector<double> out;
+  out.reserve(n_ops);
   for (std::vector<double>& gaps : all) out.push_back(median_seconds(std::move(gaps)));
   return out;
 }
