@@ -30,16 +30,6 @@ constexpr double kMaxLayerStepFactor = 6;
 constexpr double kLongStepS = 0.25;  // the slope of longer steps is checked in the first launch alone
 constexpr uint64_t kIdleTelemetryNs = 200'000'000;
 
-// Of the steps' time that the device's own clock does not count; 1 without such a clock.
-double host_share(const Samples& s) {
-  double host = 0, device = 0;
-  for (size_t i = 0; i < s.device_ns.size(); ++i) {
-    host += static_cast<double>(s.host_ns[i]);
-    device += static_cast<double>(std::min(s.device_ns[i], s.host_ns[i]));
-  }
-  return host > 0 ? 1 - device / host : 1;
-}
-
 class CaseRun {
  public:
   CaseRun(const Job& job, const RunContext& context)

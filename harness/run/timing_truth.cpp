@@ -201,4 +201,13 @@ void check_plausible_rates(const Record& record, uint64_t cache_bytes, TruthVerd
   }
 }
 
+double host_share(const Samples& s) {
+  double host = 0, device = 0;
+  for (size_t i = 0; i < s.device_ns.size(); ++i) {
+    host += static_cast<double>(s.host_ns[i]);
+    device += static_cast<double>(std::min(s.device_ns[i], s.host_ns[i]));
+  }
+  return host > 0 ? 1 - device / host : 1;
+}
+
 }  // namespace assay

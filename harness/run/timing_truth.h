@@ -44,4 +44,7 @@ Status run_slope_test(Program& program, const std::vector<int64_t>& scalars, con
 // times the device's cache (0: unknown, judged).
 void check_plausible_rates(const Record& record, uint64_t cache_bytes, TruthVerdict* verdict);
 
+// Of the steps' time that the device's own clock does not count; 1 without such a clock.
+double host_share(const Samples& s);
+
 }  // namespace assay

@@ -233,7 +233,8 @@ TEST_F(Cli, InterruptKeepsWhatWasMeasured) {
   for (int seconds = 4; seconds <= 32 && (!kept || !kept->ok() || (*kept)->empty()); seconds *= 2) {
     const std::string folder = "made" + std::to_string(seconds);
     out = shell("timeout --preserve-status -s INT " + std::to_string(seconds) + " " + kAssay +
-                " run decode --case smollm2-135m/f32/b1 --time-limit 60 --no-check --out " + folder + kFaulty);
+                " run decode --case smollm2-135m/f32/b1 --launches 1 --time-limit 60 --no-check --out " + folder +
+                kFaulty);
     ASSERT_EQ(out.code, 130) << out.text;
     kept.emplace(read_records(dir_ / folder));
   }

@@ -10,7 +10,7 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr const char* kPublished = ASSAY_SOURCE_DIR "/results/published";
+constexpr const char* kPublished = ASSAY_SOURCE_DIR "/results/published/2026-11-24-epyc-2cpu";
 
 class Money : public CommandLine {
  protected:

@@ -226,7 +226,8 @@ TEST(PlanRequest, CurvesComeFromRecords) {
   const std::string text = R"({"schema_version": 1, "name": "x",
     "traffic": {"requests_per_s": 0.1, "prompt_tokens": 128, "output_tokens": 64},
     "units": [{"name": "host", "cost_per_hour": {"value": 1, "currency": "CNY", "date": "2026", "source": "s", "grade": "A"},
-      "records": {"path": ")" ASSAY_SOURCE_DIR R"(/results/published", "model": "smollm2-135m", "dtype": "f32"}}]})";
+      "records": {"path": ")" ASSAY_SOURCE_DIR
+                           R"(/results/published/2026-11-24-epyc-2cpu", "model": "smollm2-135m", "dtype": "f32"}}]})";
   const Result<PlanRequest> r = parse_plan(text, "p.json", dollars());
   ASSERT_TRUE(r.ok()) << r.error().message;
   EXPECT_EQ(r->units[0].basis, "measured");
