@@ -150,9 +150,10 @@ __device__ inline void matvec_vectors(const ProductArgs& a, const Data& left) {
   if (a.w.scale != nullptr && !grouped) sum *= a.w.scale[n];
   store(a.y, m * a.y.cols + n, a.bias.p == nullptr ? sum : sum + load(a.bias, n));
 }
-// One row: the compiler knows x's dtype, so that loads of x do not wait for one another.
+// One row: where kernels overlap the compiler knows x's dtype, so that loads of x do not wait for one another.
 template <int kDtype>
 __device__ inline void matvec_row(const ProductArgs& a) {
+#if defined(ASSAY_OVERLAPS)
   Data left = a.x;
   if (left.dtype == kF32) {
     left.dtype = kF32;
@@ -164,6 +165,9 @@ __device__ inline void matvec_row(const ProductArgs& a) {
     left.dtype = kF16;
     matvec_vectors<kDtype, 1>(a, left);
   }
+#else
+  matvec_vectors<kDtype, 1>(a, a.x);
+#endif
 }
 #define ASSAY_MATVEC(name, dtype)                                                             \
   ASSAY_EARLY_KERNEL(matvec_##name##_1, ProductArgs, 8) { matvec_row<dtype>(a); }             \
