@@ -20,9 +20,10 @@ void ProgressLine::show(size_t index, const std::string& case_id, const Progress
   if (!terminal_) {
     if (progress.step_s < kLongStepS || index < told_ || index >= cases_) return;
     told_ = index + 1;
+    const size_t launches = count_ / cases_;
     std::fprintf(stderr, "%s: a step takes about %s, the case about %s\n", case_id.c_str(),
                  duration_text(progress.step_s).c_str(),
-                 duration_text(eta_.expected_s(index, progress.step_s) * static_cast<double>(count_ / cases_)).c_str());
+                 duration_text(eta_.expected_s(index, progress.step_s) * static_cast<double>(launches)).c_str());
     return;
   }
   std::string line = "[" + std::to_string(index % cases_ + 1) + "/" + std::to_string(cases_);

@@ -86,7 +86,7 @@ Status add_pictures(const fs::path& folder) {
   }
   std::sort(drawings.begin(), drawings.end());
   for (const fs::path& drawing : drawings) {
-    const Status drawn = picture_of("--plots png", drawing, fs::path(drawing).replace_extension("png"));
+    Status drawn = picture_of("--plots png", drawing, fs::path(drawing).replace_extension("png"));
     if (!drawn.ok()) return drawn;
   }
   return ok_status();
