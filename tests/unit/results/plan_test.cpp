@@ -233,7 +233,7 @@ TEST(PlanRequest, CurvesComeFromRecords) {
   EXPECT_EQ(r->units[0].basis, "measured");
   EXPECT_EQ(r->units[0].prefill.size(), 2U);
   EXPECT_EQ(r->units[0].decode.size(), 2U);
-  EXPECT_NEAR(*prefill_rate(r->units[0], 128), 650, 1) << "the README's figure";
+  EXPECT_NEAR(*prefill_rate(r->units[0], 128), 650, 1) << "the published figure";
   EXPECT_EQ(plans(*r)[0].problem, "");
 }
 
