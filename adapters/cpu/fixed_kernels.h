@@ -12,8 +12,8 @@ namespace {  // NOLINT(google-build-namespaces): one copy per instruction set is
 constexpr float kFixedLargest = 127.0f * 65536.0f;  // whose three signed bytes do not carry into a fourth
 constexpr float kFixedSmallest = 0x1p-126f;         // whose inverse is finite
 constexpr size_t kFixedStep = 64;
-constexpr size_t kFixedCols = 4;   // columns whose sums stay in registers, for the three bytes of one row
-constexpr size_t kFixedRows = 32;  // rows that stay in L2 while the weights pass
+constexpr size_t kFixedCols = kWeightStreams;  // columns whose sums stay in registers, for the three bytes of one row
+constexpr size_t kFixedRows = 32;              // rows that stay in L2 while the weights pass
 
 // sum += u s in groups of four bytes, u unsigned. By name: of its own function for it GCC 12 copies every sum to
 // another register and back, at half the speed.
@@ -45,9 +45,10 @@ void to_fixed(const float* x, size_t n, int8_t* bytes, size_t ld, float* scale, 
     const __m512i rest = _mm512_srai_epi32(_mm512_sub_epi32(v, low), 8);
     const __m512i middle = _mm512_srai_epi32(_mm512_slli_epi32(rest, 24), 24);
     const __m512i high = _mm512_srai_epi32(_mm512_sub_epi32(rest, middle), 8);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(bytes + i), _mm512_cvtepi32_epi8(high));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(bytes + ld + i), _mm512_cvtepi32_epi8(middle));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(bytes + 2 * ld + i), _mm512_cvtepi32_epi8(low));
+    int8_t* to = bytes + i / kFixedStep * 3 * kFixedStep + i % kFixedStep;
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(high));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + kFixedStep), _mm512_cvtepi32_epi8(middle));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 2 * kFixedStep), _mm512_cvtepi32_epi8(low));
   }
   *sum = _mm512_reduce_add_pd(total);
 }
@@ -61,14 +62,14 @@ inline __m128i int_sums(const __m512i (&v)[kFixedCols]) {
   return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-// R rows by kFixedCols rows of weights, or by one. Loops are unrolled by word of command: else the sums go to memory
-// and back at each step.
+// R rows by kFixedCols rows of weights, `apart` from each other, or by one: 0. Loops are unrolled by word of command:
+// else the sums go to memory and back at each step.
 template <size_t R>
-inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t cols) {
+inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, bool first) {
   constexpr size_t kBytes = 3 * R;  // vectors of x: three bytes of each row
   const int8_t* x = a.x + r * 3 * a.ld;
   const int8_t* w = a.w + j * a.ldw;
-  const size_t ldw = cols == kFixedCols ? a.ldw : 0;
+  const size_t ldw = apart * a.ldw;
   const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
   __m512i sums[kBytes][kFixedCols];
 #pragma GCC unroll 8
@@ -77,51 +78,61 @@ inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t cols) {
   }
   // Weights are taken as w + 128, because the instruction wants one side unsigned.
   size_t k = 0;
-  for (; k + kFixedStep <= a.k; k += kFixedStep) {
-    __m512i v[kFixedCols];
-    for (size_t c = 0; c < kFixedCols; ++c) {
-      prefetch_line(w + c * ldw + k);
-      v[c] = _mm512_xor_si512(flip, _mm512_loadu_si512(w + c * ldw + k));
+  for (; k + kStreamStep <= a.k; k += kStreamStep) {
+    if (first) {
+      for (size_t c = 0; c < kFixedCols; ++c) prefetch_step(w + c * ldw + k, false);
     }
+#pragma GCC unroll 2
+    for (size_t half = k; half < k + kStreamStep; half += kFixedStep) {
+      __m512i v[kFixedCols];
+      for (size_t c = 0; c < kFixedCols; ++c) v[c] = _mm512_xor_si512(flip, _mm512_loadu_si512(w + c * ldw + half));
 #pragma GCC unroll 8
-    for (size_t i = 0; i < kBytes; ++i) {
-      const __m512i rows = _mm512_loadu_si512(x + i * a.ld + k);
-      for (size_t c = 0; c < kFixedCols; ++c) take_bytes(sums[i][c], v[c], rows);
+      for (size_t i = 0; i < kBytes; ++i) {
+        const __m512i rows = _mm512_loadu_si512(x + i / 3 * 3 * a.ld + 3 * half + i % 3 * kFixedStep);
+        for (size_t c = 0; c < kFixedCols; ++c) take_bytes(sums[i][c], v[c], rows);
+      }
     }
   }
-  if (k < a.k) {
-    const __mmask64 bytes = (__mmask64{1} << (a.k - k)) - 1;
+  for (; k < a.k; k += kFixedStep) {
+    const size_t n = a.k - k;
+    const __mmask64 bytes = n >= kFixedStep ? ~__mmask64{0} : (__mmask64{1} << n) - 1;
 #pragma GCC unroll 8
     for (size_t i = 0; i < kBytes; ++i) {
-      const __m512i rows = _mm512_loadu_si512(x + i * a.ld + k);
+      const __m512i rows = _mm512_loadu_si512(x + i / 3 * 3 * a.ld + 3 * k + i % 3 * kFixedStep);
       for (size_t c = 0; c < kFixedCols; ++c) {
         take_bytes(sums[i][c], _mm512_xor_si512(flip, _mm512_maskz_loadu_epi8(bytes, w + c * ldw + k)), rows);
       }
     }
   }
-  const auto lanes = static_cast<__mmask8>((1u << cols) - 1);
-  const __m128 w_scale = _mm_maskz_loadu_ps(lanes, a.w_scale + j);
 #pragma GCC unroll 4
   for (size_t i = 0; i < R; ++i) {
     __m256d total = _mm256_set1_pd(-128 * a.x_sum[r + i]);
     total = _mm256_fmadd_pd(_mm256_cvtepi32_pd(int_sums(sums[3 * i])), _mm256_set1_pd(65536), total);
     total = _mm256_fmadd_pd(_mm256_cvtepi32_pd(int_sums(sums[3 * i + 1])), _mm256_set1_pd(256), total);
     total = _mm256_add_pd(_mm256_cvtepi32_pd(int_sums(sums[3 * i + 2])), total);
-    __m128 y = _mm_mul_ps(_mm256_cvtpd_ps(total), _mm_mul_ps(_mm_set1_ps(a.x_scale[r + i]), w_scale));
-    if (a.bias != nullptr) y = _mm_add_ps(y, _mm_maskz_loadu_ps(lanes, a.bias + j));
-    _mm_mask_storeu_ps(a.y + (r + i) * a.ldy + j, lanes, y);
+    float y[kFixedCols];
+    _mm_storeu_ps(y, _mm256_cvtpd_ps(total));
+    for (size_t c = 0; c < (apart > 0 ? kFixedCols : 1); ++c) {
+      const size_t col = j + c * apart;
+      a.y[(r + i) * a.ldy + col] =
+          y[c] * (a.x_scale[r + i] * a.w_scale[col]) + (a.bias != nullptr ? a.bias[col] : 0.0f);
+    }
   }
 }
 
+inline void fixed_cols(const FixedArgs& a, size_t r0, size_t r1, size_t j, size_t apart) {
+  size_t r = r0;
+  for (; r + 2 <= r1; r += 2) fixed_tile<2>(a, r, j, apart, r == r0);
+  if (r < r1) fixed_tile<1>(a, r, j, apart, r == r0);
+}
+
 void fixed_gemm(const FixedArgs& a) {
+  const size_t apart = a.apart > 0 ? a.apart : a.n / kFixedCols;
+  const size_t n = a.apart > 0 ? a.n : apart;
   for (size_t r0 = 0; r0 < a.m; r0 += kFixedRows) {
     const size_t r1 = r0 + kFixedRows < a.m ? r0 + kFixedRows : a.m;
-    for (size_t j = 0, cols = kFixedCols; j < a.n; j += cols) {
-      if (a.n - j < kFixedCols) cols = 1;
-      size_t r = r0;
-      for (; r + 2 <= r1; r += 2) fixed_tile<2>(a, r, j, cols);
-      if (r < r1) fixed_tile<1>(a, r, j, cols);
-    }
+    for (size_t j = 0; j < n; ++j) fixed_cols(a, r0, r1, j, apart);
+    for (size_t j = a.apart > 0 ? a.n : kFixedCols * apart; j < a.n; ++j) fixed_cols(a, r0, r1, j, 0);
   }
 }
 

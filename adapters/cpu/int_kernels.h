@@ -55,29 +55,55 @@ struct IntSum {
 constexpr int32_t kShift = 0;
 #endif
 
-template <int M>
-void int_matvec_m(const IntMatvecArgs& a) {
+// Rows j, j + apart, ... of the weights, R of them, by M rows of x whose codes' sums times kShift are `shift`.
+template <int M, int R>
+inline void int_rows(const IntMatvecArgs& a, size_t j, size_t apart, const int32_t (&shift)[M]) {
   const size_t whole = a.k / kIntStep * kIntStep;
-  int32_t shift[M] = {};
-  for (int m = 0; m < M; ++m) {
-    for (size_t k = 0; k < whole; ++k) shift[m] += a.x[static_cast<size_t>(m) * a.ldx + k];
-    shift[m] *= kShift;
-  }
-  for (size_t j = 0; j < a.n; ++j) {
-    const int8_t* w = a.w + j * a.ldw;
-    IntSum acc[M];
-    for (size_t k = 0; k < whole; k += kIntStep) {
-      prefetch_line(w + k);
-      for (int m = 0; m < M; ++m) acc[m].take(w + k, a.x + static_cast<size_t>(m) * a.ldx + k);
+  const int8_t* w = a.w + j * a.ldw;
+  const size_t stride = apart * a.ldw;
+  IntSum acc[R][M];
+  for (size_t k = 0; k < whole; k += kIntStep) {
+    if (k % kStreamStep == 0) {
+#pragma GCC unroll 8
+      for (int s = 0; s < R; ++s) prefetch_step(w + static_cast<size_t>(s) * stride + k, false);
     }
+#pragma GCC unroll 8
+    for (int s = 0; s < R; ++s) {
+#pragma GCC unroll 8
+      for (int m = 0; m < M; ++m) {
+        acc[s][m].take(w + static_cast<size_t>(s) * stride + k, a.x + static_cast<size_t>(m) * a.ldx + k);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int s = 0; s < R; ++s) {
+    const size_t row = j + static_cast<size_t>(s) * apart;
+#pragma GCC unroll 8
     for (int m = 0; m < M; ++m) {
       const int8_t* x = a.x + static_cast<size_t>(m) * a.ldx;
-      int32_t total = acc[m].sum() - shift[m];
-      for (size_t k = whole; k < a.k; ++k) total += static_cast<int32_t>(w[k]) * x[k];
-      a.y[static_cast<size_t>(m) * a.ldy + j] =
-          static_cast<float>(total) * a.x_scale[m] * a.w_scale[j] + (a.bias != nullptr ? a.bias[j] : 0.0f);
+      int32_t total = acc[s][m].sum() - shift[m];
+      for (size_t k = whole; k < a.k; ++k) total += static_cast<int32_t>(a.w[row * a.ldw + k]) * x[k];
+      a.y[static_cast<size_t>(m) * a.ldy + row] =
+          static_cast<float>(total) * a.x_scale[m] * a.w_scale[row] + (a.bias != nullptr ? a.bias[row] : 0.0f);
     }
   }
+}
+
+template <int M>
+void int_matvec_m(const IntMatvecArgs& a) {
+  int32_t shift[M] = {};
+  for (int m = 0; m < M; ++m) {
+    for (size_t k = 0; k < a.k / kIntStep * kIntStep; ++k) shift[m] += a.x[static_cast<size_t>(m) * a.ldx + k];
+    shift[m] *= kShift;
+  }
+  constexpr int kAtOnce = streams_of<M>();
+  const size_t apart = a.apart > 0 ? a.apart : a.n / kAtOnce;
+  const size_t n = a.apart > 0 ? a.n : apart;
+  const size_t sets = a.apart > 0 ? kWeightStreams / kAtOnce : 1;
+  for (size_t set = 0; set < sets; ++set) {
+    for (size_t j = 0; j < n; ++j) int_rows<M, kAtOnce>(a, set * kAtOnce * apart + j, apart, shift);
+  }
+  for (size_t j = a.apart > 0 ? a.n : kAtOnce * apart; j < a.n; ++j) int_rows<M, 1>(a, j, 0, shift);
 }
 
 void int_matvec(const IntMatvecArgs& a) {

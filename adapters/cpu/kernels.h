@@ -11,7 +11,11 @@ namespace assay::cpu {
 // Rows that one pass over the weights of a skinny matrix product may serve.
 inline constexpr int kMaxSkinnyRows = 8;
 
-// y[r*ldy + j] = sum_k x[r*ldx + k] * w[j*ldw + k] * scale + bias[j], for j < n, r < m <= kMaxSkinnyRows.
+// Weights that are read once are read fastest in this many streams far from each other.
+inline constexpr int kWeightStreams = 4;
+
+// y[r*ldy + j] = sum_k x[r*ldx + k] * w[j*ldw + k] * scale + bias[j], for r < m <= kMaxSkinnyRows and j < n; with
+// `apart` for j < n, apart <= j < apart + n, ..., kWeightStreams times.
 struct MatvecArgs {
   const void* w;   // f32, f16, bf16 or i8
   uint32_t dtype;  // assay_dtype of w
@@ -24,6 +28,7 @@ struct MatvecArgs {
   const float* bias;   // nullptr: none
   const float* scale;  // nullptr: none; else scale[j*ld_scale + k/scale_block]
   size_t ld_scale, scale_block;
+  size_t apart = 0;
 };
 
 // y[r*ldy + j] = x_scale[r] * w_scale[j] * sum_k x[r*ldx + k] * w[j*ldw + k] + bias[j], sums in int32.
@@ -36,6 +41,7 @@ struct IntMatvecArgs {
   float* y;
   size_t ldy;
   const float *bias, *w_scale, *x_scale;  // bias: nullptr = none
+  size_t apart = 0;                       // as in MatvecArgs
 };
 
 // acc[r*ld_acc + j] = sum_k x[r*ldx + k] * w[j*ldw + k] in int32, for j < n <= kIntTileCols; ld_acc is a multiple
@@ -53,8 +59,9 @@ struct IntGemmArgs {
 };
 
 // y[r*ldy + j] = x_scale[r] * w_scale[j] * sum_k v[r][k] * w[j*ldw + k] + bias[j], exact in integers before the scales.
-// v = 65536 high + 256 middle + low, of which x holds the signed bytes: high at [r*3*ld], then middle, then low, each
-// ld long, a multiple of 64, with zeros from k on. k <= kMaxFixedDepth.
+// v = 65536 high + 256 middle + low, of which x holds the signed bytes: row r at [r*3*ld], 64 high ones, the 64 middle
+// and the 64 low ones beside them, the next 64 high ones ...; ld is a multiple of 64, with zeros from k on. k <=
+// kMaxFixedDepth.
 inline constexpr size_t kMaxFixedDepth = 1u << 16;  // sums of this many products of 255 and -128 fit in 32 bits
 struct FixedArgs {
   const int8_t* w;
@@ -66,6 +73,7 @@ struct FixedArgs {
   float* y;
   size_t ldy;
   const float *bias, *w_scale;  // bias: nullptr = none
+  size_t apart = 0;             // as in MatvecArgs
 };
 
 // y[r*ldy + j] = sum_k x[r*ldx + k] * w[j*ldw + k], of bf16 summed in f32. `next`: weights that the caller is likely to

@@ -19,19 +19,42 @@ struct Product {
   const float* x_scale;  // nullptr: x is f32
 };
 
-// Few rows: our own kernels, at the speed of reading the weights.
-class SkinnyStage : public Stage {
+// Weights that are read once, in streams that go on from one task to the next: a task takes rows [j, j + n) of each of
+// kWeightStreams parts of them, the last one also the rows behind the last part.
+class StreamStage : public Stage {
  public:
-  explicit SkinnyStage(const Product& p) : p_(p) {
-    const size_t row_bytes = at(p.w.cols) * element_bytes(p.w.dtype);
-    chunk_ = std::max<size_t>(8, kTaskBytes / std::max<size_t>(row_bytes, 1) / 8 * 8);
+  explicit StreamStage(const Slot& w) : rows_(at(w.rows)), part_(rows_ / kWeightStreams) {
+    const size_t bytes = kWeightStreams * at(w.cols) * element_bytes(w.dtype);
+    chunk_ = std::max<size_t>(2, kTaskBytes / std::max<size_t>(bytes, 1));
   }
   [[nodiscard]] uint32_t tasks(const Step&) const override {
-    return static_cast<uint32_t>((at(p_.w.rows) + chunk_ - 1) / chunk_);
+    return static_cast<uint32_t>(std::max<size_t>(1, (part_ + chunk_ - 1) / chunk_));
   }
-  void run(const Step&, uint32_t task, char*) const override {
+  [[nodiscard]] bool in_order() const override { return true; }
+  void run(const Step& step, uint32_t task, char*) const override {
     const size_t j = task * chunk_;
-    const size_t n = std::min(chunk_, at(p_.w.rows) - j);
+    if (part_ > 0) multiply(j, std::min(chunk_, part_ - j), part_);
+    if (task + 1 == tasks(step) && part_ * kWeightStreams < rows_) {
+      multiply(part_ * kWeightStreams, rows_ - part_ * kWeightStreams, 0);
+    }
+  }
+
+ protected:
+  // By rows [j, j + n) of weights, and with `apart` those that far behind them.
+  virtual void multiply(size_t j, size_t n, size_t apart) const = 0;
+
+ private:
+  static constexpr size_t kTaskBytes = 128u << 10;
+  size_t rows_, part_, chunk_;
+};
+
+// Few rows: our own kernels, at the speed of reading the weights.
+class SkinnyStage : public StreamStage {
+ public:
+  explicit SkinnyStage(const Product& p) : StreamStage(p.w), p_(p) {}
+
+ private:
+  void multiply(size_t j, size_t n, size_t apart) const override {
     const size_t k = at(p_.w.cols);
     const char* w = p_.w.data + j * k * element_bytes(p_.w.dtype);
     const float* bias = p_.bias == nullptr ? nullptr : p_.bias + j;
@@ -42,19 +65,33 @@ class SkinnyStage : public Stage {
       float* y = p_.y.f32() + row * at(p_.y.cols) + j;
       if (p_.x_scale != nullptr) {
         const auto* x = reinterpret_cast<const int8_t*>(p_.x.data) + row * k;
-        p_.kernels.int_matvec(
-            {reinterpret_cast<const int8_t*>(w), k, n, k, x, k, m, y, at(p_.y.cols), bias, scale, p_.x_scale + row});
+        p_.kernels.int_matvec({reinterpret_cast<const int8_t*>(w), k, n, k, x, k, m, y, at(p_.y.cols), bias, scale,
+                               p_.x_scale + row, apart});
       } else {
         p_.kernels.matvec({w, p_.w.dtype, k, n, k, p_.x.f32() + row * k, k, m, y, at(p_.y.cols), bias, scale, blocks,
-                           at(p_.w.scale_block)});
+                           at(p_.w.scale_block), apart});
       }
     }
   }
 
- private:
-  static constexpr size_t kTaskBytes = 128u << 10;
   Product p_;
-  size_t chunk_;
+};
+
+// The same for int8 weights by rows in fixed point.
+class FixedSkinnyStage : public StreamStage {
+ public:
+  FixedSkinnyStage(const Product& p, const FixedRows& rows) : StreamStage(p.w), p_(p), rows_(rows) {}
+
+ private:
+  void multiply(size_t j, size_t n, size_t apart) const override {
+    const size_t k = at(p_.w.cols);
+    p_.kernels.fixed_gemm({reinterpret_cast<const int8_t*>(p_.w.data) + j * k, k, n, k, rows_.bytes, rows_.ld,
+                           at(p_.x.rows), rows_.scale, rows_.sum, p_.y.f32() + j, at(p_.y.cols),
+                           p_.bias == nullptr ? nullptr : p_.bias + j, p_.w_scale + j, apart});
+  }
+
+  Product p_;
+  FixedRows rows_;
 };
 
 // Many rows: oneDNN on tiles of the weights, each thread for itself; narrow weights are widened tile by tile.
@@ -108,10 +145,7 @@ class GemmStage : public Stage {
 class FixedStage : public Stage {
  public:
   FixedStage(const Product& p, const FixedRows& rows, unsigned threads) : p_(p), rows_(rows) {
-    const size_t row_bytes = at(p.w.cols);
-    const bool few = p.x.rows <= kMaxSkinnyRows;
-    tile_ = few ? std::max<size_t>(8, kStreamBytes / row_bytes / 8 * 8)
-                : even_tile(at(p.w.rows), threads, kTileBytes / row_bytes);
+    tile_ = even_tile(at(p.w.rows), threads, kTileBytes / at(p.w.cols));
   }
   [[nodiscard]] uint32_t tasks(const Step&) const override {
     return static_cast<uint32_t>((at(p_.w.rows) + tile_ - 1) / tile_);
@@ -125,7 +159,6 @@ class FixedStage : public Stage {
   }
 
  private:
-  static constexpr size_t kStreamBytes = 128u << 10;
   static constexpr size_t kTileBytes = 512u << 10;
   Product p_;
   FixedRows rows_;
@@ -204,7 +237,11 @@ void add_matmul(Plan& plan, const Op& op) {
   const Product p{*plan.kernels, x, w, plan.slots[op.out[0]], bias, w_scale, x_scale};
   if (form == RowForm::kFixed) {
     add_narrow_rows(plan, op);
-    plan.stages.push_back(std::make_unique<FixedStage>(p, fixed_rows(plan, x), plan.threads));
+    if (x.rows <= kMaxSkinnyRows) {
+      plan.stages.push_back(std::make_unique<FixedSkinnyStage>(p, fixed_rows(plan, x)));
+    } else {
+      plan.stages.push_back(std::make_unique<FixedStage>(p, fixed_rows(plan, x), plan.threads));
+    }
     plan.note(std::string("matmul: own kernel, i8 weights by ") + kFixedText);
   } else if (x.rows <= kMaxSkinnyRows) {
     plan.stages.push_back(std::make_unique<SkinnyStage>(p));

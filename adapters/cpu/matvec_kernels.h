@@ -58,9 +58,85 @@ inline void matvec_row(const MatvecArgs& a, size_t j) {
   for (int m = 0; m < M; ++m) a.y[static_cast<size_t>(m) * a.ldy + j] = sum(total[m]) + bias;
 }
 
+// How many rows of weights, far apart, are read at the same time by M rows of x: every load of x serves them all. As
+// many as the registers hold sums for.
+template <int M>
+constexpr int streams_of() {
+#if defined(__AVX512F__)
+  return M <= 4 ? kWeightStreams : kWeightStreams / 2;
+#else
+  return M <= 2 ? kWeightStreams : (M <= 4 ? kWeightStreams / 2 : 1);
+#endif
+}
+
+// Rows j, j + apart, j + 2 apart, ... of the weights, R of them, each without a break from one call to the next.
+template <typename W, int M, int R>
+inline void matvec_rows(const MatvecArgs& a, size_t j, size_t apart) {
+  constexpr int kChains = M * R < 8 ? 2 : 1;
+  constexpr size_t kStep = kStreamStep / sizeof(W);
+  static_assert(kStep % (kWidth * kChains) == 0);
+  const W* w = static_cast<const W*>(a.w) + j * a.ldw;
+  const size_t stride = apart * a.ldw;
+  const bool far = sizeof(W) < sizeof(float) && a.k * sizeof(float) > kFarBytes;
+  Vf acc[R][M][kChains] = {};
+  size_t k = 0;
+  for (; k + kStep <= a.k; k += kStep) {
+#pragma GCC unroll 8
+    for (int s = 0; s < R; ++s) prefetch_step(w + static_cast<size_t>(s) * stride + k, far);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kStep; i += kWidth) {
+      Vf x[M];
+#pragma GCC unroll 8
+      for (int m = 0; m < M; ++m) x[m] = load(a.x + static_cast<size_t>(m) * a.ldx + k + i);
+#pragma GCC unroll 8
+      for (int s = 0; s < R; ++s) {
+        const Vf v = load(w + static_cast<size_t>(s) * stride + k + i);
+#pragma GCC unroll 8
+        for (int m = 0; m < M; ++m) acc[s][m][i / kWidth % kChains] += v * x[m];
+      }
+    }
+  }
+  for (; k < a.k; k += kWidth) {
+    const size_t n = a.k - k < kWidth ? a.k - k : kWidth;
+#pragma GCC unroll 8
+    for (int s = 0; s < R; ++s) {
+      const W* row = w + static_cast<size_t>(s) * stride + k;
+      const Vf v = n == kWidth ? load(row) : load_part(row, n);
+#pragma GCC unroll 8
+      for (int m = 0; m < M; ++m) {
+        const float* x = a.x + static_cast<size_t>(m) * a.ldx + k;
+        acc[s][m][0] += v * (n == kWidth ? load(x) : load_part(x, n));
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int s = 0; s < R; ++s) {
+    const size_t row = j + static_cast<size_t>(s) * apart;
+    const float scale = a.scale != nullptr ? a.scale[row * a.ld_scale] : 1.0f;
+    const float bias = a.bias != nullptr ? a.bias[row] : 0.0f;
+#pragma GCC unroll 8
+    for (int m = 0; m < M; ++m) {
+      Vf total = acc[s][m][0];
+      if (kChains == 2) total += acc[s][m][kChains - 1];
+      a.y[static_cast<size_t>(m) * a.ldy + row] = sum(total) * scale + bias;
+    }
+  }
+}
+
 template <typename W, int M>
 void matvec_m(const MatvecArgs& a) {
-  for (size_t j = 0; j < a.n; ++j) matvec_row<W, M>(a, j);
+  constexpr int kAtOnce = streams_of<M>();
+  size_t done = 0;
+  if (a.scale == nullptr || a.scale_block >= a.k) {
+    const size_t apart = a.apart > 0 ? a.apart : a.n / kAtOnce;
+    const size_t n = a.apart > 0 ? a.n : apart;
+    const size_t sets = a.apart > 0 ? kWeightStreams / kAtOnce : 1;
+    for (size_t set = 0; set < sets; ++set) {
+      for (size_t j = 0; j < n; ++j) matvec_rows<W, M, kAtOnce>(a, set * kAtOnce * apart + j, apart);
+    }
+    done = a.apart > 0 ? a.n : kAtOnce * apart;
+  }
+  for (size_t j = done; j < a.n; ++j) matvec_row<W, M>(a, j);
 }
 
 template <typename W>

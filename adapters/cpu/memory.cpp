@@ -22,11 +22,20 @@ std::string mebibytes(uint64_t bytes) { return std::to_string(bytes >> 20) + " M
 
 Buffer::Buffer(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
-  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  constexpr size_t kHugePage = 2u << 20;
+  const size_t spare =
+      bytes >= kHugePage ? kHugePage : 0;  // to begin at a huge page: else the first one is of small ones
+  void* p = mmap(nullptr, bytes + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED) throw Failure(ASSAY_OUT_OF_MEMORY, "cannot map " + mebibytes(bytes));
   data_ = static_cast<char*>(p);
-  constexpr size_t kHugePage = 2u << 20;
-  if (bytes >= kHugePage) madvise(p, bytes, MADV_HUGEPAGE);  // refused where there are none: then small pages
+  if (spare == 0) return;
+  const size_t before = (kHugePage - reinterpret_cast<uintptr_t>(p) % kHugePage) % kHugePage;
+  if (before > 0) munmap(p, before);
+  data_ += before;
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t end = (bytes + page - 1) / page * page;
+  if (bytes + spare > before + end) munmap(data_ + end, bytes + spare - before - end);
+  madvise(data_, bytes, MADV_HUGEPAGE);  // refused where there are none: then small pages
 }
 
 Buffer::Buffer(Buffer&& other) noexcept

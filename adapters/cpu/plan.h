@@ -47,6 +47,8 @@ class Stage {
   virtual ~Stage() = default;
   // 0: nothing to do in this step.
   [[nodiscard]] virtual uint32_t tasks(const Step& step) const = 0;
+  // Tasks follow each other in memory, the same number in every step.
+  [[nodiscard]] virtual bool in_order() const { return false; }
   // `scratch`: scratch_bytes() of memory that is this thread's alone, aligned to 64 bytes.
   virtual void run(const Step& step, uint32_t task, char* scratch) const = 0;
   [[nodiscard]] virtual size_t scratch_bytes() const { return 0; }

@@ -32,7 +32,10 @@ Program::Program(Pool& pool, Isa isa, const assay_program_desc& desc) : pool_(po
   n_scalars_ = model.n_scalars;
   allocate(model);
   add_stages(model);
-  counters_ = std::vector<Counter>(plan_.stages.size());
+  for (const auto& stage : plan_.stages) {
+    const bool in_order = stage->in_order();
+    queues_.emplace_back(in_order, in_order ? stage->tasks(Step{}) : 0, pool_.size());
+  }
   size_t scratch = 0;
   for (const auto& stage : plan_.stages) scratch = std::max(scratch, rounded(stage->scratch_bytes()));
   require_memory(scratch * pool_.size());
@@ -55,15 +58,20 @@ void Plan::note(const std::string& text) {
 void Program::allocate(const sdk::Model& model) {
   const sdk::Layout layout = sdk::lay_out(model, true);
   require_memory(layout.own_bytes + layout.scratch_bytes);
-  buffers_.emplace_back(layout.scratch_bytes);
-  char* scratch = buffers_.back().data();
+  // Together, so that small weights lie in huge pages as well.
+  size_t own_bytes = 0;
+  for (size_t t = 0; t < plan_.slots.size(); ++t) {
+    if (layout.scratch_offset[t] == sdk::Layout::kOwn) own_bytes += rounded(plan_.slots[t].bytes());
+  }
+  char* scratch = buffers_.emplace_back(layout.scratch_bytes).data();
+  char* own = buffers_.emplace_back(own_bytes).data();
   for (size_t t = 0; t < plan_.slots.size(); ++t) {
     Slot& slot = plan_.slots[t];
     if (layout.scratch_offset[t] != sdk::Layout::kOwn) {
       slot.data = scratch + layout.scratch_offset[t];
     } else {
-      buffers_.emplace_back(slot.bytes());
-      slot.data = buffers_.back().data();
+      slot.data = own;
+      own += rounded(slot.bytes());
     }
   }
 }
@@ -121,6 +129,13 @@ void Program::read(uint32_t tensor, uint64_t offset, void* dst, uint64_t bytes) 
   plan_.kernels->from_f32(slot.host_dtype, slot.f32() + offset / size, dst, bytes / size);
 }
 
+void Program::run_tasks(unsigned id, size_t stage, uint32_t tasks, const Step& step) {
+  TaskQueue& queue = queues_[stage];
+  for (uint32_t task = queue.take(id, tasks); task < tasks; task = queue.take(id, tasks)) {
+    plan_.stages[stage]->run(step, task, scratch_[id]);
+  }
+}
+
 void Program::work(unsigned id, const Step& step, uint32_t repeat) {
   const size_t n = plan_.stages.size();
   for (uint32_t r = 0; r < repeat; ++r) {
@@ -140,13 +155,11 @@ void Program::work(unsigned id, const Step& step, uint32_t repeat) {
         continue;
       }
       alone = false;
-      std::atomic<uint32_t>& next = counters_[i].next;
-      for (uint32_t task = next.fetch_add(1); task < tasks; task = next.fetch_add(1))
-        stage.run(step, task, scratch_[id]);
+      run_tasks(id, i, tasks, step);
     }
     pool_.barrier();
     if (id == 0) {
-      for (Counter& counter : counters_) counter.next.store(0, std::memory_order_relaxed);
+      for (TaskQueue& queue : queues_) queue.reset();
     }
     pool_.barrier();
   }
@@ -156,16 +169,14 @@ void Program::work_traced(unsigned id, const Step& step, Trace& trace) {
   pool_.barrier();
   uint64_t begin = id == 0 ? trace.now_ns() : 0;
   for (size_t i = 0; i < plan_.stages.size(); ++i) {
-    const Stage& stage = *plan_.stages[i];
-    const uint32_t tasks = stage.tasks(step);
-    std::atomic<uint32_t>& next = counters_[i].next;
-    for (uint32_t task = next.fetch_add(1); task < tasks; task = next.fetch_add(1)) stage.run(step, task, scratch_[id]);
+    const uint32_t tasks = plan_.stages[i]->tasks(step);
+    run_tasks(id, i, tasks, step);
     pool_.barrier();
     if (id != 0) continue;
     const uint64_t end = trace.now_ns();
     if (tasks > 0) trace.spans.push_back({stage_op_[i], begin, end});
     begin = end;
-    next.store(0, std::memory_order_relaxed);
+    queues_[i].reset();
   }
   pool_.barrier();
 }

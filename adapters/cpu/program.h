@@ -1,8 +1,8 @@
 // A prepared program: its memory, its stages, and how the threads run them.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
@@ -10,6 +10,7 @@
 #include "adapters/cpu/memory.h"
 #include "adapters/cpu/plan.h"
 #include "adapters/cpu/pool.h"
+#include "adapters/cpu/task_queue.h"
 
 namespace assay::cpu {
 
@@ -49,6 +50,7 @@ class Program {
  private:
   void allocate(const sdk::Model& model);
   void add_stages(const sdk::Model& model);
+  void run_tasks(unsigned id, size_t stage, uint32_t tasks, const Step& step);
   void work(unsigned id, const Step& step, uint32_t repeat);
   void work_traced(unsigned id, const Step& step, Trace& trace);
   void throw_bad_index(const BadIndex& bad_index) const;
@@ -63,10 +65,7 @@ class Program {
   uint32_t n_scalars_ = 0;
   uint64_t device_bytes_ = 0;
   std::string executed_;
-  struct alignas(64) Counter {
-    std::atomic<uint32_t> next{0};
-  };
-  std::vector<Counter> counters_;  // per stage: the next task to take
+  std::deque<TaskQueue> queues_;  // per stage
 };
 
 }  // namespace assay::cpu

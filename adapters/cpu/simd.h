@@ -29,6 +29,26 @@ inline void prefetch_line(const T* p) {
   __builtin_prefetch(reinterpret_cast<const char*>(p) + kPrefetchBytes, 0, 1);
 }
 
+// Weights that are read once, in kWeightStreams: one line of each two is asked for, because its neighbour comes with
+// it, as far ahead as keeps the hardware's own fetching alive across pages. Measured on Zen 4: as fast as a plain read,
+// where one stream, or all lines asked for from farther on, reach 0.5 to 0.8 of it.
+constexpr size_t kStreamStep = 128;
+constexpr size_t kStreamAhead = 1024;
+// Rows of x of more bytes than these push themselves out of L1: narrow weights are then asked for line by line from
+// kPrefetchBytes on.
+constexpr size_t kFarBytes = 16384;
+
+template <typename T>
+inline void prefetch_step(const T* p, bool far) {
+  const auto* bytes = reinterpret_cast<const char*>(p);
+  if (far) {
+    __builtin_prefetch(bytes + kPrefetchBytes, 0, 1);
+    __builtin_prefetch(bytes + kPrefetchBytes + kLineBytes, 0, 1);
+  } else {
+    __builtin_prefetch(bytes + kStreamAhead, 0, 1);
+  }
+}
+
 struct F16 {
   uint16_t bits;
 };
