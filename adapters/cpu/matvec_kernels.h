@@ -37,22 +37,16 @@ inline void dot_block(const MatvecArgs& a, const W* w, size_t k0, size_t k1, Vf 
   }
 }
 
+// One row of weights that has a scale per block.
 template <typename W, int M>
 inline void matvec_row(const MatvecArgs& a, size_t j) {
   constexpr int kUnroll = M == 1 ? 4 : (M <= 4 ? 2 : 1);  // chains enough to hide the latency of an addition
   const W* w = static_cast<const W*>(a.w) + j * a.ldw;
-  Vf total[M];
-  if (a.scale == nullptr || a.scale_block >= a.k) {
-    dot_block<W, M, kUnroll>(a, w, 0, a.k, total);
-    const float s = a.scale != nullptr ? a.scale[j * a.ld_scale] : 1.0f;
-    for (int m = 0; m < M; ++m) total[m] *= s;
-  } else {
-    for (auto& t : total) t = Vf{};
-    for (size_t k = 0, block = 0; k < a.k; k += a.scale_block, ++block) {
-      Vf part[M];
-      dot_block<W, M, kUnroll>(a, w, k, k + a.scale_block, part);
-      for (int m = 0; m < M; ++m) total[m] += part[m] * a.scale[j * a.ld_scale + block];
-    }
+  Vf total[M] = {};
+  for (size_t k = 0, block = 0; k < a.k; k += a.scale_block, ++block) {
+    Vf part[M];
+    dot_block<W, M, kUnroll>(a, w, k, k + a.scale_block, part);
+    for (int m = 0; m < M; ++m) total[m] += part[m] * a.scale[j * a.ld_scale + block];
   }
   const float bias = a.bias != nullptr ? a.bias[j] : 0.0f;
   for (int m = 0; m < M; ++m) a.y[static_cast<size_t>(m) * a.ldy + j] = sum(total[m]) + bias;
@@ -125,18 +119,20 @@ inline void matvec_rows(const MatvecArgs& a, size_t j, size_t apart) {
 
 template <typename W, int M>
 void matvec_m(const MatvecArgs& a) {
-  constexpr int kAtOnce = streams_of<M>();
-  size_t done = 0;
-  if (a.scale == nullptr || a.scale_block >= a.k) {
-    const size_t apart = a.apart > 0 ? a.apart : a.n / kAtOnce;
-    const size_t n = a.apart > 0 ? a.n : apart;
-    const size_t sets = a.apart > 0 ? kWeightStreams / kAtOnce : 1;
-    for (size_t set = 0; set < sets; ++set) {
-      for (size_t j = 0; j < n; ++j) matvec_rows<W, M, kAtOnce>(a, set * kAtOnce * apart + j, apart);
+  if (a.scale != nullptr && a.scale_block < a.k) {
+    for (int s = 0; s < (a.apart > 0 ? kWeightStreams : 1); ++s) {
+      for (size_t j = 0; j < a.n; ++j) matvec_row<W, M>(a, static_cast<size_t>(s) * a.apart + j);
     }
-    done = a.apart > 0 ? a.n : kAtOnce * apart;
+    return;
   }
-  for (size_t j = done; j < a.n; ++j) matvec_row<W, M>(a, j);
+  constexpr int kAtOnce = streams_of<M>();
+  const size_t apart = a.apart > 0 ? a.apart : a.n / kAtOnce;
+  const size_t n = a.apart > 0 ? a.n : apart;
+  const size_t sets = a.apart > 0 ? kWeightStreams / kAtOnce : 1;
+  for (size_t set = 0; set < sets; ++set) {
+    for (size_t j = 0; j < n; ++j) matvec_rows<W, M, kAtOnce>(a, set * kAtOnce * apart + j, apart);
+  }
+  for (size_t j = a.apart > 0 ? a.n : kAtOnce * apart; j < a.n; ++j) matvec_rows<W, M, 1>(a, j, 0);
 }
 
 template <typename W>
