@@ -50,17 +50,35 @@ class StreamStage : public Stage {
   }
   // From this many queries on the sums over a key's few elements cost more than its products, one row at a time.
   static constexpr int kDotRows = 3;
+  // Keys that are asked for at a time: a head's few elements of each lie apart, so that the hardware does not fetch
+  // ahead.
+  static constexpr int64_t kAsked = 64;
+  // `n` rows of `elements` of a cache from `row` on; none for n <= 0.
+  static void ask_for(const char* row, const Slot& cache, int64_t elements, int64_t n) {
+    constexpr size_t kLine = 64;
+    const size_t size = element_bytes(cache.dtype);
+    const size_t stride = at(cache.dims[2] * cache.cols) * size;
+    for (int64_t i = 0; i < n; ++i, row += stride) {
+      for (size_t line = 0; line < at(elements) * size; line += kLine) __builtin_prefetch(row + line, 0, 2);
+    }
+  }
   void stretch(int64_t b, int64_t g, int64_t h, int m, int64_t from, int64_t to, int64_t split, float* scores) const {
     Running running[kMaxSkinnyRows];
     float keep[kMaxSkinnyRows] = {};
     float* sums = partials_.at(b * a_.heads + h, split);
     const size_t ld = partials_.ld();
     for (int r = 0; r < m; ++r) std::fill_n(sums + at(r) * ld, a_.dv, 0.0f);
+    ask_for(a_.key(b, from, g), a_.k, a_.dk, std::min(kAsked, to - from));
     for (int64_t j = from; j < to; j += kKeys) {
       const size_t n = at(std::min(kKeys, to - j));
-      (m < kDotRows ? a_.kernels.matvec
-                    : a_.kernels.dot_gemm)({a_.key(b, j, g), a_.k.dtype, ld_k_, n, at(a_.dk), a_.query(b, h), at(a_.dk),
-                                            m, scores, at(kKeys), nullptr, nullptr, 0, 0});
+      for (int64_t i = j; i < j + static_cast<int64_t>(n); i += kAsked) {
+        const int64_t block = std::min(kAsked, j + static_cast<int64_t>(n) - i);
+        ask_for(a_.value(b, i, g), a_.v, a_.dv, block);
+        ask_for(a_.key(b, i + kAsked, g), a_.k, a_.dk, std::min(kAsked, to - i - kAsked));
+        (m < kDotRows ? a_.kernels.matvec
+                      : a_.kernels.dot_gemm)({a_.key(b, i, g), a_.k.dtype, ld_k_, at(block), at(a_.dk), a_.query(b, h),
+                                              at(a_.dk), m, scores + (i - j), at(kKeys), nullptr, nullptr, 0, 0});
+      }
       for (int r = 0; r < m; ++r) keep[r] = running[r].take(a_.kernels, scores + r * kKeys, a_.scale, n);
       a_.kernels.weighted_sum(
           {a_.value(b, j, g), a_.v.dtype, ld_v_, n, at(a_.dv), scores, at(kKeys), m, keep, sums, ld});

@@ -165,7 +165,7 @@ float exp_sum(float* x, float scale, float shift, size_t n) {
 // Blocks are scanned for their largest value at read speed; only a block that beats the best is searched.
 size_t argmax(const float* x, size_t n, float* best) {
   constexpr size_t kBlock = 4096;
-  constexpr size_t kPerLine = kLineBytes / sizeof(float);
+  constexpr size_t kPerStep = kStreamStep / sizeof(float);
   size_t index = 0;
   *best = x[0];
   for (size_t i = 0; i < n; i += kBlock) {
@@ -175,7 +175,7 @@ size_t argmax(const float* x, size_t n, float* best) {
     size_t j = 0;
     for (; j + 8 * kWidth <= size; j += 8 * kWidth) {
       for (size_t u = 0; u < 8; ++u) {
-        if (u * kWidth % kPerLine == 0) prefetch_line(x + i + j + u * kWidth);
+        if (u * kWidth % kPerStep == 0) prefetch_step(x + i + j + u * kWidth, false);
         top[u] = max(top[u], load(x + i + j + u * kWidth));
       }
     }
