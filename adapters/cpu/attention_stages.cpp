@@ -8,51 +8,96 @@ namespace {
 
 size_t at(int64_t value) { return static_cast<size_t>(value); }
 
-constexpr int64_t kKeys = 256;  // keys per tile
-
-// Few queries per KV head: the cache is read once, cut over heads and stretches of keys.
+// Few queries per KV head: the cache is read once, as it lies, cut into stretches of keys of all heads.
 class StreamStage : public Stage {
  public:
   StreamStage(const Attention& a, unsigned threads)
       : a_(a),
         partials_(a, most_splits(a, threads)),
         ld_k_(at(a.k.dims[2] * a.k.cols)),
-        ld_v_(at(a.v.dims[2] * a.v.cols)) {}
+        ld_v_(at(a.v.dims[2] * a.v.cols)) {
+    const size_t row = std::max(ld_k_ * element_bytes(a.k.dtype), ld_v_ * element_bytes(a.v.dtype));
+    keys_ = static_cast<int64_t>(std::clamp<size_t>(kTileBytes / row / 4 * 4, 4, kMostKeys));
+    ahead_ = std::max<int64_t>(kBlock, kAheadBytes / static_cast<int64_t>(ld_k_ * element_bytes(a.k.dtype)));
+  }
   [[nodiscard]] int64_t splits(const Step& step) const {
     const int64_t pos = step.pos(a_.slot);
-    return std::clamp<int64_t>((a_.last(pos, 0) - a_.first(pos, 0)) / kKeys, 1, partials_.splits());
+    return std::clamp<int64_t>((a_.last(pos, 0) - a_.first(pos, 0)) / kFewestKeys, 1, partials_.splits());
   }
   [[nodiscard]] uint32_t tasks(const Step& step) const override {
-    return static_cast<uint32_t>(a_.batch * a_.kv_heads * splits(step));
+    return static_cast<uint32_t>(a_.batch * splits(step));
   }
-  [[nodiscard]] size_t scratch_bytes() const override { return kMaxSkinnyRows * at(kKeys) * sizeof(float); }
+  [[nodiscard]] size_t scratch_bytes() const override {
+    return at(a_.heads) * (at(keys_) * sizeof(float) + sizeof(Running));
+  }
   void run(const Step& step, uint32_t task, char* scratch) const override {
     const int64_t n = splits(step);
     const int64_t split = task % n;
-    const int64_t g = task / n % a_.kv_heads;
-    const int64_t b = task / n / a_.kv_heads;
+    const int64_t b = task / n;
     const int64_t pos = step.pos(a_.slot);
     const int64_t begin = a_.first(pos, 0);
     const int64_t keys = a_.last(pos, 0) - begin;
-    const int64_t from = begin + keys * split / n;
-    const int64_t to = begin + keys * (split + 1) / n;
-    for (int64_t h = 0; h < a_.group; h += kMaxSkinnyRows) {
-      const int m = static_cast<int>(std::min<int64_t>(kMaxSkinnyRows, a_.group - h));
-      stretch(b, g, g * a_.group + h, m, from, to, split, reinterpret_cast<float*>(scratch));
-    }
+    auto* running = reinterpret_cast<Running*>(scratch);
+    std::fill_n(running, a_.heads, Running{});
+    stretch(b, begin + keys * split / n, begin + keys * (split + 1) / n, split, running,
+            reinterpret_cast<float*>(running + a_.heads));
   }
   [[nodiscard]] Partials& partials() const { return partials_; }
 
  private:
+  static constexpr size_t kTileBytes = 128u << 10;  // of keys, and of values, and of the keys asked for: within L2
+  static constexpr size_t kMostKeys = 256;          // of a tile
+  static constexpr int64_t kFewestKeys = 64;        // of a stretch
+  static constexpr int64_t kBlock = 4;              // keys multiplied, and asked for, at a time: more at once get lost
+  static constexpr int64_t kAheadBytes = 8 << 10;
   static int64_t most_splits(const Attention& a, unsigned threads) {
-    const auto lanes = std::max<int64_t>(1, a.batch * a.kv_heads);
-    return std::max<int64_t>(1, (int64_t{4} * threads + lanes - 1) / lanes);
+    return std::max<int64_t>(1, (int64_t{4} * threads + a.batch - 1) / a.batch);
   }
-  // From this many queries on the sums over a key's few elements cost more than its products, one row at a time.
-  static constexpr int kDotRows = 3;
-  // Keys that are asked for at a time: a head's few elements of each lie apart, so that the hardware does not fetch
-  // ahead.
-  static constexpr int64_t kAsked = 64;
+  // Keys [from, to) of all heads of sequence b. `scores`: keys_ for each head.
+  void stretch(int64_t b, int64_t from, int64_t to, int64_t split, Running* running, float* scores) const {
+    for (int64_t h = 0; h < a_.heads; ++h) std::fill_n(partials_.at(b * a_.heads + h, split), a_.dv, 0.0f);
+    for (int64_t j = from; j < to; j += keys_) {
+      const int64_t n = std::min(keys_, to - j);
+      for (int64_t i = j; i < j + n; i += kBlock) {
+        const int64_t block = std::min(kBlock, j + n - i);
+        for_rows([&](int64_t g, int64_t h, int m) {
+          ask_for(a_.value(b, i, g), a_.v, a_.dv, block);
+          ask_for(a_.key(b, i + ahead_, g), a_.k, a_.dk, std::min(kBlock, to - i - ahead_));
+          multiply(b, i, block, g, h, m, scores + h * keys_ + (i - j));
+        });
+      }
+      for_rows([&](int64_t g, int64_t h, int m) {
+        float keep[kMaxSkinnyRows] = {};
+        float* weights = scores + h * keys_;
+        for (int r = 0; r < m; ++r) {
+          keep[r] = running[h + r].take(a_.kernels, weights + r * keys_, a_.scale, at(n));
+        }
+        a_.kernels.weighted_sum({a_.value(b, j, g), a_.v.dtype, ld_v_, at(n), at(a_.dv), weights, at(keys_), m, keep,
+                                 partials_.at(b * a_.heads + h, split), partials_.ld()});
+      });
+    }
+    for (int64_t h = 0; h < a_.heads; ++h) {
+      float* sums = partials_.at(b * a_.heads + h, split);
+      sums[a_.dv] = running[h].top;
+      sums[a_.dv + 1] = running[h].total;
+    }
+  }
+  // Calls f(KV head, first head, heads) for rows of queries that a kernel takes at once.
+  template <typename F>
+  void for_rows(F f) const {
+    for (int64_t g = 0; g < a_.kv_heads; ++g) {
+      for (int64_t h = 0; h < a_.group; h += kMaxSkinnyRows) {
+        f(g, g * a_.group + h, static_cast<int>(std::min<int64_t>(kMaxSkinnyRows, a_.group - h)));
+      }
+    }
+  }
+  void multiply(int64_t b, int64_t j, int64_t n, int64_t g, int64_t h, int m, float* scores) const {
+    // From this many queries on the sums over a key's few elements cost more than its products, one row at a time.
+    constexpr int kDotRows = 3;
+    (m < kDotRows ? a_.kernels.matvec
+                  : a_.kernels.dot_gemm)({a_.key(b, j, g), a_.k.dtype, ld_k_, at(n), at(a_.dk), a_.query(b, h),
+                                          at(a_.dk), m, scores, at(keys_), nullptr, nullptr, 0, 0});
+  }
   // `n` rows of `elements` of a cache from `row` on; none for n <= 0.
   static void ask_for(const char* row, const Slot& cache, int64_t elements, int64_t n) {
     constexpr size_t kLine = 64;
@@ -62,36 +107,11 @@ class StreamStage : public Stage {
       for (size_t line = 0; line < at(elements) * size; line += kLine) __builtin_prefetch(row + line, 0, 2);
     }
   }
-  void stretch(int64_t b, int64_t g, int64_t h, int m, int64_t from, int64_t to, int64_t split, float* scores) const {
-    Running running[kMaxSkinnyRows];
-    float keep[kMaxSkinnyRows] = {};
-    float* sums = partials_.at(b * a_.heads + h, split);
-    const size_t ld = partials_.ld();
-    for (int r = 0; r < m; ++r) std::fill_n(sums + at(r) * ld, a_.dv, 0.0f);
-    ask_for(a_.key(b, from, g), a_.k, a_.dk, std::min(kAsked, to - from));
-    for (int64_t j = from; j < to; j += kKeys) {
-      const size_t n = at(std::min(kKeys, to - j));
-      for (int64_t i = j; i < j + static_cast<int64_t>(n); i += kAsked) {
-        const int64_t block = std::min(kAsked, j + static_cast<int64_t>(n) - i);
-        ask_for(a_.value(b, i, g), a_.v, a_.dv, block);
-        ask_for(a_.key(b, i + kAsked, g), a_.k, a_.dk, std::min(kAsked, to - i - kAsked));
-        (m < kDotRows ? a_.kernels.matvec
-                      : a_.kernels.dot_gemm)({a_.key(b, i, g), a_.k.dtype, ld_k_, at(block), at(a_.dk), a_.query(b, h),
-                                              at(a_.dk), m, scores + (i - j), at(kKeys), nullptr, nullptr, 0, 0});
-      }
-      for (int r = 0; r < m; ++r) keep[r] = running[r].take(a_.kernels, scores + r * kKeys, a_.scale, n);
-      a_.kernels.weighted_sum(
-          {a_.value(b, j, g), a_.v.dtype, ld_v_, n, at(a_.dv), scores, at(kKeys), m, keep, sums, ld});
-    }
-    for (int r = 0; r < m; ++r) {
-      sums[at(r) * ld + at(a_.dv)] = running[r].top;
-      sums[at(r) * ld + at(a_.dv) + 1] = running[r].total;
-    }
-  }
 
   Attention a_;
   mutable Partials partials_;  // written by run, each stretch by one task
   size_t ld_k_, ld_v_;
+  int64_t keys_, ahead_;
 };
 
 class JoinStage : public Stage {

@@ -23,14 +23,16 @@ struct Product {
 // kWeightStreams parts of them, the last one also the rows behind the last part.
 class StreamStage : public Stage {
  public:
-  explicit StreamStage(const Slot& w) : rows_(at(w.rows)), part_(rows_ / kWeightStreams) {
-    const size_t bytes = kWeightStreams * at(w.cols) * element_bytes(w.dtype);
-    chunk_ = std::max<size_t>(2, kTaskBytes / std::max<size_t>(bytes, 1));
+  explicit StreamStage(const Slot& w)
+      : w_(w), rows_(at(w.rows)), row_bytes_(at(w.cols) * element_bytes(w.dtype)), part_(rows_ / kWeightStreams) {
+    chunk_ = std::max<size_t>(2, kTaskBytes / std::max<size_t>(kWeightStreams * row_bytes_, 1));
   }
   [[nodiscard]] uint32_t tasks(const Step&) const override {
     return static_cast<uint32_t>(std::max<size_t>(1, (part_ + chunk_ - 1) / chunk_));
   }
-  [[nodiscard]] bool in_order() const override { return true; }
+  [[nodiscard]] Streams streams(uint32_t task) const override {
+    return {w_.data + task * chunk_ * row_bytes_, kWeightStreams, part_ * row_bytes_};
+  }
   void run(const Step& step, uint32_t task, char*) const override {
     const size_t j = task * chunk_;
     if (part_ > 0) multiply(j, std::min(chunk_, part_ - j), part_);
@@ -45,7 +47,8 @@ class StreamStage : public Stage {
 
  private:
   static constexpr size_t kTaskBytes = 128u << 10;
-  size_t rows_, part_, chunk_;
+  const Slot& w_;
+  size_t rows_, row_bytes_, part_, chunk_;
 };
 
 // Few rows: our own kernels, at the speed of reading the weights.

@@ -47,8 +47,13 @@ class Stage {
   virtual ~Stage() = default;
   // 0: nothing to do in this step.
   [[nodiscard]] virtual uint32_t tasks(const Step& step) const = 0;
-  // Tasks follow each other in memory, the same number in every step.
-  [[nodiscard]] virtual bool in_order() const { return false; }
+  // Where a task's weights begin in memory, in several streams that go on from task to task, their number the same in
+  // every step. count = 0: tasks are not in such an order.
+  struct Streams {
+    const char* data = nullptr;
+    size_t count = 0, apart = 0;  // bytes between two streams
+  };
+  [[nodiscard]] virtual Streams streams(uint32_t) const { return {}; }
   // `scratch`: scratch_bytes() of memory that is this thread's alone, aligned to 64 bytes.
   virtual void run(const Step& step, uint32_t task, char* scratch) const = 0;
   [[nodiscard]] virtual size_t scratch_bytes() const { return 0; }

@@ -16,11 +16,6 @@ namespace {
 // A worker that finds no new step within this time sleeps until one is there.
 constexpr auto kSpin = std::chrono::milliseconds(2);
 constexpr int kSpinsPerClock = 256;
-// A thread that waits this many turns gives its CPU up: another one may need it to arrive.
-constexpr int kSpinsPerYield = 1 << 16;
-
-void pause_briefly() { __builtin_ia32_pause(); }
-
 void pin(int cpu) {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -85,7 +80,7 @@ void Pool::wait_for(uint32_t epoch) {
   do {
     for (int i = 0; i < kSpinsPerClock; ++i) {
       if (epoch_.load(std::memory_order_acquire) == epoch) return;
-      pause_briefly();
+      __builtin_ia32_pause();
     }
   } while (std::chrono::steady_clock::now() < give_up);
   sleeping_.fetch_add(1);
@@ -115,21 +110,6 @@ void Pool::run(const std::function<void(unsigned)>& work) {
   barrier();
 }
 
-void Pool::barrier() {
-  if (size_ == 1) return;
-  const uint32_t turn = turn_.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
-    arrived_.store(0, std::memory_order_relaxed);
-    turn_.store(turn + 1, std::memory_order_release);
-    return;
-  }
-  for (int spins = 0; turn_.load(std::memory_order_acquire) == turn; ++spins) {
-    pause_briefly();
-    if (spins == kSpinsPerYield) {
-      sched_yield();
-      spins = 0;
-    }
-  }
-}
+void Pool::give_up_cpu() { sched_yield(); }
 
 }  // namespace assay::cpu

@@ -11,6 +11,30 @@ namespace {
 
 constexpr size_t kPage = 4096;
 
+// The first weights of a thread's next streams, asked for while it waits for others.
+class Ahead {
+ public:
+  void look_to(const Stage::Streams& streams) {
+    streams_ = streams;
+    offset_ = 0;
+  }
+  void operator()() {
+    constexpr size_t kMost = 64u << 10;  // bytes of each stream
+    constexpr size_t kLine = 64;
+    if (streams_.count == 0 || offset_ >= kMost) return;
+    for (size_t s = 0; s < streams_.count; ++s) {
+      for (size_t line = 0; line < 2 * kLine; line += kLine) {
+        __builtin_prefetch(streams_.data + s * streams_.apart + offset_ + line, 0, 2);
+      }
+    }
+    offset_ += 2 * kLine;
+  }
+
+ private:
+  Stage::Streams streams_;
+  size_t offset_ = 0;
+};
+
 size_t rounded(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
 }  // namespace
@@ -33,8 +57,13 @@ Program::Program(Pool& pool, Isa isa, const assay_program_desc& desc) : pool_(po
   allocate(model);
   add_stages(model);
   for (const auto& stage : plan_.stages) {
-    const bool in_order = stage->in_order();
+    const bool in_order = stage->streams(0).count > 0;
     queues_.emplace_back(in_order, in_order ? stage->tasks(Step{}) : 0, pool_.size());
+  }
+  next_streams_.resize(plan_.stages.size());
+  for (size_t i = plan_.stages.size(), next = i; i-- > 0;) {
+    next_streams_[i] = next;
+    if (plan_.stages[i]->streams(0).count > 0) next = i;
   }
   size_t scratch = 0;
   for (const auto& stage : plan_.stages) scratch = std::max(scratch, rounded(stage->scratch_bytes()));
@@ -140,6 +169,7 @@ void Program::work(unsigned id, const Step& step, uint32_t repeat) {
   const size_t n = plan_.stages.size();
   for (uint32_t r = 0; r < repeat; ++r) {
     bool alone = true;  // what stands before this stage was done by thread 0 alone
+    Ahead ahead;
     for (size_t i = 0; i < n; ++i) {
       const Stage& stage = *plan_.stages[i];
       const uint32_t tasks = stage.tasks(step);
@@ -148,7 +178,7 @@ void Program::work(unsigned id, const Step& step, uint32_t repeat) {
         if (id == 0) stage.run(step, 0, scratch_[id]);
         continue;
       }
-      pool_.barrier();
+      pool_.barrier(ahead);
       if (tasks == 1) {
         alone = true;
         if (id == 0) stage.run(step, 0, scratch_[id]);
@@ -156,6 +186,9 @@ void Program::work(unsigned id, const Step& step, uint32_t repeat) {
       }
       alone = false;
       run_tasks(id, i, tasks, step);
+      if (next_streams_[i] < n) {
+        ahead.look_to(plan_.stages[next_streams_[i]]->streams(queues_[next_streams_[i]].first_of(id)));
+      }
     }
     pool_.barrier();
     if (id == 0) {

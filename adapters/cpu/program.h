@@ -65,7 +65,8 @@ class Program {
   uint32_t n_scalars_ = 0;
   uint64_t device_bytes_ = 0;
   std::string executed_;
-  std::deque<TaskQueue> queues_;  // per stage
+  std::deque<TaskQueue> queues_;      // per stage
+  std::vector<size_t> next_streams_;  // per stage: the next one that reads weights in streams, or their number
 };
 
 }  // namespace assay::cpu

@@ -42,10 +42,10 @@ template <typename T>
 inline void prefetch_step(const T* p, bool far) {
   const auto* bytes = reinterpret_cast<const char*>(p);
   if (far) {
-    __builtin_prefetch(bytes + kPrefetchBytes, 0, 1);
-    __builtin_prefetch(bytes + kPrefetchBytes + kLineBytes, 0, 1);
+    __builtin_prefetch(bytes + kPrefetchBytes, 0, 2);
+    __builtin_prefetch(bytes + kPrefetchBytes + kLineBytes, 0, 2);
   } else {
-    __builtin_prefetch(bytes + kStreamAhead, 0, 1);
+    __builtin_prefetch(bytes + kStreamAhead, 0, 2);
   }
 }
 

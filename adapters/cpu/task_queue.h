@@ -29,11 +29,15 @@ class TaskQueue {
     return tasks;
   }
 
+  // The first of the thread's own tasks, in order.
+  [[nodiscard]] uint32_t first_of(unsigned thread) const {
+    return static_cast<uint32_t>(uint64_t{tasks_} * thread / threads_);
+  }
   // For the next step; while no thread takes.
   void reset() {
     next_.store(0, std::memory_order_relaxed);
     for (unsigned t = 0; shares_ != nullptr && t < threads_; ++t) {
-      shares_[t].range.store(packed(begin_of(t), begin_of(t + 1)), std::memory_order_relaxed);
+      shares_[t].range.store(packed(first_of(t), first_of(t + 1)), std::memory_order_relaxed);
     }
   }
 
@@ -45,9 +49,6 @@ class TaskQueue {
   static uint64_t packed(uint32_t first, uint32_t end) { return uint64_t{first} << 32 | end; }
   static uint32_t first(uint64_t range) { return static_cast<uint32_t>(range >> 32); }
   static uint32_t end(uint64_t range) { return static_cast<uint32_t>(range); }
-  [[nodiscard]] uint32_t begin_of(unsigned thread) const {
-    return static_cast<uint32_t>(uint64_t{tasks_} * thread / threads_);
-  }
 
   alignas(64) std::atomic<uint32_t> next_{0};
   std::unique_ptr<Share[]> shares_;

@@ -1,7 +1,7 @@
 // The CPU adapter's speed as ratios of ceilings measured in the same run, taken in turn so that a change of
 // the machine's speed hits both sides: prefill against a large GEMM, decode against a plain read of memory.
 //
-//   bench_cpu_targets [threads] [rounds]
+//   bench_cpu_targets [threads] [rounds] [prefill|decode]
 #include "harness/loader/manifest.h"
 #include "tests/bench/ceilings.h"
 
@@ -106,7 +106,9 @@ int main(int argc, char** argv) {
   auto adapter = take(
       Adapter::open(ASSAY_BINARY_DIR "/lib/assay/adapters/libassay_cpu.so", {{"threads", std::to_string(threads)}}));
   std::printf("CPU adapter, %d threads, medians of %d rounds taken in turn; Qwen2.5-0.5B shape\n", threads, rounds);
-  bench_prefill(*adapter, catalogue, rounds);
-  bench_decode(*adapter, catalogue, threads, rounds);
+  const std::string part = argc > 3 ? argv[3] : "";
+  if (!part.empty() && part != "prefill" && part != "decode") fail("expected prefill or decode, found '" + part + "'");
+  if (part != "decode") bench_prefill(*adapter, catalogue, rounds);
+  if (part != "prefill") bench_decode(*adapter, catalogue, threads, rounds);
   return 0;
 }
