@@ -57,17 +57,9 @@ std::string case_cell(const Record& r, std::vector<std::string>* notes) {
 }
 
 std::string basis_cell(const Record& r, const Metrics& m, std::vector<std::string>* notes) {
-  if (!r.extrapolation) return r.basis;
-  const Extrapolation& e = *r.extrapolation;
-  std::string layers;
-  if (e.layers_run < e.layers_total) {
-    layers = std::to_string(e.layers_run) + "/" + std::to_string(e.layers_total) + " layers";
-  }
-  if (e.experts_run < e.experts_total) {
-    layers += (layers.empty() ? "" : ", ") + std::to_string(e.experts_run) + "/" + std::to_string(e.experts_total) +
-              " experts";
-  }
+  const std::string layers = part_text(r);
   if (layers.empty()) return r.basis;
+  const Extrapolation& e = *r.extrapolation;
   if (m.projected_rate) {
     // The rate's text carries every unit but the usual one.
     const std::string unit = m.unit == "tokens/s" ? " tokens/s" : "";
@@ -185,6 +177,20 @@ TableCells table_cells(const std::vector<Record>& records, const std::vector<Met
   if (!records.empty())
     cells.notes.insert(cells.notes.begin(), "rate: tokens per second unless a unit stands beside it");
   return cells;
+}
+
+std::string part_text(const Record& r) {
+  if (!r.extrapolation) return "";
+  const Extrapolation& e = *r.extrapolation;
+  std::string part;
+  if (e.layers_run < e.layers_total) {
+    part = std::to_string(e.layers_run) + "/" + std::to_string(e.layers_total) + " layers";
+  }
+  if (e.experts_run < e.experts_total) {
+    part +=
+        (part.empty() ? "" : ", ") + std::to_string(e.experts_run) + "/" + std::to_string(e.experts_total) + " experts";
+  }
+  return part;
 }
 
 std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {

@@ -223,6 +223,21 @@ PairComparison compare_pair(const Key& key, const Group& a, const Group& b, cons
   return pair;
 }
 
+// Runs of B without figures, of cases that A has figures of and no other run of B has.
+std::vector<Unmatched> failures(const CompareSide& b, const std::map<Key, Group>& of_a,
+                                const std::map<Key, Group>& of_b) {
+  const auto has = [](const std::map<Key, Group>& groups, const Record& r) {
+    return std::any_of(groups.begin(), groups.end(), [&](const auto& group) {
+      return group.first.case_hash == r.case_hash && group.first.dtype == r.dtype;
+    });
+  };
+  std::vector<Unmatched> out;
+  for (const Record& r : b.records) {
+    if (!usable(r) && has(of_a, r) && !has(of_b, r)) out.push_back({b.name, r.case_id, unusable_reason(r)});
+  }
+  return out;
+}
+
 }  // namespace
 
 Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOptions& options) {
@@ -245,6 +260,7 @@ Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOpti
     if (of_a.count(key) == 0)
       out.unmatched.push_back({b.name, group.front()->case_id, miss_reason(key, *group.front(), of_a, a)});
   }
+  out.failed_on_b = failures(b, of_a, of_b);
   std::sort(out.pairs.begin(), out.pairs.end(),
             [](const PairComparison& x, const PairComparison& y) { return x.case_id < y.case_id; });
   out.loads = compare_loads(a, b, options);

@@ -154,6 +154,14 @@ Sheet comparison_sheet(const std::vector<Comparison>& comparisons) {
                           std::to_string(count_verdicts(c, Difference::kSlower)) + " SLOWER, " +
                           std::to_string(count_verdicts(c, Difference::kSame)) + " SAME, " +
                           std::to_string(count_verdicts(c, Difference::kAmbiguous)) + " AMBIGUOUS");
+    if (!c.failed_on_b.empty()) {
+      const Unmatched& first = c.failed_on_b.front();
+      const size_t more = c.failed_on_b.size() - 1;
+      sheet.notes.push_back(std::to_string(c.failed_on_b.size()) +
+                            " of A's cases gave no figures on B, worse than slow: " + first.case_id + " (" +
+                            first.reason + ")" +
+                            (more > 0 ? ", " + std::to_string(more) + " more under 'Not compared'" : ""));
+    }
     for (const LoadComparison& l : c.loads) {
       if (!l.note.empty()) sheet.notes.push_back(l.work + ": " + l.note);
     }
@@ -168,8 +176,10 @@ Sheet comparison_sheet(const std::vector<Comparison>& comparisons) {
     return std::any_of(c.pairs.begin(), c.pairs.end(), [](const PairComparison& p) { return p.basis == "reported"; });
   });
   if (reported) {
-    sheet.notes.push_back(std::string(kReportedMark) +
-                          " reported: figures of equal definition as their sources state them, without intervals");
+    sheet.notes.push_back(
+        std::string(kReportedMark) +
+        " reported: figures of equal definition as their sources state them, with an interval only where "
+        "the source has one or its samples");
   }
   return sheet;
 }

@@ -143,7 +143,7 @@ struct ReportedFigure {
   std::string definition;    // id of the formula behind the name (results/import/definitions.h)
   std::string source_field;  // the source's own name of it
   double value = 0;
-  std::optional<double> low, high;  // an interval that the source itself states
+  std::optional<double> low, high;  // an interval that the source states, or that follows from its samples
   std::optional<uint64_t> n;        // values behind it, where the source says how many
 };
 

@@ -54,7 +54,7 @@ Result<int> run_tender(const Arguments& arguments) {
 
 bool fails(const std::vector<std::string>& conditions, const Comparison& c) {
   for (const std::string& condition : conditions) {
-    if (condition == "slower" && count_verdicts(c, Difference::kSlower) > 0) return true;
+    if (condition == "slower" && (count_verdicts(c, Difference::kSlower) > 0 || !c.failed_on_b.empty())) return true;
     if (condition == "ambiguous" && count_verdicts(c, Difference::kAmbiguous) > 0) return true;
     if (condition == "unmatched" && !c.unmatched.empty()) return true;
   }
@@ -176,16 +176,18 @@ CommandSpec compare_command() {
       "--rent given once hold for all; else once for each operand in order.\n"
       "With --tender each operand is a candidate, judged by the requirements of the file.\n"
       "Exit code: 0; 1 where a --fail-on condition holds, or a candidate does not pass every gate; 2 for bad input.";
-  spec.options = {{"margin", "PERCENT", "the smallest change worth telling (2)", Complete::kNothing, {}, false},
-                  {"fail-on",
-                   "WHAT",
-                   "exit with 1 on it; unmatched: a case that one side lacks or that failed there",
-                   Complete::kWords,
-                   {"slower", "ambiguous", "unmatched"},
-                   true},
-                  {"tender", "FILE", "requirements: gates and weighted scores, JSON", Complete::kFile, {}, false},
-                  format_option(),
-                  json_option()};
+  spec.options = {
+      {"margin", "PERCENT", "the smallest change worth telling (2)", Complete::kNothing, {}, false},
+      {"fail-on",
+       "WHAT",
+       "exit with 1 on it; slower: also where a case of A failed on B; unmatched: a case that one side lacks "
+       "or that failed there",
+       Complete::kWords,
+       {"slower", "ambiguous", "unmatched"},
+       true},
+      {"tender", "FILE", "requirements: gates and weighted scores, JSON", Complete::kFile, {}, false},
+      format_option(),
+      json_option()};
   for (OptionSpec& option : price_options()) {
     if (option.name == "chip" || option.name == "price" || option.name == "rent") option.repeats = true;
     spec.options.push_back(std::move(option));

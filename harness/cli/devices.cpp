@@ -40,6 +40,7 @@ Result<int> devices(const Arguments& arguments) {
   const std::vector<Manifest> adapters = known_adapters(arguments);
   if (const Status some = check_some_take(adapters, *settings); !some.ok()) return some.error();
   json list = json::array();
+  std::string names;
   TextTable table({"device", "product", "memory", "free", "basis", "support"});
   for (const Manifest& adapter : adapters) {
     const Result<std::vector<DeviceInfo>> found = devices_of(adapter, *settings);
@@ -56,6 +57,7 @@ Result<int> devices(const Arguments& arguments) {
     if (found.ok() && found->empty()) table.row({adapter.name, "", "", "", "", "no device found"}, Mark::kWarning);
     for (const DeviceInfo& d : found.ok() ? *found : std::vector<DeviceInfo>{}) {
       const std::string name = adapter.name + ":" + std::to_string(d.index);
+      names.append(name).append("\n");
       table.row({name, d.product, memory_text(d.memory_bytes), memory_text(d.memory_free_bytes), d.basis,
                  d.support + ": " + adapter.description},
                 Mark::kGood);
@@ -70,7 +72,8 @@ Result<int> devices(const Arguments& arguments) {
     }
     list.push_back(one);
   }
-  const std::string text = arguments.has("json") ? list.dump(2) + "\n" : table.render(stdout_options());
+  std::string text = arguments.has("names") ? names : table.render(stdout_options());
+  if (arguments.has("json")) text = list.dump(2) + "\n";
   std::fputs(text.c_str(), stdout);
   return kExitOk;
 }
@@ -85,7 +88,10 @@ CommandSpec devices_command() {
       "Adapters are found by --adapter, in the folders of ASSAY_ADAPTER_PATH, and beside the program. Each is opened "
       "in a process of its own. Support has four steps: verified on hardware, verified on a CPU, checked against the "
       "API, planned.";
-  spec.options = {adapter_option(), adapter_setting_option(), json_option()};
+  spec.options = {{"names", "", "names only, one a line", Complete::kNothing, {}, false},
+                  adapter_option(),
+                  adapter_setting_option(),
+                  json_option()};
   spec.examples = {{"assay devices", "what can be measured here"},
                    {"assay devices --adapter ./my.adapter.json", "an adapter that is not installed"}};
   spec.run = devices;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 
+#include "results/metrics/reported_rate.h"
 #include "suites/base/nearest.h"
 
 namespace assay {
@@ -63,8 +65,26 @@ Status add_rates(const Arguments& arguments, CostChoices* choices) {
   return ok_status();
 }
 
+// Imported records whose rate can't be priced, by reason: "left out: ...".
+std::vector<std::string> rates_left_out(const std::vector<Record>& records) {
+  std::map<std::string, std::vector<std::string>> by_reason;
+  for (const Record& r : records) {
+    if (!r.reported || r.status != "ok") continue;
+    const ReportedRates rates = reported_rates(r);
+    if (!rates.lead()) by_reason[rates.reason].push_back(r.case_id);
+  }
+  std::vector<std::string> out;
+  for (const auto& [reason, cases] : by_reason) {
+    const bool uncounted = reason.find("how many accelerators") != std::string::npos;
+    out.push_back("left out: " + cases.front() +
+                  (cases.size() > 1 ? " and " + std::to_string(cases.size() - 1) + " more" : "") + ": " + reason +
+                  (uncounted ? "; assay import --chips N says it" : ""));
+  }
+  return out;
+}
+
 Result<std::vector<CostSubject>> subjects_of(const Arguments& arguments, const CostChoices& choices,
-                                             const PriceBook& book) {
+                                             const PriceBook& book, std::vector<std::string>* left_out) {
   const Result<LatencyLimits> limits = limits_of(arguments);
   if (!limits.ok()) return limits.error();
   std::vector<Record> records;
@@ -82,11 +102,12 @@ Result<std::vector<CostSubject>> subjects_of(const Arguments& arguments, const C
     return std::vector<CostSubject>{given};
   }
   std::vector<CostSubject> subjects = cost_subjects(records, *limits, book);
+  *left_out = rates_left_out(records);
   if (subjects.empty())
     return bad_input(
         "none of the records has a rate of tokens or composes a clip: expected prefill, decode or video steps that "
-        "ran, "
-        "or imported rates of a stated number of accelerators");
+        "ran, or imported rates of a stated number of accelerators" +
+        (left_out->empty() ? "" : "; " + left_out->front()));
   return subjects;
 }
 
@@ -237,10 +258,12 @@ Result<PricedRows> priced_rows(const Arguments& arguments) {
   if (!choices.ok()) return choices.error();
   const Result<CostOptions> options = draws_of(arguments);
   if (!options.ok()) return options.error();
-  const Result<std::vector<CostSubject>> subjects = subjects_of(arguments, *choices, *book);
+  std::vector<std::string> left_out;
+  const Result<std::vector<CostSubject>> subjects = subjects_of(arguments, *choices, *book, &left_out);
   if (!subjects.ok()) return subjects.error();
   std::optional<Error> unpriced;
   PricedRows out = price_rows(*subjects, *choices, *options, *book, &unpriced);
+  out.left_out.insert(out.left_out.end(), left_out.begin(), left_out.end());
   if (out.rows.empty() && out.clips.empty()) return *unpriced;
   out.book = std::move(book).value();
   return out;

@@ -32,13 +32,13 @@ int basis_rank(const std::string& basis) {
   return static_cast<int>(std::find(order.begin(), order.end(), basis) - order.begin());
 }
 
-// The usable groups of each (case, basis, tier): what may stand in one ranking.
+// The usable groups of each (case, basis, tier, part of the model that ran): what may stand in one ranking.
 using Ranking = std::vector<size_t>;
-std::map<std::tuple<size_t, std::string, std::string>, Ranking> rankings(const ReportModel& model) {
-  std::map<std::tuple<size_t, std::string, std::string>, Ranking> out;
+std::map<std::tuple<size_t, std::string, std::string, std::string>, Ranking> rankings(const ReportModel& model) {
+  std::map<std::tuple<size_t, std::string, std::string, std::string>, Ranking> out;
   for (size_t g = 0; g < model.groups.size(); ++g) {
     const ReportRow& row = model.rows[model.groups[g].row];
-    if (usable(row)) out[{row.test_case, row.basis, row.tier}].push_back(g);
+    if (usable(row)) out[{row.test_case, row.basis, row.tier, row.part}].push_back(g);
   }
   return out;
 }
@@ -48,9 +48,9 @@ bool is_model_case(const ReportCase& c) { return c.kind != "gemm" && c.kind != "
 }  // namespace
 
 std::vector<ReportGroup> group_rows(const std::vector<ReportRow>& rows) {
-  std::map<std::tuple<size_t, size_t, std::string, std::string>, ReportGroup> groups;
+  std::map<std::tuple<size_t, size_t, std::string, std::string, std::string>, ReportGroup> groups;
   for (size_t i = 0; i < rows.size(); ++i) {
-    ReportGroup& group = groups[{rows[i].chip, rows[i].test_case, rows[i].basis, rows[i].tier}];
+    ReportGroup& group = groups[{rows[i].chip, rows[i].test_case, rows[i].basis, rows[i].tier, rows[i].part}];
     group.chip = rows[i].chip;
     group.test_case = rows[i].test_case;
     take(rows[i], i, rows, &group);
@@ -65,17 +65,17 @@ ReportAnswer answer_of(const ReportModel& model) {
   ReportAnswer answer;
   answer.kind = "none";
   const auto rate = [&](size_t group) { return *model.rows[model.groups[group].row].rate.value; };
-  // What was measured or published before what was not; the most chips; the most trusted basis; then decode, which is
-  // what a user waits for; then the highest rate.
-  std::tuple<bool, size_t, int, bool, double> best{false, 0, 0, false, 0};
+  // What was measured or published before what was not; whole models before parts; the most chips; the most trusted
+  // basis; then decode, which is what a user waits for; then the highest rate.
+  std::tuple<bool, bool, size_t, int, bool, double> best{false, false, 0, 0, false, 0};
   for (auto& [key, groups] : rankings(model)) {
     const ReportCase& c = model.cases[std::get<0>(key)];
     if (!is_model_case(c)) continue;
     double highest = 0;
     for (const size_t g : groups) highest = std::max(highest, rate(g));
     const int rank = basis_rank(std::get<1>(key));
-    const std::tuple<bool, size_t, int, bool, double> score{rank <= kLastRealBasis, groups.size(), -rank,
-                                                            c.kind == "decode", highest};
+    const std::tuple<bool, bool, size_t, int, bool, double> score{
+        rank <= kLastRealBasis, std::get<3>(key).empty(), groups.size(), -rank, c.kind == "decode", highest};
     if (answer.test_case && score <= best) continue;
     best = score;
     answer.test_case = std::get<0>(key);
@@ -104,6 +104,7 @@ void add_faults(const ReportModel& model, std::vector<Incomparable>* out) {
       add(row.status == "ok" ? "no-rate" : "failed", row.status == "ok" ? row.reason : row.status + ": " + row.reason);
       continue;
     }
+    if (!row.part.empty()) add("part", row.part);
     if (row.numerics == "not-run" && is_model_case(model.cases[group.test_case]) && row.basis == "measured") {
       add("numerics", "");
     }

@@ -1,3 +1,4 @@
+#include "reports/cells.h"
 #include "reports/html/model_parts.h"
 #include "results/metrics/energy.h"
 #include "results/metrics/reported_rate.h"
@@ -56,6 +57,7 @@ ReportRow row_of(const Record& r, const Metrics& m) {
   row.status = r.status;
   row.reason = r.reason;
   row.form = r.form;
+  row.part = part_text(r);
   row.stop = r.stop.reason;
   row.numerics = r.numerics.verdict;
   row.tool_commit = r.tool_commit;
@@ -100,6 +102,7 @@ ReportRow row_of(const Headline& h) {
   row.status = h.status;
   row.reason = h.reason;
   row.form = h.form;
+  if (h.projected_rate) row.part = "a part of the model";  // how much of it stands in the record
   row.tool_commit = h.tool_commit;
   row.disturbed = h.disturbed;
   row.steps = h.n;

@@ -22,6 +22,7 @@ std::vector<ReportField> report_fields(const ReportRow& r) {
           {"status", r.status},
           {"reason", r.reason},
           {"form", r.form},
+          {"part", r.part},
           {"stop", r.stop},
           {"numerics", r.numerics},
           {"commit", r.tool_commit},

@@ -53,7 +53,9 @@ const std::vector<FigureDefinition>& figure_definitions() {
       {"mlperf-power/per-query", "mean power of the system x duration / queries (single stream)", false},
       {"mlperf-power/per-stream", "mean power of the system x duration / (queries x 8 streams) (multi-stream)", false},
       {"mlperf-power/per-token", "mean power of the system / its output tokens per second", false},
-      {"tokens-per-s/mean-of-rates", "arithmetic mean of the rates of the repetitions: over total tokens / total time",
+      {"tokens-per-s/mean-of-rates",
+       "arithmetic mean of the rates of the repetitions: over total tokens / total time; its interval: Student's t of "
+       "the repetitions in one process, without what launches differ by",
        true},
       {"tokens-per-s/standard-deviation", "standard deviation of the rates of the repetitions", false},
       {"time/mean-of-repetitions", "mean time of one repetition, n_prompt + n_gen tokens", false},

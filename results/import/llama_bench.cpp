@@ -1,8 +1,10 @@
 // llama-bench output (-o json, jsonl, sql, csv): one record per test. The rate it prints is the mean of the rates of
-// its repetitions, and the definition says so.
+// its repetitions, and the definition says so; where the repetitions stand in the file, the mean has an interval.
 #include <algorithm>
+#include <cmath>
 
 #include "results/import/source.h"
+#include "results/metrics/student.h"
 
 namespace assay::import {
 namespace {
@@ -68,6 +70,30 @@ void describe(const Test& test, const std::string& name, Record* r) {
   for (const auto& [key, value] : test.fields) state(r, key, value);
 }
 
+// The deviation stated must be that of the samples beside it.
+Status check_spread(const Source& source, const Test& test, double tokens, double stated) {
+  const auto n = static_cast<double>(test.samples_ns.size());
+  if (n < 2) return ok_status();
+  double sum = 0, squares = 0;
+  for (const double ns : test.samples_ns) sum += tokens / (ns / 1e9);
+  for (const double ns : test.samples_ns) squares += std::pow(tokens / (ns / 1e9) - sum / n, 2);
+  const double found = std::sqrt(squares / (n - 1));
+  if (std::abs(found - stated) <= 0.01 * std::max(found, stated) + 1e-4 * sum / n) return ok_status();
+  return refuse(source, test,
+                "stddev_ts: expected about " + std::to_string(found) + ", that of samples_ns, found " +
+                    std::to_string(stated) + ": the file contradicts itself");
+}
+
+// 95 % of the mean of n repetitions. Repetitions equal to the digit say nothing of how far it could be off.
+void add_interval(double mean, double spread, ReportedFigure* figure) {
+  if (!figure->n || *figure->n < 2 || spread <= 0) return;
+  const auto n = static_cast<double>(*figure->n);
+  const double half = student_two_sided(0.95, n - 1) * spread / std::sqrt(n);
+  if (half >= mean) return;  // so few that the rate could be anything
+  figure->low = mean - half;
+  figure->high = mean + half;
+}
+
 Result<Record> record_of(const Source& source, const Test& test) {
   Record r = begin_record(source, kName, "llama-bench", test.place);
   double prompt = 0, gen = 0, depth = 0;
@@ -99,7 +125,9 @@ Result<Record> record_of(const Source& source, const Test& test) {
   r.token_class = gen <= 0 ? "input" : prompt <= 0 ? "output" : "";
   const std::optional<uint64_t> n =
       test.samples_ns.empty() ? std::nullopt : std::optional<uint64_t>(test.samples_ns.size());
+  if (const Status agrees = check_spread(source, test, prompt + gen, *spread); !agrees.ok()) return agrees.error();
   add_figure(&r, kind, "tokens/s", "mean", "tokens-per-s/mean-of-rates", "avg_ts", *rate, n);
+  add_interval(*rate, *spread, &r.reported->figures.back());
   add_figure(&r, kind, "tokens/s", "std", "tokens-per-s/standard-deviation", "stddev_ts", *spread, n);
   add_figure(&r, "time", "s", "mean", "time/mean-of-repetitions", "avg_ns", *time / 1e9, n);
   r.context = static_cast<int64_t>(depth);

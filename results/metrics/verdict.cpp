@@ -8,6 +8,8 @@ namespace {
 
 const std::vector<CostInput> kRates{CostInput::kInputRate, CostInput::kOutputRate, CostInput::kBlendedRate};
 
+constexpr const char* kInRent = "in the rent: its provider pays the power";
+
 // The point with the rates of the ladder; a rate that the ladder lacks stays.
 CostPoint with_rates(CostPoint p, const CostPoint& rates) {
   for (const CostInput i : kRates) {
@@ -37,6 +39,8 @@ class Waterfall {
   Waterfall(const CostInputs& inputs, TokenClass c, double target, const RateLadder& ladder)
       : inputs_(inputs), c_(c), target_(target), now_(typical_point(inputs)) {
     saturation_ = with_rates(now_, ladder.saturation);
+    peak_known_ =
+        std::any_of(kRates.begin(), kRates.end(), [&](CostInput i) { return now_.has(i) && ladder.peak.has(i); });
     peak_ = with_rates(saturation_, ladder.peak);
   }
 
@@ -44,22 +48,29 @@ class Waterfall {
     const double full = cost_per_hour(at_full_use(now_), inputs_.rented);
     const double power = electricity_per_hour(at_full_use(now_));
     const bool has_power = std::isfinite(power) && power > 0;
-    // Without a figure of power the hour stays whole in `capex`, counted from one yuan an hour.
-    const double power_it = has_power ? now_.at(CostInput::kWallKw) * now_.at(CostInput::kTariff) : 1;
+    // Without a figure of power the hour stays whole in `capex`, counted from one yuan an hour. A rent is what it is,
+    // whatever the tariff: all between it and the reference stays in `capex`, too.
+    const bool pays_power = has_power && !inputs_.rented;
     const double base_hour = has_power ? now_.at(CostInput::kWallKw) * reference_tariff : 1;
+    const double power_it = pays_power ? now_.at(CostInput::kWallKw) * now_.at(CostInput::kTariff) : base_hour;
     const double peak_seconds = seconds(without_hits(peak_)), sat_seconds = seconds(without_hits(saturation_));
     const double slo_seconds = seconds(without_hits(now_));
     add("peak", base_hour / 3600 * peak_seconds / target_,
-        has_power ? "electricity alone at the reference tariff, at the roofline's peak rate, over the target"
-                  : "1 CNY an hour at the roofline's peak rate, over the target (no power figure)");
-    add("mfu_mbu", sat_seconds / peak_seconds, "peak rate over the rate at saturation");
+        std::string(has_power ? "electricity alone at the reference tariff, " : "1 CNY an hour, ") +
+            (peak_known_ ? "at the roofline's peak rate, over the target"
+                         : "at the rate at saturation, as no peak is known, over the target") +
+            (has_power ? "" : " (no power figure)"));
+    add("mfu_mbu", sat_seconds / peak_seconds,
+        peak_known_ ? "peak rate over the rate at saturation" : "not known: no peak to hold the rate against");
     add("slo", slo_seconds / sat_seconds, "rate at saturation over the rate within the limits of latency");
     add("utilisation", cost_per_hour(now_, inputs_.rented) / full, "an hour of use over an hour, both paid");
-    add("capex", full / (has_power ? power : 1),
-        std::string(inputs_.rented ? "rent" : "owning and power") + " over " +
-            (has_power ? "power alone" : "1 CNY an hour"));
-    add("power", has_power ? power / power_it : 1, "PUE: power at the meter over power of the machine");
-    add("tariff", has_power ? power_it / base_hour : 1, "tariff over the reference tariff");
+    add("capex", full / (pays_power ? power : base_hour),
+        !has_power       ? std::string(inputs_.rented ? "rent" : "owning and power") + " over 1 CNY an hour"
+        : inputs_.rented ? "rent over power alone at the reference tariff"
+                         : "owning and power over power alone");
+    add("power", pays_power ? power / power_it : 1,
+        inputs_.rented ? kInRent : "PUE: power at the meter over power of the machine");
+    add("tariff", pays_power ? power_it / base_hour : 1, inputs_.rented ? kInRent : "tariff over the reference tariff");
     add("cache_mix", seconds(now_) / slo_seconds, "cached input at its own cost over charged as a miss");
     return std::move(out_);
   }
@@ -71,6 +82,7 @@ class Waterfall {
   const CostInputs& inputs_;
   TokenClass c_;
   double target_;
+  bool peak_known_ = false;
   CostPoint now_, saturation_, peak_;
   std::vector<Factor> out_;
 };

@@ -43,6 +43,7 @@ class Assembly {
     if (at(CostInput::kBlendedRate)) out_.inputs.mix = {0, 0, 0, "all tokens together"};
     choose_side();
     const std::string missing = missing_cost_inputs(out_.inputs, !out_.subject.clip_seconds);
+    say_what_has_no_range();
     if (missing.empty()) return std::move(out_);
     const std::string& known = out_.chip ? out_.chip->id : out_.subject.product;
     const std::string name = known.empty() ? "a chip that its source doesn't name" : known;
@@ -133,6 +134,18 @@ class Assembly {
                            (out_.chip && out_.chip->domestic ? "" : " and the book does not say that this is one"));
     }
     return ok_status();
+  }
+
+  // A price of one source is no price without doubt: the reader must know that the interval doesn't hold it. What the
+  // user gives, and a vendor's own offer, is as exact as it says.
+  void say_what_has_no_range() {
+    const CostInput money = out_.inputs.rented ? CostInput::kRent : CostInput::kChipPrice;
+    const std::optional<Estimate>& e = at(money);
+    if (!e || choices_.overrides.count(money) != 0 || e->confidential || e->high > e->low) return;
+    if (e->grade != "C" && e->grade != "R" && e->grade != "?") return;
+    out_.notes.push_back(std::string(out_.inputs.rented ? "the rent" : "the chip's price") + " of " + out_.chip->id +
+                         " rests on one source without a range (" + e->date + ", grade " + e->grade +
+                         "): the interval leaves out how far it may be off");
   }
 
   // Owned where there is a price, unless the user says otherwise; a rented hour is paid whether used or not only where

@@ -208,6 +208,16 @@ report("a result of the what-if panel opens to its formula, what was changed, an
   assert.ok(Math.abs(numberIn(await page.innerText(`#electricity-${i}`)) / (2 * power) - 1) < 6e-4);
 });
 
+report("what the header says opens to version, date, chips and records; a price without a range is named", "lang=en", async (page) => {
+  await page.locator("button[data-made]").first().click();
+  const text = await page.locator("dialog[open]").innerText();
+  for (const part of [model.created, model.tool_version, String(model.records), model.chips[0].product]) assert.ok(text.includes(part), `${part}: ${text}`);
+  await page.locator("dialog[open]").getByRole("button", { name: "Close" }).click();
+  const cost = model.cost_answer.costs.find((c) => model.costs[c].notes.some((n) => n.includes("without a range")));
+  assert.notEqual(cost, undefined, "the shipped rent of one chip has one source");
+  assert.match(await page.locator(`#answer button[data-note="${cost}"]`).first().innerText(), /one source without a range/);
+});
+
 report("notes of charts name the records that their numbers are of", "lang=en", async (page) => {
   const figure = page.locator("figure", { has: page.locator("#chart-clip") });
   for (const part of model.clips[0].parts) assert.ok((await figure.locator("figcaption").innerText()).includes(part.record.slice(0, 8)), part.name);

@@ -78,7 +78,11 @@ TEST_F(CliDecide, CompareListsAFailedCaseWithItsReason) {
   EXPECT_THAT(out.text, testing::Not(HasSubstr("FASTER:")));
   EXPECT_THAT(out.text, HasSubstr("0 cases compared"));
   EXPECT_THAT(out.text, HasSubstr("the other side's run of it gives no figures"));
-  EXPECT_EQ(assay("compare a b --fail-on slower").code, 0) << "it is not slower";
+  EXPECT_EQ(assay("compare a b --fail-on ambiguous").code, 0);
+  EXPECT_EQ(assay("compare b a --fail-on slower").code, 0) << "what failed on A is no loss of B";
+  const Outcome gate = assay("compare a b --fail-on slower");
+  EXPECT_EQ(gate.code, 1) << "a case that fails is worse than one that got slower";
+  EXPECT_THAT(gate.text, HasSubstr("1 of A's cases gave no figures on B"));
   EXPECT_EQ(assay("compare a b --fail-on unmatched").code, 1);
   record("b", 12);
   const Outcome both = assay("compare a b --fail-on slower");

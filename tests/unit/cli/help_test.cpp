@@ -61,7 +61,7 @@ TEST(Help, ExamplesAreCommandsThatParse) {
       if (example.command.rfind("assay " + spec.name, 0) != 0) continue;  // inside another shell command
       std::istringstream stream(example.command);
       std::vector<std::string> words;
-      for (std::string word; stream >> word;) words.push_back(word);
+      for (std::string word; stream >> word && word != "|";) words.push_back(word);
       words.erase(words.begin(), words.begin() + 2);
       const Result<Arguments> arguments = Arguments::parse(spec, words);
       EXPECT_TRUE(arguments.ok()) << example.command << ": " << arguments.error().message;
@@ -77,16 +77,20 @@ TEST(Help, PagesFitATerminal) {
   }
 }
 
+std::string script_for(const std::string& shell) {
+  const CommandSpec spec = completion_command();
+  testing::internal::CaptureStdout();
+  const Result<int> code = spec.run(*Arguments::parse(spec, {shell}));
+  std::string script = testing::internal::GetCapturedStdout();
+  EXPECT_TRUE(code.ok() && *code == 0);
+  return script;
+}
+
 class Completion : public Scratch {
  protected:
   // What bash offers after these words, the last of them being typed.
   std::vector<std::string> offers(const std::vector<std::string>& words) const {
-    const CommandSpec spec = completion_command();
-    testing::internal::CaptureStdout();
-    const Result<int> code = spec.run(*Arguments::parse(spec, {"bash"}));
-    const std::string script = testing::internal::GetCapturedStdout();
-    EXPECT_TRUE(code.ok() && *code == 0);
-    std::string line = script + "\nPATH=" ASSAY_BINARY_DIR "/bin:$PATH\nCOMP_WORDS=(";
+    std::string line = script_for("bash") + "\nPATH=" ASSAY_BINARY_DIR "/bin:$PATH\nCOMP_WORDS=(";
     for (const std::string& word : words) line += "'" + word + "' ";
     line += ")\nCOMP_CWORD=" + std::to_string(words.size() - 1) + "\n_assay\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n";
     const std::string path = file("complete.sh", line).string();
@@ -120,6 +124,30 @@ TEST_F(Completion, OffersTheAdaptersThatAreFound) {
   file("adapters/complete.sh", "");
   const ScopedVariable path("ASSAY_ADAPTER_PATH", (dir_ / "adapters").string());
   EXPECT_THAT(offers({"assay", "run", "--device", "a"}), ElementsAre("acme"));
+}
+
+// Bash's own words: it splits at ':' and '=', too, and puts the reply behind the last of them.
+TEST_F(Completion, OffersBehindAColonAndAnEqualsSign) {
+  EXPECT_THAT(offers({"assay", "run", "--device", "null", ":"}), ElementsAre("0"));
+  EXPECT_THAT(offers({"assay", "run", "--device", "null", ":", "0"}), ElementsAre("0"));
+  EXPECT_THAT(offers({"assay", "run", "--device", "=", "nu"}), ElementsAre("null"));
+  EXPECT_THAT(offers({"assay", "run", "--device", "=", "null", ":"}), ElementsAre("0"));
+  EXPECT_THAT(offers({"assay", "run", "--device", "null", ":", "0", "--re"}), ElementsAre("--resume"));
+  file("at 9:30/a.record.json", "{}");
+  EXPECT_THAT(offers({"assay", "show", "at 9", ":", "30/a"}), ElementsAre("30/a.record.json"));
+}
+
+TEST_F(Completion, FishIsToldOfEveryCommandAndOption) {
+  const std::string script = script_for("fish");
+  for (const CommandSpec& spec : commands()) {
+    if (spec.hidden) continue;
+    EXPECT_THAT(script, HasSubstr("-n __fish_use_subcommand -a " + spec.name + " -d '")) << spec.name;
+    for (const OptionSpec& o : spec.options) {
+      EXPECT_THAT(script, HasSubstr("'__assay_in " + spec.name + "' -l " + o.name + " ")) << spec.name;
+    }
+  }
+  EXPECT_THAT(script, HasSubstr("-l table -x -a 'records context skew clips' -d"));
+  EXPECT_THAT(script, HasSubstr(R"(-d 'measure this device\'s peaks')"));  // a quote in a help text ends no word
 }
 
 TEST_F(Completion, OffersSuiteFilesBesideTheShippedNames) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -56,6 +57,22 @@ TEST(ReportModel, AnswersWithTheFastestWhereIntervalsAreApart) {
   EXPECT_EQ(m.chips[first.chip].product, "fast");
   // 50 tokens in 50 x 10 ms.
   EXPECT_NEAR(*first.rate.value, 100, 1e-6);
+}
+
+// A chip that ran 2 of 24 layers is no faster than one that ran them all: another group, no part of the answer.
+TEST(ReportModel, NeverRanksAPartOfAModelAmongWholes) {
+  Record part = decode_record("part", 1, 50);
+  part.extrapolation.emplace();
+  part.extrapolation->layers_run = 2;
+  part.extrapolation->layers_total = 24;
+  const ReportModel m = model_of({part, decode_record("whole", 10, 50)});
+  EXPECT_EQ(m.answer.kind, "one-chip");
+  ASSERT_EQ(m.answer.groups.size(), 1U);
+  const ReportRow& first = m.rows[m.groups[m.answer.groups[0]].row];
+  EXPECT_EQ(m.chips[first.chip].product, "whole");
+  EXPECT_EQ(m.rows[0].part, "2/24 layers");
+  EXPECT_TRUE(std::any_of(m.incomparable.begin(), m.incomparable.end(),
+                          [](const Incomparable& i) { return i.kind == "part" && i.detail == "2/24 layers"; }));
 }
 
 // 8000 tokens/s and 6400 W of a system of 8: 1000 tokens/s and 800 W of one accelerator.

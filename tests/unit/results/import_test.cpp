@@ -298,7 +298,16 @@ TEST(ImportLlamaBench, FourFormsGiveTheSameFigures) {
   EXPECT_FALSE(figure(imported("llama_bench.csv")[1], "time", "mean")->n) << "CSV has no samples";
 }
 
+// t(2 degrees, 97.5 %) = 4.30265 of the tables; 4.30265 x 24.1109 / sqrt(3) = 59.895.
+TEST(ImportLlamaBench, RepetitionsGiveAnIntervalWhereTheFileHasThem) {
+  const std::vector<Record> records = imported("llama_bench.json");
+  const ReportedFigure* rate = figure(records[1], "output_tokens_per_s", "mean");
+  EXPECT_NEAR(*rate->low, 102.6667 - 59.895, 1e-3);
+  EXPECT_FALSE(figure(records[0], "input_tokens_per_s", "mean")->low) << "all repetitions are equal";
+}
+
 TEST(ImportLlamaBench, BrokenFilesAreRefusedByPlace) {
+  refused("llama_bench.json", "\"stddev_ts\": 24.", "\"stddev_ts\": 34.", {"[1]", "stddev_ts", "contradicts"});
   refused("llama_bench.json", "\"avg_ts\": 256.0", "\"avg_ts\": \"x\"", {"[0]", "avg_ts", "'x'"});
   refused("llama_bench.json", "\"avg_ts\": 256.0", "\"avg_ts\": 25.6", {"[0]", "avg_ts", "contradicts"});
   refused("llama_bench.json", "\"n_prompt\": 512", "\"n_prompt\": 0", {"[0]", "n_prompt or n_gen"});

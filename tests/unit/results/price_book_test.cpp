@@ -8,7 +8,9 @@
 namespace assay {
 namespace {
 
+using testing::Contains;
 using testing::HasSubstr;
+using testing::Not;
 
 PriceBook shipped() {
   Result<PriceBook> book = read_price_book(ASSAY_SOURCE_DIR "/results/prices/shipped.json");
@@ -183,6 +185,23 @@ TEST(Tariff, SubsidyIsForDomesticChipsWhereItSaysSo) {
   EXPECT_DOUBLE_EQ(tariff_estimate(gansu, true, LoadShape::kFlat, 1, base)->typical, 0.40);
   EXPECT_GT(tariff_estimate(gansu, false, LoadShape::kFlat, 1, base)->low, 0.40);
   EXPECT_THAT(find_tariff(base, "cn-gansuu").error().message, HasSubstr("cn-gansu"));
+}
+
+// A rent of one source without a range says so; one of three sources, or given by the user, does not.
+TEST(CostInputs, APriceWithoutARangeIsNamed) {
+  const PriceBook book = shipped();
+  CostSubject subject;
+  subject.product = "MTT S4000";
+  subject.output_rate = exact_estimate(1000, "measured", "test");
+  CostChoices choices;
+  choices.rented = true;
+  const auto notes = [&] { return price_subject(subject, choices, book)->notes; };
+  EXPECT_THAT(notes(), Contains(HasSubstr("the rent of mtt-s4000 rests on one source without a range")));
+  choices.chip = "ascend-910b";
+  EXPECT_THAT(notes(), Not(Contains(HasSubstr("without a range"))));
+  choices.chip = "mtt-s4000";
+  choices.overrides[CostInput::kRent] = exact_estimate(2, "assumed", "given on the command line");
+  EXPECT_THAT(notes(), Not(Contains(HasSubstr("without a range"))));
 }
 
 TEST(CostInputs, MixAndMoneyAreChecked) {

@@ -120,6 +120,21 @@ TEST(Verdict, WaterfallMultipliesToTheGap) {
   EXPECT_NEAR(factor(v, "capex"), cost_per_hour(full, false) / (1 * 1.2 * 0.5), 1e-9);
 }
 
+// 13.2 yuan an hour at 2 kW: whatever the tariff, the rent is 13.2 / (2 x 0.4) of the power at the reference tariff.
+TEST(Verdict, ARentDoesNotFollowTheTariff) {
+  CostInputs in = rented(13.2, 1000);
+  in.at(CostInput::kWallKw) = exact_estimate(2, "reported", "test");
+  in.at(CostInput::kPue) = exact_estimate(1.2, "assumed", "test");
+  for (const double tariff : {0.3, 0.9}) {
+    in.at(CostInput::kTariff) = exact_estimate(tariff, "assumed", "test");
+    const Verdict v = verdict(in, cost(in), TokenClass::kBlended, 1e-7, {}, 0.4);
+    EXPECT_NEAR(product(v) / v.gap, 1, 1e-9);
+    EXPECT_DOUBLE_EQ(factor(v, "tariff"), 1);
+    EXPECT_DOUBLE_EQ(factor(v, "power"), 1);
+    EXPECT_NEAR(factor(v, "capex"), 13.2 / 0.8, 1e-9);
+  }
+}
+
 TEST(Verdict, WithoutPowerOrPeaksTheProductStillHolds) {
   CostInputs in = rented(5, 1000);
   const Verdict v = verdict(in, cost(in), TokenClass::kBlended, 3e-7, {}, 0.4);

@@ -1,5 +1,5 @@
 // The first screen: the answer, the four headline figures of each chip, and what can't be compared.
-import { basisMark, chipLabel, figureButton, numberButton, type Page } from "./context";
+import { basisMark, chipLabel, figureButton, numberButton, partMark, type Page } from "./context";
 import { figureOf } from "./definitions";
 import { h, select } from "./dom";
 import { numberText, rateText } from "./format";
@@ -79,7 +79,8 @@ function rateStatement(page: Page): Statement {
   if (model.answer.kind === "none" || rows.length === 0) return { head: [page.say(T.answer_none)], tails: [] };
   const rate = (r: Row): Node => figureButton(page, "rate", r, rateText(r.rate as number, r.rate_low, r.rate_high, r.unit));
   const chip = chipLabel(page, rows[0].chip);
-  if (model.answer.kind === "one-chip") return { head: page.parts(T.answer_one, { chip, rate: rate(rows[0]) }), tails: [] };
+  const part: Sentence[] = rows[0].part === "" ? [] : [[page.say(T.answer_part, { part: reasonText(rows[0].part, page.state.lang) })]];
+  if (model.answer.kind === "one-chip") return { head: page.parts(T.answer_one, { chip, rate: rate(rows[0]) }), tails: part };
   const second = rows[1];
   const ratio = (a: number | null, b: number | null): Node =>
     numberButton(a === null || b === null ? "–" : numberText(a / b), () => page.openRatio(rows[0], second), { "data-ratio": second.index });
@@ -89,9 +90,25 @@ function rateStatement(page: Page): Statement {
     low: ratio(rows[0].rate_low, second.rate_high),
     high: ratio(rows[0].rate_high, second.rate_low),
   });
-  if (model.answer.kind === "fastest") return { head: page.parts(T.answer_fastest, { chip, rate: rate(rows[0]) }), tails: [tail] };
+  if (model.answer.kind === "fastest") return { head: page.parts(T.answer_fastest, { chip, rate: rate(rows[0]) }), tails: [tail, ...part] };
   const chips = [chip, chipLabel(page, second.chip)].join(page.state.lang === "zh" ? "、" : " and ");
-  return { head: page.parts(T.answer_undecided, { chips }), tails: [tail] };
+  return { head: page.parts(T.answer_undecided, { chips }), tails: [tail, ...part] };
+}
+
+const shownNotes = 4;
+
+/** A remark on a case that the cost doesn't rest on. */
+const ofUnused = (cost: Cost, note: string): boolean => {
+  const disturbed = /^(.+) was disturbed$/.exec(note);
+  return disturbed !== null && ![cost.input_case, cost.output_case].includes(disturbed[1]);
+};
+
+/** What the costs of the answer leave out or rest on. */
+function costNotes(page: Page): Sentence[] {
+  const { model, say, state } = page;
+  const notes = model.cost_answer.costs.flatMap((c) => model.costs[c].notes.filter((n) => !ofUnused(model.costs[c], n)).map((n): [string, number] => [reasonText(n, state.lang), c]));
+  const once = notes.filter(([text], i) => notes.findIndex(([other]) => other === text) === i);
+  return once.slice(0, shownNotes).map(([text, c]) => [`${say(T.caution)} `, numberButton(text, () => page.openCost(c), { "data-note": c })]);
 }
 
 /** Money first where there is any; then what the rates say; then why a chip has no cost. */
@@ -102,7 +119,7 @@ function statement(page: Page): Statement {
   const reasons = [...new Set(model.costs.map((c) => c.missing).filter(Boolean))];
   const unpriced: Sentence[] = reasons.length > 0 ? [[say(T.no_cost, { reasons: reasons.slice(0, 2).map((r) => reasonText(r, page.state.lang)).join("; ") })]] : [];
   if (!money) return { head: rates.head, tails: [...rates.tails, ...unpriced] };
-  return { head: money.head, tails: [...money.tails, ...verdictLines(page), [rates.head, ...rates.tails].flatMap((part, i) => (i === 0 ? part : [page.state.lang === "zh" ? "，" : ", ", ...part])), ...unpriced] };
+  return { head: money.head, tails: [...money.tails, ...costNotes(page), ...verdictLines(page), [rates.head, ...rates.tails].flatMap((part, i) => (i === 0 ? part : [page.state.lang === "zh" ? "，" : ", ", ...part])), ...unpriced] };
 }
 
 /** The cost that goes with a row: same chip, model, dtype and basis. */
@@ -123,7 +140,7 @@ function costCell(page: Page, row: Row): HTMLElement {
 }
 
 function headlineRow(page: Page, row: Row): HTMLElement {
-  const none = (text: Text): HTMLElement => h("span", { class: "absent" }, page.say(text));
+  const none = (text: Text): HTMLElement => h("span", { class: "absent" }, page.say(text, { n: row.steps }));
   const cell = (name: Text, value: HTMLElement, below: string | null, id: string): HTMLElement =>
     h("td", { "data-label": page.say(name) }, value, below ? h("div", { class: "interval" }, numberButton(below, () => page.openFigure(id, row))) : null);
   if (!usable(row)) {
@@ -131,11 +148,11 @@ function headlineRow(page: Page, row: Row): HTMLElement {
   }
   const interval = (low: number | null, high: number | null): string | null =>
     low === null || high === null ? null : `${rateText(low, low, high, row.unit, false)}–${rateText(high, low, high, row.unit, false)}`;
-  const determinism = row.p99_ns === null ? none(T.absent) : figureButton(page, "determinism", row);
+  const determinism = row.p99_ns === null ? none(row.steps > 0 ? T.too_few_steps : T.absent) : figureButton(page, "determinism", row);
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, chipLabel(page, row.chip), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
+    h("th", { scope: "row" }, chipLabel(page, row.chip), partMark(page, row), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
     cell(T.m_throughput, figureButton(page, "rate", row), interval(row.rate_low, row.rate_high), "rate"),
     cell(T.m_determinism, determinism, row.p99_high_ns === null && row.p99_ns !== null ? page.say(T.no_bound) : figureOf("determinism").interval!(row), "determinism"),
     costCell(page, row),
@@ -153,6 +170,7 @@ const apartTexts: Record<string, Text> = {
   "no-rate": T.apart_no_rate,
   numerics: T.apart_numerics,
   disturbed: T.apart_disturbed,
+  part: T.apart_part,
 };
 
 /** The line, and the records that it speaks of. */
@@ -189,7 +207,7 @@ function apart(page: Page): HTMLElement {
     "div",
     {},
     h("ul", { class: "apart" }, lines(items.slice(0, shownAtOnce))),
-    rest.length > 0 ? h("details", {}, h("summary", {}, page.say(T.more, { count: rest.length })), h("ul", { class: "apart" }, lines(rest.slice(0, 200)))) : null,
+    rest.length > 0 ? h("details", { class: "on-paper" }, h("summary", {}, page.say(T.more, { count: rest.length })), h("ul", { class: "apart" }, lines(rest.slice(0, 200)))) : null,
   );
 }
 

@@ -130,7 +130,7 @@ export class ChartView {
   /** A printer has its own width and no dark paper; what was never in view must be there too. */
   private forPrinter(on: boolean): void {
     this.printing = on;
-    document.querySelectorAll<HTMLDetailsElement>("details.sources").forEach((d) => (d.open = on));
+    document.querySelectorAll<HTMLDetailsElement>("details.sources, details.on-paper").forEach((d) => (d.open = on));
     for (const m of this.mounted) {
       this.draw(m.box);
       const height = Math.round(m.chart.height * (on ? printHeight : 1));

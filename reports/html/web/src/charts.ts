@@ -12,10 +12,11 @@ import { clipParts, opRoofline, opTimes } from "./work_charts";
 const rateTick = (v: number): string => axisNumber(v);
 const tokens = (v: number): string => `${rateText(v, null, null, "tokens/s")}`;
 
-/** Name of a chip's series; any basis but measured is part of it, so that no line goes without its mark. */
+/** Name of a chip's series with any basis but measured, and what part of the model ran: no line goes without its mark. */
 function seriesName(model: Model, row: Row, lang: Lang): string {
   const name = chipName(model, row.chip);
-  return row.basis === "measured" ? name : `${name} [${say(basisText(row.basis), lang)}]`;
+  const marks = [row.basis === "measured" ? "" : say(basisText(row.basis), lang), reasonText(row.part, lang)].filter(Boolean);
+  return marks.length === 0 ? name : `${name} [${marks.join(", ")}]`;
 }
 
 const inScope = (model: Model, state: State, row: Row): boolean => scopeOf(model, row.case) === state.scope;

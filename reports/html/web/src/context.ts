@@ -2,7 +2,8 @@
 import type { CostPart } from "./chart_def";
 import { chipName, type Model, type Row } from "./model";
 import type { State } from "./state";
-import { basisText, say, sayParts, type Text } from "./text";
+import { reasonText } from "./phrases";
+import { basisText, say, sayParts, T, type Text } from "./text";
 import { figureOf } from "./definitions";
 import { h } from "./dom";
 
@@ -23,6 +24,7 @@ export interface Page {
   openRatio: (row: Row, other: Row) => void;
   openWhatIf: (cost: number, result: string) => void;
   openRows: (rows: Row[]) => void;
+  openMade: () => void;
 }
 
 /** A number that opens to what it is made of. */
@@ -38,6 +40,10 @@ export function basisMark(page: Page, basis: string): HTMLElement {
   const shapes: Record<string, string> = { measured: "■", reported: "◆", projected: "▲", simulated: "○" };
   return h("span", { class: `basis basis-${basis}` }, h("span", { "aria-hidden": "true" }, shapes[basis] ?? "?"), ` ${page.say(basisText(basis))}`);
 }
+
+/** Beside a figure of which only a part of the model ran; null where it was the whole. */
+export const partMark = (page: Page, row: Row): HTMLElement | null =>
+  row.part === "" ? null : h("span", { class: "part", title: page.say(T.part_note) }, ` ${reasonText(row.part, page.state.lang)}`);
 
 /** A figure that opens to its formula, inputs and record. */
 export function figureButton(page: Page, id: string, row: Row, text?: string): HTMLElement {

@@ -1,7 +1,7 @@
 // Charts of curves that are derived from several records: how a step grows with the context, what uneven routing costs.
 import type { ChartResult, Mark } from "./chart_def";
 import { axisNumber, axisTime, grouped, numberText, rateText, timeText } from "./format";
-import { chipName, coldCache, shownRows, usable, type ContextCurve, type Model } from "./model";
+import { chipName, coldCache, shownRows, usable, whole, type ContextCurve, type Model } from "./model";
 import { reasonText } from "./phrases";
 import { commonValue, reference, type State } from "./state";
 import { basisText, say, T, withCold, type Lang } from "./text";
@@ -25,10 +25,10 @@ function nameOf(model: Model, c: Derived, lang: Lang): string {
   return marks.length > 0 ? `${chipName(model, c.chip)} [${marks.join(", ")}]` : chipName(model, c.chip);
 }
 
-/** The record that stands for a point: its case on its chip with its basis. */
+/** The record that stands for a point: its case on its chip with its basis, or what the point was projected from. */
 function rowOf(model: Model, c: Derived, caseId: string): number | undefined {
-  const group = model.groups.find((g) => g.chip === c.chip && model.cases[g.case].id === caseId && model.rows[g.row].basis === c.basis);
-  return group?.row;
+  const groups = model.groups.filter((g) => g.chip === c.chip && model.cases[g.case].id === caseId);
+  return (groups.find((g) => model.rows[g.row].basis === c.basis) ?? groups.find((g) => !whole(model.rows[g.row])))?.row;
 }
 
 const slopeText = (c: ContextCurve): string =>

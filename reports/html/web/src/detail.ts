@@ -7,7 +7,8 @@ import { headlineCost, type Cost, type CostInput, type Row } from "./model";
 import { classText, factorText, inputText } from "./cost_charts";
 import type { CostPart } from "./chart_def";
 import { reasonText } from "./phrases";
-import { T } from "./text";
+import { factText } from "./facts";
+import { basisText, T } from "./text";
 
 export const pairs = (rows: [string, string | Node][]): HTMLElement =>
   h("dl", { class: "pairs" }, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
@@ -79,6 +80,7 @@ export function openCost(page: Page, index: number): void {
       [say(T.c_case), [cost.input_case, cost.output_case].filter(Boolean).join(", ")],
       [say(T.mix), `${[cost.mix.cached, cost.mix.input, cost.mix.output].map((x) => numberText(x)).join(" : ")} (${cost.mix.source})`],
     ]),
+    ...cost.notes.map((n) => h("p", { class: "note" }, `${say(T.caution)} ${reasonText(n, page.state.lang)}`)),
     h("h3", {}, say(T.cost_inputs)),
     costInputsTable(page, cost),
     recordButtons(page, cost),
@@ -119,7 +121,7 @@ function inputRows(page: Page, cost: Cost, name: string, per: Per): [string, str
     [say(T.m_cost), per(headlineCost(cost).value)],
     [say(T.d_formula), h("code", {}, costFormula(cost))],
     ["", say(T.d_others)],
-    [say(T.c_source), [input.source, input.date, input.note].filter(Boolean).join("; ")],
+    [say(T.c_source), sourceText(page, input)],
   ];
 }
 
@@ -150,7 +152,7 @@ export function openFact(page: Page, fact: number, chip: number): void {
     const row = model.rows.find((r) => r.id === id);
     return row ? h("button", { type: "button", class: "plain", click: () => openRecord(page, row) }, id.slice(0, 8)) : h("code", {}, id);
   };
-  show(page, `${line.name}: ${chipLabel(page, chip)}`, [
+  show(page, `${say(factText(line.name))}: ${chipLabel(page, chip)}`, [
     h("p", { class: "note" }, say(T.d_fact)),
     h(
       "table",
@@ -160,6 +162,10 @@ export function openFact(page: Page, fact: number, chip: number): void {
     ),
   ]);
 }
+
+/** Where an amount is from, and since when; a source is cited as it names itself. */
+const sourceText = (page: Page, i: CostInput): string =>
+  [reasonText(i.source, page.state.lang), i.date, reasonText(i.note, page.state.lang)].filter(Boolean).join("; ");
 
 export function costInputsTable(page: Page, cost: Cost): HTMLElement {
   const { say } = page;
@@ -172,15 +178,18 @@ export function costInputsTable(page: Page, cost: Cost): HTMLElement {
       h("th", { scope: "row" }, say(inputText(i.name))),
       h("td", { class: "number" }, number(i.value)),
       h("td", { class: "number" }, i.low === i.high ? "" : `${number(i.low)} – ${number(i.high)}`),
-      h("td", {}, [i.basis, i.grade].filter(Boolean).join(" · ")),
-      h("td", {}, [i.source, i.date, i.note].filter(Boolean).join("; ")),
+      h("td", {}, [say(basisText(i.basis)), i.grade].filter(Boolean).join(" · ")),
+      h("td", {}, sourceText(page, i)),
     );
   return h("div", { class: "scroll", tabindex: 0 }, h("table", { class: "inputs" }, h("thead", {}, h("tr", {}, heads.map((t) => h("th", { scope: "col" }, say(t))))), h("tbody", {}, cost.inputs.map(row))), h("p", { class: "note" }, say(T.grades)));
 }
 
 export function openRecord(page: Page, row: Row): void {
-  const group = page.model.groups.find((g) => g.chip === row.chip && g.case === row.case);
+  const group = page.model.groups.find((g) => g.chip === row.chip && g.case === row.case && page.model.rows[g.row].part === row.part);
+  const part: [string, string][] = row.part === "" ? [] : [[page.say(T.d_part), reasonText(row.part, page.state.lang)]];
+  if (row.part !== "" && row.projected_rate !== null) part.push([page.say(T.d_projected), rateText(row.projected_rate, null, null, row.unit)]);
   const rest: [string, string | Node][] = [
+    ...part,
     ...figures.flatMap((f): [string, string][] => {
       const text = f.text(row);
       const interval = f.interval?.(row) ?? null;

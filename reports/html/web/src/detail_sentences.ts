@@ -1,5 +1,5 @@
 // Dialogs behind the figures of sentences and of the what-if panel.
-import { basisMark, chipLabel, type Page } from "./context";
+import { basisMark, chipLabel, numberButton, type Page } from "./context";
 import { factorText, inputText } from "./cost_charts";
 import { costFormula, openCost, openRecord, pairs, recordButtons, show } from "./detail";
 import { h } from "./dom";
@@ -52,6 +52,34 @@ export function openRatio(page: Page, row: Row, other: Row): void {
 }
 
 /** Several records, one line each. */
+/** What the header says of the report: when and by what it was made, of which records, on which chips. */
+export function openMade(page: Page): void {
+  const { model, say } = page;
+  const dates = model.rows.map((r) => r.created).filter(Boolean).sort();
+  const chip = (at: number): HTMLElement => {
+    const c = model.chips[at];
+    const row = h("tr", {}, h("th", { scope: "row" }, chipLabel(page, at)), h("td", {}, c.adapter || "–"), h("td", {}, c.driver || "–"));
+    row.append(h("td", {}, numberButton(String(c.records), () => openRows(page, model.rows.filter((r) => r.chip === at)))));
+    return row;
+  };
+  show(page, say(T.d_made), [
+    pairs([
+      [say(T.d_version), `assay ${model.tool_version} (${model.tool_commit || "–"})`],
+      [say(T.d_made_at), model.created],
+      [say(T.nav_records), String(model.records)],
+      [say(T.d_listed), String(model.rows.length)],
+      [say(T.d_span), dates.length === 0 ? "–" : `${dates[0]} – ${dates[dates.length - 1]}`],
+    ]),
+    h(
+      "table",
+      { class: "inputs" },
+      h("thead", {}, h("tr", {}, [T.chip, T.d_vendor, T.d_driver, T.nav_records].map((t) => h("th", { scope: "col" }, say(t))))),
+      h("tbody", {}, model.chips.map((_, at) => chip(at))),
+    ),
+    h("button", { type: "button", class: "plain", click: () => openRows(page, model.rows) }, say(T.d_all_records)),
+  ]);
+}
+
 export function openRows(page: Page, rows: Row[]): void {
   const { model, say } = page;
   const line = (r: Row): HTMLElement => h("tr", {}, h("td", {}, chipLabel(page, r.chip)), h("td", {}, model.cases[r.case].id), h("td", {}, rowButton(page, r)));

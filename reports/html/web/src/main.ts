@@ -2,9 +2,9 @@
 import { answerSection } from "./answer";
 import { ChartView } from "./chart_view";
 import { chartDefs } from "./charts";
-import { makeParts, makeSay, type Page } from "./context";
+import { makeParts, makeSay, numberButton, type Page } from "./context";
 import { costInputsTable, openCost, openFact, openFigure, openPart, openRecord } from "./detail";
-import { openRatio, openRows, openVerdict, openWhatIf } from "./detail_sentences";
+import { openMade, openRatio, openRows, openVerdict, openWhatIf } from "./detail_sentences";
 import { h, select } from "./dom";
 import { parseModel, type Model } from "./model";
 import { fragmentOf, initialState, scopeOf } from "./state";
@@ -31,6 +31,7 @@ const page: Page = {
   openRatio: (row, other) => openRatio(page, row, other),
   openWhatIf: (cost, result) => openWhatIf(page, cost, result),
   openRows: (rows) => openRows(page, rows),
+  openMade: () => openMade(page),
 };
 const charts = new ChartView(page);
 
@@ -65,11 +66,12 @@ function toolbar(): HTMLElement {
 }
 
 function header(): HTMLElement {
-  const args = { created: model.created.slice(0, 10), records: model.records, chips: model.chips.length, version: model.tool_version };
+  const open = (text: string | number): HTMLElement => numberButton(String(text), page.openMade, { "data-made": text });
+  const made = page.parts(T.made, { created: open(model.created.slice(0, 10)), records: open(model.records), chips: open(model.chips.length), version: open(model.tool_version) });
   return h(
     "header",
     {},
-    h("div", { class: "masthead" }, h("div", {}, h("h1", {}, model.title || page.say(T.title)), h("p", { class: "note" }, page.say(T.made, args))), toolbar()),
+    h("div", { class: "masthead" }, h("div", {}, h("h1", {}, model.title || page.say(T.title)), h("p", { class: "note" }, made)), toolbar()),
     h("nav", { class: "no-print", "aria-label": page.say(T.contents) }, [["answer", T.nav_answer] as [string, Text], ...sections].map(([id, title]) => h("a", { href: `#${id}`, click: goTo(id) }, page.say(title)))),
   );
 }

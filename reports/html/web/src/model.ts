@@ -44,6 +44,8 @@ export interface Row {
   status: string;
   reason: string;
   form: string;
+  /** of the model that ran, "2/24 layers"; "" where it was the whole: the rate is the part's */
+  part: string;
   stop: string;
   numerics: string;
   commit: string;
@@ -343,6 +345,9 @@ export function chipName(model: Model, chip: number): string {
 
 export const usable = (row: Row): boolean =>
   row.rate !== null && row.status !== "failed" && row.status !== "unsupported";
+
+/** Whether what the row ran is the whole model: rates of parts never stand in one ranking with those of wholes. */
+export const whole = (row: Row): boolean => row.part === "";
 
 /** Whether the caches were flushed before each step: no curve mixes such steps with warm ones. */
 export const coldCache = (model: Model, row: Row): boolean => model.cases[row.case].id.endsWith("/cold");

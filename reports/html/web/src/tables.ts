@@ -1,11 +1,19 @@
 // Environment differences, all records, methods.
-import { basisMark, chipLabel, figureButton, numberButton, type Page } from "./context";
+import { basisMark, chipLabel, figureButton, numberButton, partMark, type Page } from "./context";
 import { figures } from "./definitions";
 import { h } from "./dom";
 import { timeText } from "./format";
 import type { Row } from "./model";
 import { reasonText } from "./phrases";
-import { T } from "./text";
+import { factText } from "./facts";
+import { T, type Text } from "./text";
+
+/** A fact by its name in words, with the record's own field below where the two differ. */
+function factName(page: Page, name: string): Node[] {
+  const field = h("code", {}, name);
+  const text = page.say(factText(name));
+  return text === name ? [field] : [document.createTextNode(text), h("div", {}, field)];
+}
 
 export function environmentTable(page: Page): HTMLElement {
   const { model } = page;
@@ -25,7 +33,7 @@ export function environmentTable(page: Page): HTMLElement {
       "table",
       { class: "environment" },
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, page.say(T.item)), model.chips.map((_, i) => h("th", { scope: "col" }, chipLabel(page, i))))),
-      h("tbody", {}, model.environment.map((line, fact) => h("tr", {}, h("th", { scope: "row" }, h("code", {}, line.name)), line.values.map((_, chip) => cell(fact, chip))))),
+      h("tbody", {}, model.environment.map((line, fact) => h("tr", {}, h("th", { scope: "row" }, factName(page, line.name)), line.values.map((_, chip) => cell(fact, chip))))),
     ),
   );
 }
@@ -33,22 +41,23 @@ export function environmentTable(page: Page): HTMLElement {
 const pageSize = 50;
 
 function recordRow(page: Page, row: Row): HTMLElement {
-  const number = (id: string, text?: string): HTMLElement => h("td", { class: "number" }, figureButton(page, id, row, text));
+  const label = (text: Text): string => page.say(text);
+  const number = (id: string, name: Text, text?: string): HTMLElement => h("td", { class: "number", "data-label": label(name) }, figureButton(page, id, row, text));
   const p99 = row.p99_ns === null ? undefined : timeText(row.p99_ns) + (row.p99_high_ns === null ? "?" : "");
   return h(
     "tr",
     { class: row.status === "ok" ? null : "not-ok" },
     h("td", {}, chipLabel(page, row.chip)),
-    h("td", {}, page.model.cases[row.case].id, row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
-    row.rate === null ? h("td", { class: "number", title: reasonText(row.reason, page.state.lang) }, reasonText(row.status, page.state.lang)) : number("rate"),
-    number("p50"),
-    number("p99", p99),
-    number("mfu"),
-    number("mbu"),
-    number("energy"),
-    h("td", { class: "number" }, numberButton(String(row.steps), () => page.openRecord(row))),
-    h("td", {}, basisMark(page, row.basis)),
-    h("td", {}, h("button", { type: "button", class: "figure", click: () => page.openRecord(row) }, h("code", {}, row.id.slice(0, 8)))),
+    h("td", {}, page.model.cases[row.case].id, row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null, partMark(page, row)),
+    row.rate === null ? h("td", { class: "number", title: reasonText(row.reason, page.state.lang), "data-label": label(T.c_rate) }, reasonText(row.status, page.state.lang)) : number("rate", T.c_rate),
+    number("p50", T.c_p50),
+    number("p99", T.c_p99, p99),
+    number("mfu", T.c_mfu),
+    number("mbu", T.c_mbu),
+    number("energy", T.c_energy),
+    h("td", { class: "number", "data-label": label(T.c_steps) }, numberButton(String(row.steps), () => page.openRecord(row))),
+    h("td", { "data-label": label(T.c_basis) }, basisMark(page, row.basis)),
+    h("td", { "data-label": label(T.c_record) }, h("button", { type: "button", class: "figure", click: () => page.openRecord(row) }, h("code", {}, row.id.slice(0, 8)))),
   );
 }
 
@@ -90,7 +99,7 @@ export function recordsTable(page: Page): HTMLElement {
     "div",
     {},
     h("div", { class: "controls no-print" }, search, count, paged ? h("button", { type: "button", class: "plain", click: turn(-pageSize) }, page.say(T.page_prev)) : null, paged ? h("button", { type: "button", class: "plain", click: turn(pageSize) }, page.say(T.page_next)) : null),
-    h("div", { class: "scroll", tabindex: 0 }, h("table", { class: "records" }, h("thead", {}, h("tr", {}, heads.map((t) => h("th", { scope: "col" }, page.say(t))))), body)),
+    h("div", { class: "scroll", tabindex: 0 }, h("table", { class: "records cards" }, h("thead", {}, h("tr", {}, heads.map((t) => h("th", { scope: "col" }, page.say(t))))), body)),
   );
 }
 
