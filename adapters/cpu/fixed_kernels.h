@@ -62,10 +62,11 @@ inline __m128i int_sums(const __m512i (&v)[kFixedCols]) {
   return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-// R rows by kFixedCols rows of weights, `apart` from each other, or by one: 0. Loops are unrolled by word of command:
+// R rows by kFixedCols rows of weights, `apart` from each other, or by one: 0. `ahead`: bytes to what is asked for
+// meanwhile, 0: nothing. Loops are unrolled by word of command:
 // else the sums go to memory and back at each step.
 template <size_t R>
-inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, bool first) {
+inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, size_t ahead) {
   constexpr size_t kBytes = 3 * R;  // vectors of x: three bytes of each row
   const int8_t* x = a.x + r * 3 * a.ld;
   const int8_t* w = a.w + j * a.ldw;
@@ -79,8 +80,8 @@ inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, boo
   // Weights are taken as w + 128, because the instruction wants one side unsigned.
   size_t k = 0;
   for (; k + kStreamStep <= a.k; k += kStreamStep) {
-    if (first) {
-      for (size_t c = 0; c < kFixedCols; ++c) prefetch_step(w + c * ldw + k, false);
+    if (ahead > 0) {
+      for (size_t c = 0; c < kFixedCols; ++c) __builtin_prefetch(w + c * ldw + k + ahead, 0, 2);
     }
 #pragma GCC unroll 2
     for (size_t half = k; half < k + kStreamStep; half += kFixedStep) {
@@ -121,9 +122,16 @@ inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, boo
 }
 
 inline void fixed_cols(const FixedArgs& a, size_t r0, size_t r1, size_t j, size_t apart) {
-  size_t r = r0;
-  for (; r + 2 <= r1; r += 2) fixed_tile<2>(a, r, j, apart, r == r0);
-  if (r < r1) fixed_tile<1>(a, r, j, apart, r == r0);
+  size_t ahead = kStreamAhead;
+  for (size_t r = r0; r < r1; r += 2) {
+    // Where rows of x take more than one pass, the second asks for the next rows of weights.
+    if (r1 - r0 > 2) ahead = r == r0 + 2 ? a.ldw : 0;
+    if (r + 2 <= r1) {
+      fixed_tile<2>(a, r, j, apart, ahead);
+    } else {
+      fixed_tile<1>(a, r, j, apart, ahead);
+    }
+  }
 }
 
 void fixed_gemm(const FixedArgs& a) {
