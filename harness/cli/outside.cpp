@@ -32,15 +32,17 @@ std::optional<int> wait_for(pid_t child, double timeout_s) {
   }
 }
 
+// The line that names an error, where there is one: Node.js puts the stack and its version behind it.
 std::string last_words(const fs::path& log) {
   const Result<std::string> text = read_text_file(log.string());
   if (!text.ok()) return "";
   std::istringstream lines(*text);
-  std::string last;
+  std::string last, error;
   for (std::string line; std::getline(lines, line);) {
     if (!line.empty()) last = line;
+    if (line.find("Error: ") != std::string::npos) error = line;
   }
-  return last;
+  return error.empty() ? last : error;
 }
 
 }  // namespace
