@@ -63,7 +63,7 @@ std::string basis_cell(const Record& r, const Metrics& m, std::vector<std::strin
   if (m.projected_rate) {
     // The rate's text carries every unit but the usual one.
     const std::string unit = m.unit == "tokens/s" ? " tokens/s" : "";
-    add_case_note(notes, "part of the model ran, the whole projected: ",
+    add_case_note(notes, "part of the model ran, the whole projected (by two points, so without an interval): ",
                   r.case_id + ": " + rate_text(*m.projected_rate, 0, m.unit) + unit);
   } else {
     add_case_note(notes, "part of the model ran, the whole not projected: ", r.case_id + ": " + e.reason);

@@ -110,7 +110,8 @@ void add_result(const Record& r, const Metrics& m, Page* page) {
     const Extrapolation& e = *r.extrapolation;
     page->line("layers", std::to_string(e.layers_run) + " of " + std::to_string(e.layers_total) + " ran. " + e.reason);
     if (m.projected_rate)
-      page->line("whole model", rate_text(*m.projected_rate, 0, m.unit) + " " + m.unit + ", projected: " + e.method);
+      page->line("whole model", rate_text(*m.projected_rate, 0, m.unit) + " " + m.unit +
+                                    ", projected without an interval: " + e.method);
   }
 }
 

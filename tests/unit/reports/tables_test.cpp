@@ -92,7 +92,8 @@ TEST(Tables, DisturbedAndProjectedAreMarked) {
                               "%\n"))
       << "one line for all";
   EXPECT_THAT(text, HasSubstr("measured, 4/32 layers"));
-  EXPECT_THAT(text, HasSubstr("the whole projected: decode/m/f32/b2/c128: 25")) << "2 tokens in 80 ms";
+  EXPECT_THAT(text, HasSubstr("the whole projected (by two points, so without an interval): decode/m/f32/b2/c128: 25"))
+      << "2 tokens in 80 ms";
 }
 
 // 812.5 tokens/s that a source states, and a median of 20 ms that is no step time.
