@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "reports/cells.h"
 #include "suites/base/json_input.h"
 
 namespace assay {
@@ -11,7 +12,7 @@ namespace {
 
 constexpr size_t kMaxItems = 1000;
 
-// Of records that are not of an admitted basis: which they are.
+// Of records that are not admitted, by their basis or as parts of a model: which they are.
 struct Matching {
   std::vector<const Record*> records;
   std::string why_none;
@@ -24,6 +25,10 @@ Matching matching(const Tender& tender, const Candidate& candidate, const std::s
     if (::fnmatch(glob.c_str(), r.case_id.c_str(), 0) != 0) continue;
     if (std::find(tender.basis.begin(), tender.basis.end(), r.basis) == tender.basis.end()) {
       out.why_none = "only records with basis " + r.basis + ", which the tender does not admit";
+      continue;
+    }
+    if (const std::string part = part_text(r); !part.empty()) {
+      out.why_none = "only records of a part of the model (" + part + "), which says nothing of the whole";
       continue;
     }
     out.records.push_back(&r);

@@ -1,5 +1,7 @@
 #include <filesystem>
+#include <map>
 #include <set>
+#include <tuple>
 
 #include "results/metrics/metrics.h"
 #include "results/plan/plan.h"
@@ -53,7 +55,53 @@ std::vector<DecodePoint> decode_curve(const JsonNode& node) {
   return out;
 }
 
-// Curves of the records' prefill and decode cases of one model and dtype.
+// Whether a record stands for a point of a curve: a step of the whole model, or projected to it, from warm caches. A
+// chunk behind a context is no prompt of its length.
+bool stands_for_a_point(const Record& r, const Metrics& m) {
+  if (!m.rate || m.unit != "tokens/s" || cold_cache(r)) return false;
+  const bool part = r.extrapolation && r.extrapolation->layers_run != r.extrapolation->layers_total;
+  return (!part || m.projected_rate) && (r.step_kind == "decode" || (r.step_kind == "prefill" && r.context == 0));
+}
+
+struct CurvePoint {
+  const Record* record = nullptr;
+  Metrics m;
+};
+
+// Of each step the record that stands for it: one of the whole model, then an undisturbed one, then the newest.
+std::map<std::tuple<std::string, int64_t, int64_t>, CurvePoint> curve_points(const std::vector<Record>& records,
+                                                                             const std::string& model,
+                                                                             const std::string& dtype) {
+  std::map<std::tuple<std::string, int64_t, int64_t>, CurvePoint> out;
+  const auto rank = [](const Record& r, const Metrics& m) {
+    return std::make_tuple(!m.projected_rate, !r.noise.disturbed, r.created);
+  };
+  for (const Record& r : records) {
+    if (r.model != model || r.dtype != dtype) continue;
+    Metrics m = metrics(r);
+    if (!stands_for_a_point(r, m)) continue;
+    CurvePoint& point = out[{r.step_kind, r.batch, r.step_kind == "decode" ? r.context : r.tokens}];
+    if (point.record == nullptr || rank(r, m) > rank(*point.record, point.m)) point = {&r, std::move(m)};
+  }
+  return out;
+}
+
+void add_point(const CurvePoint& point, PlanUnit* unit) {
+  const Record& r = *point.record;
+  const Throughput& of_run = *point.m.rate;
+  const double scale = point.m.projected_rate ? *point.m.projected_rate / of_run.per_s : 1;
+  const double rate = of_run.per_s * scale, low = of_run.interval.low * scale, high = of_run.interval.high * scale;
+  if (point.m.projected_rate) unit->basis = "projected";
+  if (r.step_kind == "prefill") {
+    unit->prefill.push_back({static_cast<double>(r.tokens), rate, low, high});
+    return;
+  }
+  const auto batch = static_cast<double>(r.batch);
+  unit->decode.push_back(
+      {batch, static_cast<double>(r.context), batch / rate * 1e3, batch / high * 1e3, batch / low * 1e3});
+}
+
+// Curves of the records' prefill and decode cases of one model and dtype, on one chip.
 void curves_of_records(const JsonNode& node, const fs::path& folder, PlanUnit* unit) {
   node.fields({"path", "model", "dtype"});
   const std::string path = node.at("path").text(kMaxText), model = node.at("model").text(256);
@@ -64,24 +112,19 @@ void curves_of_records(const JsonNode& node, const fs::path& folder, PlanUnit* u
     node.at("path").fail(records.error().message);
     return;
   }
-  for (const Record& r : *records) {
-    if (r.model != model || r.dtype != dtype) continue;
-    const Metrics m = metrics(r);
-    if (!m.rate || m.unit != "tokens/s") continue;
-    if (!unit->basis.empty() && unit->basis != r.basis) {
-      node.fail("expected records of one basis, found " + unit->basis + " and " + r.basis);
-      return;
+  const auto points = curve_points(*records, model, dtype);
+  const Record* first = points.empty() ? nullptr : points.begin()->second.record;
+  for (const auto& [step, point] : points) {
+    if (point.record->basis != first->basis) {
+      return node.fail("expected records of one basis, found " + first->basis + " and " + point.record->basis);
     }
-    unit->basis = r.basis;
-    const double scale = m.projected_rate ? *m.projected_rate / m.rate->per_s : 1;
-    const double rate = m.rate->per_s * scale, low = m.rate->interval.low * scale, high = m.rate->interval.high * scale;
-    if (r.step_kind == "prefill") unit->prefill.push_back({static_cast<double>(r.tokens), rate, low, high});
-    if (r.step_kind == "decode") {
-      const auto batch = static_cast<double>(r.batch);
-      unit->decode.push_back(
-          {batch, static_cast<double>(r.context), batch / rate * 1e3, batch / high * 1e3, batch / low * 1e3});
+    if (point.record->device_product != first->device_product) {
+      return node.fail("expected records of one chip, found " + first->device_product + " and " +
+                       point.record->device_product);
     }
   }
+  if (first != nullptr) unit->basis = first->basis;
+  for (const auto& [step, point] : points) add_point(point, unit);
   if (unit->prefill.empty() && unit->decode.empty()) {
     node.fail("expected records of " + model + " " + dtype + " with a rate, found none");
   }

@@ -96,6 +96,18 @@ TEST(Tender, NoRecordOrAnotherBasisFails) {
   EXPECT_EQ(r.candidates[1].points, 0);
 }
 
+// Two of 24 layers keep every limit that the whole breaks.
+TEST(Tender, APartOfAModelProvesNothing) {
+  std::vector<Candidate> c = candidates();
+  c[1].records[0].extrapolation.emplace();
+  c[1].records[0].extrapolation->layers_run = 2;
+  c[1].records[0].extrapolation->layers_total = 24;
+  const CandidateResult b = judge(tender(), c).candidates[1];
+  EXPECT_EQ(b.gates[0].outcome, Accepted::kFail);
+  EXPECT_THAT(b.gates[0].detail.note, HasSubstr("2/24 layers"));
+  EXPECT_EQ(b.points, 0);
+}
+
 TEST(Tender, TheWorstMatchingRecordDecides) {
   std::vector<Candidate> c = candidates();
   c[1].records.push_back(c[0].records[0]);

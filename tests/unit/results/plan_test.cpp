@@ -237,5 +237,24 @@ TEST(PlanRequest, CurvesComeFromRecords) {
   EXPECT_EQ(plans(*r)[0].problem, "");
 }
 
+// On the H200 2 of 24 layers ran behind contexts: a chunk behind a context is no prompt, and a step of all layers that
+// stands beside a projected one is taken. Records of two chips make no curve.
+TEST(PlanRequest, CurvesAreOfWholeModelsOnOneChip) {
+  const auto request = [](const std::string& folder) {
+    return parse_plan(R"({"schema_version": 1, "name": "x",
+      "traffic": {"requests_per_s": 0.1, "prompt_tokens": 128, "output_tokens": 64},
+      "units": [{"name": "u", "cost_per_hour": {"value": 1, "currency": "CNY", "date": "2026", "source": "s", "grade": "A"},
+        "records": {"path": ")" ASSAY_SOURCE_DIR "/results/published" +
+                          folder + R"(", "model": "qwen2.5-0.5b", "dtype": "f32"}}]})",
+                      "p.json", dollars());
+  };
+  const Result<PlanRequest> r = request("/2026-11-26-h200");
+  ASSERT_TRUE(r.ok()) << r.error().message;
+  ASSERT_EQ(r->units[0].prefill.size(), 1U);
+  EXPECT_NEAR(r->units[0].prefill[0].per_s, 18695.5, 0.1) << "the published figure";
+  EXPECT_EQ(r->units[0].basis, "projected") << "the decode step at 4096 tokens is";
+  EXPECT_THAT(request("").error().message, HasSubstr("one chip"));
+}
+
 }  // namespace
 }  // namespace assay
