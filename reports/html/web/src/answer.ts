@@ -140,7 +140,7 @@ function costCell(page: Page, row: Row): HTMLElement {
 }
 
 function headlineRow(page: Page, row: Row): HTMLElement {
-  const none = (text: Text): HTMLElement => h("span", { class: "absent" }, page.say(text, { n: row.steps }));
+  const none = (text: Text): HTMLElement => h("span", { class: "absent" }, page.say(text));
   const cell = (name: Text, value: HTMLElement, below: string | null, id: string): HTMLElement =>
     h("td", { "data-label": page.say(name) }, value, below ? h("div", { class: "interval" }, numberButton(below, () => page.openFigure(id, row))) : null);
   if (!usable(row)) {
@@ -148,7 +148,9 @@ function headlineRow(page: Page, row: Row): HTMLElement {
   }
   const interval = (low: number | null, high: number | null): string | null =>
     low === null || high === null ? null : `${rateText(low, low, high, row.unit, false)}–${rateText(high, low, high, row.unit, false)}`;
-  const determinism = row.p99_ns === null ? none(row.steps > 0 ? T.too_few_steps : T.absent) : figureButton(page, "determinism", row);
+  const few = numberButton(page.say(T.too_few_steps, { n: row.steps }), () => page.openRecord(row));
+  few.className = "figure few";
+  const determinism = row.p99_ns === null ? (row.steps > 0 ? few : none(T.absent)) : figureButton(page, "determinism", row);
   return h(
     "tr",
     {},

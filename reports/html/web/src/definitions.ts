@@ -34,7 +34,8 @@ function quantile(id: "p50" | "p90" | "p99" | "p99_9", share: string): Figure {
     text: (r) => (at(r, value) === null ? null : timeText(at(r, value) as number)),
     interval: (r) => {
       const [l, u] = [at(r, low), at(r, high)];
-      return l === null && u === null ? null : `${show(l, timeText)} – ${show(u, timeText)}`;
+      if (u === null) return l === null ? null : `≥ ${timeText(l)}`;
+      return l === null ? `≤ ${timeText(u)}` : `${timeText(l)} – ${timeText(u)}`;
     },
     inputs: (r) => [steps(r)],
   };

@@ -201,7 +201,7 @@ export function openRecord(page: Page, row: Row): void {
   ];
   if (row.causes.length > 0) rest.push([page.say(T.d_disturbed), row.causes.map((c) => reasonText(c, page.state.lang)).join("; ")]);
   if (row.reason) rest.push([reasonText(row.status, page.state.lang), reasonText(row.reason, page.state.lang)]);
-  for (const warning of row.warnings) rest.push(["!", reasonText(warning, page.state.lang)]);
+  for (const warning of row.warnings) rest.push([page.say(T.caution), reasonText(warning, page.state.lang)]);
   const spread =
     group && group.records > 1 && group.rate_min !== null && group.rate_max !== null
       ? page.say(T.d_group, { count: group.records, low: rateText(group.rate_min, null, null, row.unit, false), high: rateText(group.rate_max, null, null, row.unit) })

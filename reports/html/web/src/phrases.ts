@@ -99,6 +99,8 @@ const sentences: Phrase[] = [
   [/^no rate of output tokens \(decode\)$/, "没有输出 tokens 的吞吐量（解码）"],
   [/^no rate of input tokens \(prefill\)$/, "没有输入 tokens 的吞吐量（预填充）"],
   [/^no rent and no chip price$/, "既无租金也无芯片单价"],
+  [/^(.+): the source states a rate without an interval; its cost has none either$/, "$1：来源给出的吞吐量没有区间，成本也没有区间"],
+  [/^clocks held down by (.+?) ([\d.]+ %) of the timed part$/, "计时段中有 $2 因 $1 降频"],
   [/^no power at the wall or no tariff$/, "缺整机功率或电价"],
   [/^output tokens bear the whole cost: input was served in the same time$/, "输入与输出在同一时间内完成，全部成本计入输出 tokens"],
   [/^the cost of (.+?) needs (.+?); give it with .+$/, "计算 $1 的成本还缺：$2（可用 --set、--rent、--price 或 --prices 给出）"],
@@ -146,6 +148,8 @@ const words: Phrase[] = [
 ];
 
 function translated(text: string): string {
+  const launch = /^launch (\d+): (.+)$/s.exec(text);
+  if (launch) return `第 ${launch[1]} 次启动：${translated(launch[2])}`;
   for (const [pattern, zh] of [...sentences, ...causes]) if (pattern.test(text)) return text.replace(pattern, zh).trimEnd();
   return text;
 }
