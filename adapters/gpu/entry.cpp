@@ -118,6 +118,7 @@ class GpuAdapter final : public sdk::Adapter {
   }
   void drain_trace(const std::function<void(const assay_activity&)>& emit) override {
     for (const OpSpan& span : trace_) {
+      if (span.op == ASSAY_NO_OP && host_.abi_minor() < 3) continue;
       emit({sizeof(assay_activity), span.kind, traced_device_, 0, span.begin_ns, span.end_ns, span.bytes, span.op,
             span.name.c_str()});
     }
