@@ -45,6 +45,7 @@ bool Program::laid_out() {
   } catch (const ProductRefused&) {
     return false;
   }
+  if (machine_.fuses) fuse(plan_);
   return true;
 }
 

@@ -181,6 +181,9 @@ std::vector<std::string> footer(const ProfileSheet& s) {
   out.push_back("busy " + time_of(run.busy_s) + "; gap: nothing ran before the op's kernels, " + time_of(gap) +
                 " of the step (median of the traced); " + time_of(outside) + " before the first and after the last");
   say_peaks(s, &out);
+  if (std::any_of(s.rows.begin(), s.rows.end(), [](const ProfileRow& row) { return row.calls == 0; })) {
+    out.push_back("n/0 calls: the op runs in a kernel of the op before it, whose row has the time of both");
+  }
   if (run.layers != run.layers_total) {
     out.push_back(std::to_string(run.layers) + " of " + std::to_string(run.layers_total) +
                   " layers: " + run.layers_reason);

@@ -89,9 +89,18 @@
 #define GPUBLASLT_ALIGN_D -1
 #define GPUBLAS_OP_N 0
 #define GPUBLAS_OP_T 1
-#define GPUBLAS_COMPUTE_32F -1
-#define GPUBLAS_COMPUTE_32I -1
-#define GPUBLAS_COMPUTE_TF32 -1
+#define GPUBLAS_COMPUTE_32F 68
+#define GPUBLAS_COMPUTE_32I 72
+#define GPUBLAS_COMPUTE_TF32 77
+
+// Matrix products by one call (cublasGemmEx and its like), where there are none by descriptors.
+#define GPU_BLAS_LIBRARIES "libmcblas.so"
+#define gpublasCreate mcblasCreate
+#define gpublasDestroy mcblasDestroy
+#define gpublasSetStream mcblasSetStream
+#define gpublasGemmEx mcblasGemmEx
+#define gpublasGemmStridedBatchedEx mcblasGemmStridedBatchedEx
+#define GPUBLAS_GEMM_DEFAULT -1
 
 // Compiler at run time.
 #define GPU_RTC_LIBRARIES "libmcrtc.so", "libmcruntime.so"

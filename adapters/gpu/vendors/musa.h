@@ -89,9 +89,18 @@
 #define GPUBLASLT_ALIGN_D -1
 #define GPUBLAS_OP_N 111
 #define GPUBLAS_OP_T 112
-#define GPUBLAS_COMPUTE_32F -1
-#define GPUBLAS_COMPUTE_32I -1
-#define GPUBLAS_COMPUTE_TF32 -1
+#define GPUBLAS_COMPUTE_32F 68
+#define GPUBLAS_COMPUTE_32I 72
+#define GPUBLAS_COMPUTE_TF32 77
+
+// Matrix products by one call (cublasGemmEx and its like), where there are none by descriptors.
+#define GPU_BLAS_LIBRARIES "libmublas.so.1", "libmublas.so"
+#define gpublasCreate mublasCreate
+#define gpublasDestroy mublasDestroy
+#define gpublasSetStream mublasSetStream
+#define gpublasGemmEx mublasGemmEx
+#define gpublasGemmStridedBatchedEx mublasGemmStridedBatchedEx
+#define GPUBLAS_GEMM_DEFAULT 0
 
 // Compiler at run time.
 #define GPU_RTC_LIBRARIES "libmtrtc.so.1", "libmtrtc.so"

@@ -95,6 +95,15 @@
 #define GPUBLAS_COMPUTE_32I -1
 #define GPUBLAS_COMPUTE_TF32 -1
 
+// Matrix products by one call (cublasGemmEx and its like), where there are none by descriptors.
+#define GPU_BLAS_LIBRARIES ""
+#define gpublasCreate none
+#define gpublasDestroy none
+#define gpublasSetStream none
+#define gpublasGemmEx none
+#define gpublasGemmStridedBatchedEx none
+#define GPUBLAS_GEMM_DEFAULT -1
+
 // Compiler at run time.
 #define GPU_RTC_LIBRARIES ""
 #define gpurtcCreateProgram none
