@@ -99,9 +99,9 @@ DeviceInfo device_from_json(const json& j) {
 std::string dump(const json& j) { return j.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 Job parse_job(const json& j) {
-  static const std::array<const char*, 12> known{"kind",    "adapter_library", "device", "basis",   "case",
+  static const std::array<const char*, 13> known{"kind",    "adapter_library", "device", "basis",   "case",
                                                  "form",    "policy",          "seed",   "threads", "check_numerics",
-                                                 "earlier", "options"};
+                                                 "earlier", "counted_ops",     "options"};
   for (const auto& item : j.items()) {
     bool is_known = false;
     for (const char* name : known) is_known = is_known || item.key() == name;
@@ -128,6 +128,7 @@ Job parse_job(const json& j) {
         EarlierLaunch{integer<int64_t>(e, "layers"), integer<int64_t>(e, "experts"), e.at("flops_per_s").get<double>(),
                       e.at("bytes_per_s").get<double>(), e.at("step_s").get<double>()};
   }
+  job.counted_ops = j.at("counted_ops").get<std::string>();
   job.options = j.at("options").get<std::vector<std::pair<std::string, std::string>>>();
   return job;
 }
@@ -185,6 +186,7 @@ std::string job_to_json(const Job& job) {
                {"threads", job.threads},
                {"check_numerics", job.check_numerics},
                {"earlier", std::move(earlier)},
+               {"counted_ops", job.counted_ops},
                {"options", job.options}});
 }
 

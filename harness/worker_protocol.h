@@ -57,7 +57,8 @@ struct Job {
   uint64_t seed = 1;
   int threads = 0;  // 0: all
   bool check_numerics = true;
-  std::optional<EarlierLaunch> earlier;                      // of the case: what this launch need not find out again
+  std::optional<EarlierLaunch> earlier;  // of the case: what this launch need not find out again
+  std::string counted_ops;  // of a profile: "all", or names of ops with commas; "": no counters of the device
   std::vector<std::pair<std::string, std::string>> options;  // for assay_host.option
 };
 std::string job_to_json(const Job& job);

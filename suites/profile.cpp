@@ -83,6 +83,10 @@ std::vector<OpGroup> op_groups(const Graph& graph, const std::vector<int64_t>& s
   return groups;
 }
 
+bool same_work(const OpGroup& a, const OpGroup& b) {
+  return a.name == b.name && a.kind == b.kind && a.shape == b.shape && a.each.flops == b.each.flops;
+}
+
 Bound roofline(const OpGroup& group, const Peaks& peaks) {
   const double compute = group.each.flops / peaks.flops_per_s, memory = group.bytes() / peaks.bytes_per_s;
   return {std::max(compute, memory), compute > memory};

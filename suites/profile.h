@@ -21,6 +21,9 @@ struct OpGroup {
   [[nodiscard]] double intensity() const { return bytes() > 0 ? each.flops / bytes() : 0; }  // FLOP per byte
 };
 
+// Of two groups of one op each: whether they are equals in different layers.
+bool same_work(const OpGroup& a, const OpGroup& b);
+
 // In the order in which they first run; with `all` every op by itself.
 std::vector<OpGroup> op_groups(const Graph& graph, const std::vector<int64_t>& scalars, bool all);
 

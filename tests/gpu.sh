@@ -171,6 +171,9 @@ fi
 profile prefill 25 prefill "$model/bf16/b1/t8192"
 profile decode 25 decode "$model/bf16/b1/c4096"
 profile dit 40 video-diffusion "$dit"
+# shellcheck disable=SC2016 # for that shell to expand
+[ -s "$out/counters.json" ] || part "hardware counters of a decoding step" 40 sh -c '"$@" >"$0.part" && mv "$0.part" "$0"' \
+  "$out/counters.json" "$assay" profile decode "$model/bf16/b1/c4096" --counters all --format json --device "$device" "${settings[@]}"
 # Every op at every dtype and odd shapes; then every dtype through the suites.
 [ -s "$out/conformance.json" ] || part "conformance" 60 "$assay" conformance --device "$device" --quick "${settings[@]}" \
   --adapter "$build/lib/assay/adapters/${device%:*}.adapter.json" --json "$out/conformance.json"

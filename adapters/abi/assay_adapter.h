@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 #define ASSAY_ABI_MAJOR 1u
-#define ASSAY_ABI_MINOR 2u
+#define ASSAY_ABI_MINOR 3u
 
 /* True if `field` of table `t` is inside what the other side was built with, and is set. */
 #define ASSAY_HAS(t, type, field) \
@@ -383,16 +383,37 @@ typedef struct assay_telemetry_table {
 } assay_telemetry_table;
 
 /* ---- trace/1: activity records (CUPTI, msprof, CNPAPI, roctracer, Level Zero tracing) ------- */
+enum {
+  ASSAY_ACTIVITY_KERNEL = 0,
+  ASSAY_ACTIVITY_COPY = 1,
+  ASSAY_ACTIVITY_FILL = 2,
+  ASSAY_ACTIVITY_SYNC = 3,
+  ASSAY_ACTIVITY_COMM = 4
+};
+/* The correlation of an activity that belongs to no op (since 1.3: hosts before it refuse one). */
+#define ASSAY_NO_OP 0xffffffffffffffffu
 typedef struct assay_activity {
-  uint32_t struct_size, kind, device, queue;     /* kind: kernel, copy, fill, sync, comm */
+  uint32_t struct_size, kind, device, queue;     /* kind: ASSAY_ACTIVITY_* */
   uint64_t begin_ns, end_ns, bytes, correlation; /* host clock, after calibration; the op's index in its program */
   const char* name;
 } assay_activity;
+/* (since 1.3) One hardware counter of one op in one run of the step, under the vendor's name. */
+typedef struct assay_op_counter {
+  uint32_t struct_size, flags;
+  uint64_t correlation; /* the op's index in its program */
+  double value;
+  const char *name, *unit; /* unit: "byte", "percent", "" */
+} assay_op_counter;
 typedef struct assay_trace_table {
   uint32_t struct_size, flags;
   assay_status (*start)(assay_ctx*, uint32_t device);
   assay_status (*stop)(assay_ctx*, uint32_t device, uint64_t* dropped);
   assay_status (*drain)(assay_ctx*, void (*emit)(void*, const assay_activity*), void* arg);
+  /* (since 1.3, optional) Runs the step as often as its counters need, in whatever way they can be had, with no run in
+   * flight, and tells the counters of the `n_ops` ops. UNSUPPORTED with the reason in last_error where there are none.
+   */
+  assay_status (*count)(assay_program*, const assay_run_args*, const uint64_t* ops, uint64_t n_ops,
+                        void (*emit)(void*, const assay_op_counter*), void* arg);
 } assay_trace_table;
 
 /* ---- clock/1 (since 1.1): the time of a device that does not run in real time ---------------- */

@@ -272,7 +272,8 @@ const void* table(assay_ctx*, const char* id) {
                                                    destroy,
                                                    program_info,
                                                    flush_caches};
-  static constexpr assay_trace_table kTrace = {sizeof(assay_trace_table), 0, start_trace, stop_trace, drain_trace};
+  static constexpr assay_trace_table kTrace = {
+      sizeof(assay_trace_table), 0, start_trace, stop_trace, drain_trace, nullptr};
   if (id == nullptr) return nullptr;
   if (std::string(id) == "trace/1") return &kTrace;
   return std::string(id) == "program/1" ? &kProgram : nullptr;

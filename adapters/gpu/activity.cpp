@@ -156,7 +156,7 @@ class Cupti final : public Activity {
 
   void read(Filled& buffer, std::vector<ActivityRecord>* out, std::vector<uint32_t>* correlations,
             std::map<uint32_t, uint64_t>* calls) const {
-    const auto add = [&](const auto& r, const char* name, ActivityKind kind, uint64_t bytes) {
+    const auto add = [&](const auto& r, const char* name, uint32_t kind, uint64_t bytes) {
       out->push_back({host_ns(r.start), host_ns(r.end), 0, r.graph_node, name, kind, bytes});
       correlations->push_back(r.correlation);
     };
@@ -169,13 +169,13 @@ class Cupti final : public Activity {
         if (r.external_kind == kCustom) (*calls)[r.correlation] = r.external_id;
       } else if (kind == kKernel) {
         const auto r = as<Kernel>(record);
-        add(r, r.name == nullptr ? "?" : r.name, kRanKernel, 0);
+        add(r, r.name == nullptr ? "?" : r.name, ASSAY_ACTIVITY_KERNEL, 0);
       } else if (kind == kMemcpy) {
         const auto r = as<Memcpy>(record);
-        add(r, copy_name(r.copy_kind), kRanCopy, r.bytes);
+        add(r, copy_name(r.copy_kind), ASSAY_ACTIVITY_COPY, r.bytes);
       } else if (kind == kMemset) {
         const auto r = as<Memset>(record);
-        add(r, "memset", kRanFill, r.bytes);
+        add(r, "memset", ASSAY_ACTIVITY_FILL, r.bytes);
       }
     }
   }

@@ -7,18 +7,17 @@
 #include <string>
 #include <vector>
 
+#include "adapters/abi/assay_adapter.h"
 #include "adapters/gpu/library.h"
 
 namespace assay::gpu {
-
-enum ActivityKind : uint32_t { kRanKernel, kRanCopy, kRanFill };  // as assay_activity.kind counts them
 
 struct ActivityRecord {
   uint64_t begin_ns = 0, end_ns = 0;  // host clock
   uint64_t call = 0;                  // what was announced by begin_call(); 0: nothing, as in a graph
   uint64_t launch = 0;                // of a graph: the same for all nodes of one launch; 0: no graph
   std::string name;
-  ActivityKind kind = kRanKernel;
+  uint32_t kind = ASSAY_ACTIVITY_KERNEL;
   uint64_t bytes = 0;  // of a copy or a fill
 };
 
@@ -38,12 +37,12 @@ class Activity {
 
 // Spans of ops from the records of steps that ran call by call, each call announced as 1 + its op, and of launches of
 // the graph captured from the same calls: a graph's nodes are those calls' kernels in the same order. Launches whose
-// kernels are others are left out and counted.
+// kernels are others are left out and counted. Copies and fills of no call come with ASSAY_NO_OP. All by begin.
 struct OpSpan {
-  uint32_t op = 0;
+  uint64_t op = 0;
   std::string name;
   uint64_t begin_ns = 0, end_ns = 0;
-  ActivityKind kind = kRanKernel;
+  uint32_t kind = ASSAY_ACTIVITY_KERNEL;
   uint64_t bytes = 0;
 };
 std::vector<OpSpan> spans_of(const std::vector<ActivityRecord>& records, uint64_t* left_out);

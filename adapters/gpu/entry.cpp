@@ -32,6 +32,7 @@ class GpuAdapter final : public sdk::Adapter {
     std::string why;
     candidates_ = read_candidates(host.option("search"));
     own_products_ = host.option("products", {"own", "library"}) == "own";
+    fuses_ = host.option("fusion", {"on", "off"}) != "off";
     own_attention_ = host.option("attention", {"own", "fastest"}) == "own";
     by_events_ = host.option("profiler", {"events", "vendor"}) == "events";
     std::vector<std::string> bus_ids;
@@ -118,6 +119,7 @@ class GpuAdapter final : public sdk::Adapter {
   }
   void drain_trace(const std::function<void(const assay_activity&)>& emit) override {
     for (const OpSpan& span : trace_) {
+      if (span.op == ASSAY_NO_OP && host_.abi_minor() < 3) continue;
       emit({sizeof(assay_activity), span.kind, traced_device_, 0, span.begin_ns, span.end_ns, span.bytes, span.op,
             span.name.c_str()});
     }
@@ -178,6 +180,7 @@ class GpuAdapter final : public sdk::Adapter {
     machine.products = load_products(index);
     machine.sdpa = load_sdpa();
     machine.index = index;
+    machine.fuses = fuses_;
     machine.host = host_;
     const int major = runtime_.attribute(GPU_ATTRIBUTE_MAJOR, device);
     const int minor = runtime_.attribute(GPU_ATTRIBUTE_MINOR, device);
@@ -242,7 +245,7 @@ class GpuAdapter final : public sdk::Adapter {
   Runtime runtime_;
   uint32_t count_ = 0;
   unsigned candidates_ = 1;
-  bool own_products_ = false, own_attention_ = false, by_events_ = false;
+  bool own_products_ = false, own_attention_ = false, by_events_ = false, fuses_ = true;
   std::unique_ptr<Telemetry> telemetry_;
   std::map<uint32_t, Machine> machines_;
   std::unique_ptr<Activity> activity_;

@@ -24,7 +24,8 @@ Library::Library(const std::vector<std::string>& names, const std::string& folde
       if (said.find("No such file") == std::string::npos) why_ = said;
     }
   }
-  if (why_.empty()) why_ = (names.empty() ? std::string("no library") : names.front()) + " not found";
+  if (why_.empty())
+    why_ = names.empty() || names.front().empty() ? "the vendor has no library for it" : names.front() + " not found";
 }
 
 void* Library::find(const char* name) const {

@@ -93,7 +93,7 @@ int64_t Lower::shares(int64_t blocks, int64_t most) const {
 }
 
 void Lower::call(const std::string& name, std::function<void(void*)> run) {
-  if (!plan_.dry) plan_.calls.push_back({op_.index, name, std::move(run)});
+  if (!plan_.dry) plan_.calls.push_back({op_.index, name, std::move(run), {}, {}});
 }
 
 void Lower::raw_launch(const char* kernel, const Grid& grid, const void* args, size_t bytes) {
@@ -101,12 +101,17 @@ void Lower::raw_launch(const char* kernel, const Grid& grid, const void* args, s
   if (found == plan_.device->kernels.end()) can(false, (std::string("no kernel ") + kernel).c_str());
   can(grid.x <= 0x7fffffff && grid.y <= 65535 && grid.z <= 65535, "more blocks than a launch can have");
   can(grid.shared <= plan_.device->shared_bytes, "more shared memory than a block can have");
-  const Runtime* runtime = plan_.runtime;
-  void* function = found->second;
+  if (!plan_.dry) plan_.calls.push_back(kernel_call(plan_, op_.index, kernel, grid, args, bytes));
+}
+
+Call kernel_call(const Plan& plan, uint32_t op, const std::string& kernel, const Grid& grid, const void* args,
+                 size_t bytes) {
+  const Runtime* runtime = plan.runtime;
+  void* function = plan.device->kernels.at(kernel);
   const auto* first = static_cast<const char*>(args);
   auto copy = std::make_shared<std::vector<char>>(first, first + bytes);
-  const bool overlaps = plan_.device->has("overlaps") && runtime->LaunchKernelEx != nullptr;
-  call(kernel, [runtime, function, grid, copy, overlaps](void* stream) {
+  const bool overlaps = plan.device->has("overlaps") && runtime->LaunchKernelEx != nullptr;
+  const auto run = [runtime, function, grid, copy, overlaps](void* stream) {
     void* parameters[] = {copy->data()};
     if (overlaps) {
       LaunchAttribute early;
@@ -126,7 +131,8 @@ void Lower::raw_launch(const char* kernel, const Grid& grid, const void* args, s
                                                static_cast<unsigned>(grid.z), grid.threads, 1, 1,
                                                static_cast<unsigned>(grid.shared), stream, parameters, nullptr),
                    "launch");
-  });
+  };
+  return {op, kernel, run, grid, *copy};
 }
 
 }  // namespace assay::gpu

@@ -9,12 +9,6 @@
 
 namespace assay::gpu {
 
-struct Grid {
-  int64_t x = 1, y = 1, z = 1;
-  unsigned threads = 256;
-  uint64_t shared = 0;
-};
-
 class Lower {
  public:
   Lower(Plan& plan, const Op& op)
@@ -90,21 +84,23 @@ class Lower {
   bool by_library(const Slot& x, const Slot& w, const Slot& y);
   bool by_codes(const Slot& x, const Slot& w);
   void widened_product(const Slot& x, const Slot& w);
+  void join_keys(assay_gpu::AttentionArgs* args);
   bool attention_on_matrix_cores(const assay_gpu::AttentionArgs& args);
   void attention_by_rows(assay_gpu::AttentionArgs args);
   bool attention_of_few(assay_gpu::AttentionArgs args);
   void split(assay_gpu::AttentionArgs* args, int64_t wanted, int64_t blocks, int64_t most);
   const double* frequencies();
   bool sdpa_shape(const assay_gpu::AttentionArgs& args, SdpaShape* shape) const;
-  void attention_by_library(const assay_gpu::AttentionArgs& args, size_t first);
+  void attention_by_library(const assay_gpu::AttentionArgs& args, size_t joined, size_t first);
   SdpaOperands sequence_lengths(const assay_gpu::AttentionArgs& args, std::vector<Call>* calls);
-  SdpaChoice try_both(const SdpaShape& shape, const std::vector<Call>& own, const std::vector<Call>& lengths,
+  SdpaChoice try_both(const SdpaShape& shape, const std::vector<Call>& own, const std::vector<Call>& before,
                       const std::vector<Call>& library);
 
   Plan& plan_;
   const Op& op_;
   std::string where_;
   uint64_t used_ = 0;
+  Slot keys_;  // of an attention: as its kernels read them
 };
 
 }  // namespace assay::gpu

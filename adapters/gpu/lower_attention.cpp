@@ -48,9 +48,8 @@ void Lower::attention_shapes() const {
 
 bool Lower::attention_on_matrix_cores(const AttentionArgs& a) {
   const Slot& q = in(0);
-  const bool same = q.dtype != ASSAY_F32 && q.dtype == in(1).dtype && q.dtype == in(2).dtype;
-  const bool eights = q.cols % 8 == 0 && a.q_col % 8 == 0 && in(1).cols % 8 == 0 && in(2).cols % 8 == 0 &&
-                      a.col_k % 8 == 0 && a.col_v % 8 == 0;
+  const bool same = q.dtype != ASSAY_F32 && q.dtype == keys_.dtype && q.dtype == in(2).dtype;
+  const bool eights = (q.cols | a.q_col | keys_.cols | in(2).cols | a.col_k | a.col_v) % 8 == 0;
   if (!same || !eights || a.dim_rope > 0 || op_.has_in(4) || a.tokens < kMatrixTokens || a.dim_qk % 16 != 0 ||
       a.dim_v % 16 != 0 || a.dim_v > 128 || a.dim_qk > 256 || !plan_.device->has("attention_matrix")) {
     return false;
@@ -88,9 +87,31 @@ void Lower::attention() {
   a.col_v = op_.integer(ASSAY_ATTENTION_KV_COL_V);
   a.slots = in(1).dims[1];
   a.scale = op_.attr[ASSAY_ATTENTION_SCALE];
+  keys_ = in(1);
+  const size_t joined = plan_.calls.size();
+  join_keys(&a);
   const size_t first = plan_.calls.size();
   if (!attention_on_matrix_cores(a) && !attention_of_few(a)) attention_by_rows(a);
-  if (plan_.sdpa != nullptr) attention_by_library(a, first);
+  if (plan_.sdpa != nullptr) attention_by_library(a, joined, first);
+}
+
+// Many queries of keys in two parts: whole keys are made first, which matrix cores and the library can read.
+void Lower::join_keys(AttentionArgs* a) {
+  const bool same = in(0).dtype != ASSAY_F32 && in(0).dtype == in(1).dtype && in(0).dtype == in(2).dtype;
+  if (a->dim_rope == 0 || op_.has_in(4) || !same || in(3).dtype != in(0).dtype || a->tokens < kMatrixTokens ||
+      (a->dim_qk | a->dim_v) % 16 != 0 || (a->dim_rope | in(1).cols | a->col_k) % 8 != 0 || a->dim_qk > 256 ||
+      a->dim_v > 128 || in(3).cols != a->dim_rope || in(1).rows > 0x7fffffff) {
+    return;
+  }
+  keys_.cols = a->dim_qk;
+  keys_.dims = {in(1).dims[0], a->slots, a->kv_heads, a->dim_qk};
+  keys_.data = workspace(keys_.bytes());
+  const bool all = a->mask == ASSAY_MASK_CROSS;
+  launch("join_keys", {keys_.dims[0] * a->slots, 1, 1, 128, 0},
+         JoinArgs{a->k, a->rope, data(keys_), a->pos, all ? a->slots : a->tokens, a->slots, a->kv_heads, a->col_k});
+  a->k = data(keys_);
+  a->rope = {};
+  a->dim_rope = a->col_k = 0;
 }
 
 // Shares of the keys for the whole chip to work, none of them tiny.
@@ -104,7 +125,7 @@ void Lower::split(AttentionArgs* a, int64_t wanted, int64_t blocks, int64_t most
 
 // A step of decoding, in kernels made for it.
 bool Lower::attention_of_few(AttentionArgs a) {
-  const Slot &q = in(0), &k = in(1), &v = in(2);
+  const Slot &q = in(0), &k = keys_, &v = in(2);
   const bool same = k.dtype == v.dtype && a.dim_qk == a.dim_v;
   const bool eights = (q.cols | a.q_col | k.cols | a.col_k | v.cols | a.col_v) % 8 == 0;
   if (!same || !eights || (a.dim_qk != 64 && a.dim_qk != 128) || a.dim_rope > 0 || op_.has_in(4) ||

@@ -68,18 +68,24 @@ bool Lower::by_library(const Slot& x, const Slot& w, const Slot& y) {
   shape.row_scales = x.scale >= 0 && w.scale >= 0 && x.block == x.cols && w.block == w.cols && x.dtype != ASSAY_I8;
   const bool plain = x.scale < 0 && w.scale < 0;
   if (plan_.products == nullptr || !(plain || shape.row_scales) || bias != shape.bias) return false;
-  if (!plan_.products->takes(shape)) return false;
+  if (!plan_.products->takes(shape)) {
+    shape.bias = false;  // then it is added to the product
+    if (!bias || !plan_.products->takes(shape)) return false;
+  }
   char* workspace = this->workspace(plan_.products->workspace_bytes());
   plan_.note((shape.row_scales ? "f8 products with scales per row: "
               : shape.tf32     ? "f32 products in tf32: "
                                : "products: ") +
              plan_.products->name());
-  if (plan_.dry) return true;
   const auto scales = [&](const Slot& slot) {
     return shape.row_scales ? reinterpret_cast<float*>(plan_.slots[static_cast<size_t>(slot.scale)].data) : nullptr;
   };
-  const ProductOperands operands{x.data, w.data, y.data, bias ? in(2).data : nullptr, scales(x), scales(w), workspace};
-  call("product", plan_.products->bind(shape, operands, &plan_.choices));
+  if (!plan_.dry) {
+    const ProductOperands operands{x.data,    w.data,    y.data,   shape.bias ? in(2).data : nullptr,
+                                   scales(x), scales(w), workspace};
+    call("product", plan_.products->bind(shape, operands, &plan_.choices));
+  }
+  if (bias && !shape.bias) launch("add_bias", flat(y.elements(), 8), BiasArgs{data(in(2)), data(y), y.elements()});
   return true;
 }
 

@@ -86,7 +86,7 @@ class Trial {
 }  // namespace
 
 bool Lower::sdpa_shape(const AttentionArgs& a, SdpaShape* s) const {
-  const Slot &q = in(0), &k = in(1), &v = in(2);
+  const Slot &q = in(0), &k = keys_, &v = in(2);
   const bool same = (q.dtype == ASSAY_BF16 || q.dtype == ASSAY_F16) && q.dtype == k.dtype && q.dtype == v.dtype &&
                     q.dtype == out(0).dtype;
   // Rows and what they begin with must lie at 16 bytes.
@@ -130,8 +130,9 @@ SdpaOperands Lower::sequence_lengths(const AttentionArgs& a, std::vector<Call>* 
   return out;
 }
 
-// The own kernels' calls stand behind `first`; the library's take their place where they are the better.
-void Lower::attention_by_library(const AttentionArgs& a, size_t first) {
+// The own kernels' calls stand behind `first`; the library's take their place where they are the better. Behind
+// `joined` stands what both need.
+void Lower::attention_by_library(const AttentionArgs& a, size_t joined, size_t first) {
   SdpaShape shape;
   uint64_t bytes = 0;
   if (!sdpa_shape(a, &shape) || !plan_.sdpa->takes(shape, &bytes)) {
@@ -145,16 +146,19 @@ void Lower::attention_by_library(const AttentionArgs& a, size_t first) {
   if (plan_.dry) return;
   const auto at = [](const Slot& slot, int64_t col) { return slot.data + 2 * col; };
   o.q = at(in(0), a.q_col);
-  o.k = at(in(1), a.col_k);
+  o.k = at(keys_, a.col_k);
   o.v = at(in(2), a.col_v);
   o.y = out(0).data;
-  std::vector<Call> library{{op_.index, "attention", nullptr}};
-  const std::vector<Call> own(plan_.calls.begin() + static_cast<std::ptrdiff_t>(first), plan_.calls.end());
+  std::vector<Call> library{{op_.index, "attention", nullptr, {}, {}}};
+  const auto begin = plan_.calls.begin();
+  std::vector<Call> before(begin + static_cast<std::ptrdiff_t>(joined), begin + static_cast<std::ptrdiff_t>(first));
+  const std::vector<Call> own(begin + static_cast<std::ptrdiff_t>(first), plan_.calls.end());
+  before.insert(before.end(), lengths.begin(), lengths.end());
   const auto decided = plan_.sdpa_choices->find(sdpa_key(shape));
   SdpaChoice choice;
   try {
     if (decided == plan_.sdpa_choices->end() || decided->second.library) library[0].run = plan_.sdpa->bind(shape, o);
-    choice = decided != plan_.sdpa_choices->end() ? decided->second : try_both(shape, own, lengths, library);
+    choice = decided != plan_.sdpa_choices->end() ? decided->second : try_both(shape, own, before, library);
   } catch (const Failure& failure) {
     // The library's own refusal, of binding or of running; what the device lost stays lost.
     if (failure.status() != ASSAY_INTERNAL) throw;
@@ -171,11 +175,12 @@ void Lower::attention_by_library(const AttentionArgs& a, size_t first) {
   plan_.calls.push_back(std::move(library.front()));
 }
 
-SdpaChoice Lower::try_both(const SdpaShape& shape, const std::vector<Call>& own, const std::vector<Call>& lengths,
+SdpaChoice Lower::try_both(const SdpaShape& shape, const std::vector<Call>& own, const std::vector<Call>& before,
                            const std::vector<Call>& library) {
   const Runtime& runtime = *plan_.runtime;
   const Trial trial(runtime);
-  for (const size_t i : {size_t{0}, size_t{1}, size_t{2}}) {
+  for (const size_t i : {size_t{0}, size_t{1}, size_t{2}, size_t{3}}) {
+    if (!op_.has_in(i)) continue;
     fill_randomly(runtime, trial.stream(), in(i).data, in(i).dtype, in(i).elements());
   }
   if (pos() != nullptr) {  // as if the cache were full
@@ -186,7 +191,7 @@ SdpaChoice Lower::try_both(const SdpaShape& shape, const std::vector<Call>& own,
     trial.wait();
   }
   plan_.tried = true;
-  trial.ms(lengths);
+  trial.ms(before);
   trial.ms(own);
   const std::vector<uint16_t> expected = trial.read(out(0));
   trial.ms(library);

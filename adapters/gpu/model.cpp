@@ -89,6 +89,12 @@ Layout lay_out(const Model& model) {
   std::vector<int32_t> scales;
   for (const Slot& slot : model.slots) scales.push_back(slot.scale);
   std::vector<sdk::Life> lives = sdk::lives_of(scales, model.ops);
+  for (size_t i = 1; i < model.ops.size(); ++i) {
+    if (!may_fuse(model, model.ops[i - 1], model.ops[i])) continue;
+    for (const uint32_t t : model.ops[i - 1].in) {
+      if (t != sdk::kAbsent) lives[t].last = std::max(lives[t].last, i);
+    }
+  }
   std::vector<size_t> scratch;
   for (size_t t = 0; t < lives.size(); ++t) {
     if (model.slots[t].role != ASSAY_ROLE_SCRATCH) continue;

@@ -63,11 +63,19 @@ struct Device {
   [[nodiscard]] bool has(const std::string& kernel) const { return kernels.count(kernel) != 0; }
 };
 
+struct Grid {
+  int64_t x = 1, y = 1, z = 1;
+  unsigned threads = 256;
+  uint64_t shared = 0;
+};
+
 // One launch or library call of a step, in stream order.
 struct Call {
   uint32_t op = 0;
   std::string name;
   std::function<void(void* stream)> run;
+  Grid grid;               // of an own kernel
+  std::vector<char> args;  // its arguments; empty: the library's
 };
 
 // What lowering fills. First `dry`: nothing is allocated, shapes are checked and sizes found out.
@@ -104,5 +112,14 @@ struct Plan {
 // Adds the calls of one op. Throws Failure: INVALID_ARGUMENT for an op that is malformed, UNSUPPORTED for one that
 // can't run here.
 void lower_op(Plan& plan, const Op& op);
+
+// A launch of an own kernel, which the device has.
+Call kernel_call(const Plan& plan, uint32_t op, const std::string& kernel, const Grid& grid, const void* args,
+                 size_t bytes);
+// Neighbouring kernels in one launch where the second works on what the first has just written: residual add and RMS
+// norm, RoPE and KV append, a product of one row and its gate. The results are the same to the last bit.
+void fuse(Plan& plan);
+// Whether both may come to run in one kernel, so that what the first reads is needed as long as the second runs.
+bool may_fuse(const Model& model, const Op& first, const Op& second);
 
 }  // namespace assay::gpu

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <vector>
 
@@ -111,7 +112,8 @@ class LtProducts final : public Products {
       if (n > 0) out += (out.empty() ? "" : ", ") + std::to_string(n) + " " + text;
     };
     add(choices.timed, "by the fastest of up to " + std::to_string(setup_.candidates) + " algorithms timed before");
-    add(choices.kept, "by one timed earlier (" + file_->path() + ")");
+    // A record goes to others, whom this machine's folders do not concern.
+    add(choices.kept, "by one timed earlier (" + std::filesystem::path(file_->path()).filename().string() + ")");
     add(choices.first, "by the library's first choice, untimed");
     return out;
   }
@@ -355,6 +357,7 @@ class LtProducts final : public Products {
 }  // namespace
 
 std::unique_ptr<Products> Products::load(const Runtime& runtime, const ProductSetup& setup, std::string* why) {
+  if (!std::vector<std::string>{GPU_BLAS_LIBRARIES}.front().empty()) return load_gemmex(runtime, setup, why);
   const Library library({GPU_BLASLT_LIBRARIES}, runtime.folder());
   if (!library.loaded()) {
     *why = library.why();

@@ -64,4 +64,7 @@ class Products {
   [[nodiscard]] virtual std::string choices_text(const ProductChoices& choices) const = 0;
 };
 
+// The same by the vendor's library with one call for each product (cublasGemmEx and its like).
+std::unique_ptr<Products> load_gemmex(const Runtime& runtime, const ProductSetup& setup, std::string* why);
+
 }  // namespace assay::gpu

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 namespace assay::gpu {
 
@@ -44,6 +45,7 @@ bool Program::laid_out() {
   } catch (const ProductRefused&) {
     return false;
   }
+  if (machine_.fuses) fuse(plan_);
   return true;
 }
 
@@ -189,7 +191,7 @@ void Program::run_traced() {
 
 void Program::run_recorded() {
   if (runtime_.has_graphs() && machine_.calls_recorded) {
-    // A profiler need not know the nodes of a graph that was made before it listened.
+    // A profiler tells the nodes only of graphs that were made while it listened.
     if (captured_in_ != machine_.recordings) capture();
     captured_in_ = machine_.recordings;
     runtime_.check(runtime_.GraphLaunch(exec_.get(), stream_.get()), "launch graph");
@@ -262,6 +264,59 @@ void Program::flush_caches() {
   if (machine_.flush.data() == nullptr) machine_.flush = Memory(runtime_, machine_.flush_bytes);
   runtime_.check(runtime_.MemsetAsync(machine_.flush.data(), 0, machine_.flush.bytes(), stream_.get()), "flush");
   runtime_.check(runtime_.StreamSynchronize(stream_.get()), "flush");
+}
+
+// A step call by call, the calls of each chosen op as one range. What a range counts is done when it ends.
+void Program::run_counted(const std::vector<uint64_t>& ops) {
+  const auto settle = [&] { runtime_.check(runtime_.StreamSynchronize(stream_.get()), "counters"); };
+  std::set<uint64_t> waiting(ops.begin(), ops.end());
+  const Call* entered = nullptr;
+  const auto leave = [&] {
+    if (entered == nullptr) return;
+    settle();
+    machine_.counters->leave();
+    entered = nullptr;
+  };
+  for (const Call& call : plan_.calls) {
+    if (entered != nullptr && entered->op != call.op) leave();
+    if (entered == nullptr && waiting.erase(call.op) != 0) {
+      settle();
+      machine_.counters->enter(std::to_string(call.op));
+      entered = &call;
+    }
+    call.run(stream_.get());
+  }
+  leave();
+  settle();
+}
+
+void Program::count(const assay_run_args& args, const std::vector<uint64_t>& ops,
+                    const std::function<void(const assay_op_counter&)>& emit) {
+  if (machine_.activity != nullptr || machine_.trace != nullptr) {
+    throw Failure(ASSAY_INVALID_ARGUMENT, "count: a trace is being taken; stop it first");
+  }
+  for (const uint64_t op : ops) {
+    if (op >= model_.ops.size()) throw Failure(ASSAY_INVALID_ARGUMENT, "count: no op " + std::to_string(op));
+  }
+  check_scalars(args.scalars);
+  std::string why;
+  if (machine_.counters == nullptr) machine_.counters = RangeCounters::load(runtime_.folder(), &why);
+  if (machine_.counters == nullptr) throw Failure(ASSAY_UNSUPPORTED, "no hardware counters: " + why);
+  void* context = nullptr;
+  if (runtime_.CtxGetCurrent == nullptr || runtime_.CtxGetCurrent(&context) != 0 || context == nullptr) {
+    throw Failure(ASSAY_UNSUPPORTED, "no hardware counters: the driver names no context");
+  }
+  upload(args.scalars);
+  const RangeCounters::Counted counted =
+      machine_.counters->count(machine_.index, context, std::max<size_t>(1, ops.size()), [&] { run_counted(ops); });
+  check_fault();
+  if (!counted.missing.empty()) machine_.host.log(ASSAY_LOG_WARNING, "the chip has no counter " + counted.missing);
+  for (const RangeCounters::Values& values : counted.ranges) {
+    for (size_t i = 0; i < counted.metrics.size(); ++i) {
+      emit({sizeof(assay_op_counter), 0, std::stoull(values.range), values.of[i], counted.metrics[i].name,
+            counted.metrics[i].unit});
+    }
+  }
 }
 
 sdk::ProgramInfo Program::info() {

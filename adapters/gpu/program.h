@@ -8,6 +8,7 @@
 
 #include "adapters/gpu/activity.h"
 #include "adapters/gpu/plan.h"
+#include "adapters/gpu/range_counters.h"
 #include "adapters/sdk/adapter.h"
 
 namespace assay::gpu {
@@ -21,13 +22,15 @@ struct Machine {
   Device device;
   uint32_t index = 0;
   sdk::Host host{nullptr};
+  bool fuses = true;         // neighbouring kernels into one
   uint64_t flush_bytes = 0;  // to write so that nothing else stays in the caches
   Memory flush;              // allocated when first needed
   // Of a profiling pass. `activity` set: it records, the first step runs call by call, the others as ever.
   Activity* activity = nullptr;
   bool calls_recorded = false;
   uint64_t recordings = 0;
-  std::vector<OpSpan>* trace = nullptr;  // set: steps run call by call with an event behind each
+  std::shared_ptr<RangeCounters> counters;  // null until they are asked for
+  std::vector<OpSpan>* trace = nullptr;     // set: steps run call by call with an event behind each
 };
 
 class Program final : public sdk::Program {
@@ -42,6 +45,8 @@ class Program final : public sdk::Program {
   void wait(assay_run_result& result) override;
   sdk::ProgramInfo info() override;
   void flush_caches() override;
+  void count(const assay_run_args& args, const std::vector<uint64_t>& ops,
+             const std::function<void(const assay_op_counter&)>& emit) override;
 
  private:
   bool laid_out();
@@ -52,6 +57,7 @@ class Program final : public sdk::Program {
   void run_calls();
   void run_traced();
   void run_recorded();
+  void run_counted(const std::vector<uint64_t>& ops);
   void capture();
   void check_fault() const;
   const Slot& checked(uint32_t tensor, uint64_t offset, uint64_t bytes, const char* verb) const;

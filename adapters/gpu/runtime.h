@@ -70,6 +70,7 @@ inline constexpr int kProgrammaticSerialization = 6;  // the kernel may start be
   X(ModuleUnload, int, (void*))
 #define ASSAY_GPU_DRIVER_OPTIONAL(X)          \
   X(DeviceGetName, int, (char*, int, int))    \
+  X(CtxGetCurrent, int, (void**))             \
   X(FuncSetAttribute, int, (void*, int, int)) \
   X(LaunchKernelEx, int, (const LaunchConfig*, void*, void**, void**))
 

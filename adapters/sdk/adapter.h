@@ -40,6 +40,7 @@ class Host {
     throw Failure(ASSAY_INVALID_ARGUMENT,
                   std::string("option ") + key + ": expected " + expected + ", found '" + value + "'");
   }
+  [[nodiscard]] uint32_t abi_minor() const { return host_ == nullptr ? 0 : host_->abi_minor; }
   [[nodiscard]] uint64_t now_ns() const { return ASSAY_HAS(host_, assay_host, now_ns) ? host_->now_ns(host_->ctx) : 0; }
   void log(int32_t level, const std::string& text) const {
     if (ASSAY_HAS(host_, assay_host, log)) host_->log(host_->ctx, level, text.c_str());
@@ -74,6 +75,11 @@ class Program {
   virtual void wait(assay_run_result& result) = 0;  // result comes with ASSAY_CLOCK_NONE set
   virtual ProgramInfo info() { return {}; }
   virtual void flush_caches() {}  // where the adapter says that it can
+  // Hardware counters of ops of one step (trace.count); texts live as long as the call of emit.
+  virtual void count(const assay_run_args& /*args*/, const std::vector<uint64_t>& /*ops*/,
+                     const std::function<void(const assay_op_counter&)>& /*emit*/) {
+    throw Failure(ASSAY_UNSUPPORTED, "the adapter has no hardware counters");
+  }
 };
 
 class Adapter {
@@ -307,6 +313,18 @@ inline assay_status drain_trace(assay_ctx* ctx, void (*emit)(void*, const assay_
   });
 }
 
+inline assay_status count_ops(assay_program* p, const assay_run_args* args, const uint64_t* ops, uint64_t n_ops,
+                              void (*emit)(void*, const assay_op_counter*), void* arg) {
+  return guarded([&] {
+    demand(args, "args");
+    Loaded& l = loaded(p);
+    if (l.in_flight) throw Failure(ASSAY_INVALID_ARGUMENT, "a run is in flight; wait for it first");
+    if (emit == nullptr || (ops == nullptr && n_ops > 0)) throw Failure(ASSAY_INVALID_ARGUMENT, "ops or emit is null");
+    l.program->count(*args, std::vector<uint64_t>(ops, ops + n_ops),
+                     [&](const assay_op_counter& counter) { emit(arg, &counter); });
+  });
+}
+
 inline uint64_t clock_now(assay_ctx* ctx) { return context(ctx).adapter->now_ns(); }
 
 inline const void* table(assay_ctx* ctx, const char* id) {
@@ -316,7 +334,7 @@ inline const void* table(assay_ctx* ctx, const char* id) {
       sizeof(assay_program_table), 0, supports, prepare, write, read, submit, wait, destroy, info, nullptr};
   static const assay_program_table kFlushing{
       sizeof(assay_program_table), 0, supports, prepare, write, read, submit, wait, destroy, info, flush_caches};
-  static const assay_trace_table kTrace{sizeof(assay_trace_table), 0, start_trace, stop_trace, drain_trace};
+  static const assay_trace_table kTrace{sizeof(assay_trace_table), 0, start_trace, stop_trace, drain_trace, count_ops};
   if (id == nullptr || ctx == nullptr) return nullptr;
   if (std::strcmp(id, "program/1") == 0) return context(ctx).adapter->flushes_caches() ? &kFlushing : &kProgram;
   if (std::strcmp(id, "trace/1") == 0 && context(ctx).adapter->has_trace()) return &kTrace;

@@ -84,8 +84,9 @@ Result<ProfileSheet> profiled(const Arguments& a, const Case& work, const Chosen
   if (!info.ok()) return info.error();
   Result<ProfilePeaks> peaks = profile_peaks(a, work, *info);
   if (!peaks.ok()) return peaks.error();
-  const Result<std::string> text = (*worker)->ask(job_for(Job::Kind::kProfile, work, device, settings),
-                                                  [](const Progress&) { return !interrupted(); });
+  Job job = job_for(Job::Kind::kProfile, work, device, settings);
+  job.counted_ops = a.text("counters");
+  const Result<std::string> text = (*worker)->ask(job, [](const Progress&) { return !interrupted(); });
   if (!text.ok()) return text.error();
   Result<ProfileRun> run = profile_from_json(*text, work);
   if (!run.ok()) return run.error();
@@ -144,21 +145,24 @@ CommandSpec profile_command() {
       "Runs the case's step in a pass of its own and asks the adapter what ran when. Equal ops of all layers stand in "
       "one row, the slowest first, with the time in which nothing ran before them. The step is timed without and with "
       "tracing, so that the overhead shows. Rates are held against ceilings measured before the pass, or those of "
-      "--ceilings, and against the chip's datasheet. "
-      "With --trace the last "
+      "--ceilings, and against the chip's datasheet. With --counters the device's own counters of those ops are read "
+      "in a "
+      "pass that may repeat the step: bytes of its memory, use of the matrix units, occupancy. With --trace the last "
       "step's timeline is written for Perfetto "
       "(ui.perfetto.dev) and chrome://tracing.";
   OptionSpec format = format_option();
   format.words = {"text", "md", "json"};
-  spec.options = {{"device", "DEVICE", "where to run it", Complete::kDevice, {}, false},
-                  {"trace", "FILE", "write the timeline of one step", Complete::kFile, {}, false},
-                  {"roofline", "FILE", "draw the ops on the roofline, .svg or .png", Complete::kFile, {}, false},
-                  {"ceilings", "FILE|FOLDER", "attainable peaks from the suite's records", Complete::kFile, {}, false},
-                  {"chip", "NAME", "datasheet; else by the product's name", Complete::kNothing, {}, false},
-                  format,
-                  json_option(),
-                  adapter_option(),
-                  adapter_setting_option()};
+  spec.options = {
+      {"device", "DEVICE", "where to run it", Complete::kDevice, {}, false},
+      {"trace", "FILE", "write the timeline of one step", Complete::kFile, {}, false},
+      {"roofline", "FILE", "draw the ops on the roofline, .svg or .png", Complete::kFile, {}, false},
+      {"ceilings", "FILE|FOLDER", "attainable peaks from the suite's records", Complete::kFile, {}, false},
+      {"counters", "OPS", "all, or names with commas: counters of the device", Complete::kNothing, {}, false},
+      {"chip", "NAME", "datasheet; else by the product's name", Complete::kNothing, {}, false},
+      format,
+      json_option(),
+      adapter_option(),
+      adapter_setting_option()};
   spec.examples = {
       {"assay profile decode smollm2-135m/f32/b1/c512", "on the CPU"},
       {"assay profile prefill smollm2-135m/f32/b1/t512 --trace step.json", "and as a timeline"},

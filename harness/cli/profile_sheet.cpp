@@ -69,6 +69,15 @@ Table times(const ProfileSheet& s) {
     if (sheet) cells.push_back(share_of(bytes, s.datasheet->bytes_per_s));
     out.rows.push_back(std::move(cells));
   }
+  for (const Moved& m : s.run.moved) {
+    Cells cells{m.name, number_text(m.count, 2), time_of(m.seconds), percent_text(m.seconds / s.run.busy_s), "-", "-",
+                "-"};
+    const double bytes = m.seconds > 0 ? m.bytes / m.seconds : 0;
+    if (sheet) cells.emplace_back("-");
+    cells.insert(cells.end(), {scaled(bytes, ""), "-"});
+    if (sheet) cells.emplace_back("-");
+    out.rows.push_back(std::move(cells));
+  }
   return out;
 }
 
@@ -76,6 +85,55 @@ Table times(const ProfileSheet& s) {
 std::string short_name(const std::string& counter) {
   const size_t at = counter.find(counter.rfind("PAPI_", 0) == 0 ? "_" : "::");
   return at == std::string::npos ? counter : counter.substr(at + (counter[at] == '_' ? 1 : 2));
+}
+
+// "DRAM read" for the names that are read here; the vendor's own without its roll-up for others.
+std::string device_name(const DeviceCounter& c) {
+  constexpr std::pair<const char*, const char*> kNames[] = {{"dram__bytes_read", "DRAM read"},
+                                                            {"dram__bytes_write", "DRAM write"},
+                                                            {"sm__pipe_tensor_cycles_active", "tensor pipe"},
+                                                            {"sm__warps_active", "occupancy"}};
+  const std::string base = c.name.substr(0, c.name.find('.'));
+  for (const auto& [vendor, ours] : kNames) {
+    if (base == vendor) return ours;
+  }
+  return base;
+}
+
+std::string device_value(const DeviceCounter& c, double value) {
+  if (c.unit == "percent") return percent_text(value / 100);
+  return scaled(value, c.unit == "byte" ? "B" : "");
+}
+
+// What the device's memory moved for one op, over what it must move at least; nothing where either is not known.
+std::optional<double> traffic(const ProfileRow& row) {
+  double bytes = 0;
+  for (const char* name : {"dram__bytes_read.sum", "dram__bytes_write.sum"}) {
+    const auto found = row.device_counts.find(name);
+    if (found == row.device_counts.end()) return std::nullopt;
+    bytes += found->second;
+  }
+  return row.group.bytes() > 0 ? std::optional<double>(bytes / row.group.bytes()) : std::nullopt;
+}
+
+// Of the device, of one op of each row that was counted.
+Table device_counts(const ProfileSheet& s) {
+  Table out;
+  out.headings = {"one op"};
+  for (const DeviceCounter& c : s.run.device_counters) out.headings.push_back(device_name(c));
+  out.headings.emplace_back("DRAM / least");
+  for (const ProfileRow& row : s.rows) {
+    if (row.device_counts.empty()) continue;
+    Cells cells{row.group.name};
+    for (const DeviceCounter& c : s.run.device_counters) {
+      const auto found = row.device_counts.find(c.name);
+      cells.push_back(found == row.device_counts.end() ? "-" : device_value(c, found->second));
+    }
+    const std::optional<double> times_least = traffic(row);
+    cells.push_back(times_least ? number_text(*times_least, 3) : "-");
+    out.rows.push_back(std::move(cells));
+  }
+  return out;
 }
 
 // Of the host, by op; no rows where nothing was counted.
@@ -123,6 +181,9 @@ std::vector<std::string> footer(const ProfileSheet& s) {
   out.push_back("busy " + time_of(run.busy_s) + "; gap: nothing ran before the op's kernels, " + time_of(gap) +
                 " of the step (median of the traced); " + time_of(outside) + " before the first and after the last");
   say_peaks(s, &out);
+  if (std::any_of(s.rows.begin(), s.rows.end(), [](const ProfileRow& row) { return row.calls == 0; })) {
+    out.push_back("n/0 calls: the op runs in a kernel of the op before it, whose row has the time of both");
+  }
   if (run.layers != run.layers_total) {
     out.push_back(std::to_string(run.layers) + " of " + std::to_string(run.layers_total) +
                   " layers: " + run.layers_reason);
@@ -131,6 +192,11 @@ std::vector<std::string> footer(const ProfileSheet& s) {
     if (!c.reason.empty()) out.push_back("no " + c.name + " per op: " + c.reason);
   }
   if (run.counters.empty()) out.push_back("no counters of the host per op: " + run.counters_reason);
+  if (run.device_counters.empty()) {
+    out.push_back("no counters of the device per op: " + run.device_counters_reason);
+  } else {
+    out.push_back("DRAM / least: bytes that the device's memory moved over what the op must move; a pass of its own");
+  }
   out.push_back("basis: " + run.basis + " on " + s.device + "; a pass of its own, whose times enter no record");
   return out;
 }
@@ -146,10 +212,6 @@ json counts_json(const ProfileSheet& s, const ProfileRow& row) {
 
 json number_or_null(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
 
-bool equal(const OpGroup& a, const OpGroup& b) {
-  return a.name == b.name && a.kind == b.kind && a.shape == b.shape && a.each.flops == b.each.flops;
-}
-
 }  // namespace
 
 // Groups hold their ops in the order of the graph, so one walk finds each op's group again.
@@ -158,12 +220,16 @@ std::vector<ProfileRow> profile_rows(const ProfileRun& run) {
   std::vector<ProfileRow> rows;
   for (size_t i = 0; i < each.size(); ++i) {
     auto same =
-        std::find_if(rows.begin(), rows.end(), [&](const ProfileRow& row) { return equal(row.group, each[i]); });
+        std::find_if(rows.begin(), rows.end(), [&](const ProfileRow& row) { return same_work(row.group, each[i]); });
     if (same == rows.end()) {
       ProfileRow row;
       row.group = each[i];
       row.group.count = 0;
       row.counts.assign(run.counters.size(), 0);
+      for (const DeviceCounter& c : run.device_counters) {
+        const auto found = c.by_op.find(static_cast<uint32_t>(i));
+        if (found != c.by_op.end()) row.device_counts[c.name] = found->second;
+      }
       same = rows.insert(rows.end(), std::move(row));
     }
     ++same->group.count;
@@ -181,6 +247,10 @@ std::vector<ProfileRow> profile_rows(const ProfileRun& run) {
 
 std::string profile_table(const ProfileSheet& s, bool markdown) {
   std::string out = (markdown ? "## " : "") + s.work.id() + " on " + s.device + "\n\n" + rendered(times(s), markdown);
+  const Table on_device = device_counts(s);
+  if (!on_device.rows.empty()) {
+    out += "\ncounters of the device, of one op for all that are equal\n\n" + rendered(on_device, markdown);
+  }
   const Table counted = counts(s);
   if (!counted.rows.empty()) out += "\ncounters of the host, of one step\n\n" + rendered(counted, markdown);
   out += "\n";
@@ -197,7 +267,7 @@ std::string profile_table(const ProfileSheet& s, bool markdown) {
 }
 
 std::string profile_json(const ProfileSheet& s) {
-  json ops = json::array();
+  json ops = json::array(), moved = json::array();
   for (const ProfileRow& row : s.rows) {
     ops.push_back({{"op", row.group.name},
                    {"kind", row.group.kind},
@@ -209,7 +279,11 @@ std::string profile_json(const ProfileSheet& s) {
                    {"flops_each", row.group.each.flops},
                    {"bytes_each", row.group.bytes()},
                    {"counters", counts_json(s, row)},
+                   {"device_counters_each", row.device_counts},
                    {"shape", row.group.shape}});
+  }
+  for (const Moved& m : s.run.moved) {
+    moved.push_back({{"name", m.name}, {"count", m.count}, {"seconds", m.seconds}, {"bytes", m.bytes}});
   }
   json out = {{"case", s.work.id()},
               {"device", s.device},
@@ -229,7 +303,9 @@ std::string profile_json(const ProfileSheet& s) {
               {"datasheet_flops_per_s", s.datasheet ? json(s.datasheet->flops_per_s) : json(nullptr)},
               {"datasheet_bytes_per_s", s.datasheet ? json(s.datasheet->bytes_per_s) : json(nullptr)},
               {"datasheet_source", s.datasheet ? s.datasheet->source : s.no_datasheet},
-              {"ops", ops}};
+              {"device_counters_reason", s.run.device_counters_reason},
+              {"ops", ops},
+              {"copies", moved}};
   return out.dump(2) + "\n";
 }
 

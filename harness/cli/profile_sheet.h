@@ -1,6 +1,7 @@
 // What `assay profile` shows of a pass: a row for each group of equal ops, beside the peaks that they are held against.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,10 +15,11 @@ namespace assay {
 // Ops of one group: equal work in every layer, summed over the step.
 struct ProfileRow {
   OpGroup group;
-  double seconds = 0;          // in which its activities ran
-  double gap_seconds = 0;      // before them, in which nothing ran
-  uint32_t calls = 0;          // activities of the step
-  std::vector<double> counts;  // by counter of the host in the run, of one step
+  double seconds = 0;                           // in which its activities ran
+  double gap_seconds = 0;                       // before them, in which nothing ran
+  uint32_t calls = 0;                           // activities of the step
+  std::vector<double> counts;                   // by counter of the host in the run, of one step
+  std::map<std::string, double> device_counts;  // by the device's counter, of one op; none where not counted
 
   [[nodiscard]] double flops_per_s() const { return rate(group.each.flops); }
   [[nodiscard]] double bytes_per_s() const { return rate(group.bytes()); }
@@ -43,8 +45,8 @@ std::vector<ProfileRow> profile_rows(const ProfileRun& run);
 
 std::string profile_table(const ProfileSheet& sheet, bool markdown);
 std::string profile_json(const ProfileSheet& sheet);
-// Trace Event Format, as Perfetto and chrome://tracing read it: a row of the graph's ops, one of what the adapter ran
-// for them.
+// Trace Event Format, as Perfetto and chrome://tracing read it: rows of the graph's ops, of what the adapter ran for
+// them, and of copies that belong to none.
 std::string profile_trace(const ProfileSheet& sheet);
 
 }  // namespace assay

@@ -8,12 +8,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kOps = 1, kCalls = 2;  // rows of the timeline
+constexpr int kOps = 1, kCalls = 2, kCopies = 3;  // rows of the timeline
 
 class Timeline {
  public:
   explicit Timeline(const ProfileSheet& sheet) : sheet_(sheet) {
-    for (const auto& [tid, name] : {std::pair{kOps, "ops"}, {kCalls, "calls"}}) {
+    for (const auto& [tid, name] : {std::pair{kOps, "ops"}, {kCalls, "calls"}, {kCopies, "copies of no op"}}) {
       events_.push_back({{"ph", "M"}, {"name", "thread_name"}, {"pid", 1}, {"tid", tid}, {"args", {{"name", name}}}});
     }
     const std::string process = sheet.device + " " + sheet.work.id();
@@ -35,11 +35,17 @@ class Timeline {
 
   // An activity, with its bytes if it is a copy or a fill.
   void activity(const ProfiledSpan& span) {
-    const Op& op = sheet_.run.graph.ops[span.op];
-    json args = {{"op", op.name}, {"layer", op.layer}};
-    if (span.kind == kRanCopy || span.kind == kRanFill) args["bytes"] = span.bytes;
-    const char* category = span.kind == kRanCopy ? "copy" : span.kind == kRanFill ? "fill" : op_kind_name(op.kind);
-    add(kCalls, span.name, category, span.begin_ns, span.end_ns, std::move(args));
+    json args = json::object();
+    if (span.op != kNoOp) {
+      args["op"] = sheet_.run.graph.ops[span.op].name;
+      args["layer"] = sheet_.run.graph.ops[span.op].layer;
+    }
+    if (span.kind == ASSAY_ACTIVITY_COPY || span.kind == ASSAY_ACTIVITY_FILL) args["bytes"] = span.bytes;
+    const char* category = span.kind == ASSAY_ACTIVITY_COPY   ? "copy"
+                           : span.kind == ASSAY_ACTIVITY_FILL ? "fill"
+                           : span.op == kNoOp                 ? "other"
+                                                              : op_kind_name(sheet_.run.graph.ops[span.op].kind);
+    add(span.op == kNoOp ? kCopies : kCalls, span.name, category, span.begin_ns, span.end_ns, std::move(args));
   }
 
   [[nodiscard]] std::string text() const {
@@ -59,9 +65,11 @@ std::string profile_trace(const ProfileSheet& s) {
   for (size_t i = 0; i < last.size();) {
     size_t end = i;
     while (end < last.size() && last[end].op == last[i].op) ++end;
-    const Op& op = s.run.graph.ops[last[i].op];
-    timeline.add(kOps, op.name, op_kind_name(op.kind), last[i].begin_ns, last[end - 1].end_ns,
-                 {{"op", op.name}, {"layer", op.layer}});
+    if (last[i].op != kNoOp) {
+      const Op& op = s.run.graph.ops[last[i].op];
+      timeline.add(kOps, op.name, op_kind_name(op.kind), last[i].begin_ns, last[end - 1].end_ns,
+                   {{"op", op.name}, {"layer", op.layer}});
+    }
     for (; i < end; ++i) timeline.activity(last[i]);
   }
   return timeline.text();

@@ -149,6 +149,12 @@ Status SmallProgram::run(uint32_t repeat, Step* taken) {
   return ok_status();
 }
 
+Status SmallProgram::count(const std::vector<uint64_t>& ops, const std::function<void(const assay_op_counter&)>& emit) {
+  InAdapter inside(bench_.pulse(), "trace.count");
+  const assay_run_args args{sizeof(assay_run_args), 1, scalars_.data()};
+  return program_->count(args, ops, emit);
+}
+
 Result<std::vector<uint8_t>> SmallProgram::read(uint32_t tensor) {
   std::vector<uint8_t> raw(case_.graph.bytes(tensor), 0xcd);  // what is not written shows
   InAdapter inside(bench_.pulse(), "program.read");

@@ -77,6 +77,8 @@ class SmallProgram {
   Status write(uint64_t seed, bool inputs_only = false);
   // Steps back to back in one submission; `step` (optional) gets the times.
   Status run(uint32_t repeat = 1, Step* step = nullptr);
+  // Hardware counters of ops (trace.count).
+  Status count(const std::vector<uint64_t>& ops, const std::function<void(const assay_op_counter&)>& emit);
   void set_scalars(std::vector<int64_t> scalars) { scalars_ = std::move(scalars); }
   // Raw bytes of a tensor as the adapter gives them.
   Result<std::vector<uint8_t>> read(uint32_t tensor);

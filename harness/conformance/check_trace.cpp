@@ -1,4 +1,4 @@
-// What ran when (trace/1): of the ops asked for, within the time of the step, each told once.
+// What ran when (trace/1): of the ops asked for, within the time of the step, each told once; and what was counted.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -55,8 +55,10 @@ class Tracer {
 std::string fault(const Told& told, uint64_t begin_ns, uint64_t end_ns, uint32_t device, size_t ops) {
   if (told.activities.empty()) return "nothing was told of " + std::to_string(kSteps) + " steps";
   if (told.nameless) return "an activity without a name";
-  if (told.activities.size() % kSteps != 0) {
-    return std::to_string(told.activities.size()) + " activities of " + std::to_string(kSteps) + " equal steps";
+  const auto of_ops = static_cast<uint64_t>(std::count_if(told.activities.begin(), told.activities.end(),
+                                                          [](const auto& a) { return a.correlation != ASSAY_NO_OP; }));
+  if (of_ops == 0 || of_ops % kSteps != 0) {
+    return std::to_string(of_ops) + " activities of " + std::to_string(kSteps) + " equal steps";
   }
   for (const assay_activity& a : told.activities) {
     if (a.end_ns < a.begin_ns) return "an activity ends before it begins";
@@ -66,7 +68,8 @@ std::string fault(const Told& told, uint64_t begin_ns, uint64_t end_ns, uint32_t
              number(", they took %.6g s", static_cast<double>(end_ns - begin_ns) / 1e9);
     }
     if (a.device != device) return "an activity of device " + std::to_string(a.device);
-    if (a.correlation >= ops) return "an activity of op " + std::to_string(a.correlation) + ", which is not there";
+    if (a.correlation >= ops && a.correlation != ASSAY_NO_OP)
+      return "an activity of op " + std::to_string(a.correlation) + ", which is not there";
   }
   return "";
 }
@@ -96,6 +99,27 @@ void told_once(Bench& bench, Tracer& tracer, SmallProgram& program) {
                                        " activities were told again, or of a step that was not traced");
 }
 
+// Hardware counters (trace.count), where there are any: named numbers of the op that was asked for.
+void counters(Bench& bench, SmallProgram& program) {
+  constexpr uint64_t kAsked = 0;
+  std::string wrong;
+  size_t n = 0;
+  const auto take = [&](const assay_op_counter& c) {
+    ++n;
+    if (c.struct_size < sizeof(assay_op_counter) || c.name == nullptr || *c.name == '\0' || c.unit == nullptr) {
+      wrong = "a counter without name or unit";
+    } else if (c.correlation != kAsked) {
+      wrong = "a counter of op " + std::to_string(c.correlation) + ", which was not asked for";
+    }
+  };
+  const Status counted = program.count({kAsked}, take);
+  if (!counted.ok() && counted.error().kind == ErrorKind::kUnsupported)
+    return bench.pass("none: " + counted.error().message);
+  if (!counted.ok()) return bench.fail(counted.error().message);
+  if (n == 0) wrong = "no counter was told, and no reason";
+  wrong.empty() ? bench.pass(std::to_string(n) + " counters") : bench.fail(wrong);
+}
+
 }  // namespace
 
 void check_trace(Bench& bench) {
@@ -113,6 +137,7 @@ void check_trace(Bench& bench) {
     Tracer tracer(bench, raw, table);
     true_times(bench, tracer, program);
     if (bench.begin("told once")) told_once(bench, tracer, program);
+    if (bench.begin("counters")) counters(bench, program);
     if (bench.begin("the traced program is right")) {
       const Status right = program.verify();
       right.ok() ? bench.pass() : bench.fail(right.error().message);

@@ -128,8 +128,8 @@ class Host {
 class LoadedProgram : public Program {
  public:
   LoadedProgram(const assay_adapter* core, assay_ctx* ctx, const assay_program_table* table,
-                const assay_clock_table* clock, assay_program* program)
-      : core_(core), ctx_(ctx), table_(table), clock_(clock), program_(program) {}
+                const assay_trace_table* trace, const assay_clock_table* clock, assay_program* program)
+      : core_(core), ctx_(ctx), table_(table), trace_(trace), clock_(clock), program_(program) {}
   ~LoadedProgram() override { table_->destroy(program_); }
   LoadedProgram(const LoadedProgram&) = delete;
   LoadedProgram& operator=(const LoadedProgram&) = delete;
@@ -151,6 +151,15 @@ class LoadedProgram : public Program {
   [[nodiscard]] assay_status flush_caches() override {
     return ASSAY_HAS(table_, assay_program_table, flush_caches) ? table_->flush_caches(program_) : ASSAY_UNSUPPORTED;
   }
+  [[nodiscard]] Status count(const assay_run_args& args, const std::vector<uint64_t>& ops,
+                             const std::function<void(const assay_op_counter&)>& emit) override {
+    if (!ASSAY_HAS(trace_, assay_trace_table, count)) return Program::count(args, ops, emit);
+    const auto one = [](void* to, const assay_op_counter* counter) {
+      (*static_cast<const std::function<void(const assay_op_counter&)>*>(to))(*counter);
+    };
+    void* to = const_cast<void*>(static_cast<const void*>(&emit));
+    return checked("trace.count", trace_->count(program_, &args, ops.data(), ops.size(), one, to));
+  }
   [[nodiscard]] assay_program_info info() const override {
     assay_program_info info{};
     info.struct_size = sizeof info;
@@ -167,6 +176,7 @@ class LoadedProgram : public Program {
   const assay_adapter* core_;
   assay_ctx* ctx_;
   const assay_program_table* table_;
+  const assay_trace_table* trace_;
   const assay_clock_table* clock_;
   assay_program* program_;
 };
@@ -253,7 +263,8 @@ class LoadedAdapter : public Adapter {
     const assay_status status = table->prepare(ctx_, view.desc(), &program);
     if (status != ASSAY_OK) return call_error(core_, ctx_, "program.prepare", status);
     if (program == nullptr) return adapter_error("program.prepare: OK without a program");
-    return std::unique_ptr<Program>(std::make_unique<LoadedProgram>(core_, ctx_, table, clock_table(), program));
+    return std::unique_ptr<Program>(
+        std::make_unique<LoadedProgram>(core_, ctx_, table, trace_table(), clock_table(), program));
   }
 
  private:

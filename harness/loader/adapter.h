@@ -67,6 +67,12 @@ class Program {
   [[nodiscard]] virtual Error last_error(const char* call, assay_status status) const = 0;
   [[nodiscard]] virtual assay_program_info info() const = 0;  // zeros where not provided
   [[nodiscard]] virtual assay_status flush_caches() { return ASSAY_UNSUPPORTED; }
+  // Hardware counters of ops in one step (trace.count); kUnsupported with the reason where there are none.
+  [[nodiscard]] virtual Status count(const assay_run_args& args, const std::vector<uint64_t>& ops,
+                                     const std::function<void(const assay_op_counter&)>& emit) {
+    (void)args, (void)ops, (void)emit;
+    return Error{ErrorKind::kUnsupported, "the adapter has no hardware counters"};
+  }
 
  private:
   bool cold_ = false;

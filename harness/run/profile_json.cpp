@@ -28,7 +28,7 @@ void read_spans(const json& j, ProfileRun* run) {
               kinds.size() == ops.size() && bytes.size() == ops.size() && run->op_seconds.size() == n &&
               run->op_calls.size() == n && run->op_gap_seconds.size() == n;
   for (size_t i = 0; fits && i < ops.size(); ++i) {
-    fits = ops[i] < n && end[i] >= begin[i];
+    fits = (ops[i] < n || ops[i] == kNoOp) && end[i] >= begin[i];
     run->last.push_back({ops[i], names[i], begin[i], end[i], kinds[i], bytes[i]});
   }
   for (const OpCounter& c : run->counters) fits = fits && (c.by_op.size() == n || !c.reason.empty());
@@ -61,10 +61,19 @@ ProfileRun profile_of(const json& j, const Case& c) {
   run.op_seconds = j.at("op_seconds").get<std::vector<double>>();
   run.op_calls = j.at("op_calls").get<std::vector<uint32_t>>();
   run.op_gap_seconds = j.at("op_gap_seconds").get<std::vector<double>>();
+  for (const json& m : j.at("moved")) {
+    run.moved.push_back({m.at("name").get<std::string>(), m.at("count").get<double>(), m.at("seconds").get<double>(),
+                         m.at("bytes").get<double>()});
+  }
   run.counters_reason = j.at("counters_reason").get<std::string>();
   for (const json& counter : j.at("counters")) {
     run.counters.push_back({counter.at("name").get<std::string>(), counter.at("reason").get<std::string>(),
                             counter.at("by_op").get<std::vector<double>>()});
+  }
+  run.device_counters_reason = j.at("device_counters_reason").get<std::string>();
+  for (const json& counter : j.at("device_counters")) {
+    run.device_counters.push_back({counter.at("name").get<std::string>(), counter.at("unit").get<std::string>(),
+                                   counter.at("by_op").get<std::map<uint32_t, double>>()});
   }
   read_spans(j, &run);
   return run;
@@ -90,12 +99,21 @@ std::string profile_to_json(const ProfileRun& run) {
               {"op_seconds", run.op_seconds},
               {"op_calls", run.op_calls},
               {"op_gap_seconds", run.op_gap_seconds},
+              {"moved", json::array()},
               {"counters_reason", run.counters_reason}};
   json counters = json::array();
   for (const OpCounter& c : run.counters) {
     counters.push_back({{"name", c.name}, {"reason", c.reason}, {"by_op", c.by_op}});
   }
   out["counters"] = std::move(counters);
+  out["device_counters_reason"] = run.device_counters_reason;
+  out["device_counters"] = json::array();
+  for (const DeviceCounter& c : run.device_counters) {
+    out["device_counters"].push_back({{"name", c.name}, {"unit", c.unit}, {"by_op", c.by_op}});
+  }
+  for (const Moved& m : run.moved) {
+    out["moved"].push_back({{"name", m.name}, {"count", m.count}, {"seconds", m.seconds}, {"bytes", m.bytes}});
+  }
   for (const ProfiledSpan& s : run.last) {
     out["span_op"].push_back(s.op);
     out["span_begin_ns"].push_back(s.begin_ns);

@@ -92,6 +92,7 @@ void CounterMarks::sum_up(const TracedPass& pass, ProfileRun* run) const {
   for (const Counter& c : found_) out.push_back({c.name, c.reason, {}});
   for (OpCounter& c : out) c.by_op.assign(c.reason.empty() ? run->graph.ops.size() : 0, 0);
   for (const ProfiledSpan& s : pass.spans) {
+    if (s.op == kNoOp) continue;
     const std::vector<double>*begin = at(s.begin_ns), *end = at(s.end_ns);
     if (begin == nullptr || end == nullptr) {
       run->counters_reason =
@@ -134,10 +135,11 @@ Result<TracedPass> traced_pass(const Bench& bench, Program& program, const Profi
   } collected{pass.spans, run.graph.ops.size()};
   const auto emit = [](void* arg, const assay_activity* a) {
     auto* to = static_cast<Collected*>(arg);
-    to->valid = to->valid && a->correlation < to->ops && a->end_ns >= a->begin_ns;
+    const bool no_op = a->correlation == ASSAY_NO_OP;
+    to->valid = to->valid && (no_op || a->correlation < to->ops) && a->end_ns >= a->begin_ns;
     if (to->valid) {
-      to->spans.push_back({static_cast<uint32_t>(a->correlation), a->name == nullptr ? "" : a->name, a->begin_ns,
-                           a->end_ns, a->kind, a->bytes});
+      to->spans.push_back({no_op ? kNoOp : static_cast<uint32_t>(a->correlation), a->name == nullptr ? "" : a->name,
+                           a->begin_ns, a->end_ns, a->kind, a->bytes});
     }
   };
   status = trace_status("drain", table.drain(ctx, emit, &collected));
@@ -148,19 +150,51 @@ Result<TracedPass> traced_pass(const Bench& bench, Program& program, const Profi
   return pass;
 }
 
-// By op: for how long nothing ran before its activities, in the median of the steps. Before a step's first the host is
-// at work, which is no gap between two of them.
-std::vector<double> gaps_of(const std::vector<ProfiledSpan>& spans, size_t n_steps, size_t n_ops) {
-  const size_t each = spans.size() / n_steps;
-  std::vector<std::vector<double>> all(n_ops, std::vector<double>(n_steps, 0));
-  uint64_t busy_until = 0;
-  for (size_t i = 0; i < spans.size(); ++i) {
-    const ProfiledSpan& s = spans[i];
-    const bool first = i % each == 0;
-    if (!first && s.begin_ns > busy_until) {
-      all[s.op][i / each] += static_cast<double>(s.begin_ns - busy_until) / 1e9;
+// What belongs to no op, of one step.
+std::vector<Moved> moved_of(const std::vector<ProfiledSpan>& spans, double steps) {
+  std::vector<Moved> out;
+  for (const ProfiledSpan& s : spans) {
+    if (s.op != kNoOp) continue;
+    auto same = std::find_if(out.begin(), out.end(), [&](const Moved& m) { return m.name == s.name; });
+    if (same == out.end()) same = out.insert(out.end(), {s.name});
+    same->count += 1 / steps;
+    same->seconds += static_cast<double>(s.end_ns - s.begin_ns) / 1e9 / steps;
+    same->bytes += static_cast<double>(s.bytes) / steps;
+  }
+  return out;
+}
+
+// Steps in the order in which they ran, each with all of its activities: those of ops are as many in every step, and a
+// copy between two steps counts to the one behind it.
+std::vector<std::vector<ProfiledSpan>> steps_of(std::vector<ProfiledSpan> spans, size_t each) {
+  std::vector<std::vector<ProfiledSpan>> out(1);
+  size_t ops = 0;
+  for (ProfiledSpan& s : spans) {
+    if (ops == each) {
+      out.emplace_back();
+      ops = 0;
     }
-    busy_until = first ? s.end_ns : std::max(busy_until, s.end_ns);
+    ops += s.op == kNoOp ? 0 : 1;
+    out.back().push_back(std::move(s));
+  }
+  if (ops < each) {  // nothing but copies behind the last
+    std::vector<ProfiledSpan>& last = out[out.size() - 2];
+    last.insert(last.end(), out.back().begin(), out.back().end());
+    out.pop_back();
+  }
+  return out;
+}
+
+// By op, of each step: for how long nothing ran before its activities. Before a step's first the host is at work, which
+// is no gap between two of them.
+std::vector<double> gaps_of(const std::vector<std::vector<ProfiledSpan>>& steps, size_t n_ops) {
+  std::vector<std::vector<double>> all(n_ops, std::vector<double>(steps.size(), 0));
+  for (size_t i = 0; i < steps.size(); ++i) {
+    uint64_t busy_until = steps[i].front().end_ns;
+    for (const ProfiledSpan& s : steps[i]) {
+      if (s.op != kNoOp && s.begin_ns > busy_until) all[s.op][i] += static_cast<double>(s.begin_ns - busy_until) / 1e9;
+      busy_until = std::max(busy_until, s.end_ns);
+    }
   }
   std::vector<double> out;
   out.reserve(n_ops);
@@ -168,26 +202,31 @@ std::vector<double> gaps_of(const std::vector<ProfiledSpan>& spans, size_t n_ste
   return out;
 }
 
-// Spans come in the order in which they ran, as many of every step.
+// Activities come in the order in which they began, and those of ops are as many in every step.
 Status sum_up(std::vector<ProfiledSpan> spans, ProfileRun* run) {
-  if (spans.size() % run->steps != 0) {
-    return Error{ErrorKind::kAdapter, "trace.drain: " + std::to_string(spans.size()) + " activities of " +
+  const auto of_ops = static_cast<size_t>(
+      std::count_if(spans.begin(), spans.end(), [](const ProfiledSpan& s) { return s.op != kNoOp; }));
+  if (of_ops == 0 || of_ops % run->steps != 0) {
+    return Error{ErrorKind::kAdapter, "trace.drain: " + std::to_string(of_ops) + " activities of " +
                                           std::to_string(run->steps) + " equal steps"};
   }
+  const auto n_steps = static_cast<double>(run->steps);
   run->op_seconds.assign(run->graph.ops.size(), 0);
   run->op_calls.assign(run->graph.ops.size(), 0);
   for (const ProfiledSpan& s : spans) {
-    const double seconds = static_cast<double>(s.end_ns - s.begin_ns) / 1e9 / static_cast<double>(run->steps);
-    run->op_seconds[s.op] += seconds;
+    const double seconds = static_cast<double>(s.end_ns - s.begin_ns) / 1e9 / n_steps;
+    if (s.op != kNoOp) run->op_seconds[s.op] += seconds;
     run->busy_s += seconds;
   }
-  run->op_gap_seconds = gaps_of(spans, run->steps, run->graph.ops.size());
-  run->last.assign(spans.end() - static_cast<std::ptrdiff_t>(spans.size() / run->steps), spans.end());
+  run->moved = moved_of(spans, n_steps);
+  const std::vector<std::vector<ProfiledSpan>> steps = steps_of(std::move(spans), of_ops / run->steps);
+  run->op_gap_seconds = gaps_of(steps, run->graph.ops.size());
+  run->last = steps.back();
   const uint64_t from = run->last.front().begin_ns;
   for (ProfiledSpan& s : run->last) {
     s.begin_ns -= from;
     s.end_ns -= from;
-    ++run->op_calls[s.op];
+    if (s.op != kNoOp) ++run->op_calls[s.op];
   }
   return ok_status();
 }
@@ -240,7 +279,8 @@ Result<std::unique_ptr<Program>> program_within_time(const Bench& bench, const C
 
 }  // namespace
 
-Result<ProfileRun> profile_run(const Bench& bench, const Case& c, const DeviceInfo& device, Counters* counters) {
+Result<ProfileRun> profile_run(const Bench& bench, const Case& c, const DeviceInfo& device, Counters* counters,
+                               const std::string& counted_ops) {
   if (bench.adapter.trace_table() == nullptr)
     return Error{ErrorKind::kUnsupported, "the adapter can't say what ran when (no table trace/1)"};
   ProfileRun run;
@@ -255,6 +295,8 @@ Result<ProfileRun> profile_run(const Bench& bench, const Case& c, const DeviceIn
   Result<std::unique_ptr<Program>> program =
       program_within_time(bench, c, device, std::move(plan).value(), &run, &first_s);
   if (!program.ok()) return program.error();
+  const Result<std::vector<uint64_t>> to_count = ops_to_count(run, counted_ops);
+  if (!to_count.ok()) return to_count.error();
 
   bench.pulse.phase(Phase::kTimed);
   for (int pass = first_s < kPassSeconds ? 0 : 1; pass < 2; ++pass) {  // the first warms up; a long step did
@@ -277,6 +319,8 @@ Result<ProfileRun> profile_run(const Bench& bench, const Case& c, const DeviceIn
   } else {
     run.counters_reason = "not asked for";
   }
+  const Status counted = count_ops(**program, *to_count, &run);
+  if (!counted.ok()) return counted.error();
   const Status summed = sum_up(std::move(times->spans), &run);
   if (!summed.ok()) return summed.error();
   return run;

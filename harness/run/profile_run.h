@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,19 +13,31 @@
 
 namespace assay {
 
-enum Ran : uint32_t { kRanKernel, kRanCopy, kRanFill, kRanSync, kRanComm };  // as assay_activity.kind counts them
+inline constexpr uint32_t kNoOp = ~uint32_t{0};
 
 struct ProfiledSpan {
-  uint32_t op = 0;                    // of the graph
-  std::string name;                   // what the adapter ran: a kernel, a library's product, a copy
-  uint64_t begin_ns = 0, end_ns = 0;  // from the step's first begin
-  uint32_t kind = kRanKernel;
-  uint64_t bytes = 0;  // of a copy or a fill
+  uint32_t op = 0;                        // of the graph, or kNoOp
+  std::string name;                       // what the adapter ran: a kernel, a library's product, a copy
+  uint64_t begin_ns = 0, end_ns = 0;      // from the step's first begin
+  uint32_t kind = ASSAY_ACTIVITY_KERNEL;  // ASSAY_ACTIVITY_*
+  uint64_t bytes = 0;                     // of a copy or a fill
+};
+
+// Copies and fills that belong to no op, by name; of one step, mean over the traced ones.
+struct Moved {
+  std::string name;
+  double count = 0, seconds = 0, bytes = 0;
 };
 
 struct OpCounter {
   std::string name, reason;   // reason: why there are no values
   std::vector<double> by_op;  // of one step, mean over the traced ones
+};
+
+// Of the device, of one run of the op; by op, where it was counted.
+struct DeviceCounter {
+  std::string name, unit;  // as the vendor calls it; "byte", "percent", ""
+  std::map<uint32_t, double> by_op;
 };
 
 struct ProfileRun {
@@ -41,6 +54,7 @@ struct ProfileRun {
   std::vector<uint32_t> op_calls;  // launches or stages of one step
   // In which nothing ran on the device before each op's activities; median over the traced steps, by op.
   std::vector<double> op_gap_seconds;
+  std::vector<Moved> moved;
   double busy_s = 0;               // of one step: sum of all spans
   std::vector<ProfiledSpan> last;  // the last traced step
   std::string basis;               // of the device
@@ -49,14 +63,23 @@ struct ProfileRun {
   // name, counters_reason says why.
   std::vector<OpCounter> counters;
   std::string counters_reason;
+  std::vector<DeviceCounter> device_counters;  // of one op for all that are equal
+  std::string device_counters_reason;          // why there are none
 };
 
 // kUnsupported where the adapter has no trace/1. `counters`: opened before the
 // adapter, on this thread; nullptr: none are read. They are read whenever the
 // adapter asks for the time while it traces, so they belong to ops only where
 // it asks at the ops' very begins and ends, on this thread.
+// `counted_ops`: of which ops the device's counters are read in a pass of their own: "all", names with commas, or none.
 Result<ProfileRun> profile_run(const Bench& bench, const Case& c, const DeviceInfo& device,
-                               Counters* counters = nullptr);
+                               Counters* counters = nullptr, const std::string& counted_ops = "");
+
+// The first op of each group of equals that `names` chooses: one stands for the others. kBadInput for a name that no op
+// has.
+Result<std::vector<uint64_t>> ops_to_count(const ProfileRun& run, const std::string& names);
+// Adds the device's counters of the ops to a run of `program`.
+Status count_ops(Program& program, const std::vector<uint64_t>& ops, ProfileRun* run);
 
 // One line of JSON, and back: the graph is lowered again from the case.
 std::string profile_to_json(const ProfileRun& run);

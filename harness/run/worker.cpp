@@ -98,7 +98,7 @@ class Worker {
       const Result<Fit> fit = largest_context(bench, *c, device);
       return fit.ok() ? Result<std::string>(fit_to_json(*fit)) : Result<std::string>(fit.error());
     }
-    const Result<ProfileRun> run = profile_run(bench, *c, device, counters_.get());
+    const Result<ProfileRun> run = profile_run(bench, *c, device, counters_.get(), job.counted_ops);
     return run.ok() ? Result<std::string>(profile_to_json(*run)) : Result<std::string>(run.error());
   }
 

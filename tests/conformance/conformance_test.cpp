@@ -129,6 +129,7 @@ TEST_F(Conformance, CatchesStuckSensorsAndLyingCounters) {
 TEST_F(Conformance, CatchesTracesThatAreNotTrue) {
   caught("wrong_trace_clock", "trace", "times and ops", "lies outside of its steps");
   caught("tells_twice", "trace", "told once", "4 activities were told again");
+  caught("counts_another_op", "trace", "counters", "a counter of op 1, which was not asked for");
   const Judged right = kit("--adapter " + std::string(kFolder) +
                            "crooked.adapter.json --only trace --adapter-option "
                            "crooked=trace");

@@ -63,6 +63,11 @@ class CrookedProgram : public TemplateProgram {
     if (std::exchange(owed_, false)) TemplateProgram::wait(unread_);
     TemplateProgram::read(t, offset, dst, bytes);
   }
+  void count(const assay_run_args& args, const std::vector<uint64_t>& ops,
+             const std::function<void(const assay_op_counter&)>& emit) override {
+    if (mode_ != "trace" && mode_ != "counts_another_op") TemplateProgram::count(args, ops, emit);
+    for (const uint64_t op : ops) emit({sizeof(assay_op_counter), 0, op + (mode_ == "trace" ? 0 : 1), 1, "loops", ""});
+  }
   void wait(assay_run_result& result) override {
     const uint64_t begin = host_.now_ns();
     if (mode_ == "exits") std::_Exit(3);
@@ -139,7 +144,7 @@ class Crooked : public Template {
            mode_ == "leaks_device_memory" || mode_ == "blinds_its_sensor";
   }
   [[nodiscard]] bool has_trace() const override {
-    return mode_ == "trace" || mode_ == "wrong_trace_clock" || mode_ == "tells_twice";
+    return mode_ == "trace" || mode_ == "wrong_trace_clock" || mode_ == "tells_twice" || mode_ == "counts_another_op";
   }
   void start_trace(uint32_t /*device*/) override { tracing = true; }
   uint64_t stop_trace(uint32_t /*device*/) override {

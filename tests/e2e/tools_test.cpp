@@ -28,11 +28,11 @@ TEST_F(Tools, ExplainPrintsOpsCostsAndShare) {
 
 TEST_F(Tools, ProfilePrintsWhereTheTimeGoesAndWritesATimeline) {
   const std::string trace = (dir_ / "step.json").string();
-  const Outcome out = assay("profile decode smollm2-135m/f32/b1/c512 --chip h20 --trace " + trace);
+  const Outcome out = assay("profile decode smollm2-135m/f32/b1/c512 --chip h20 --counters all --trace " + trace);
   EXPECT_EQ(out.code, 0) << out.text;
-  for (const char* word :
-       {"down_proj", "attention", "without tracing", "att.: of the attainable", "measured before this pass",
-        "sheet: of 44", "reported, datasheet of H20", "measured on cpu:0"}) {
+  for (const char* word : {"down_proj", "attention", "without tracing", "att.: of the attainable",
+                           "measured before this pass", "sheet: of 44", "reported, datasheet of H20",
+                           "no counters of the device per op: the adapter has no", "measured on cpu:0"}) {
     EXPECT_THAT(out.text, HasSubstr(word));
   }
   std::istringstream lines(out.text.substr(out.text.find("\nop ")));
@@ -44,6 +44,8 @@ TEST_F(Tools, ProfilePrintsWhereTheTimeGoesAndWritesATimeline) {
   EXPECT_THAT(text, HasSubstr("{\"displayTimeUnit\":\"ns\",\"traceEvents\":["));
   EXPECT_THAT(text, HasSubstr("\"ph\":\"X\""));
   EXPECT_EQ(assay("profile decode no-such-case").code, 2);
+  (void)refuses("profile decode smollm2-135m/f32/b1/c512 --counters q_projj",
+                {"--counters: ", "down_proj", "'q_projj'"});
   (void)refuses("profile decode smollm2-135m/f32/b1/c512 --roofline ops.gif",
                 {"--roofline: ", ".svg or .png", "ops.gif"});
   (void)refuses("profile decode smollm2-135m/f32/b1/c512 --device cpu:7", {kNoSuchDevice});

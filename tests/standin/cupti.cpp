@@ -62,6 +62,7 @@ uint32_t launched() {
 
 void ran(const Ran& what) {
   const std::lock_guard<std::mutex> held(lock);
+  if (what.kind == kKernel) ran_in_range();
   if (enabled.count(what.kind) == 0) return;
   int64_t& lose = standin::setting("lose_nodes");  // so many nodes of graphs leave no record
   if (what.node != 0 && lose > 0 && lose-- > 0) return;
@@ -155,7 +156,7 @@ PROF_ENTRY(GetTimestamp, uint64_t* ns) {
   return 0;
 }
 PROF_ENTRY(GetResultString, int code, const char** text) {
-  *text = code == kBusy ? "another profiler is at work" : "invalid";
+  *text = code == kBusy ? "another profiler is at work" : code == 35 ? "insufficient privileges" : "invalid";
   return 0;
 }
 

@@ -36,4 +36,5 @@ struct Ran {
 };
 uint32_t launched();
 void ran(const Ran& what);
+void ran_in_range();  // and its counters (cupti_ranges.cpp): a kernel ran
 }  // namespace standin

@@ -51,6 +51,15 @@ struct AppendArgs {
   const i64* pos;
   i64 tokens, slots, heads, dim_k, dim_v, col_k, col_v;
 };
+// Neighbouring ops in one kernel: each of these does what the kernels of its parts do one after the other.
+struct AddNormArgs {  // sum = a + b; y = RMS norm of the whole rows of sum
+  Data a, b, sum, gamma, y;
+  double eps;
+};
+struct RopeAppendArgs {  // append.x is rope.y, of the caches' dtype; whole vectors of 8
+  RopeArgs rope;
+  AppendArgs append;
+};
 struct ReduceArgs {  // quantize
   Data x, y;
   float* scale;
@@ -86,6 +95,11 @@ struct ProductArgs {
   Fault fault;
   i64 t, h, w_in, c, kt, kh, kw, up_t, up_h, up_w, out_t, out_h, out_w;  // convolution
 };
+struct GatedProductArgs {  // product.y [m, n] and from it y [m, n / 2], as gated_act makes it
+  ProductArgs product;
+  Data y;
+  i64 function;
+};
 enum { kPlain = 0, kGrouped = 1, kCache = 2, kConvolution = 3 };
 struct PassArgs {  // head_matmul: columns that pass
   Data x, y;
@@ -97,6 +111,11 @@ struct AttentionArgs {
   i64 rows, tokens, heads, kv_heads, dim_qk, dim_v, dim_rope, mask, window, q_col, col_k, col_v, slots, splits;
   float *part, *stats;  // of each split: weighted sums [rows, heads, splits, dim_v]; maximum and sum [.., 2]
   double scale;
+};
+struct JoinArgs {  // y [B,S,KH,D+R]: a head's part of each key and the part that all heads share
+  Data k, rope, y;
+  const i64* pos;
+  i64 tokens, slots, heads, col;
 };
 struct PatchArgs {
   Data x, y;
@@ -116,6 +135,10 @@ struct IndexArgs {
 };
 struct WidenArgs {
   Data x, y;
+  i64 n;
+};
+struct BiasArgs {  // each row of y + bias, in place
+  Data bias, y;
   i64 n;
 };
 struct LengthArgs {  // of each sequence: queries, and keys of a cache that has pos before them

@@ -194,12 +194,12 @@ ASSAY_KERNEL(attention_matrix, AttentionArgs) {
       const int r = e / (dim / 8), c = e % (dim / 8);
       const i64 at = ((b * a.slots + k0 + r) * a.kv_heads + g) * a.k.cols + a.col_k + c * 8;
       *reinterpret_cast<Vector*>(k + r * pitch + c * 4) =
-          k0 + r < a.slots ? *reinterpret_cast<const Vector*>(a.k.p + at * 2) : nothing;
+          k0 + r < last_end ? *reinterpret_cast<const Vector*>(a.k.p + at * 2) : nothing;
     }
     for (int e = thread; e < 64 * dim_v / 8; e += kAttentionThreads) {
       const int r = e % 64, c = e / 64;
       const i64 at = ((b * a.slots + k0 + r) * a.kv_heads + g) * a.v.cols + a.col_v + c * 8;
-      const Vector eight = k0 + r < a.slots ? *reinterpret_cast<const Vector*>(a.v.p + at * 2) : nothing;
+      const Vector eight = k0 + r < last_end ? *reinterpret_cast<const Vector*>(a.v.p + at * 2) : nothing;
       for (int j = 0; j < 8; ++j) {
         v[(c * 8 + j) * kValuePitch * 2 + r] = static_cast<unsigned short>(eight.word[j / 2] >> (j % 2 * 16));
       }
@@ -286,6 +286,21 @@ ASSAY_KERNEL(attention_matrix, AttentionArgs) {
   }
 }
 #endif
+
+// Whole keys in vectors of 8; those that there are not yet become 0. Grid: keys of all sequences.
+ASSAY_KERNEL(join_keys, JoinArgs) {
+  const i64 row = blockIdx.x, there = position(a.pos) + a.tokens, plain = a.y.cols - a.rope.cols;
+  for (i64 j = static_cast<i64>(threadIdx.x) * 8; j < a.heads * a.y.cols; j += static_cast<i64>(blockDim.x) * 8) {
+    const i64 head = j / a.y.cols, d = j % a.y.cols;
+    float x[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+    if (row % a.slots < there && d < plain) {
+      load8(a.k, (row * a.heads + head) * a.k.cols + a.col + d, x);
+    } else if (row % a.slots < there) {
+      load8(a.rope, row * a.rope.cols + d - plain, x);
+    }
+    store8(a.y, row * a.heads * a.y.cols + j, x);
+  }
+}
 
 // Scores of all keys for one row, then the n largest one after the other. Grid: rows.
 ASSAY_KERNEL(index_topk, IndexArgs) {

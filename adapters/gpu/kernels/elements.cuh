@@ -82,6 +82,12 @@ __device__ inline void store(const Data& d, i64 i, float value) {
   }
 }
 
+// What is left of a value once it is stored.
+__device__ inline float rounded(const Data& d, float value) {
+  if (d.dtype == kF32) return value;
+  return d.dtype == kF16 ? half_value(half_code(value)) : bf16_value(bf16_code(value));
+}
+
 struct alignas(16) Vector {
   unsigned word[4];
 };

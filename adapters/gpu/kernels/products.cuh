@@ -68,17 +68,28 @@ __device__ inline void unpack(const Vector& v, int piece, float* out) {
   }
 }
 
+// What becomes of a product's columns: nothing more, or y = activated(first half) * second half, as gated_act makes it.
+struct Ungated {
+  static constexpr int kHalves = 1;
+};
+struct Gated {
+  static constexpr int kHalves = 2;
+  const Data& y;
+  i64 function;
+};
+
 // A block takes a few columns, its threads shares of k in vectors of 16 bytes, which are all on their way before the
 // first is used: what a product of few rows costs is reading the weights. k is a whole number of vectors. With `early`
-// the first weights, which nothing writes, are fetched while the op before still runs. Grid: columns' groups. Threads: at
-// most 128.
-template <int kDtype, int kRows>
-__device__ inline void matvec_vectors(const ProductArgs& a, const Data& left) {
+// the first weights, which nothing writes, are fetched while the op before still runs. With `Gated`
+// a block takes one column of either half. Grid: columns' groups. Threads: at most 128.
+template <int kDtype, int kRows, typename Gate = Ungated>
+__device__ inline void matvec_vectors(const ProductArgs& a, const Data& left, const Gate& gate = Gate{}) {
   constexpr int kElements = kDtype == kF32 ? 4 : kDtype == kF16 || kDtype == kBF16 ? 8 : kDtype >= kI4 ? 32 : 16;
-  constexpr int kPiece = kElements < 8 ? kElements : 8, kCols = kRows == 1 ? 1 : 4, kAhead = kRows == 1 ? 4 : 2;
+  constexpr int kPiece = kElements < 8 ? kElements : 8, kCols = kRows == 1 ? Gate::kHalves : 4, kAhead = kRows == 1 ? 4 : 2;
   __shared__ float shared[4][kCols * kRows];
   const int thread = static_cast<int>(threadIdx.x), warps = static_cast<int>(blockDim.x) / 32;
-  const i64 n0 = static_cast<i64>(blockIdx.x) * kCols, step = static_cast<i64>(blockDim.x) * kElements;
+  const i64 n0 = static_cast<i64>(blockIdx.x) * (kCols / Gate::kHalves), step = static_cast<i64>(blockDim.x) * kElements;
+  const i64 apart = Gate::kHalves == 1 ? 1 : a.n / 2;  // of columns
   const bool grouped = a.w.scale != nullptr && a.w.block != a.k;
   float sums[kCols][kRows];
 #pragma unroll
@@ -91,7 +102,7 @@ __device__ inline void matvec_vectors(const ProductArgs& a, const Data& left) {
     Vector w[kCols][kAhead];
 #pragma unroll
     for (int c = 0; c < kCols; ++c) {
-      const char* row = a.w.p + (n0 + c < a.n ? n0 + c : a.n - 1) * (a.k / kElements) * 16;
+      const char* row = a.w.p + (n0 + c * apart < a.n ? n0 + c * apart : a.n - 1) * (a.k / kElements) * 16;
 #pragma unroll
       for (int u = 0; u < kAhead; ++u) {
         const i64 at = k + u * step < a.k ? k + u * step : k;
@@ -110,9 +121,9 @@ __device__ inline void matvec_vectors(const ProductArgs& a, const Data& left) {
 #pragma unroll
         for (int c = 0; c < kCols; ++c) {
           unpack<kDtype>(w[c][u], piece, values[c]);
-          if (!grouped || n0 + c >= a.n) continue;
+          if (!grouped || n0 + c * apart >= a.n) continue;
           const auto block = static_cast<unsigned>(at) / static_cast<unsigned>(a.w.block);
-          const float scale = a.w.scale[(n0 + c) * (a.k / a.w.block) + block];
+          const float scale = a.w.scale[(n0 + c * apart) * (a.k / a.w.block) + block];
           for (int j = 0; j < kPiece; ++j) values[c][j] *= scale;
         }
 #pragma unroll
@@ -142,31 +153,40 @@ __device__ inline void matvec_vectors(const ProductArgs& a, const Data& left) {
     }
   }
   __syncthreads();
-  if (thread >= kCols * kRows) return;
-  const i64 n = n0 + thread / kRows, m = thread % kRows;
-  if (n >= a.n || m >= a.m) return;
-  float sum = 0;
-  for (int warp = 0; warp < warps; ++warp) sum += shared[warp][thread];
-  if (a.w.scale != nullptr && !grouped) sum *= a.w.scale[n];
-  store(a.y, m * a.y.cols + n, a.bias.p == nullptr ? sum : sum + load(a.bias, n));
+  const auto stored = [&](int column, int m) {
+    const i64 n = n0 + column * apart;
+    float sum = 0;
+    for (int warp = 0; warp < warps; ++warp) sum += shared[warp][column * kRows + m];
+    if (a.w.scale != nullptr && !grouped) sum *= a.w.scale[n];
+    if (a.bias.p != nullptr) sum += load(a.bias, n);
+    store(a.y, m * a.y.cols + n, sum);
+    return rounded(a.y, sum);
+  };
+  if constexpr (Gate::kHalves == 2) {
+    if (thread != 0) return;
+    const float first = stored(0, 0), second = stored(1, 0);
+    store(gate.y, n0, activated(first, gate.function) * second);
+  } else {
+    if (thread < kCols * kRows && n0 + thread / kRows < a.n && thread % kRows < a.m) stored(thread / kRows, thread % kRows);
+  }
 }
 // One row: where kernels overlap the compiler knows x's dtype, so that loads of x do not wait for one another.
-template <int kDtype>
-__device__ inline void matvec_row(const ProductArgs& a) {
+template <int kDtype, typename Gate = Ungated>
+__device__ inline void matvec_row(const ProductArgs& a, const Gate& gate = Gate{}) {
 #if defined(ASSAY_OVERLAPS)
   Data left = a.x;
   if (left.dtype == kF32) {
     left.dtype = kF32;
-    matvec_vectors<kDtype, 1>(a, left);
+    matvec_vectors<kDtype, 1>(a, left, gate);
   } else if (left.dtype == kBF16) {
     left.dtype = kBF16;
-    matvec_vectors<kDtype, 1>(a, left);
+    matvec_vectors<kDtype, 1>(a, left, gate);
   } else {
     left.dtype = kF16;
-    matvec_vectors<kDtype, 1>(a, left);
+    matvec_vectors<kDtype, 1>(a, left, gate);
   }
 #else
-  matvec_vectors<kDtype, 1>(a, a.x);
+  matvec_vectors<kDtype, 1>(a, a.x, gate);
 #endif
 }
 #define ASSAY_MATVEC(name, dtype)                                                             \
@@ -181,6 +201,16 @@ ASSAY_MATVEC(f8e5m2, kF8E5M2)
 ASSAY_MATVEC(i8, kI8)
 ASSAY_MATVEC(i4, kI4)
 ASSAY_MATVEC(f4e2m1, kF4E2M1)
+
+// Of the dtypes that weights of one row are most often in.
+#define ASSAY_GATED(name, dtype)                                 \
+  ASSAY_EARLY_KERNEL(gated_##name##_1, GatedProductArgs, 6) {    \
+    matvec_row<dtype>(a.product, Gated{a.y, a.function});        \
+  }
+ASSAY_GATED(f16, kF16)
+ASSAY_GATED(bf16, kBF16)
+ASSAY_GATED(i8, kI8)
+ASSAY_GATED(i4, kI4)
 
 // The rows that this z works on: [first, end) of x and y.
 __device__ inline void product_rows(const ProductArgs& a, i64 z, i64* first, i64* end) {

@@ -67,6 +67,11 @@ ASSAY_KERNEL(add, MapArgs) {
   }
 }
 
+ASSAY_KERNEL(add_bias, BiasArgs) {
+  const i64 i = (static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x) * 8;
+  for (i64 e = i; e < i + 8 && e < a.n; ++e) store(a.y, e, load(a.y, e) + load(a.bias, e % a.y.cols));
+}
+
 ASSAY_KERNEL(widen, WidenArgs) {
   const i64 i = (static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x) * 8;
   for (i64 e = i; e < i + 8 && e < a.n; ++e) store(a.y, e, load(a.x, e));
@@ -113,6 +118,45 @@ ASSAY_KERNEL(rms_norm_8, NormArgs) {
     float other[8];
     load8(a.x, at, other);
     store8(a.y, at, other);
+  }
+}
+
+// Rows of whole vectors, at most kNormVectors per thread. The sum is normed as it is stored. One block per row.
+ASSAY_KERNEL(add_rms_norm, AddNormArgs) {
+  const i64 start = static_cast<i64>(blockIdx.x) * a.sum.cols;
+  const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
+  Eight left[kNormVectors], right[kNormVectors];
+#pragma unroll
+  for (int u = 0; u < kNormVectors; ++u) {
+    if (mine + u * step < a.sum.cols) {
+      left[u] = fetch8(a.a, start + mine + u * step);
+      right[u] = fetch8(a.b, start + mine + u * step);
+    }
+  }
+  float x[kNormVectors][8], squares = 0;
+#pragma unroll
+  for (int u = 0; u < kNormVectors; ++u) {
+    if (mine + u * step < a.sum.cols) {
+      float other[8];
+      widen8(a.a, left[u], x[u]);
+      widen8(a.b, right[u], other);
+      for (int j = 0; j < 8; ++j) {
+        x[u][j] = rounded(a.sum, x[u][j] + other[j]);
+        squares += x[u][j] * x[u][j];
+      }
+      store8(a.sum, start + mine + u * step, x[u]);
+      left[u] = fetch8(a.gamma, mine + u * step);
+    }
+  }
+  const float inverse = rsqrtf(block_sum(squares) / static_cast<float>(a.sum.cols) + static_cast<float>(a.eps));
+#pragma unroll
+  for (int u = 0; u < kNormVectors; ++u) {
+    if (mine + u * step < a.sum.cols) {
+      float gamma[8];
+      widen8(a.gamma, left[u], gamma);
+      for (int j = 0; j < 8; ++j) x[u][j] *= inverse * gamma[j];
+      store8(a.y, start + mine + u * step, x[u]);
+    }
   }
 }
 
@@ -232,8 +276,32 @@ __device__ inline bool rope_turns(const RopeArgs& a, unsigned j) {
   return j >= col && j < col + a.cols && inside >= a.rotary_col && inside < a.rotary_col + a.rotary_dim;
 }
 
+// Eight columns of x from `col` on into the caches, where they belong there.
+__device__ inline void append8(const AppendArgs& a, i64 row, i64 col, const float* x) {
+  const i64 slot = position(a.pos) + row % a.tokens, at = row / a.tokens * a.slots + slot;
+  const i64 keys = a.heads * a.dim_k, values = a.heads * a.dim_v;
+  if (slot >= a.slots) return;
+  if (col >= a.col_k && col < a.col_k + keys) store8(a.k, at * keys + col - a.col_k, x);
+  if (col >= a.col_v && col < a.col_v + values) store8(a.v, at * values + col - a.col_v, x);
+}
+
+// Where rope's columns go. The caches get what y has once it is stored, which is of their dtype.
+struct RopeOnly {
+  __device__ void store(const RopeArgs& a, i64 at, const float* x) const { store8(a.y, at, x); }
+};
+struct RopeAndAppend {
+  const AppendArgs& append;
+  __device__ void store(const RopeArgs& a, i64 at, const float* x) const {
+    store8(a.y, at, x);
+    const i64 row = blockIdx.x;
+    append8(append, row, at - row * a.y.cols, x);
+  }
+};
+
 // Vector v of a head: 8 first halves of pairs and their second halves, or 4 neighbouring pairs.
-__device__ inline void rope_vector(const RopeArgs& a, i64 head, i64 v, i64 t, const float* cosine, const float* sine) {
+template <typename To>
+__device__ inline void rope_vector(const RopeArgs& a, const To& to, i64 head, i64 v, i64 t, const float* cosine,
+                                   const float* sine) {
   float x[8], y[8], low[8], high[8];
   if (a.interleaved != 0) {
     load8(a.x, head + v * 8, x);
@@ -241,7 +309,7 @@ __device__ inline void rope_vector(const RopeArgs& a, i64 head, i64 v, i64 t, co
       y[2 * j] = x[2 * j] * cosine[v * 4 + j] - x[2 * j + 1] * sine[v * 4 + j];
       y[2 * j + 1] = x[2 * j + 1] * cosine[v * 4 + j] + x[2 * j] * sine[v * 4 + j];
     }
-    store8(a.y, head + v * 8, y);
+    to.store(a, head + v * 8, y);
     return;
   }
   i64 first, size;
@@ -255,14 +323,15 @@ __device__ inline void rope_vector(const RopeArgs& a, i64 head, i64 v, i64 t, co
     low[j] = x[j] * cosine[p + j] - y[j] * sine[p + j];
     high[j] = y[j] * cosine[p + j] + x[j] * sine[p + j];
   }
-  store8(a.y, at, low);
-  store8(a.y, at + size / 2, high);
+  to.store(a, at, low);
+  to.store(a, at + size / 2, high);
 }
 
 // `wide`: vectors of 8 columns hold whole pairs, or lie within one half of one axis, so that whole vectors are turned.
 // What is not turned is copied. The angle is reduced in double precision: a long context's position times a frequency
 // leaves a float too few bits of it. Grid: rows, shares of the row's heads.
-ASSAY_KERNEL(rope, RopeArgs) {
+template <typename To>
+__device__ inline void rope_rows(const RopeArgs& a, const To& to) {
   __shared__ float cosine[kMostPairs], sine[kMostPairs];
   const i64 row = blockIdx.x, base = row * a.x.cols, t = row % a.tokens;
   const unsigned part = blockIdx.y, parts = gridDim.y, cols = static_cast<unsigned>(a.x.cols);
@@ -278,12 +347,12 @@ ASSAY_KERNEL(rope, RopeArgs) {
   __syncthreads();
   const unsigned each = a.wide != 0 ? 8 : 1;
   const unsigned per_head = a.wide == 0 ? pairs : a.interleaved != 0 ? pairs / 4 : pairs / 8;
-  const unsigned from = part * heads / parts * per_head, to = (part + 1) * heads / parts * per_head;
-  for (unsigned e = from + threadIdx.x; e < to; e += blockDim.x) {
+  const unsigned from = part * heads / parts * per_head, until = (part + 1) * heads / parts * per_head;
+  for (unsigned e = from + threadIdx.x; e < until; e += blockDim.x) {
     const unsigned head = e / per_head, p = e % per_head;
     const i64 at = base + a.col + head * a.head_dim + a.rotary_col;
     if (a.wide != 0) {
-      rope_vector(a, at, p, t, cosine, sine);
+      rope_vector(a, to, at, p, t, cosine, sine);
       continue;
     }
     rope_axis(a, p, t, &first, &size);
@@ -300,12 +369,14 @@ ASSAY_KERNEL(rope, RopeArgs) {
     if (a.wide != 0) {
       float x[8];
       load8(a.x, base + j, x);
-      store8(a.y, base + j, x);
+      to.store(a, base + j, x);
     } else {
       store(a.y, base + j, load(a.x, base + j));
     }
   }
 }
+ASSAY_KERNEL(rope, RopeArgs) { rope_rows(a, RopeOnly{}); }
+ASSAY_KERNEL(rope_kv_append, RopeAppendArgs) { rope_rows(a.rope, RopeAndAppend{a.append}); }
 
 // Grid: rows, the caches.
 ASSAY_KERNEL(kv_append, AppendArgs) {

@@ -52,6 +52,7 @@
 #define gpuLaunchKernelEx cuLaunchKernelEx
 #define gpuModuleUnload cuModuleUnload
 #define gpuFuncSetAttribute cuFuncSetAttribute
+#define gpuCtxGetCurrent cuCtxGetCurrent
 
 // Matrix products by descriptors (cublasLt and its like).
 #define GPU_BLASLT_LIBRARIES "libcublasLt.so.13", "libcublasLt.so.12"
@@ -93,6 +94,15 @@
 #define GPUBLAS_COMPUTE_32I 72
 #define GPUBLAS_COMPUTE_TF32 77
 
+// Matrix products by one call (cublasGemmEx and its like), where there are none by descriptors.
+#define GPU_BLAS_LIBRARIES ""
+#define gpublasCreate none
+#define gpublasDestroy none
+#define gpublasSetStream none
+#define gpublasGemmEx none
+#define gpublasGemmStridedBatchedEx none
+#define GPUBLAS_GEMM_DEFAULT -1
+
 // Compiler at run time.
 #define GPU_RTC_LIBRARIES "libnvrtc.so.13", "libnvrtc.so.12"
 #define gpurtcCreateProgram nvrtcCreateProgram
@@ -117,7 +127,7 @@
 #define gpudnnBackendFinalize cudnnBackendFinalize
 #define gpudnnBackendExecute cudnnBackendExecute
 
-// Profiler: kernels with their times.
+// Profiler: kernels with their times, counters of ranges.
 #define GPU_PROFILER_LIBRARIES "libcupti.so.13", "libcupti.so.12"
 #define gpuprofActivityRegisterCallbacks cuptiActivityRegisterCallbacks
 #define gpuprofActivityEnable cuptiActivityEnable
@@ -129,6 +139,29 @@
 #define gpuprofActivityPopExternalCorrelationId cuptiActivityPopExternalCorrelationId
 #define gpuprofGetTimestamp cuptiGetTimestamp
 #define gpuprofGetResultString cuptiGetResultString
+#define gpuprofProfilerInitialize cuptiProfilerInitialize
+#define gpuprofProfilerDeInitialize cuptiProfilerDeInitialize
+#define gpuprofDeviceGetChipName cuptiDeviceGetChipName
+#define gpuprofGetCounterAvailability cuptiProfilerGetCounterAvailability
+#define gpuprofHostInitialize cuptiProfilerHostInitialize
+#define gpuprofHostDeinitialize cuptiProfilerHostDeinitialize
+#define gpuprofHostGetMetricProperties cuptiProfilerHostGetMetricProperties
+#define gpuprofHostConfigAddMetrics cuptiProfilerHostConfigAddMetrics
+#define gpuprofHostGetConfigImageSize cuptiProfilerHostGetConfigImageSize
+#define gpuprofHostGetConfigImage cuptiProfilerHostGetConfigImage
+#define gpuprofHostEvaluateToGpuValues cuptiProfilerHostEvaluateToGpuValues
+#define gpuprofRangeEnable cuptiRangeProfilerEnable
+#define gpuprofRangeDisable cuptiRangeProfilerDisable
+#define gpuprofRangeGetCounterDataSize cuptiRangeProfilerGetCounterDataSize
+#define gpuprofRangeCounterDataInitialize cuptiRangeProfilerCounterDataImageInitialize
+#define gpuprofRangeSetConfig cuptiRangeProfilerSetConfig
+#define gpuprofRangeStart cuptiRangeProfilerStart
+#define gpuprofRangeStop cuptiRangeProfilerStop
+#define gpuprofRangePush cuptiRangeProfilerPushRange
+#define gpuprofRangePop cuptiRangeProfilerPopRange
+#define gpuprofRangeDecodeData cuptiRangeProfilerDecodeData
+#define gpuprofRangeGetCounterDataInfo cuptiRangeProfilerGetCounterDataInfo
+#define gpuprofRangeGetRangeInfo cuptiRangeProfilerCounterDataGetRangeInfo
 
 // Management: power, energy, clocks.
 #define GPU_SMI_LIBRARIES "libnvidia-ml.so.1"

@@ -52,6 +52,7 @@
 #define gpuModuleLaunchKernel hipModuleLaunchKernel
 #define gpuModuleUnload hipModuleUnload
 #define gpuFuncSetAttribute none
+#define gpuCtxGetCurrent none
 
 // Matrix products by descriptors (cublasLt and its like).
 #define GPU_BLASLT_LIBRARIES "libhipblaslt.so.1", "libhipblaslt.so.0"
@@ -93,6 +94,15 @@
 #define GPUBLAS_COMPUTE_32I 9
 #define GPUBLAS_COMPUTE_TF32 6
 
+// Matrix products by one call (cublasGemmEx and its like), where there are none by descriptors.
+#define GPU_BLAS_LIBRARIES ""
+#define gpublasCreate none
+#define gpublasDestroy none
+#define gpublasSetStream none
+#define gpublasGemmEx none
+#define gpublasGemmStridedBatchedEx none
+#define GPUBLAS_GEMM_DEFAULT -1
+
 // Compiler at run time.
 #define GPU_RTC_LIBRARIES "libhiprtc.so.7", "libhiprtc.so.6", "libamdhip64.so.5"
 #define gpurtcCreateProgram hiprtcCreateProgram
@@ -117,7 +127,7 @@
 #define gpudnnBackendFinalize none
 #define gpudnnBackendExecute none
 
-// Profiler: kernels with their times.
+// Profiler: kernels with their times, counters of ranges.
 #define GPU_PROFILER_LIBRARIES ""
 #define gpuprofActivityRegisterCallbacks none
 #define gpuprofActivityEnable none
@@ -129,6 +139,29 @@
 #define gpuprofActivityPopExternalCorrelationId none
 #define gpuprofGetTimestamp none
 #define gpuprofGetResultString none
+#define gpuprofProfilerInitialize none
+#define gpuprofProfilerDeInitialize none
+#define gpuprofDeviceGetChipName none
+#define gpuprofGetCounterAvailability none
+#define gpuprofHostInitialize none
+#define gpuprofHostDeinitialize none
+#define gpuprofHostGetMetricProperties none
+#define gpuprofHostConfigAddMetrics none
+#define gpuprofHostGetConfigImageSize none
+#define gpuprofHostGetConfigImage none
+#define gpuprofHostEvaluateToGpuValues none
+#define gpuprofRangeEnable none
+#define gpuprofRangeDisable none
+#define gpuprofRangeGetCounterDataSize none
+#define gpuprofRangeCounterDataInitialize none
+#define gpuprofRangeSetConfig none
+#define gpuprofRangeStart none
+#define gpuprofRangeStop none
+#define gpuprofRangePush none
+#define gpuprofRangePop none
+#define gpuprofRangeDecodeData none
+#define gpuprofRangeGetCounterDataInfo none
+#define gpuprofRangeGetRangeInfo none
 
 // Management: power, energy, clocks.
 #define GPU_SMI_LIBRARIES "librocm_smi64.so.7", "librocm_smi64.so.1"

@@ -51,6 +51,7 @@
 #define gpuModuleLaunchKernel muLaunchKernel
 #define gpuModuleUnload muModuleUnload
 #define gpuFuncSetAttribute muFuncSetAttribute
+#define gpuCtxGetCurrent none
 
 // Matrix products by descriptors (cublasLt and its like).
 #define GPU_BLASLT_LIBRARIES ""
@@ -88,9 +89,18 @@
 #define GPUBLASLT_ALIGN_D -1
 #define GPUBLAS_OP_N 111
 #define GPUBLAS_OP_T 112
-#define GPUBLAS_COMPUTE_32F -1
-#define GPUBLAS_COMPUTE_32I -1
-#define GPUBLAS_COMPUTE_TF32 -1
+#define GPUBLAS_COMPUTE_32F 68
+#define GPUBLAS_COMPUTE_32I 72
+#define GPUBLAS_COMPUTE_TF32 77
+
+// Matrix products by one call (cublasGemmEx and its like), where there are none by descriptors.
+#define GPU_BLAS_LIBRARIES "libmublas.so.1", "libmublas.so"
+#define gpublasCreate mublasCreate
+#define gpublasDestroy mublasDestroy
+#define gpublasSetStream mublasSetStream
+#define gpublasGemmEx mublasGemmEx
+#define gpublasGemmStridedBatchedEx mublasGemmStridedBatchedEx
+#define GPUBLAS_GEMM_DEFAULT 0
 
 // Compiler at run time.
 #define GPU_RTC_LIBRARIES "libmtrtc.so.1", "libmtrtc.so"
@@ -116,7 +126,7 @@
 #define gpudnnBackendFinalize none
 #define gpudnnBackendExecute none
 
-// Profiler: kernels with their times.
+// Profiler: kernels with their times, counters of ranges.
 #define GPU_PROFILER_LIBRARIES ""
 #define gpuprofActivityRegisterCallbacks none
 #define gpuprofActivityEnable none
@@ -128,6 +138,29 @@
 #define gpuprofActivityPopExternalCorrelationId none
 #define gpuprofGetTimestamp none
 #define gpuprofGetResultString none
+#define gpuprofProfilerInitialize none
+#define gpuprofProfilerDeInitialize none
+#define gpuprofDeviceGetChipName none
+#define gpuprofGetCounterAvailability none
+#define gpuprofHostInitialize none
+#define gpuprofHostDeinitialize none
+#define gpuprofHostGetMetricProperties none
+#define gpuprofHostConfigAddMetrics none
+#define gpuprofHostGetConfigImageSize none
+#define gpuprofHostGetConfigImage none
+#define gpuprofHostEvaluateToGpuValues none
+#define gpuprofRangeEnable none
+#define gpuprofRangeDisable none
+#define gpuprofRangeGetCounterDataSize none
+#define gpuprofRangeCounterDataInitialize none
+#define gpuprofRangeSetConfig none
+#define gpuprofRangeStart none
+#define gpuprofRangeStop none
+#define gpuprofRangePush none
+#define gpuprofRangePop none
+#define gpuprofRangeDecodeData none
+#define gpuprofRangeGetCounterDataInfo none
+#define gpuprofRangeGetRangeInfo none
 
 // Management: power, energy, clocks.
 #define GPU_SMI_LIBRARIES "libmtml.so.2", "libmtml.so"

@@ -28,6 +28,7 @@ Job job() {
   j.seed = UINT64_MAX;
   j.threads = 3;
   j.check_numerics = false;
+  j.counted_ops = "qkv_proj,lm_head";
   j.options = {{"key", "value\nwith a line feed"}, {"key", "again"}};
   return j;
 }
@@ -44,13 +45,14 @@ TEST(JobLine, SurvivesTheWay) {
   EXPECT_EQ(back->policy.time_limit_s, 2.5);
   EXPECT_EQ(back->seed, UINT64_MAX);
   EXPECT_FALSE(back->check_numerics);
+  EXPECT_EQ(back->counted_ops, "qkv_proj,lm_head");
   EXPECT_EQ(back->options, job().options);
   EXPECT_EQ(job_to_json(*back), line);
 }
 
 TEST(JobLine, EveryFieldIsDemandedAndNamed) {
   for (const char* field : {"kind", "adapter_library", "device", "basis", "case", "form", "policy", "seed", "threads",
-                            "check_numerics", "options", "percentiles", "max_step_s"}) {
+                            "check_numerics", "counted_ops", "options", "percentiles", "max_step_s"}) {
     std::string line = job_to_json(job());
     const std::string quoted = std::string("\"") + field + "\":";
     const size_t at = line.find(quoted);

@@ -115,6 +115,17 @@ TEST_F(OnStandin, LatentAttentionWithChosenKeys) {
   }
 }
 
+// Whole keys are made of the latent's and the rotated part: of more than 16 queries, in 16 bits.
+TEST_F(OnStandin, LatentAttentionOfManyQueries) {
+  ModelShape model = with_latent();
+  model.indexer = {};
+  model.mla.nope_dim = 24;
+  const Setting slow("kernel_ns", 1'000'000'000);
+  const Case c = case_of(model, "bf16", StepKind::kPrefill, 2, 20, 7);
+  passes(c);
+  passes(c, {{"attention", "fastest"}});
+}
+
 TEST_F(OnStandin, VideoSteps) {
   for (const TextStream stream : {TextStream::kCross, TextStream::kJoint, TextStream::kDual}) {
     for (const char* dtype : {"f32", "bf16"}) {

@@ -72,7 +72,7 @@ TEST_F(Search, TheFastestIsChosenAndRemembered) {
 
   const Ran second = run(1);  // another is the fastest now, which nobody times again
   EXPECT_EQ(second.algorithm, 2);
-  EXPECT_THAT(second.executed, HasSubstr("1 by one timed earlier (" + file_.string() + ")"));
+  EXPECT_THAT(second.executed, HasSubstr("1 by one timed earlier (cuda_products.tsv)"));
 
   const Ran untimed = run(1, "1");
   EXPECT_EQ(untimed.algorithm, 0);
@@ -91,7 +91,7 @@ TEST_F(Search, AnotherLibraryTimesAnew) {
 TEST_F(Search, BadLinesAreIgnored) {
   EXPECT_EQ(run(2).algorithm, 2);
   const std::string good = text();
-  const size_t words = good.rfind('\t', good.rfind('\t', good.rfind('\t') - 1) - 1) + 1;
+  const size_t words = good.find('\t', good.find('\t') + 1) + 1;  // the third field, the algorithm
   const std::string bad[] = {"not a line\n", good.substr(0, good.size() / 2), std::string(9000, 'x') + "\n",
                              good.substr(0, words) + "00000000deadbeef" + good.substr(words + 16),  // no algorithm
                              good.substr(0, words) + "zz" + good.substr(words + 2)};

@@ -7,6 +7,7 @@
 
 #include "adapters/gpu/activity.h"
 #include "tests/unit/gpu/on_standin.h"
+#include "tests/unit/gpu/small_models.h"
 
 namespace assay::gpu_test {
 namespace {
@@ -19,17 +20,17 @@ Case product_case() {
   return c;
 }
 
-Result<ProfileRun> run_of(Adapter& adapter, const Case& c) {
+Result<ProfileRun> run_of(Adapter& adapter, const Case& c, const std::string& counted_ops) {
   SharedPage page{};
   Pulse pulse(&page);
   const HostThreads threads{1};
   const Result<std::vector<DeviceInfo>> devices = adapter.devices();
   if (!devices.ok()) return devices.error();
-  return profile_run({adapter, 0, threads, pulse, 1}, c, devices->front());
+  return profile_run({adapter, 0, threads, pulse, 1}, c, devices->front(), nullptr, counted_ops);
 }
 
-void profiled(Adapter& adapter, const Case& c, ProfileRun* out) {
-  Result<ProfileRun> run = run_of(adapter, c);
+void profiled(Adapter& adapter, const Case& c, ProfileRun* out, const std::string& counted_ops = "") {
+  Result<ProfileRun> run = run_of(adapter, c, counted_ops);
   ASSERT_TRUE(run.ok()) << run.error().message;
   *out = std::move(run).value();
 }
@@ -60,6 +61,21 @@ void profiled_on_standin(const Case& c, const Adapter::Options& options, Profile
   ASSERT_TRUE(adapter.ok()) << adapter.error().message;
   profiled(**adapter, c, run);
   adds_up(*run);
+}
+
+// Counters alone, without the passes that take times.
+void counted_on_standin(const Case& c, const std::string& ops, ProfileRun* run, const char* vendor = "cuda") {
+  *run = {};
+  Result<std::unique_ptr<Adapter>> adapter = open(vendor);
+  ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  run->graph = lower(c, {}).value();
+  run->scalars = scalars_of(c, run->graph);
+  const Result<std::vector<uint64_t>> asked = ops_to_count(*run, ops);
+  ASSERT_TRUE(asked.ok()) << asked.error().message;
+  Result<std::unique_ptr<Program>> program = (*adapter)->prepare(run->graph, 0);
+  ASSERT_TRUE(program.ok()) << program.error().message;
+  const Status counted = count_ops(**program, *asked, run);
+  ASSERT_TRUE(counted.ok()) << counted.error().message;
 }
 
 // By CUPTI kernels have their own names, also those of a graph; by events they have the adapter's.
@@ -112,23 +128,6 @@ TEST(Spans, LaunchesThatAreNotWholeAreCounted) {
   }
 }
 
-// A copy that an op makes is one of its activities, with its bytes, also as a node of the graph.
-TEST(Spans, CopiesOfOps) {
-  const auto copy = [](uint64_t begin, uint64_t call, uint64_t launch) {
-    return gpu::ActivityRecord{begin, begin + 5, call, launch, "copy on device", gpu::kRanCopy, 64};
-  };
-  uint64_t left_out = 0;
-  const std::vector<gpu::OpSpan> spans =
-      gpu::spans_of({kernel(0, 1, 0, "a"), copy(10, 2, 0), kernel(20, 0, 7, "a"), copy(30, 0, 7)}, &left_out);
-  EXPECT_EQ(left_out, 0U);
-  ASSERT_EQ(spans.size(), 4U);
-  for (const size_t i : {1, 3}) {
-    EXPECT_EQ(spans[i].op, 1U);
-    EXPECT_EQ(spans[i].kind, gpu::kRanCopy);
-    EXPECT_EQ(spans[i].bytes, 64U);
-  }
-}
-
 // Of what was lost the others' times can't make up: the profile says so and gives none.
 TEST(Profile, LostRecordsAreNoProfile) {
   Case step = product_case();
@@ -137,7 +136,7 @@ TEST(Profile, LostRecordsAreNoProfile) {
     const Setting setting(lose, 1);
     Result<std::unique_ptr<Adapter>> adapter = open("cuda");
     ASSERT_TRUE(adapter.ok()) << adapter.error().message;
-    const Result<ProfileRun> run = run_of(**adapter, step);
+    const Result<ProfileRun> run = run_of(**adapter, step, "");
     ASSERT_FALSE(run.ok()) << lose;
     EXPECT_THAT(run.error().message, testing::HasSubstr("records or launches were lost"));
   }
@@ -156,6 +155,106 @@ TEST(Profile, GapsBetweenKernels) {
   EXPECT_GE(gaps, expected);
   EXPECT_LT(gaps, expected + 0.005) << "what runs is no gap";
   EXPECT_LT(run.busy_s, 0.010) << "a gap is not busy";
+}
+
+// A program's position goes to the device when it changes: a copy of 8 bytes that is of no op, before the step's ops.
+TEST(Profile, CopiesOfNoOp) {
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda");
+  ASSERT_TRUE(adapter.ok());
+  const Graph graph = lower(case_of(llama(), "f32", StepKind::kDecode, 1, 1, 32), {}).value();
+  Result<std::unique_ptr<Program>> program = (*adapter)->prepare(graph, 0);
+  ASSERT_TRUE(program.ok()) << program.error().message;
+  const assay_trace_table& table = *(*adapter)->trace_table();
+  ASSERT_EQ(table.start((*adapter)->ctx(), 0), ASSAY_OK);
+  for (const int64_t position : {7, 7, 8}) {
+    const assay_run_args args{sizeof(assay_run_args), 1, &position};
+    assay_run* run = nullptr;
+    assay_run_result result{};
+    result.struct_size = sizeof(result);
+    ASSERT_EQ((*program)->submit(&args, &run), ASSAY_OK);
+    ASSERT_EQ((*program)->wait(run, &result), ASSAY_OK);
+  }
+  uint64_t dropped = 0;
+  ASSERT_EQ(table.stop((*adapter)->ctx(), 0, &dropped), ASSAY_OK);
+  std::vector<assay_activity> told;
+  const auto keep = [](void* to, const assay_activity* a) {
+    EXPECT_STREQ(a->name, a->kind == ASSAY_ACTIVITY_COPY ? "copy to device" : a->name);
+    static_cast<std::vector<assay_activity>*>(to)->push_back(*a);
+  };
+  ASSERT_EQ(table.drain((*adapter)->ctx(), keep, &told), ASSAY_OK);
+  std::vector<size_t> copies;
+  for (size_t i = 0; i < told.size(); ++i) {
+    EXPECT_EQ(told[i].kind == ASSAY_ACTIVITY_COPY, told[i].correlation == ASSAY_NO_OP);
+    if (told[i].correlation != ASSAY_NO_OP) continue;
+    EXPECT_EQ(told[i].bytes, sizeof(int64_t));
+    copies.push_back(i);
+  }
+  ASSERT_EQ(copies.size(), 2U) << "two of the three steps have a new position";
+  EXPECT_EQ(copies[0], 0U);
+  EXPECT_EQ((told.size() - 2) % 3, 0U) << "activities of ops in three equal steps";
+  EXPECT_EQ(copies[1], 1 + (told.size() - 2) / 3 * 2);
+}
+
+// What the stand-in counts is known: its device moves 1000 bytes in and 10 out for each kernel, and an int8 product by
+// codes is two kernels. Three passes, each of which must do the same.
+TEST(Profile, CountersOfTheDevice) {
+  const Setting in("kernel_read_bytes", 1000), out("kernel_write_bytes", 10), tensor("tensor_percent", 37),
+      warps("warps_percent", 62), passes("more_passes", 2);
+  Case step = product_case();
+  step.dtype = "int8_w8a8";
+  ProfileRun run;
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda");
+  ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  profiled(**adapter, step, &run, "all");
+  ASSERT_EQ(run.device_counters.size(), 4U) << run.device_counters_reason;
+  const double kernels = run.op_calls[0];
+  EXPECT_GE(kernels, 1);
+  const std::vector<double> expected{1000 * kernels, 10 * kernels, 37, 62};
+  for (size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_EQ(run.device_counters[i].by_op.count(0), 1U) << run.device_counters[i].name;
+    EXPECT_DOUBLE_EQ(run.device_counters[i].by_op.at(0), expected[i]) << run.device_counters[i].name;
+  }
+  EXPECT_EQ(run.device_counters[0].name, "dram__bytes_read.sum");
+  EXPECT_EQ(run.device_counters[0].unit, "byte");
+  const Result<ProfileRun> back = profile_from_json(profile_to_json(run), step);
+  ASSERT_TRUE(back.ok()) << back.error().message;
+  EXPECT_EQ(back->device_counters[2].by_op, run.device_counters[2].by_op);
+}
+
+// One op stands for its equals in the other layer, and only what was asked for is counted.
+TEST(Profile, CountersOfChosenOps) {
+  const Setting in("kernel_read_bytes", 1);
+  const Case step = case_of(llama(), "f32", StepKind::kDecode, 1, 1, 32);
+  ProfileRun run;
+  counted_on_standin(step, "down_proj,logits_proj", &run);
+  ASSERT_EQ(run.device_counters.size(), 4U) << run.device_counters_reason;
+  std::vector<std::string> names;
+  for (const auto& [op, value] : run.device_counters[0].by_op) {
+    names.push_back(run.graph.ops[op].name);
+    EXPECT_EQ(value, 1) << "a product of one row is one kernel";
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"layer0.down_proj", "logits_proj"}));
+  const Result<std::vector<uint64_t>> unknown = ops_to_count(run, "down_proj,up");
+  ASSERT_FALSE(unknown.ok());
+  EXPECT_EQ(unknown.error().kind, ErrorKind::kBadInput);
+  EXPECT_NE(unknown.error().message.find("found 'up'"), std::string::npos) << unknown.error().message;
+}
+
+TEST(Profile, CountersThatAreRefusedAreAbsentWithTheReason) {
+  ProfileRun run;
+  {
+    const Setting refused("counters_refused", 1);
+    counted_on_standin(product_case(), "all", &run);
+    EXPECT_TRUE(run.device_counters.empty());
+    EXPECT_NE(run.device_counters_reason.find("insufficient privileges (35): the driver gives them to its"),
+              std::string::npos)
+        << run.device_counters_reason;
+  }
+  const Setting other_chip("no_dram_counters", 1);
+  counted_on_standin(product_case(), "all", &run);
+  EXPECT_EQ(run.device_counters.size(), 2U) << "those that the chip has";
+  counted_on_standin(product_case(), "all", &run, "hip");
+  EXPECT_NE(run.device_counters_reason.find("no hardware counters"), std::string::npos);
 }
 
 TEST(Profile, OnTheCpu) {

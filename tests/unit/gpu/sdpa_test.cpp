@@ -89,5 +89,19 @@ TEST(Sdpa, OnlyMasksThatTheGraphHas) {
   EXPECT_THAT(executed(attention_graph(ASSAY_MASK_WINDOW, 40)), HasSubstr("libcudnn"));
 }
 
+// Keys in two parts, one of them shared by all heads (MLA's prefill), become whole ones for matrix cores and the
+// library.
+TEST(Sdpa, KeysInTwoParts) {
+  Graph g = attention_graph(ASSAY_MASK_CAUSAL, 40);
+  g.tensors[0].dims = {20, 4 * 32};
+  g.tensors[1].dims = {1, 40, 4, 24 + 16};
+  g.tensors[2] = {"rope", ASSAY_BF16, ASSAY_ROLE_STATE, {1, 40, 1, 8}, -1, 0, {}};
+  g.ops[0].in = {0, 1, 1, 2};
+  g.ops[0].attr = {1, 4, 4, 32, 16, 0.25, ASSAY_MASK_CAUSAL, 0, 0, 8, 0, 24};
+  const Setting slow("kernel_ns", 60'000'000'000);
+  EXPECT_THAT(executed(g), HasSubstr("attention of 20 queries and 40 keys of 32: libcudnn.so.9 9.19.0"));
+  EXPECT_EQ(executed(g, {{"attention", "own"}}), "attention of many tokens: own kernel on matrix cores");
+}
+
 }  // namespace
 }  // namespace assay::gpu_test

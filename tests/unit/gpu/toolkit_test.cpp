@@ -16,6 +16,10 @@
 // With their inner side: what is asked of the library is built here without a device.
 #include "adapters/gpu/library.cpp"
 #include "adapters/gpu/sdpa.cpp"
+#if __has_include(<cupti_range_profiler.h>)
+#include "adapters/gpu/range_counters.cpp"
+#include "tests/unit/gpu/range_params_check.h"
+#endif
 
 namespace assay::gpu {
 namespace {
@@ -191,6 +195,47 @@ int64_t engines(const Library9& library, const SdpaShape& shape) {
   accept(library.BackendGetAttribute(heuristics, kHeuristicsResults, kDescriptorType, 1, &n, configs.data()));
   return n;
 }
+
+#if __has_include(<cupti_range_profiler.h>)
+template <typename Params>
+int call(const Library& library, const char* name, Params* params) {
+  auto* function = reinterpret_cast<int (*)(Params*)>(library.find(name));
+  return function == nullptr ? -1 : function(params);
+}
+
+// CUPTI's host side needs no device: the counters that are asked for are those of an H100, and one pass reads them all.
+TEST(Toolkit, CuptiKnowsOurCountersOfAnH100) {
+  const Library library({GPU_PROFILER_LIBRARIES}, kFolder);
+  if (!library.loaded()) GTEST_SKIP() << "no CUPTI here: " << library.why();
+  HostStart host{ASSAY_RANGE_SIZE(HostStart, host), nullptr, kRangeProfiler, "GH100", nullptr, nullptr};
+  ASSERT_EQ(call(library, GPU_TEXT(gpuprofHostInitialize), &host), 0);
+  std::vector<const char*> names;
+  for (const RangeMetric& metric : kMetrics) {
+    Properties properties{};
+    properties.size = ASSAY_RANGE_SIZE(Properties, type);
+    properties.host = host.host;
+    properties.metric = metric.name;
+    EXPECT_EQ(call(library, GPU_TEXT(gpuprofHostGetMetricProperties), &properties), 0) << metric.name;
+    EXPECT_STREQ(properties.dimension, metric.unit) << metric.name;
+    names.push_back(metric.name);
+  }
+  AddMetrics add{ASSAY_RANGE_SIZE(AddMetrics, n), nullptr, host.host, names.data(), names.size()};
+  ASSERT_EQ(call(library, GPU_TEXT(gpuprofHostConfigAddMetrics), &add), 0);
+  ConfigSize size{ASSAY_RANGE_SIZE(ConfigSize, bytes), nullptr, host.host, 0};
+  ASSERT_EQ(call(library, GPU_TEXT(gpuprofHostGetConfigImageSize), &size), 0);
+  std::vector<uint8_t> image(size.bytes);
+  Config config{ASSAY_RANGE_SIZE(Config, image), nullptr, host.host, image.size(), image.data()};
+  ASSERT_EQ(call(library, GPU_TEXT(gpuprofHostGetConfigImage), &config), 0);
+  CUpti_Profiler_Host_GetNumOfPasses_Params passes{};
+  passes.structSize = CUpti_Profiler_Host_GetNumOfPasses_Params_STRUCT_SIZE;
+  passes.configImageSize = image.size();
+  passes.pConfigImage = image.data();
+  ASSERT_EQ(call(library, "cuptiProfilerHostGetNumOfPasses", &passes), 0);
+  EXPECT_EQ(passes.numOfPasses, 1U);
+  HostEnd end{ASSAY_RANGE_SIZE(HostEnd, host), nullptr, host.host};
+  EXPECT_EQ(call(library, GPU_TEXT(gpuprofHostDeinitialize), &end), 0);
+}
+#endif
 
 TEST(Toolkit, CudnnKnowsOurGraphOfAttention) {
   // Its engines ask for a driver's library by name; the toolkit's empty one has that name.

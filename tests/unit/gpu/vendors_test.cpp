@@ -109,6 +109,38 @@ INSTANTIATE_TEST_SUITE_P(Gpu, EveryVendor,
                          testing::Values("cuda", "hip", "musa", "maca", "corex", "dtk", "supa", "tang"),
                          [](const auto& test) { return test.param; });
 
+// Moore Threads and MetaX publish one call for each product, with numbers of their own; what it refuses our kernels
+// run.
+TEST(Products, ByOneCallEach) {
+  for (const std::string vendor : {"musa", "maca"}) {
+    for (const bool refused : {false, true}) {
+      if (refused && vendor == "maca") continue;
+      standin(vendor, "gemmex_refuse", refused ? 1 : 0);
+      standin(vendor, "gemmex_products", 0);
+      Result<std::unique_ptr<Adapter>> adapter = open(vendor);
+      ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+      const HostThreads threads{1};
+      SharedPage page{};
+      Pulse pulse(&page);
+      std::vector<Case> cases{case_of(with_latent(), "bf16", StepKind::kDecode, 3, 1, 4)};  // products by head
+      for (const char* dtype : {"tf32", "bf16", "int8_w8a8"}) {
+        cases.push_back(case_of(llama(), dtype, StepKind::kPrefill, 1, 5, 3));
+      }
+      for (const Case& c : cases) {
+        const Result<TraceRun> run = run_trace({**adapter, 0, threads, pulse, 7}, c, true);
+        ASSERT_TRUE(run.ok()) << c.id() << ": " << run.error().message;
+        EXPECT_EQ(run->numerics.verdict, "pass") << vendor << " " << c.id() << ": " << run->numerics.reason;
+      }
+      Result<std::unique_ptr<Program>> program = (*adapter)->prepare(product_graph(64), 0);
+      ASSERT_TRUE(program.ok()) << program.error().message;
+      const std::string executed = (*program)->info().executed;
+      EXPECT_EQ(executed.find("by the library's own choice") != std::string::npos, !refused) << executed;
+      EXPECT_EQ(standin(vendor, "gemmex_products") >= 3 * 2 * 4, !refused);
+      standin(vendor, "gemmex_refuse", 0);
+    }
+  }
+}
+
 TEST(Kernels, AnImageForOtherChipsGivesWayToTheCompilerAtRunTime) {
   for (const std::string vendor : {"hip", "cuda"}) {
     standin(vendor, "refuse_images", 1);

@@ -1,0 +1,90 @@
+// Neighbouring ops in one kernel: as many launches less as the step has such neighbours, and the same bits.
+#include "harness/run/load.h"
+#include "tests/unit/gpu/on_standin.h"
+#include "tests/unit/gpu/small_models.h"
+
+namespace assay::gpu_test {
+namespace {
+
+struct Stepped {
+  uint32_t launches = 0;
+  std::map<std::string, std::vector<char>> values;  // of outputs and caches
+  std::string executed;
+};
+
+// Three steps: call by call, captured, and the graph again.
+void three_steps(const Case& c, const char* fusion, bool expose, Stepped* out) {
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda", {{"fusion", fusion}});
+  ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  LowerOptions options;
+  options.expose_intermediates = expose;
+  const Result<Graph> graph = lower(c, options);
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  Result<std::unique_ptr<Program>> program = (*adapter)->prepare(*graph, 0);
+  ASSERT_TRUE(program.ok()) << program.error().message;
+  SharedPage page{};
+  Pulse pulse(&page);
+  ASSERT_TRUE(load_tensors(*graph, **program, 3, HostThreads{1}, pulse).ok());
+  const std::vector<int64_t> scalars = scalars_of(c, *graph);
+  for (int step = 0; step < 3; ++step) {
+    const assay_run_args args{sizeof(args), 1, scalars.data()};
+    assay_run* handle = nullptr;
+    assay_run_result result{};
+    result.struct_size = sizeof(result);
+    ASSERT_EQ((*program)->submit(&args, &handle), ASSAY_OK);
+    ASSERT_EQ((*program)->wait(handle, &result), ASSAY_OK);
+  }
+  const assay_program_info info = (*program)->info();
+  out->launches = info.n_launches;
+  out->executed = info.executed;
+  for (uint32_t t = 0; t < graph->tensors.size(); ++t) {
+    const Tensor& tensor = graph->tensors[t];
+    if (tensor.role != ASSAY_ROLE_OUTPUT && tensor.role != ASSAY_ROLE_STATE) continue;
+    std::vector<char>& bytes = out->values[tensor.name];
+    bytes.resize(graph->bytes(t));
+    ASSERT_TRUE((*program)->read(t, 0, bytes.data(), bytes.size()).ok());
+  }
+  EXPECT_EQ(standin("cuda", "overrun"), 0);
+}
+
+void saves(const Case& c, uint32_t launches) {
+  for (const bool expose : {true, false}) {
+    Stepped fused, apart;
+    three_steps(c, "on", expose, &fused);
+    three_steps(c, "off", expose, &apart);
+    EXPECT_EQ(apart.launches - fused.launches, launches) << c.id() << ": " << fused.executed;
+    EXPECT_GT(fused.values.size(), 2U);
+    EXPECT_TRUE(fused.values == apart.values) << c.id();
+    EXPECT_EQ(apart.executed.find("one kernel"), std::string::npos) << apart.executed;
+  }
+}
+
+// A layer of decoding one row has two residual adds that a norm follows (the last one the final norm), one RoPE before
+// its KV append, and one product with a gate behind it, where the weights' dtype has that kernel.
+TEST(Fusion, ALayerOfOneRowTakesFourLaunchesLess) {
+  ModelShape model = llama();
+  model.hidden = 128;
+  model.ffn = 128;
+  saves(case_of(model, "bf16", StepKind::kDecode, 1, 1, 9), 2 * 4);
+  model.layers = 1;
+  saves(case_of(model, "int8", StepKind::kDecode, 1, 1, 9), 4);
+  saves(case_of(model, "int4_g32", StepKind::kDecode, 1, 1, 9), 4);
+  saves(case_of(model, "f32", StepKind::kDecode, 1, 1, 9), 3);
+}
+
+// Of two layers with many rows the last residual add has no norm behind it, but the choice of the last rows.
+TEST(Fusion, ManyRows) {
+  saves(case_of(llama(), "bf16", StepKind::kPrefill, 2, 5, 3), 2 * 3 - 1);
+  saves(case_of(llama(), "bf16", StepKind::kDecode, 3, 1, 3), 2 * 3);
+}
+
+// Neighbouring pairs, and a part of each head that is not turned.
+TEST(Fusion, PartsOfHeads) {
+  ModelShape model = llama();
+  model.rope_interleaved = true;
+  model.rotary_dim = 8;
+  saves(case_of(model, "f16", StepKind::kDecode, 2, 1, 5), 2 * 3);
+}
+
+}  // namespace
+}  // namespace assay::gpu_test
