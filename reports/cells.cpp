@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "reports/format.h"
+#include "reports/part.h"
 #include "suites/base/words.h"
 
 namespace assay {
@@ -177,20 +178,6 @@ TableCells table_cells(const std::vector<Record>& records, const std::vector<Met
   if (!records.empty())
     cells.notes.insert(cells.notes.begin(), "rate: tokens per second unless a unit stands beside it");
   return cells;
-}
-
-std::string part_text(const Record& r) {
-  if (!r.extrapolation) return "";
-  const Extrapolation& e = *r.extrapolation;
-  std::string part;
-  if (e.layers_run < e.layers_total) {
-    part = std::to_string(e.layers_run) + "/" + std::to_string(e.layers_total) + " layers";
-  }
-  if (e.experts_run < e.experts_total) {
-    part +=
-        (part.empty() ? "" : ", ") + std::to_string(e.experts_run) + "/" + std::to_string(e.experts_total) + " experts";
-  }
-  return part;
 }
 
 std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {

@@ -25,9 +25,6 @@ struct TableCells {
 };
 TableCells table_cells(const std::vector<Record>& records, const std::vector<Metrics>& metrics);
 
-// What part of the model a record ran, "2/24 layers, 8/64 experts"; "" where it was the whole. Its rate is the part's.
-std::string part_text(const Record& record);
-
 // The same figures raw: name with its unit, and the value, "" where absent. Order is fixed.
 struct RawValue {
   std::string name, text;

@@ -1,5 +1,6 @@
 #include "reports/cells.h"
 #include "reports/html/model_parts.h"
+#include "reports/part.h"
 #include "results/metrics/energy.h"
 #include "results/metrics/reported_rate.h"
 
