@@ -191,9 +191,7 @@ void Program::work(unsigned id, const Step& step, uint32_t repeat) {
       }
     }
     pool_.barrier();
-    if (id == 0) {
-      for (TaskQueue& queue : queues_) queue.reset();
-    }
+    for (TaskQueue& queue : queues_) queue.reset(id);
     pool_.barrier();
   }
 }
@@ -205,11 +203,11 @@ void Program::work_traced(unsigned id, const Step& step, Trace& trace) {
     const uint32_t tasks = plan_.stages[i]->tasks(step);
     run_tasks(id, i, tasks, step);
     pool_.barrier();
+    queues_[i].reset(id);
     if (id != 0) continue;
     const uint64_t end = trace.now_ns();
     if (tasks > 0) trace.spans.push_back({stage_op_[i], begin, end});
     begin = end;
-    queues_[i].reset();
   }
   pool_.barrier();
 }

@@ -13,7 +13,7 @@ class TaskQueue {
   // when its own is done, from their ends. Else `tasks` is not used and every thread takes the next one.
   TaskQueue(bool in_order, uint32_t tasks, unsigned threads) : tasks_(tasks), threads_(threads) {
     if (in_order && threads > 1) shares_ = std::make_unique<Share[]>(threads);
-    reset();
+    for (unsigned t = 0; t < threads; ++t) reset(t);
   }
 
   // A task below `tasks` that nobody took yet; `tasks` or more: there is none.
@@ -33,12 +33,11 @@ class TaskQueue {
   [[nodiscard]] uint32_t first_of(unsigned thread) const {
     return static_cast<uint32_t>(uint64_t{tasks_} * thread / threads_);
   }
-  // For the next step; while no thread takes.
-  void reset() {
-    next_.store(0, std::memory_order_relaxed);
-    for (unsigned t = 0; shares_ != nullptr && t < threads_; ++t) {
-      shares_[t].range.store(packed(first_of(t), first_of(t + 1)), std::memory_order_relaxed);
-    }
+  // What is this thread's, for the next step; by every thread, while none takes.
+  void reset(unsigned thread) {
+    if (thread == 0) next_.store(0, std::memory_order_relaxed);
+    if (shares_ == nullptr) return;
+    shares_[thread].range.store(packed(first_of(thread), first_of(thread + 1)), std::memory_order_relaxed);
   }
 
  private:

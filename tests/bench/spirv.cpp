@@ -1,7 +1,7 @@
 // The OpenCL adapter on a CPU driver (PoCL), as ratios taken in turn within one run: prefill against CLBlast's sgemm on
 // the same driver and against the CPU adapter, decode against the CPU adapter.
 //
-//   bench_spirv [rounds] [model]
+//   bench_spirv [rounds] [model] [prefill|decode]
 #include "harness/loader/manifest.h"
 #include "tests/bench/ceilings.h"
 
@@ -115,7 +115,10 @@ int main(int argc, char** argv) {
   auto opencl = take(Adapter::open(ASSAY_BINARY_DIR "/lib/assay/adapters/libassay_opencl.so", {}));
   auto cpu = take(Adapter::open(ASSAY_BINARY_DIR "/lib/assay/adapters/libassay_cpu.so", {}));
   std::printf("OpenCL adapter, medians of %d rounds taken in turn; %s\n", rounds, model.name.c_str());
-  bench_prefill(*opencl, *cpu, model, rounds);
+  const std::string part = argc > 3 ? argv[3] : "";
+  if (!part.empty() && part != "prefill" && part != "decode") fail("expected prefill or decode, found '" + part + "'");
+  if (part != "decode") bench_prefill(*opencl, *cpu, model, rounds);
+  if (part == "prefill") return 0;
   for (const char* dtype : {"f32", "bf16", "int8"}) bench_decode(*opencl, *cpu, model, dtype, rounds);
   return 0;
 }
