@@ -79,7 +79,10 @@ ReportRow row_of(const Record& r, const Metrics& m) {
   if (r.reported) add_reported(r, &row);
   if (!m.rate || !m.step) return row;
   row.rate.value = m.rate->per_s;
-  if (m.rate->n > 1) row.rate = {m.rate->per_s, m.rate->interval.low, m.rate->interval.high};
+  if (m.rate->n > 1) {
+    row.rate = {m.rate->per_s, m.rate->interval.low, m.rate->interval.high};
+    row.one_launch = !r.run_launches || !r.run_launches->between;
+  }
   add_latency(*m.step, &row);
   row.stalls = static_cast<double>(m.stalls);
   row.stalls_host = static_cast<double>(m.stalls_from_host);

@@ -39,6 +39,7 @@ std::vector<ReportField> report_fields(const ReportRow& r) {
           {"rate", maybe(r.rate.value)},
           {"rate_low", maybe(r.rate.low)},
           {"rate_high", maybe(r.rate.high)},
+          {"one_launch", r.one_launch ? FieldValue(*r.one_launch) : FieldValue()},
           {"projected_rate", maybe(r.projected_rate)},
           {"median_ns", maybe(r.median)},
           {"mean_ns", maybe(r.mean)},

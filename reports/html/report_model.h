@@ -51,6 +51,7 @@ struct ReportRow {
   double timed_s = 0, prepare_s = 0, load_s = 0;
   std::string unit;
   Bounded rate, p50, p90, p99, p999, drift;  // drift: share of the median per second
+  std::optional<bool> one_launch;            // the rate's interval knows nothing between launches; absent: not known
   std::optional<double> projected_rate, median, mean, max, jitter, tail_ratio, cov, qcd, stall_rate, stalls,
       stalls_host, period;
   std::optional<bool> bimodal;

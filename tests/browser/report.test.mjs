@@ -97,7 +97,9 @@ report("ops of the step stand on the measured roof, marked as projected", "lang=
   const least = ops.map(([, , , count, f, b]) => count * Math.max(f / row.ceiling_flops, b / row.ceiling_bytes));
   const figure = page.locator("figure", { has: page.locator("#chart-op-time-0") });
   await figure.locator("summary").click();
-  const cells = await figure.locator("tbody tr").first().locator("td").allInnerTexts();
+  const first = figure.locator("tbody tr").first().locator("td");
+  await first.first().waitFor(); // the table is made when it opens
+  const cells = await first.allInnerTexts();
   assert.match(cells[0], /projected/);
   const unit = { ns: 1e-9, "µs": 1e-6, ms: 1e-3, s: 1 }[cells[1].trim().split(" ").pop()];
   assert.ok(shows(cells[1], Math.max(...least) / unit), `${cells[1]} ${Math.max(...least)}`);

@@ -1,10 +1,10 @@
 // The first screen: the answer, the four headline figures of each chip, and what can't be compared.
-import { basisMark, chipLabel, figureButton, numberButton, partMark, type Page } from "./context";
+import { basisMark, chipLabel, figureButton, launchMark, numberButton, partMark, type Page } from "./context";
 import { figureOf } from "./definitions";
 import { h, select } from "./dom";
 import { numberText, rateText } from "./format";
 import { headlineCost, priced, usable, type Cost, type Incomparable, type Row } from "./model";
-import { classText } from "./cost_charts";
+import { classText, missingText } from "./cost_charts";
 import { reasonText } from "./phrases";
 import { pickCase } from "./state";
 import { basisText, T, type Text } from "./text";
@@ -117,7 +117,7 @@ function statement(page: Page): Statement {
   const money = costStatement(page);
   const rates = rateStatement(page);
   const reasons = [...new Set(model.costs.map((c) => c.missing).filter(Boolean))];
-  const unpriced: Sentence[] = reasons.length > 0 ? [[say(T.no_cost, { reasons: reasons.slice(0, 2).map((r) => reasonText(r, page.state.lang)).join("; ") })]] : [];
+  const unpriced: Sentence[] = reasons.length > 0 ? [[say(T.no_cost, { reasons: reasons.slice(0, 2).map((r) => missingText(r, page.state.lang)).join("; ") })]] : [];
   if (!money) return { head: rates.head, tails: [...rates.tails, ...unpriced] };
   return { head: money.head, tails: [...money.tails, ...costNotes(page), ...verdictLines(page), [rates.head, ...rates.tails].flatMap((part, i) => (i === 0 ? part : [page.state.lang === "zh" ? "，" : ", ", ...part])), ...unpriced] };
 }
@@ -132,17 +132,19 @@ function costCell(page: Page, row: Row): HTMLElement {
   const at = costOf(page, row);
   const label = page.say(T.m_cost);
   if (at < 0) return h("td", { "data-label": label }, h("span", { class: "absent" }, page.say(T.no_price)));
-  const amount = headlineCost(page.model.costs[at]);
+  const cost = page.model.costs[at];
+  const amount = headlineCost(cost);
+  const known = amount.low !== null && amount.high !== null;
   const button = h("button", { type: "button", class: "figure", "data-cost": at, click: () => page.openCost(at) }, perHundredK(amount.value));
-  const side = page.say(page.model.costs[at].rented ? T.rented : T.owned);
-  const bounds = amount.low === null || amount.high === null ? page.say(T.no_interval) : `${perHundredK(amount.low)}–${perHundredK(amount.high)}`;
-  return h("td", { "data-label": label }, button, h("div", { class: "interval" }, numberButton(bounds, () => page.openCost(at)), ` · ${side}`));
+  const side = page.say(cost.rented ? T.rented : T.owned);
+  const bounds = known ? `${perHundredK(amount.low)}–${perHundredK(amount.high)}` : page.say(T.no_interval);
+  return h("td", { "data-label": label }, button, h("div", { class: "interval" }, numberButton(bounds, () => page.openCost(at)), ` · ${side}`, known ? launchMark(page, cost.rows.map((r) => page.model.rows[r])) : null));
 }
 
 function headlineRow(page: Page, row: Row): HTMLElement {
   const none = (text: Text): HTMLElement => h("span", { class: "absent" }, page.say(text));
-  const cell = (name: Text, value: HTMLElement, below: string | null, id: string): HTMLElement =>
-    h("td", { "data-label": page.say(name) }, value, below ? h("div", { class: "interval" }, numberButton(below, () => page.openFigure(id, row))) : null);
+  const cell = (name: Text, value: HTMLElement, below: string | null, id: string, mark: HTMLElement | null = null): HTMLElement =>
+    h("td", { "data-label": page.say(name) }, value, below ? h("div", { class: "interval" }, numberButton(below, () => page.openFigure(id, row)), mark) : null);
   if (!usable(row)) {
     return h("tr", {}, h("th", { scope: "row" }, chipLabel(page, row.chip)), h("td", { colspan: 4 }, none(T.not_on_case)), h("td", {}, basisMark(page, row.basis)));
   }
@@ -155,7 +157,7 @@ function headlineRow(page: Page, row: Row): HTMLElement {
     "tr",
     {},
     h("th", { scope: "row" }, chipLabel(page, row.chip), partMark(page, row), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
-    cell(T.m_throughput, figureButton(page, "rate", row), interval(row.rate_low, row.rate_high), "rate"),
+    cell(T.m_throughput, figureButton(page, "rate", row), interval(row.rate_low, row.rate_high), "rate", launchMark(page, [row])),
     cell(T.m_determinism, determinism, row.p99_high_ns === null && row.p99_ns !== null ? page.say(T.no_bound) : figureOf("determinism").interval!(row), "determinism"),
     costCell(page, row),
     cell(T.m_energy, row.joules_per_token === null ? none(T.no_energy) : figureButton(page, "energy", row), null, "energy"),

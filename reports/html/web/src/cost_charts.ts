@@ -13,6 +13,19 @@ export const inputText = (name: string): Text => {
   return key in T ? T[key] : [name, name];
 };
 
+/** An input within a sentence: without its unit. */
+function inputWord(name: string, lang: Lang): string {
+  if (name === "a rate of tokens") return say(T.token_rate, lang);
+  const label = say(inputText(name), lang).replace(/\s*[（(][^（）()]*[）)]$/, "");
+  return /^[A-Z][a-z]/.test(label) ? label[0].toLowerCase() + label.slice(1) : label;
+}
+
+/** Why a cost is missing, its inputs in words. */
+export function missingText(missing: string, lang: Lang): string {
+  const names = (list: string): string => list.split(", ").map((name) => inputWord(name, lang)).join(lang === "zh" ? "、" : ", ");
+  return reasonText(missing.replace(/ needs (.+?); give it with /, (_, list: string) => ` needs ${names(list)}; give it with `), lang);
+}
+
 export const factorText = (name: string): Text => {
   const key = `f_${name}` as keyof typeof T;
   return key in T ? T[key] : [name, name];
@@ -39,7 +52,7 @@ export function costBars(model: Model, _: State, lang: Lang): ChartResult[] {
   if (costs.length === 0) {
     const reasons = [...new Set(model.costs.map((c) => c.missing))].filter(Boolean);
     if (model.costs.length === 0) return [{ ...head, missing: T.no_pricing }];
-    return [{ ...head, missing: T.cost_empty, args: { reasons: reasons.slice(0, 2).map((r) => reasonText(r, lang)).join("; ") || "–" } }];
+    return [{ ...head, missing: T.cost_empty, args: { reasons: reasons.slice(0, 2).map((r) => missingText(r, lang)).join("; ") || "–" } }];
   }
   const scale = 1e5;
   const values = costs.map((c) => (headlineCost(c).value as number) * scale);

@@ -1,5 +1,5 @@
 // The dialog behind every number: value, formula, inputs, record.
-import { basisMark, chipLabel, type Page } from "./context";
+import { basisMark, chipLabel, numberButton, type Page } from "./context";
 import { figureOf, figures } from "./definitions";
 import { h } from "./dom";
 import { numberText, rateText } from "./format";
@@ -121,7 +121,7 @@ function inputRows(page: Page, cost: Cost, name: string, per: Per): [string, str
     [say(T.m_cost), per(headlineCost(cost).value)],
     [say(T.d_formula), h("code", {}, costFormula(cost))],
     ["", say(T.d_others)],
-    [say(T.c_source), sourceText(page, input)],
+    [say(T.c_source), h("span", {}, withRecords(page, sourceText(page, input)))],
   ];
 }
 
@@ -163,6 +163,26 @@ export function openFact(page: Page, fact: number, chip: number): void {
   ]);
 }
 
+const recordName = /\b([0-9a-f]{8})\b/;
+const rowNamed = (page: Page, name: string | undefined): Row | undefined => (name ? page.model.rows.find((r) => r.id.startsWith(name)) : undefined);
+
+/** A text whose names of records open them. */
+function withRecords(page: Page, text: string): (string | Node)[] {
+  return text.split(recordName).map((part, i) => {
+    const row = i % 2 === 1 ? rowNamed(page, part) : undefined;
+    return row ? h("button", { type: "button", class: "figure", "data-record": part, click: () => openRecord(page, row) }, h("code", {}, part)) : part;
+  });
+}
+
+/** An input's figure opens to the rate of its record, or to how it moves the cost. */
+function inputFigure(page: Page, cost: Cost, input: CostInput, text: string): string | Node {
+  const row = rowNamed(page, recordName.exec(input.source)?.[1]);
+  const attributes = { "data-input": input.name };
+  if (row && row.rate === input.value) return numberButton(text, () => openFigure(page, "rate", row), attributes);
+  if (!cost.tornado.some((t) => t.input === input.name)) return text;
+  return numberButton(text, () => openPart(page, { cost: page.model.costs.indexOf(cost), kind: "input", name: input.name }), attributes);
+}
+
 /** Where an amount is from, and since when; a source is cited as it names itself. */
 const sourceText = (page: Page, i: CostInput): string =>
   [reasonText(i.source, page.state.lang), i.date, reasonText(i.note, page.state.lang)].filter(Boolean).join("; ");
@@ -176,10 +196,10 @@ export function costInputsTable(page: Page, cost: Cost): HTMLElement {
       "tr",
       {},
       h("th", { scope: "row" }, say(inputText(i.name))),
-      h("td", { class: "number" }, number(i.value)),
-      h("td", { class: "number" }, i.low === i.high ? "" : `${number(i.low)} – ${number(i.high)}`),
+      h("td", { class: "number" }, inputFigure(page, cost, i, number(i.value))),
+      h("td", { class: "number" }, i.low === i.high ? "" : inputFigure(page, cost, i, `${number(i.low)} – ${number(i.high)}`)),
       h("td", {}, [say(basisText(i.basis)), i.grade].filter(Boolean).join(" · ")),
-      h("td", {}, sourceText(page, i)),
+      h("td", {}, withRecords(page, sourceText(page, i))),
     );
   return h("div", { class: "scroll", tabindex: 0 }, h("table", { class: "inputs" }, h("thead", {}, h("tr", {}, heads.map((t) => h("th", { scope: "col" }, say(t))))), h("tbody", {}, cost.inputs.map(row))), h("p", { class: "note" }, say(T.grades)));
 }

@@ -62,6 +62,8 @@ export interface Row {
   rate: Maybe;
   rate_low: Maybe;
   rate_high: Maybe;
+  /** whether the rate's interval knows nothing of what launches differ by; null where that isn't known */
+  one_launch: boolean | null;
   projected_rate: Maybe;
   median_ns: Maybe;
   mean_ns: Maybe;

@@ -158,7 +158,7 @@ export function reasonText(text: string, lang: Lang): string {
   if (lang !== "zh") return text;
   const status = /^(failed|unsupported|interrupted): (.+)$/s.exec(text);
   if (status) return `${translated(status[1])}：${reasonText(status[2], lang)}`;
-  const whole = translated(text);
+  const whole = /^launch \d+: [^;]+; /.test(text) ? text : translated(text); // several causes, each of its launch
   const parts = whole === text && text.includes("; ") ? text.split("; ").map(translated).join("；") : whole;
   return words.reduce((out, [pattern, zh]) => out.replace(pattern, zh), parts);
 }
