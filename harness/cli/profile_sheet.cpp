@@ -93,7 +93,7 @@ std::string device_name(const DeviceCounter& c) {
                                                             {"dram__bytes_write", "DRAM write"},
                                                             {"sm__pipe_tensor_cycles_active", "tensor pipe"},
                                                             {"sm__warps_active", "occupancy"}};
-  const std::string base = c.name.substr(0, c.name.find('.'));
+  std::string base = c.name.substr(0, c.name.find('.'));
   for (const auto& [vendor, ours] : kNames) {
     if (base == vendor) return ours;
   }

@@ -50,7 +50,7 @@ Status count_ops(Program& program, const std::vector<uint64_t>& ops, ProfileRun*
     if (same == all.end()) same = all.insert(all.end(), {told.name, told.unit, {}});
     same->by_op[static_cast<uint32_t>(told.correlation)] = told.value;
   };
-  const Status counted = program.count(args, ops, take);
+  Status counted = program.count(args, ops, take);
   if (!counted.ok() && counted.error().kind != ErrorKind::kUnsupported) return counted;
   if (!valid) return Error{ErrorKind::kAdapter, "trace.count: a counter without a name, or of an op not asked for"};
   if (!counted.ok()) run->device_counters_reason = counted.error().message;

@@ -101,7 +101,7 @@
 #define gpublasSetStream none
 #define gpublasGemmEx none
 #define gpublasGemmStridedBatchedEx none
-#define GPUBLAS_GEMM_DEFAULT -1
+#define GPUBLAS_GEMM_DEFAULT (-1)
 
 // Compiler at run time.
 #define GPU_RTC_LIBRARIES "libhiprtc.so.7", "libhiprtc.so.6", "libamdhip64.so.5"

@@ -100,7 +100,7 @@
 #define gpublasSetStream mcblasSetStream
 #define gpublasGemmEx mcblasGemmEx
 #define gpublasGemmStridedBatchedEx mcblasGemmStridedBatchedEx
-#define GPUBLAS_GEMM_DEFAULT -1
+#define GPUBLAS_GEMM_DEFAULT (-1)
 
 // Compiler at run time.
 #define GPU_RTC_LIBRARIES "libmcrtc.so", "libmcruntime.so"
