@@ -223,7 +223,8 @@ PairComparison compare_pair(const Key& key, const Group& a, const Group& b, cons
   return pair;
 }
 
-// Runs of B without figures, of cases that A has figures of and no other run of B has.
+// Cases that failed or can't run on B, of which A has figures and no other run of B has. An interrupted run is none:
+// its user ended it.
 std::vector<Unmatched> failures(const CompareSide& b, const std::map<Key, Group>& of_a,
                                 const std::map<Key, Group>& of_b) {
   const auto has = [](const std::map<Key, Group>& groups, const Record& r) {
@@ -232,8 +233,10 @@ std::vector<Unmatched> failures(const CompareSide& b, const std::map<Key, Group>
     });
   };
   std::vector<Unmatched> out;
+  std::set<std::pair<std::string, std::string>> known;
   for (const Record& r : b.records) {
-    if (!usable(r) && has(of_a, r) && !has(of_b, r)) out.push_back({b.name, r.case_id, unusable_reason(r)});
+    if (usable(r) || r.status == "interrupted" || !has(of_a, r) || has(of_b, r)) continue;
+    if (known.emplace(r.case_hash, r.dtype).second) out.push_back({b.name, r.case_id, unusable_reason(r)});
   }
   return out;
 }

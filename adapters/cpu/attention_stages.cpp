@@ -14,6 +14,7 @@ class StreamStage : public Stage {
   StreamStage(const Attention& a, unsigned threads)
       : a_(a),
         partials_(a, most_splits(a, threads)),
+        threads_(threads),
         ld_k_(at(a.k.dims[2] * a.k.cols)),
         ld_v_(at(a.v.dims[2] * a.v.cols)) {
     const size_t row = std::max(ld_k_ * element_bytes(a.k.dtype), ld_v_ * element_bytes(a.v.dtype));
@@ -25,7 +26,7 @@ class StreamStage : public Stage {
     return std::clamp<int64_t>((a_.last(pos, 0) - a_.first(pos, 0)) / kFewestKeys, 1, partials_.splits());
   }
   [[nodiscard]] uint32_t tasks(const Step& step) const override {
-    return static_cast<uint32_t>(a_.batch * splits(step));
+    return static_cast<uint32_t>(a_.batch * splits(step) * cuts(step));
   }
   [[nodiscard]] size_t scratch_bytes() const override {
     return at(a_.heads) * (at(keys_) * sizeof(float) + sizeof(Running));
@@ -33,13 +34,16 @@ class StreamStage : public Stage {
   void run(const Step& step, uint32_t task, char* scratch) const override {
     const int64_t n = splits(step);
     const int64_t split = task % n;
-    const int64_t b = task / n;
+    const int64_t of = cuts(step);
+    const int64_t cut = task / n % of;
+    const int64_t b = task / n / of;
     const int64_t pos = step.pos(a_.slot);
     const int64_t begin = a_.first(pos, 0);
     const int64_t keys = a_.last(pos, 0) - begin;
     auto* running = reinterpret_cast<Running*>(scratch);
     std::fill_n(running, a_.heads, Running{});
-    stretch(b, begin + keys * split / n, begin + keys * (split + 1) / n, split, running,
+    const Heads heads{a_.kv_heads * cut / of, a_.kv_heads * (cut + 1) / of};
+    stretch(b, heads, begin + keys * split / n, begin + keys * (split + 1) / n, split, running,
             reinterpret_cast<float*>(running + a_.heads));
   }
   [[nodiscard]] Partials& partials() const { return partials_; }
@@ -50,23 +54,34 @@ class StreamStage : public Stage {
   static constexpr int64_t kFewestKeys = 64;        // of a stretch
   static constexpr int64_t kBlock = 4;              // keys multiplied, and asked for, at a time: more at once get lost
   static constexpr int64_t kAheadBytes = 8 << 10;
+  struct Heads {
+    int64_t first, end;  // of the KV heads
+  };
   static int64_t most_splits(const Attention& a, unsigned threads) {
-    return std::max<int64_t>(1, (int64_t{4} * threads + a.batch - 1) / a.batch);
+    const int64_t wanted = (int64_t{4} * threads + a.batch - 1) / a.batch;
+    return std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, a.k.dims[1] / kFewestKeys));
   }
-  // Keys [from, to) of all heads of sequence b. `scores`: keys_ for each head.
-  void stretch(int64_t b, int64_t from, int64_t to, int64_t split, Running* running, float* scores) const {
-    for (int64_t h = 0; h < a_.heads; ++h) std::fill_n(partials_.at(b * a_.heads + h, split), a_.dv, 0.0f);
+  // Parts that the KV heads are cut into, where the stretches are fewer than the threads.
+  [[nodiscard]] int64_t cuts(const Step& step) const {
+    const int64_t stretches = a_.batch * splits(step);
+    return std::clamp<int64_t>((threads_ + stretches - 1) / stretches, 1, a_.kv_heads);
+  }
+  // Keys [from, to) of these heads of sequence b. `scores`: keys_ for each head.
+  void stretch(int64_t b, Heads heads, int64_t from, int64_t to, int64_t split, Running* running, float* scores) const {
+    const int64_t first = heads.first * a_.group;
+    const int64_t end = heads.end * a_.group;
+    for (int64_t h = first; h < end; ++h) std::fill_n(partials_.at(b * a_.heads + h, split), a_.dv, 0.0f);
     for (int64_t j = from; j < to; j += keys_) {
       const int64_t n = std::min(keys_, to - j);
       for (int64_t i = j; i < j + n; i += kBlock) {
         const int64_t block = std::min(kBlock, j + n - i);
-        for_rows([&](int64_t g, int64_t h, int m) {
+        for_rows(heads, [&](int64_t g, int64_t h, int m) {
           ask_for(a_.value(b, i, g), a_.v, a_.dv, block);
           ask_for(a_.key(b, i + ahead_, g), a_.k, a_.dk, std::min(kBlock, to - i - ahead_));
           multiply(b, i, block, g, h, m, scores + h * keys_ + (i - j));
         });
       }
-      for_rows([&](int64_t g, int64_t h, int m) {
+      for_rows(heads, [&](int64_t g, int64_t h, int m) {
         float keep[kMaxSkinnyRows] = {};
         float* weights = scores + h * keys_;
         for (int r = 0; r < m; ++r) {
@@ -76,7 +91,7 @@ class StreamStage : public Stage {
                                  partials_.at(b * a_.heads + h, split), partials_.ld()});
       });
     }
-    for (int64_t h = 0; h < a_.heads; ++h) {
+    for (int64_t h = first; h < end; ++h) {
       float* sums = partials_.at(b * a_.heads + h, split);
       sums[a_.dv] = running[h].top;
       sums[a_.dv + 1] = running[h].total;
@@ -84,8 +99,8 @@ class StreamStage : public Stage {
   }
   // Calls f(KV head, first head, heads) for rows of queries that a kernel takes at once.
   template <typename F>
-  void for_rows(F f) const {
-    for (int64_t g = 0; g < a_.kv_heads; ++g) {
+  void for_rows(Heads heads, F f) const {
+    for (int64_t g = heads.first; g < heads.end; ++g) {
       for (int64_t h = 0; h < a_.group; h += kMaxSkinnyRows) {
         f(g, g * a_.group + h, static_cast<int>(std::min<int64_t>(kMaxSkinnyRows, a_.group - h)));
       }
@@ -110,6 +125,7 @@ class StreamStage : public Stage {
 
   Attention a_;
   mutable Partials partials_;  // written by run, each stretch by one task
+  int64_t threads_;
   size_t ld_k_, ld_v_;
   int64_t keys_, ahead_;
 };
@@ -117,22 +133,27 @@ class StreamStage : public Stage {
 class JoinStage : public Stage {
  public:
   JoinStage(Partials& partials, Slot& y, std::function<int64_t(const Step&)> splits)
-      : partials_(partials), y_(y), splits_(std::move(splits)) {}
+      : partials_(partials),
+        y_(y),
+        splits_(std::move(splits)),
+        rows_(std::clamp<int64_t>(kElements / static_cast<int64_t>(partials.ld()), 1, kMostRows)) {}
   [[nodiscard]] uint32_t tasks(const Step&) const override {
-    return static_cast<uint32_t>((partials_.rows() + kRows - 1) / kRows);
+    return static_cast<uint32_t>((partials_.rows() + rows_ - 1) / rows_);
   }
   void run(const Step& step, uint32_t task, char*) const override {
     const int64_t n = splits_(step);
     const int64_t dv = static_cast<int64_t>(y_.elements()) / partials_.rows();
-    const int64_t end = std::min(partials_.rows(), (task + 1) * kRows);
-    for (int64_t row = task * kRows; row < end; ++row) partials_.join(row, n, y_.f32() + row * dv);
+    const int64_t end = std::min(partials_.rows(), (task + 1) * rows_);
+    for (int64_t row = task * rows_; row < end; ++row) partials_.join(row, n, y_.f32() + row * dv);
   }
 
  private:
-  static constexpr int64_t kRows = 64;
+  static constexpr int64_t kElements = 1 << 14;  // of a task, all its stretches
+  static constexpr int64_t kMostRows = 64;
   Partials& partials_;
   Slot& y_;
   std::function<int64_t(const Step&)> splits_;
+  int64_t rows_;
 };
 
 }  // namespace

@@ -54,6 +54,7 @@ void to_fixed(const float* x, size_t n, int8_t* bytes, size_t ld, float* scale, 
 }
 
 // The sums of four vectors.
+static_assert(kFixedCols == 4);
 inline __m128i int_sums(const __m512i (&v)[kFixedCols]) {
   const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(v[0], v[1]), _mm512_unpackhi_epi32(v[0], v[1]));
   const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(v[2], v[3]), _mm512_unpackhi_epi32(v[2], v[3]));
@@ -62,9 +63,8 @@ inline __m128i int_sums(const __m512i (&v)[kFixedCols]) {
   return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-// R rows by kFixedCols rows of weights, `apart` from each other, or by one: 0. `ahead`: bytes to what is asked for
-// meanwhile, 0: nothing. Loops are unrolled by word of command:
-// else the sums go to memory and back at each step.
+// R rows by kFixedCols rows of weights that lie `apart`, or by one row: apart = 0. `ahead`: bytes to what is asked for
+// meanwhile; 0: nothing. Loops are unrolled by word of command: else the sums go to memory and back at each step.
 template <size_t R>
 inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, size_t ahead) {
   constexpr size_t kBytes = 3 * R;  // vectors of x: three bytes of each row

@@ -194,7 +194,7 @@ struct Kernels {
   // product in f32. nullptr, both, where the set's vectors are too narrow to gain by it.
   void (*pack_lanes)(const float* rows, size_t ld, size_t m, size_t k, float* to);
   void (*lane_gemm)(const LaneArgs&);
-  void (*dot_gemm)(const MatvecArgs&);  // as matvec, for any m; made for more than a few rows
+  void (*dot_gemm)(const MatvecArgs&);  // as matvec, for any m, without apart; made for more than a few rows
   void (*weighted_sum)(const WeightedSumArgs&);
   void (*to_f32)(uint32_t dtype, const void* src, float* dst, size_t n);
   void (*from_f32)(uint32_t dtype, const float* src, void* dst, size_t n);

@@ -8,7 +8,6 @@
 namespace assay::cpu {
 namespace {  // NOLINT(google-build-namespaces): one copy per instruction set is the purpose
 
-// One row of weights at a time: one stream through memory.
 // Columns [k0, k1) of one row of weights by M rows of x, as M sums of U vectors each.
 template <typename W, int M, int U>
 inline void dot_block(const MatvecArgs& a, const W* w, size_t k0, size_t k1, Vf (&total)[M]) {

@@ -47,8 +47,8 @@ class Stage {
   virtual ~Stage() = default;
   // 0: nothing to do in this step.
   [[nodiscard]] virtual uint32_t tasks(const Step& step) const = 0;
-  // Where a task's weights begin in memory, in several streams that go on from task to task, their number the same in
-  // every step. count = 0: tasks are not in such an order.
+  // Where a task's weights begin in memory, in several streams that go on from task to task. count = 0: tasks are not
+  // in such an order; else they are as many in every step, so that tasks() does not look at it.
   struct Streams {
     const char* data = nullptr;
     size_t count = 0, apart = 0;  // bytes between two streams

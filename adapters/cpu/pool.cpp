@@ -16,6 +16,7 @@ namespace {
 // A worker that finds no new step within this time sleeps until one is there.
 constexpr auto kSpin = std::chrono::milliseconds(2);
 constexpr int kSpinsPerClock = 256;
+
 void pin(int cpu) {
   cpu_set_t set;
   CPU_ZERO(&set);

@@ -15,6 +15,7 @@ constexpr size_t kPage = 4096;
 class Ahead {
  public:
   void look_to(const Stage::Streams& streams) {
+    if (streams.data == streams_.data) return;
     streams_ = streams;
     offset_ = 0;
   }
@@ -179,15 +180,13 @@ void Program::work(unsigned id, const Step& step, uint32_t repeat) {
         continue;
       }
       pool_.barrier(ahead);
-      if (tasks == 1) {
-        alone = true;
-        if (id == 0) stage.run(step, 0, scratch_[id]);
-        continue;
-      }
-      alone = false;
-      run_tasks(id, i, tasks, step);
-      if (next_streams_[i] < n) {
-        ahead.look_to(plan_.stages[next_streams_[i]]->streams(queues_[next_streams_[i]].first_of(id)));
+      const size_t next = next_streams_[i];
+      ahead.look_to(next < n ? plan_.stages[next]->streams(queues_[next].first_of(id)) : Stage::Streams{});
+      alone = tasks == 1;
+      if (!alone) {
+        run_tasks(id, i, tasks, step);
+      } else if (id == 0) {
+        stage.run(step, 0, scratch_[id]);
       }
     }
     pool_.barrier();

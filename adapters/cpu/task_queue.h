@@ -35,8 +35,10 @@ class TaskQueue {
   }
   // What is this thread's, for the next step; by every thread, while none takes.
   void reset(unsigned thread) {
-    if (thread == 0) next_.store(0, std::memory_order_relaxed);
-    if (shares_ == nullptr) return;
+    if (shares_ == nullptr) {
+      if (thread == 0) next_.store(0, std::memory_order_relaxed);
+      return;
+    }
     shares_[thread].range.store(packed(first_of(thread), first_of(thread + 1)), std::memory_order_relaxed);
   }
 
@@ -49,10 +51,10 @@ class TaskQueue {
   static uint32_t first(uint64_t range) { return static_cast<uint32_t>(range >> 32); }
   static uint32_t end(uint64_t range) { return static_cast<uint32_t>(range); }
 
-  alignas(64) std::atomic<uint32_t> next_{0};
   std::unique_ptr<Share[]> shares_;
   uint32_t tasks_;
   unsigned threads_;
+  alignas(64) std::atomic<uint32_t> next_{0};
 };
 
 }  // namespace assay::cpu
