@@ -165,6 +165,7 @@ std::vector<EnvironmentLine> environment_of(const std::vector<Record>& records, 
   // Of each fact, by chip: its values, and beside each the newest record that states it.
   using Values = std::map<std::string, const Record*>;
   std::map<std::string, std::vector<Values>> facts;
+  std::set<size_t> runs;  // chips that something ran on
   const auto add = [&](const std::string& name, size_t chip, const std::string& value, const Record& r) {
     std::vector<Values>& values = facts[name];
     values.resize(chip_count);
@@ -173,6 +174,8 @@ std::vector<EnvironmentLine> environment_of(const std::vector<Record>& records, 
   };
   for (size_t i = 0; i < records.size(); ++i) {
     const Record& r = records[i];
+    if (r.reported) continue;  // nothing ran here
+    runs.insert(chips[i]);
     for (const auto& [name, value] : r.environment) {
       if (momentary.count(name) == 0) add(name, chips[i], value, r);
     }
@@ -189,7 +192,7 @@ std::vector<EnvironmentLine> environment_of(const std::vector<Record>& records, 
       for (const auto& [value, record] : of_chip) all.insert(value);
     }
     const bool same =
-        all.size() == 1 && std::all_of(values.begin(), values.end(), [](const auto& v) { return !v.empty(); });
+        all.size() == 1 && std::all_of(runs.begin(), runs.end(), [&](size_t chip) { return !values[chip].empty(); });
     if (same) continue;
     EnvironmentLine line;
     line.name = name;

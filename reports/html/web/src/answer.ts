@@ -1,11 +1,11 @@
 // The first screen: the answer, the four headline figures of each chip, and what can't be compared.
-import { basisMark, chipLabel, figureButton, launchMark, numberButton, partMark, type Page } from "./context";
+import { basisMark, chipLabel, figureButton, launchMark, numberButton, partDetail, partMark, type Page } from "./context";
 import { figureOf } from "./definitions";
 import { h, select } from "./dom";
 import { numberText, rateText } from "./format";
 import { headlineCost, priced, usable, type Cost, type Incomparable, type Row } from "./model";
-import { classText, missingText } from "./cost_charts";
-import { reasonText } from "./phrases";
+import { classText, missingText, sameMissing } from "./cost_charts";
+import { reasonText, someReasons } from "./phrases";
 import { pickCase } from "./state";
 import { basisText, T, type Text } from "./text";
 
@@ -20,7 +20,8 @@ type Sentence = (string | Node)[];
 
 interface Statement {
   head: Sentence;
-  tails: Sentence[];
+  /** sentences below it, and lists that open */
+  tails: (Sentence | HTMLElement)[];
 }
 
 const perHundredK = (v: number | null): string => (v === null ? "–" : numberText(v * 1e5, 3));
@@ -67,9 +68,9 @@ function verdictLines(page: Page): Sentence[] {
     const open = (): void => page.openVerdict(first, at);
     const figure = (n: number): Node => numberButton(numberText(n), open, { "data-verdict": at });
     const bounded = v.gap_low !== null && v.gap_high !== null;
-    const args = { target: numberButton(model.targets[v.target].text, open, { "data-verdict": at }), gap: figure(v.gap), ...(bounded ? { low: figure(v.gap_low as number), high: figure(v.gap_high as number) } : {}) };
+    const args = { target: numberButton(reasonText(model.targets[v.target].text, page.state.lang), open, { "data-verdict": at }), gap: figure(v.gap), ...(bounded ? { low: figure(v.gap_low as number), high: figure(v.gap_high as number) } : {}) };
     const text = v.reached === "reached" ? T.verdict_reached : v.reached === "not reached" ? T.verdict_not : bounded ? T.verdict_unsure : T.verdict_no_interval;
-    return [[...parts(text, args), v.impossible_by_electricity ? `; ${say(T.verdict_impossible)}` : ""]];
+    return [[...parts(text, args), v.impossible_by_electricity ? `${page.state.lang === "zh" ? "；" : "; "}${say(T.verdict_impossible)}` : ""]];
   });
 }
 
@@ -79,7 +80,7 @@ function rateStatement(page: Page): Statement {
   if (model.answer.kind === "none" || rows.length === 0) return { head: [page.say(T.answer_none)], tails: [] };
   const rate = (r: Row): Node => figureButton(page, "rate", r, rateText(r.rate as number, r.rate_low, r.rate_high, r.unit));
   const chip = chipLabel(page, rows[0].chip);
-  const part: Sentence[] = rows[0].part === "" ? [] : [[page.say(T.answer_part, { part: reasonText(rows[0].part, page.state.lang) })]];
+  const part: Sentence[] = rows[0].part === "" ? [] : [[page.say(T.answer_part, { part: partDetail(page, rows[0].part) })]];
   if (model.answer.kind === "one-chip") return { head: page.parts(T.answer_one, { chip, rate: rate(rows[0]) }), tails: part };
   const second = rows[1];
   const ratio = (a: number | null, b: number | null): Node =>
@@ -103,12 +104,24 @@ const ofUnused = (cost: Cost, note: string): boolean => {
   return disturbed !== null && ![cost.input_case, cost.output_case].includes(disturbed[1]);
 };
 
-/** What the costs of the answer leave out or rest on. */
-function costNotes(page: Page): Sentence[] {
+/** What the costs of the answer leave out or rest on, each once; beyond the first few in a list that opens. */
+function costNotes(page: Page): (Sentence | HTMLElement)[] {
   const { model, say, state } = page;
-  const notes = model.cost_answer.costs.flatMap((c) => model.costs[c].notes.filter((n) => !ofUnused(model.costs[c], n)).map((n): [string, number] => [reasonText(n, state.lang), c]));
-  const once = notes.filter(([text], i) => notes.findIndex(([other]) => other === text) === i);
-  return once.slice(0, shownNotes).map(([text, c]) => [`${say(T.caution)} `, numberButton(text, () => page.openCost(c), { "data-note": c })]);
+  const [stop, colon] = state.lang === "zh" ? ["、", "："] : [", ", ": "];
+  const of = new Map<string, number[]>();
+  for (const c of model.cost_answer.costs) {
+    for (const note of model.costs[c].notes.filter((n) => !ofUnused(model.costs[c], n))) of.set(note, [...(of.get(note) ?? []), c]);
+  }
+  const lines = [...of].map(([note, costs]): Sentence => {
+    // Whose it is must be said where it is not everyone's, unless it names a case or the chip itself.
+    const named = costs.length < model.cost_answer.costs.length && !/[/:]|^the (rent|chip's price) of /.test(note);
+    const whose = named ? costs.map((c) => chipLabel(page, model.costs[c].chip)).join(stop) + colon : "";
+    return [numberButton(`${say(T.caution)} ${whose}${reasonText(note, state.lang)}`, () => page.openCost(costs[0]), { "data-note": costs[0] })];
+  });
+  const rest = lines.slice(shownNotes);
+  if (rest.length === 0) return lines;
+  const list = h("ul", { class: "apart" }, rest.map((line) => h("li", {}, ...line)));
+  return [...lines.slice(0, shownNotes), h("details", { class: "on-paper" }, h("summary", {}, say(T.more_notes, { count: rest.length })), list)];
 }
 
 /** Money first where there is any; then what the rates say; then why a chip has no cost. */
@@ -116,10 +129,10 @@ function statement(page: Page): Statement {
   const { model, say } = page;
   const money = costStatement(page);
   const rates = rateStatement(page);
-  const reasons = [...new Set(model.costs.map((c) => c.missing).filter(Boolean))];
-  const unpriced: Sentence[] = reasons.length > 0 ? [[say(T.no_cost, { reasons: reasons.slice(0, 2).map((r) => missingText(r, page.state.lang)).join("; ") })]] : [];
+  const reasons = model.costs.map((c) => c.missing).filter(Boolean);
+  const unpriced: Sentence[] = reasons.length > 0 ? [[say(T.no_cost, { reasons: someReasons(sameMissing(reasons), 3, page.state.lang, missingText) })]] : [];
   if (!money) return { head: rates.head, tails: [...rates.tails, ...unpriced] };
-  return { head: money.head, tails: [...money.tails, ...costNotes(page), ...verdictLines(page), [rates.head, ...rates.tails].flatMap((part, i) => (i === 0 ? part : [page.state.lang === "zh" ? "，" : ", ", ...part])), ...unpriced] };
+  return { head: money.head, tails: [...money.tails, ...costNotes(page), ...verdictLines(page), [rates.head, ...rates.tails].flatMap((part, i): Sentence => (part instanceof HTMLElement ? [part] : i === 0 ? part : [page.state.lang === "zh" ? "，" : ", ", ...part])), ...unpriced] };
 }
 
 /** The cost that goes with a row: same chip, model, dtype and basis. */
@@ -138,7 +151,7 @@ function costCell(page: Page, row: Row): HTMLElement {
   const button = h("button", { type: "button", class: "figure", "data-cost": at, click: () => page.openCost(at) }, perHundredK(amount.value));
   const side = page.say(cost.rented ? T.rented : T.owned);
   const bounds = known ? `${perHundredK(amount.low)}–${perHundredK(amount.high)}` : page.say(T.no_interval);
-  return h("td", { "data-label": label }, button, h("div", { class: "interval" }, numberButton(bounds, () => page.openCost(at)), ` · ${side}`, known ? launchMark(page, cost.rows.map((r) => page.model.rows[r])) : null));
+  return h("td", { "data-label": label }, button, h("div", { class: "interval" }, numberButton(bounds, () => page.openCost(at)), " ", h("span", { class: "side" }, side), known ? launchMark(page, cost.rows.map((r) => page.model.rows[r])) : null));
 }
 
 function headlineRow(page: Page, row: Row): HTMLElement {
@@ -187,9 +200,10 @@ function apartLine(page: Page, item: Incomparable): Sentence {
     detail: reasonText(item.detail, page.state.lang),
     basis: page.say(basisText(item.detail)),
     tier: item.detail,
+    part: item.kind === "part" ? partDetail(page, item.detail) : "",
   });
   const rows = page.model.rows.filter((r) => (item.chip === null || r.chip === item.chip) && (item.case === null ? apartRow(page, item, r) : r.case === item.case));
-  return rows.length > 0 && rows.length < page.model.rows.length ? [line, " ", numberButton(page.say(T.d_records_of), () => page.openRows(rows), { "data-apart": item.kind })] : [line];
+  return rows.length > 0 ? [line, " ", numberButton(page.say(T.d_records_of), () => page.openRows(rows), { "data-apart": item.kind })] : [line];
 }
 
 /** Of a line over many cases: whether it counts this record's. */
@@ -201,6 +215,7 @@ function apartRow(page: Page, item: Incomparable, row: Row): boolean {
 }
 
 const shownAtOnce = 6;
+const shownAtMost = 200; // of a list that opens
 
 function apart(page: Page): HTMLElement {
   const items = page.model.incomparable;
@@ -211,7 +226,7 @@ function apart(page: Page): HTMLElement {
     "div",
     {},
     h("ul", { class: "apart" }, lines(items.slice(0, shownAtOnce))),
-    rest.length > 0 ? h("details", { class: "on-paper" }, h("summary", {}, page.say(T.more, { count: rest.length })), h("ul", { class: "apart" }, lines(rest.slice(0, 200)))) : null,
+    rest.length > 0 ? h("details", { class: "on-paper" }, h("summary", {}, page.say(T.more, { count: rest.length })), h("ul", { class: "apart" }, lines(rest.slice(0, shownAtMost)), rest.length > shownAtMost ? h("li", {}, page.say(T.more, { count: rest.length - shownAtMost })) : null)) : null,
   );
 }
 
@@ -230,7 +245,7 @@ export function answerSection(page: Page): HTMLElement {
     "section",
     { id: "answer", "aria-labelledby": "answer-h" },
     h("h2", { id: "answer-h", class: "statement" }, ...head, " ", basis ? basisMark(page, basis) : null),
-    tails.map((tail, i) => h("p", { class: i === 0 ? "lead" : "point" }, ...tail)),
+    tails.map((tail, i) => (tail instanceof HTMLElement ? tail : h("p", { class: i === 0 ? "lead" : "point" }, ...tail))),
     answerCase !== null ? h("p", { class: "note" }, `${page.say(T.on_case)} `, h("code", {}, model.cases[answerCase].id)) : null,
     measured.length > 1 ? h("div", { class: "controls no-print" }, picker) : null,
     h(

@@ -1,7 +1,7 @@
 // What a chart is, as data: axes, series of marks, guides. chart_option.ts draws it.
 import type { Model } from "./model";
 import type { State } from "./state";
-import type { Lang, Text } from "./text";
+import { T, type Lang, type Text } from "./text";
 
 export interface Axis {
   name: Text;
@@ -71,5 +71,8 @@ export interface ChartDef {
   section: string;
   build: (model: Model, state: State, lang: Lang) => ChartResult[];
 }
+
+/** Says how many charts of a kind were left out, where any was. */
+export const notDrawn = (id: string, title: Text, count: number): ChartResult[] => (count > 0 ? [{ id, title: [title[0].split("：")[0], title[1].split(":")[0]], missing: T.more_charts, args: { count } }] : []);
 
 export const isMissing = (c: ChartResult): c is Extract<ChartResult, { missing: Text }> => "missing" in c;

@@ -13,6 +13,7 @@ interface Look {
   /** width in CSS pixels: labels thin out where it is small */
   width: number;
   symbolScale: number;
+  hollow?: Set<string>;
 }
 
 // Without quotes: they would end the attribute that an SVG file keeps the style in.
@@ -24,15 +25,27 @@ interface Drawn {
   dash: number[] | "solid";
 }
 
+const pointed = (s: Series): boolean => !s.quiet && ["points", "line", "points-line"].includes(s.style);
+
+/** Names of the series that share another's tone, as a part of a model and the whole on one chip do: drawn hollow. */
+function hollowNames(chart: Chart): Set<string> {
+  const shown = chart.series.filter((s) => pointed(s) && typeof s.tone === "number" && s.marks.length > 0);
+  return new Set(shown.filter((s, i) => shown.findIndex((other) => other.tone === s.tone) < i && shown.find((other) => other.tone === s.tone)?.name !== s.name).map((s) => s.name));
+}
+
 function drawn(series: Series, look: Look): Drawn {
-  if (typeof series.tone === "number") return toneOf(series.tone, look.theme);
+  if (typeof series.tone === "number") {
+    const tone = toneOf(series.tone, look.theme);
+    return look.hollow?.has(series.name) ? { ...tone, dash: toneOf(series.tone + 3, look.theme).dash } : tone;
+  }
   if (series.tone === "warn") return { color: look.ink.warn, symbol: "triangle", dash: "solid" };
   if (series.tone === "bad") return { color: look.ink.bad, symbol: "diamond", dash: "solid" };
   if (series.tone === "target") return { color: look.ink.bad, symbol: "none", dash: [8, 4] };
   return { color: look.ink.muted, symbol: "rect", dash: "solid" };
 }
 
-function axisOption(axis: Axis, look: Look, vertical: boolean): Record<string, unknown> {
+/** `narrow`: names of rows take most of a small chart's width. */
+function axisOption(axis: Axis, look: Look, vertical: boolean, narrow: boolean): Record<string, unknown> {
   const common = {
     name: say(axis.name, look.lang),
     nameLocation: vertical ? "end" : "middle",
@@ -56,7 +69,7 @@ function axisOption(axis: Axis, look: Look, vertical: boolean): Record<string, u
   }
   if (axis.scale === "log") return { ...common, type: "log", minorSplitLine: { show: false } };
   if (axis.scale === "nines") return { ...common, type: "value", min: 0, interval: 1, splitLine: { show: true, lineStyle: { color: look.ink.faint } } };
-  return { ...common, type: "value", scale: axis.tight === true, splitNumber: vertical || look.width > 520 ? 5 : 4 };
+  return { ...common, type: "value", scale: axis.tight === true, splitNumber: vertical || look.width > 520 ? 5 : narrow ? 2 : 4 };
 }
 
 const point = (m: Mark): (number | null | undefined)[] => [m.x, m.y, m.xLow ?? null, m.xHigh ?? null, m.yLow ?? null, m.yHigh ?? null];
@@ -140,9 +153,10 @@ function range(series: Series, look: Look): Record<string, unknown> {
       const up = (mark.xHigh as number) >= (mark.xLow as number);
       const color = toneOf(up ? 1 : 0, look.theme).color;
       const label = { y, text: mark.label ?? "", font: `11.5px ${fontFamily}`, textVerticalAlign: "middle" };
+      const around = { stroke: look.ink.surface, lineWidth: 3 };
       // Where no room is left beside the bar the label stands in it.
       const beside = left + width + 6 + 6.6 * label.text.length < api.getWidth();
-      const place = beside ? { x: left + width + 6, fill: look.ink.muted } : { x: left + width - 4, fill: look.ink.text, textAlign: "right" };
+      const place = beside ? { x: left + width + 6, fill: look.ink.muted, ...around } : { x: left + width - 4, fill: look.ink.text, textAlign: "right" };
       return {
         type: "group",
         children: [
@@ -175,7 +189,8 @@ function ticks(series: Series, color: string): Record<string, unknown> {
 function seriesOptions(series: Series, chart: Chart, look: Look): Record<string, unknown>[] {
   const tone = drawn(series, look);
   const data = series.marks.map((m) => ({ value: [m.x, m.y], row: m.row, part: m.part, label: m.label ? labelOf(m, look, series.labels ?? "right") : undefined }));
-  const base = { name: series.name, data, itemStyle: { color: tone.color }, labelLayout: { hideOverlap: true }, animation: false };
+  const itemStyle = look.hollow?.has(series.name) ? { color: look.ink.surface, borderColor: tone.color, borderWidth: 2 } : { color: tone.color };
+  const base = { name: series.name, data, itemStyle, labelLayout: { hideOverlap: true }, animation: false };
   if (series.style === "band") return [band(series, tone.color)];
   if (series.style === "ticks") return series.marks.length > 0 ? [ticks(series, tone.color)] : [];
   if (series.style === "range") return [range(series, look)];
@@ -207,7 +222,11 @@ const labelOf = (m: Mark, look: Look, position: string): Record<string, unknown>
   position,
   color: look.ink.muted,
   fontSize: 11,
+  ...halo(look),
 });
+
+/** So that a line below a label does not strike it out. */
+const halo = (look: Look): Record<string, unknown> => ({ textBorderColor: look.ink.surface, textBorderWidth: 3 });
 
 const decals = [
   null,
@@ -283,26 +302,29 @@ interface TooltipItem {
   seriesName: string;
   value: number[];
   marker: string;
+  data?: { row?: number };
 }
 
 /** Escapes what a record may hold before it goes into a tooltip's markup. */
 export const escapeHtml = (text: string): string =>
   text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
-export function chartOption(chart: Chart, look: { theme: Theme; lang: Lang; width: number; static?: boolean }): EChartsCoreOption {
-  const full: Look = { ...look, ink: inks[look.theme], symbolScale: look.width > 520 ? 1 : 0.8 };
+export function chartOption(chart: Chart, look: { theme: Theme; lang: Lang; width: number; static?: boolean; caseOf?: (row: number) => string }): EChartsCoreOption {
+  const full: Look = { ...look, ink: inks[look.theme], symbolScale: look.width > 520 ? 1 : 0.8, hollow: hollowNames(chart) };
   const legend = [...new Set(chart.series.filter((s) => !s.quiet && s.marks.length > 0).map((s) => s.name))];
   const sideways = chart.y.scale === "category";
   // A symbol alone keeps its shape; a line needs length to show its dashes.
   const lined = chart.series.some((s) => !s.quiet && (s.style === "line" || s.style === "points-line"));
+  // Rows of a category axis name themselves; a chart of one series must say whose it is.
+  const listed = legend.length > (sideways ? 1 : 0);
   const aside = look.width > 520 ? 180 : 112;
-  const top = sideways ? 14 + 15 * (chart.guides?.length ?? 0) : legend.length > 1 ? 38 + 24 * legendRows(legend, look.width) : 40;
+  const top = sideways ? 14 + 15 * (chart.guides?.length ?? 0) : listed ? 38 + 24 * legendRows(legend, look.width) : 40;
   return {
     animation: false,
     textStyle: { fontFamily, color: full.ink.text },
     backgroundColor: look.static ? full.ink.surface : "transparent",
     grid: { left: sideways ? aside : 64, right: sideways ? 90 : 28, top, bottom: 46 },
-    legend: { show: legend.length > 1, data: legend, top: 0, left: 0, itemGap: 16, itemWidth: lined ? 26 : 12, itemHeight: lined ? 11 : 12, textStyle: { color: full.ink.text, fontSize: 12 } },
+    legend: { show: listed, data: legend, top: 0, left: 0, itemGap: 16, itemWidth: lined ? 26 : 12, itemHeight: lined ? 11 : 12, textStyle: { color: full.ink.text, fontSize: 12 } },
     tooltip: look.static
       ? undefined
       : {
@@ -311,16 +333,18 @@ export function chartOption(chart: Chart, look: { theme: Theme; lang: Lang; widt
           backgroundColor: full.ink.surface,
           borderColor: full.ink.line,
           textStyle: { color: full.ink.text, fontSize: 12 },
-          formatter: (item: TooltipItem) => tooltip(item, chart),
+          formatter: (item: TooltipItem) => tooltip(item, chart, look.caseOf),
         },
-    xAxis: axisOption(chart.x, full, false),
-    yAxis: { ...axisOption(chart.y, full, true), ...(sideways ? { inverse: true, axisLine: { show: false }, axisTick: { show: false }, name: "" } : {}) },
+    xAxis: axisOption(chart.x, full, false, sideways),
+    yAxis: { ...axisOption(chart.y, full, true, false), ...(sideways ? { inverse: true, axisLine: { show: false }, axisTick: { show: false }, name: "" } : {}) },
     series: [...chart.series.flatMap((s) => seriesOptions(s, chart, full)), ...guides(chart, full)],
   };
 }
 
-function tooltip(item: TooltipItem, chart: Chart): string {
+function tooltip(item: TooltipItem, chart: Chart, caseOf?: (row: number) => string): string {
   const [x, y] = item.value;
   const axisValue = (axis: Axis, v: number): string => (axis.scale === "category" ? (axis.categories?.[v] ?? "") : axis.value(v));
-  return `${item.marker}<b>${escapeHtml(item.seriesName)}</b><br>${escapeHtml(axisValue(chart.x, x))}<br>${escapeHtml(axisValue(chart.y, y))}`;
+  const row = item.data?.row;
+  const of = row === undefined || caseOf === undefined ? "" : `<br>${escapeHtml(caseOf(row))}`;
+  return `${item.marker}<b>${escapeHtml(item.seriesName)}</b>${of}<br>${escapeHtml(axisValue(chart.x, x))}<br>${escapeHtml(axisValue(chart.y, y))}`;
 }

@@ -42,13 +42,14 @@ export class ChartView {
     return def.build(model, state, state.lang).map((result) => {
       if (isMissing(result)) return h("p", { class: "missing" }, h("b", {}, say(result.title, result.args)), " ", say(result.missing, result.args));
       const box = h("div", { class: "chart", id: `chart-${result.id}`, style: `height:${result.height}px`, role: "img", "aria-label": say(result.title, result.noteArgs) });
+      const note = say(result.note, result.noteArgs);
       this.mounted.push({ chart: result, box, instance: null });
       this.seen.observe(box);
       this.resized.observe(box);
       return h(
         "figure",
         {},
-        h("figcaption", {}, h("h3", {}, say(result.title, result.noteArgs)), h("p", { class: "note" }, say(result.note, result.noteArgs), " ", this.sources(result))),
+        h("figcaption", {}, h("h3", {}, say(result.title, result.noteArgs)), h("p", { class: "note" }, note, note.includes("\n") ? "\n" : " ", this.sources(result))),
         box,
         this.numbers(result),
       );
@@ -76,7 +77,7 @@ export class ChartView {
       h(
         "tr",
         {},
-        h("td", {}, name),
+        h("td", {}, m.row === undefined ? name : `${name} · ${this.page.model.cases[this.page.model.rows[m.row].case].id}`),
         h("td", { class: "number" }, value(chart.x, m.x) + range(chart.x, m.xLow, m.xHigh)),
         h("td", { class: "number" }, value(chart.y, m.y) + range(chart.y, m.yLow, m.yHigh)),
         h("td", {}, m.part ? this.partButton(m.part) : m.row === undefined ? "" : this.recordButton(m.row)),
@@ -117,7 +118,7 @@ export class ChartView {
   private paint(m: Mounted): void {
     const { lang, theme } = this.page.state;
     const width = this.printing ? printWidth : m.box.clientWidth;
-    m.instance?.setOption(chartOption(m.chart, { lang, theme: this.printing ? "light" : theme, width }), true);
+    m.instance?.setOption(chartOption(m.chart, { lang, theme: this.printing ? "light" : theme, width, caseOf: (row) => this.page.model.cases[this.page.model.rows[row].case].id }), true);
   }
 
   private resize(box: Element): void {

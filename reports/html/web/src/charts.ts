@@ -1,10 +1,10 @@
 // The charts of the report, each made of the model alone.
-import type { Chart, ChartDef, ChartResult, Mark, Series } from "./chart_def";
+import { notDrawn, type Chart, type ChartDef, type ChartResult, type Mark, type Series } from "./chart_def";
 import { contextCurves, skewCurves } from "./derived_charts";
 import { costBars, costTornado, costWaterfall } from "./cost_charts";
 import { axisNumber, axisTime, grouped, numberText, roundDown, roundUp, rateText, timeText } from "./format";
 import { chipName, coldCache, shownRows, usable, type Curve, type Model, type Row } from "./model";
-import { reasonText } from "./phrases";
+import { reasonText, someReasons } from "./phrases";
 import { commonValue, reference, scopeOf, type State } from "./state";
 import { basisText, say, T, withCold, type Lang } from "./text";
 import { clipParts, opRoofline, opTimes } from "./work_charts";
@@ -48,6 +48,8 @@ function nearOnLinear(series: Series[]): (a: Mark, b: Mark) => boolean {
   const [wide, high] = [Math.max(...marks.map((m) => m.x)), Math.max(...marks.map((m) => m.y))];
   return (a, b) => Math.abs(a.x - b.x) < 0.04 * wide && Math.abs(a.y - b.y) < 0.05 * high;
 }
+
+const maxNamed = 12; // points of a chart, that each may have a label
 
 const nearOnLog = (a: Mark, b: Mark): boolean => Math.abs(Math.log10(a.x / b.x)) < 0.3 && Math.abs(Math.log10(a.y / b.y)) < 0.15;
 
@@ -135,9 +137,12 @@ export function quantileTick(x: number): string {
   return `${Number(percent.toFixed(Math.max(decimals, 0)))} %`;
 }
 
+const maxTimelines = 6;
+
 function timelines(model: Model, state: State, lang: Lang): ChartResult[] {
-  return curvesOfCase(model, state)
-    .slice(0, 6)
+  const curves = curvesOfCase(model, state);
+  const drawn = curves
+    .slice(0, maxTimelines)
     .map(([curve, row], i): Chart => {
       const of = (mark: number): Mark[] =>
         curve.start_s.flatMap((x, k) => (curve.mark[k] === mark ? [{ x, y: curve.step_ns[k], row: row.index }] : []));
@@ -165,6 +170,7 @@ function timelines(model: Model, state: State, lang: Lang): ChartResult[] {
         ],
       };
     });
+  return [...drawn, ...notDrawn("timeline", T.timeline_title, curves.length - drawn.length)];
 }
 
 function energy(model: Model, state: State, lang: Lang): ChartResult[] {
@@ -172,9 +178,18 @@ function energy(model: Model, state: State, lang: Lang): ChartResult[] {
   const shown = shownRows(model).filter((r) => usable(r) && r.unit === "tokens/s");
   const rows = shown.filter((r) => r.joules_per_token !== null && inScope(model, state, r));
   if (rows.length === 0) {
-    const reasons = [...new Set(shown.filter((r) => r.joules_per_token === null).map((r) => r.energy_note).filter(Boolean))];
-    return [{ ...head, missing: T.energy_empty, args: { reasons: reasons.slice(0, 3).map((r) => reasonText(r, lang)).join("; ") || "–" } }];
+    const reasons = shown.filter((r) => r.joules_per_token === null).map((r) => r.energy_note).filter(Boolean);
+    return [{ ...head, missing: T.energy_empty, args: { reasons: someReasons(reasons, 3, lang) } }];
   }
+  const series = [...bySeries(model, rows, lang)].map(([name, list]): Series => ({
+    name,
+    tone: list[0].chip,
+    style: "points",
+    marks: list
+      .map((r): Mark => ({ x: r.rate as number, y: r.joules_per_token as number, xLow: r.rate_low, xHigh: r.rate_high, row: r.index, label: rows.length <= maxNamed ? shortCase(model, r) : "" }))
+      .sort((a, b) => a.x - b.x),
+  }));
+  joinLabels(series, nearOnLog);
   return [
     {
       ...head,
@@ -182,12 +197,7 @@ function energy(model: Model, state: State, lang: Lang): ChartResult[] {
       x: { name: T.axis_rate, scale: "log", tick: rateTick, value: tokens },
       y: { name: T.axis_energy, scale: "log", tick: axisNumber, value: (v) => `${numberText(v)} J/token` },
       height: 340,
-      series: [...bySeries(model, rows, lang)].map(([name, list]) => ({
-        name,
-        tone: list[0].chip,
-        style: "points",
-        marks: list.map((r) => ({ x: r.rate as number, y: r.joules_per_token as number, xLow: r.rate_low, xHigh: r.rate_high, row: r.index })),
-      })),
+      series,
     },
   ];
 }
@@ -221,7 +231,7 @@ function roofline(model: Model, state: State, lang: Lang): ChartResult[] {
       name,
       tone: list[0].chip,
       style: "points",
-      marks: list.map((r): Mark => ({ x: intensity(model, r), y: r.flops_per_s as number, row: r.index, label: rows.length <= 12 ? shortCase(model, r) : "" })).sort((a, b) => a.x - b.x),
+      marks: list.map((r): Mark => ({ x: intensity(model, r), y: r.flops_per_s as number, row: r.index, label: rows.length <= maxNamed ? shortCase(model, r) : "" })).sort((a, b) => a.x - b.x),
     });
   }
   joinLabels(series.filter((s) => s.style === "points"), nearOnLog);

@@ -45,9 +45,16 @@ export function basisMark(page: Page, basis: string): HTMLElement {
 export const partMark = (page: Page, row: Row): HTMLElement | null =>
   row.part === "" ? null : h("span", { class: "part", title: page.say(T.part_note) }, ` ${reasonText(row.part, page.state.lang)}`);
 
+/** How much of the model ran, in brackets; "" where that stands in the record only. */
+export function partDetail(page: Page, part: string): string {
+  if (part === "a part of the model") return "";
+  const text = reasonText(part, page.state.lang);
+  return page.state.lang === "zh" ? `（${text}）` : ` (${text})`;
+}
+
 /** Beside an interval that rests on one launch only; null where it contains what launches differ by. */
 export const launchMark = (page: Page, rows: Row[]): HTMLElement | null =>
-  rows.some((r) => r.one_launch) ? h("span", { class: "one-launch", title: page.say(T.one_launch_note) }, ` · ${page.say(T.one_launch)}`) : null;
+  rows.some((r) => r.one_launch) ? h("span", { class: "one-launch", title: page.say(T.one_launch_note) }, page.say(T.one_launch)) : null;
 
 /** A figure that opens to its formula, inputs and record. */
 export function figureButton(page: Page, id: string, row: Row, text?: string): HTMLElement {

@@ -2,7 +2,7 @@
 import type { Chart, ChartResult, Mark } from "./chart_def";
 import { axisNumber, fineTick, numberText } from "./format";
 import { chipName, headlineCost, priced, type Cost, type Model } from "./model";
-import { reasonText } from "./phrases";
+import { reasonText, someReasons } from "./phrases";
 import type { State } from "./state";
 import { basisText, say, T, type Lang, type Text } from "./text";
 
@@ -18,6 +18,22 @@ function inputWord(name: string, lang: Lang): string {
   if (name === "a rate of tokens") return say(T.token_rate, lang);
   const label = say(inputText(name), lang).replace(/\s*[（(][^（）()]*[）)]$/, "");
   return /^[A-Z][a-z]/.test(label) ? label[0].toLowerCase() + label.slice(1) : label;
+}
+
+/** Both ends of a range in as many digits as tell them apart, six at most. */
+function apart(low: number, high: number): string {
+  const digits = [3, 4, 5, 6].find((n) => numberText(low, n) !== numberText(high, n)) ?? 3;
+  return `${numberText(low, digits)} – ${numberText(high, digits)}`;
+}
+
+/** Costs that lack the same inputs, in one sentence each. */
+export function sameMissing(missing: string[]): string[] {
+  const chips = new Map<string, Set<string>>();
+  for (const text of missing) {
+    const [, chip, rest] = /^the cost of (.+?)( needs .+)$/.exec(text) ?? [null, "", text];
+    chips.set(rest, (chips.get(rest) ?? new Set()).add(chip));
+  }
+  return [...chips].map(([rest, names]) => (names.has("") ? rest : `the cost of ${[...names].join(", ")}${rest}`));
 }
 
 /** Why a cost is missing, its inputs in words. */
@@ -50,13 +66,13 @@ export function costBars(model: Model, _: State, lang: Lang): ChartResult[] {
   const head = { id: "cost", title: T.cost_title };
   const costs = compared(model);
   if (costs.length === 0) {
-    const reasons = [...new Set(model.costs.map((c) => c.missing))].filter(Boolean);
+    const reasons = model.costs.map((c) => c.missing).filter(Boolean);
     if (model.costs.length === 0) return [{ ...head, missing: T.no_pricing }];
-    return [{ ...head, missing: T.cost_empty, args: { reasons: reasons.slice(0, 2).map((r) => missingText(r, lang)).join("; ") || "–" } }];
+    return [{ ...head, missing: T.cost_empty, args: { reasons: someReasons(sameMissing(reasons), 3, lang, missingText) } }];
   }
   const scale = 1e5;
   const values = costs.map((c) => (headlineCost(c).value as number) * scale);
-  const guides = model.targets.map((t) => ({ x: t.cny_per_token * scale, label: say(T.target, lang, { target: t.text }) }));
+  const guides = model.targets.map((t) => ({ x: t.cny_per_token * scale, label: say(T.target, lang, { target: reasonText(t.text, lang) }) }));
   const first = costs[0];
   return [
     {
@@ -100,11 +116,11 @@ export function costWaterfall(model: Model, _: State, lang: Lang): ChartResult[]
     id: "waterfall",
     title: T.waterfall_title,
     note: T.waterfall_note,
-    noteArgs: { chip: nameOf(model, cost, lang), target: target.text, gap: numberText(verdict.gap) },
+    noteArgs: { chip: nameOf(model, cost, lang), target: reasonText(target.text, lang), gap: numberText(verdict.gap) },
     x: { name: T.axis_cost_log, scale: "log", tick: (v) => axisNumber(v), value: yuan },
     y: { name: T.item, scale: "category", tick: String, value: String, categories: steps.map((f) => say(factorText(f.name), lang)) },
     height: 110 + 34 * steps.length,
-    guides: [{ x: target.cny_per_token * 1e5, label: say(T.target, lang, { target: target.text }) }],
+    guides: [{ x: target.cny_per_token * 1e5, label: say(T.target, lang, { target: reasonText(target.text, lang) }) }],
     series: [{ name: say(T.factor, lang), tone: 1, style: "range", marks }],
   };
   return [chart];
@@ -132,7 +148,7 @@ export function costTornado(model: Model, _: State, lang: Lang): ChartResult[] {
           style: "range",
           marks: moves.map((m, y): Mark => {
             const [a, b] = [(m.at_low as number) * 1e5, (m.at_high as number) * 1e5];
-            const label = `${numberText(Math.min(a, b))} – ${numberText(Math.max(a, b))}`;
+            const label = apart(Math.min(a, b), Math.max(a, b));
             return { x: b, y, xLow: a, xHigh: b, label, part: { cost: index, kind: "input", name: m.input } };
           }),
         },

@@ -21,7 +21,7 @@ const inScope = (state: State) => (c: Derived): boolean => `${c.model} · ${c.dt
 
 /** Basis and what ran stand in the name unless it is a whole model that was measured. */
 function nameOf(model: Model, c: Derived, lang: Lang): string {
-  const marks = [c.basis === "measured" ? "" : say(basisText(c.basis), lang), c.form === "whole model" ? "" : reasonText(c.form, lang)].filter(Boolean);
+  const marks = [c.basis === "measured" || c.form === "whole model projected" ? "" : say(basisText(c.basis), lang), c.form === "whole model" ? "" : reasonText(c.form, lang)].filter(Boolean);
   return marks.length > 0 ? `${chipName(model, c.chip)} [${marks.join(", ")}]` : chipName(model, c.chip);
 }
 

@@ -78,7 +78,7 @@ export function openCost(page: Page, index: number): void {
       [say(T.d_formula), h("code", {}, costFormula(cost))],
       [say(T.monte_carlo), `${cost.draws}, seed ${cost.seed}`],
       [say(T.c_case), [cost.input_case, cost.output_case].filter(Boolean).join(", ")],
-      [say(T.mix), `${[cost.mix.cached, cost.mix.input, cost.mix.output].map((x) => numberText(x)).join(" : ")} (${cost.mix.source})`],
+      [say(T.mix), `${[cost.mix.cached, cost.mix.input, cost.mix.output].map((x) => numberText(x)).join(" : ")} (${reasonText(cost.mix.source, page.state.lang)})`],
     ]),
     ...cost.notes.map((n) => h("p", { class: "note" }, `${say(T.caution)} ${reasonText(n, page.state.lang)}`)),
     h("h3", {}, say(T.cost_inputs)),
@@ -139,7 +139,7 @@ function factorRows(page: Page, cost: Cost, name: string, per: Per): [string, st
     [say(T.d_before), per(before)],
     [say(T.d_after), per(before * factor)],
     [say(T.d_formula), reasonText(factors[at].meaning, page.state.lang)],
-    [say(T.target, { target: target.text }), per(target.cny_per_token)],
+    [say(T.target, { target: reasonText(target.text, page.state.lang) }), per(target.cny_per_token)],
     [say(T.m_cost), per(headlineCost(cost).value)],
   ];
 }
@@ -158,25 +158,26 @@ export function openFact(page: Page, fact: number, chip: number): void {
       "table",
       { class: "inputs" },
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, say(T.d_value)), h("th", { scope: "col" }, say(T.d_record)))),
-      h("tbody", {}, line.values[chip].map((v, i) => h("tr", {}, h("td", {}, v || "–"), h("td", {}, record(line.records[chip][i]))))),
+      h("tbody", {}, line.values[chip].map((v, i) => h("tr", {}, h("td", {}, reasonText(v, page.state.lang) || "–"), h("td", {}, record(line.records[chip][i]))))),
     ),
   ]);
 }
 
-const recordName = /\b([0-9a-f]{8})\b/;
+// As a rate's source names its record; eight digits elsewhere are none.
+const recordName = /(\brecord |记录 )([0-9a-f]{8})\b/;
 const rowNamed = (page: Page, name: string | undefined): Row | undefined => (name ? page.model.rows.find((r) => r.id.startsWith(name)) : undefined);
 
 /** A text whose names of records open them. */
 function withRecords(page: Page, text: string): (string | Node)[] {
   return text.split(recordName).map((part, i) => {
-    const row = i % 2 === 1 ? rowNamed(page, part) : undefined;
+    const row = i % 3 === 2 ? rowNamed(page, part) : undefined;
     return row ? h("button", { type: "button", class: "figure", "data-record": part, click: () => openRecord(page, row) }, h("code", {}, part)) : part;
   });
 }
 
 /** An input's figure opens to the rate of its record, or to how it moves the cost. */
 function inputFigure(page: Page, cost: Cost, input: CostInput, text: string): string | Node {
-  const row = rowNamed(page, recordName.exec(input.source)?.[1]);
+  const row = rowNamed(page, recordName.exec(input.source)?.[2]);
   const attributes = { "data-input": input.name };
   if (row && row.rate === input.value) return numberButton(text, () => openFigure(page, "rate", row), attributes);
   if (!cost.tornado.some((t) => t.input === input.name)) return text;

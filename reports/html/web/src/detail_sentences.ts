@@ -6,6 +6,7 @@ import { h } from "./dom";
 import { numberText, rateText } from "./format";
 import { headlineCost, type Cost, type Row } from "./model";
 import { costPerHour, costPerToken, electricityPerHour, pointOf, secondsPerToken, type Point } from "./money";
+import { reasonText } from "./phrases";
 import { T, type Text } from "./text";
 
 type Pairs = [string, string | Node][];
@@ -21,7 +22,7 @@ export function openVerdict(page: Page, index: number, at: number): void {
   const per = (v: number | null): string => (v === null ? "–" : `${numberText(v * 1e5, 4)} ${say(T.per_100k)}`);
   const bounds = verdict.gap_low === null || verdict.gap_high === null ? say(T.no_interval) : `${numberText(verdict.gap_low)} – ${numberText(verdict.gap_high)}`;
   const factors: Pairs = verdict.waterfall.map((f) => [say(factorText(f.name)), f.factor === null ? "–" : `× ${numberText(f.factor, 4)}`]);
-  show(page, `${say(T.target, { target: target.text })}: ${chipLabel(page, cost.chip)}`, [
+  show(page, `${say(T.target, { target: reasonText(target.text, page.state.lang) })}: ${chipLabel(page, cost.chip)}`, [
     h("p", { class: "dialog-value" }, verdict.gap === null ? "–" : `× ${numberText(verdict.gap, 4)}`, h("span", { class: "interval" }, ` ${bounds}`)),
     h("p", { class: "raw" }, verdict.gap === null ? "" : `= ${verdict.gap}`),
     pairs([
@@ -51,11 +52,12 @@ export function openRatio(page: Page, row: Row, other: Row): void {
   ]);
 }
 
-/** Several records, one line each. */
 /** What the header says of the report: when and by what it was made, of which records, on which chips. */
 export function openMade(page: Page): void {
   const { model, say } = page;
-  const dates = model.rows.map((r) => r.created).filter(Boolean).sort();
+  const dated = model.rows.filter((r) => r.created !== "").sort((a, b) => a.created.localeCompare(b.created));
+  const date = (row: Row): HTMLElement => numberButton(row.created, () => openRecord(page, row), { "data-date": row.index });
+  const span = dated.length === 0 ? "–" : h("span", {}, date(dated[0]), " – ", date(dated[dated.length - 1]));
   const chip = (at: number): HTMLElement => {
     const c = model.chips[at];
     const row = h("tr", {}, h("th", { scope: "row" }, chipLabel(page, at)), h("td", {}, c.adapter || "–"), h("td", {}, c.driver || "–"));
@@ -67,8 +69,8 @@ export function openMade(page: Page): void {
       [say(T.d_version), `assay ${model.tool_version} (${model.tool_commit || "–"})`],
       [say(T.d_made_at), model.created],
       [say(T.nav_records), String(model.records)],
-      [say(T.d_listed), String(model.rows.length)],
-      [say(T.d_span), dates.length === 0 ? "–" : `${dates[0]} – ${dates[dates.length - 1]}`],
+      [say(T.d_listed), numberButton(String(model.rows.length), () => openRows(page, model.rows))],
+      [say(T.d_span), span],
     ]),
     h(
       "table",
@@ -80,6 +82,7 @@ export function openMade(page: Page): void {
   ]);
 }
 
+/** Several records, one line each. */
 export function openRows(page: Page, rows: Row[]): void {
   const { model, say } = page;
   const line = (r: Row): HTMLElement => h("tr", {}, h("td", {}, chipLabel(page, r.chip)), h("td", {}, model.cases[r.case].id), h("td", {}, rowButton(page, r)));
@@ -104,7 +107,7 @@ function resultOf(page: Page, cost: Cost, result: string, point: Point): Result 
   const reported = headlineCost(cost).value;
   const scaled = (by: number): number | null => (reported === null ? null : reported * by);
   const target = result.startsWith("target-") ? page.model.targets[Number(result.slice(7))] : null;
-  if (target) return { name: [target.text, target.text], formula: `${costFormula(cost)} / ${target.cny_per_token}`, value: token / target.cny_per_token, before: scaled(1 / target.cny_per_token) };
+  if (target) return { name: [reasonText(target.text, "zh"), target.text], formula: `${costFormula(cost)} / ${target.cny_per_token}`, value: token / target.cny_per_token, before: scaled(1 / target.cny_per_token) };
   if (result === "per-1m") return { name: T.per_1m, formula: `${costFormula(cost)} · 1e6`, value: token * 1e6, before: scaled(1e6) };
   if (result === "change") return { name: T.change, formula: `${costFormula(cost)} / ${reported} − 1`, value: reported === null ? NaN : token / reported - 1, before: 0 };
   if (result === "per-hour") return { name: T.per_hour, formula: hourFormula(cost), value: costPerHour(point, cost.rented), before: cost.per_hour.value };

@@ -6,7 +6,7 @@ import { makeParts, makeSay, numberButton, type Page } from "./context";
 import { costInputsTable, openCost, openFact, openFigure, openPart, openRecord } from "./detail";
 import { openMade, openRatio, openRows, openVerdict, openWhatIf } from "./detail_sentences";
 import { h, select } from "./dom";
-import { parseModel, type Model } from "./model";
+import { nameUnnamed, parseModel, type Model } from "./model";
 import { fragmentOf, initialState, scopeOf } from "./state";
 import { environmentTable, methodsList, recordsTable } from "./tables";
 import { T, type Text } from "./text";
@@ -98,7 +98,7 @@ function scopePicker(): HTMLElement | null {
 function costSources(): HTMLElement[] {
   return shownCosts(page).map((i) => {
     const cost = model.costs[i];
-    return h("details", { class: "sources" }, h("summary", {}, `${page.say(T.cost_inputs)}: ${costName(page, cost)}`), costInputsTable(page, cost));
+    return h("details", { class: "sources" }, h("summary", {}, `${page.say(T.cost_inputs)}${state.lang === "zh" ? "：" : ": "}${costName(page, cost)}`), costInputsTable(page, cost));
   });
 }
 
@@ -120,6 +120,7 @@ function render(): void {
   document.documentElement.lang = state.lang === "zh" ? "zh-CN" : "en";
   document.documentElement.dataset.theme = state.theme;
   document.title = model.title || page.say(T.title);
+  nameUnnamed(model, page.say(T.unnamed_chip));
   charts.clear();
   const main = h("main", { id: "main", tabindex: -1 }, answerSection(page), sections.map(section));
   document.getElementById("app")!.replaceChildren(h("a", { class: "skip", href: "#main", click: goTo("main") }, page.say(T.skip)), header(), main);

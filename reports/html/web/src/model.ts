@@ -4,6 +4,8 @@ export type Basis = "measured" | "reported" | "projected" | "simulated";
 
 export interface Chip {
   product: string;
+  /** whether its source says no product; set by nameUnnamed */
+  unnamed?: boolean;
   adapter: string;
   arch: string;
   vendor: string;
@@ -329,12 +331,18 @@ export function parseModel(text: string): Model {
     return row;
   });
   delete raw.row_fields;
-  // What an imported result is of, its source may leave out.
-  for (const chip of raw.chips) chip.product ||= "(芯片未写明 / chip not named)";
   for (const of of raw.ops) {
     of.ops = of.ops.map(([name, layer, kind, count, flops, bytes]: [string, string, string, number, number, number]): Op => ({ name, layer, kind, count, flops, bytes }));
   }
   return raw as Model;
+}
+
+/** Names a chip that an imported result's source leaves out in the reader's words. */
+export function nameUnnamed(model: Model, name: string): void {
+  for (const chip of model.chips) {
+    chip.unnamed ??= chip.product === "";
+    if (chip.unnamed) chip.product = name;
+  }
 }
 
 export function chipName(model: Model, chip: number): string {
@@ -348,7 +356,7 @@ export function chipName(model: Model, chip: number): string {
 export const usable = (row: Row): boolean =>
   row.rate !== null && row.status !== "failed" && row.status !== "unsupported";
 
-/** Whether what the row ran is the whole model: rates of parts never stand in one ranking with those of wholes. */
+/** Whether the whole model ran: the rate of a part is no rate of the model. */
 export const whole = (row: Row): boolean => row.part === "";
 
 /** Whether the caches were flushed before each step: no curve mixes such steps with warm ones. */

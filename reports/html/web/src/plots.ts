@@ -7,10 +7,10 @@ import { chartDefs } from "./charts";
 import { setPlatformAPI } from "echarts/core";
 import { echarts } from "./echarts_setup";
 import { inks } from "./palette";
-import { parseModel } from "./model";
+import { nameUnnamed, parseModel } from "./model";
 import { isProfile, profileRoofline } from "./profile_chart";
 import { initialState } from "./state";
-import { say, type Lang } from "./text";
+import { say, T, type Lang } from "./text";
 
 const width = 900;
 const lineHeight = 16;
@@ -82,6 +82,7 @@ if (isProfile(profile)) {
   write(profileRoofline(profile, language));
 } else {
   const model = parseModel(text);
+  nameUnnamed(model, say(T.unnamed_chip, language));
   const state = initialState(model, "", language, false);
   for (const def of chartDefs) {
     for (const result of def.build(model, state, language)) {

@@ -18,10 +18,12 @@ function factName(page: Page, name: string): Node[] {
 export function environmentTable(page: Page): HTMLElement {
   const { model } = page;
   if (model.environment.length === 0) return h("p", {}, page.say(T.environment_same));
+  // What others report says nothing of the machine.
+  const chips = model.chips.map((_, i) => i).filter((i) => model.environment.some((line) => line.values[i].length > 0));
   const cell = (fact: number, chip: number): HTMLElement => {
     const values = model.environment[fact].values[chip];
     if (values.length === 0) return h("td", {}, "–");
-    const texts = values.map((v) => v || "–");
+    const texts = values.map((v) => reasonText(v, page.state.lang) || "–");
     const text = texts.length > 3 ? page.say(T.values_n, { count: texts.length, values: `${texts.slice(0, 2).join("; ")}…` }) : texts.join("; ");
     return h("td", {}, h("button", { type: "button", class: "figure", "data-fact": model.environment[fact].name, title: texts.length > 3 ? texts.join("\n") : null, click: () => page.openFact(fact, chip) }, text));
   };
@@ -32,8 +34,8 @@ export function environmentTable(page: Page): HTMLElement {
     h(
       "table",
       { class: "environment" },
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, page.say(T.item)), model.chips.map((_, i) => h("th", { scope: "col" }, chipLabel(page, i))))),
-      h("tbody", {}, model.environment.map((line, fact) => h("tr", {}, h("th", { scope: "row" }, factName(page, line.name)), line.values.map((_, chip) => cell(fact, chip))))),
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, page.say(T.item)), chips.map((i) => h("th", { scope: "col" }, chipLabel(page, i))))),
+      h("tbody", {}, model.environment.map((line, fact) => h("tr", {}, h("th", { scope: "row" }, factName(page, line.name)), chips.map((chip) => cell(fact, chip))))),
     ),
   );
 }
@@ -49,13 +51,13 @@ function recordRow(page: Page, row: Row): HTMLElement {
     { class: row.status === "ok" ? null : "not-ok" },
     h("td", {}, chipLabel(page, row.chip)),
     h("td", {}, page.model.cases[row.case].id, row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null, partMark(page, row)),
-    row.rate === null ? h("td", { class: "number", title: reasonText(row.reason, page.state.lang), "data-label": label(T.c_rate) }, reasonText(row.status, page.state.lang)) : number("rate", T.c_rate),
+    row.rate === null ? h("td", { class: "number", title: reasonText(row.reason, page.state.lang), "data-label": label(T.c_rate) }, numberButton(row.status === "ok" ? label(T.no_rate) : reasonText(row.status, page.state.lang), () => page.openRecord(row))) : number("rate", T.c_rate),
     number("p50", T.c_p50),
     number("p99", T.c_p99, p99),
     number("mfu", T.c_mfu),
     number("mbu", T.c_mbu),
     number("energy", T.c_energy),
-    h("td", { class: "number", "data-label": label(T.c_steps) }, numberButton(String(row.steps), () => page.openRecord(row))),
+    h("td", { class: "number", "data-label": label(T.c_steps) }, row.basis === "reported" && row.steps === 0 ? "–" : numberButton(String(row.steps), () => page.openRecord(row))),
     h("td", { "data-label": label(T.c_basis) }, basisMark(page, row.basis)),
     h("td", { "data-label": label(T.c_record) }, h("button", { type: "button", class: "figure", click: () => page.openRecord(row) }, h("code", {}, row.id.slice(0, 8)))),
   );

@@ -5,6 +5,7 @@ import { h } from "./dom";
 import { numberText } from "./format";
 import { headlineCost, priced, type Cost } from "./model";
 import { costPerHour, costPerToken, electricityPerHour, pointOf, secondsPerToken } from "./money";
+import { reasonText } from "./phrases";
 import { fragmentOf } from "./state";
 import { T, type Text } from "./text";
 
@@ -126,7 +127,7 @@ function resultRows(page: Page, shown: number[]): HTMLElement[] {
     row("change", say(T.change), change),
     row("per-hour", say(T.per_hour), (k) => money(costPerHour(points[k], model.costs[shown[k]].rented))),
     row("electricity", say(T.electricity_100k), (k) => model.costs[shown[k]].rented ? say(T.in_rent) : money((electricityPerHour(points[k]) / 3600) * secondsPerToken(points[k], model.costs[shown[k]].mix, model.costs[shown[k]].headline) * 1e5)),
-    ...model.targets.map((t, n) => row(`target-${n}`, t.text, (k) => targetText(page, perToken[k], t.cny_per_token))),
+    ...model.targets.map((t, n) => row(`target-${n}`, reasonText(t.text, state.lang), (k) => targetText(page, perToken[k], t.cny_per_token))),
   ];
 }
 

@@ -1,5 +1,5 @@
 // What a step is made of, and what a clip is: ops on the roofline and their least times, the parts of a clip.
-import type { ChartResult, Mark, Series } from "./chart_def";
+import { notDrawn, type ChartResult, type Mark, type Series } from "./chart_def";
 import { axisNumber, axisTime, numberText, rateText, timeText } from "./format";
 import { chipName, shownRows, usable, type Clip, type Model, type Op, type Row } from "./model";
 import type { State } from "./state";
@@ -92,8 +92,9 @@ export function opRoofline(model: Model, state: State, lang: Lang): ChartResult[
 
 export function opTimes(model: Model, state: State, lang: Lang): ChartResult[] {
   const ops = opsOf(model, state);
-  return roofs(model, state)
-    .slice(0, ops.length > 0 ? maxCharts : 0)
+  const all = ops.length > 0 ? roofs(model, state) : [];
+  const drawn = all
+    .slice(0, maxCharts)
     .map((roof, i): ChartResult => {
       const order = [...ops].sort((a, b) => leastNs(b, roof) - leastNs(a, roof));
       const shown = order.slice(0, maxBars);
@@ -125,6 +126,7 @@ export function opTimes(model: Model, state: State, lang: Lang): ChartResult[] {
         ],
       };
     });
+  return [...drawn, ...notDrawn("op-time", T.optime_title, all.length - drawn.length)];
 }
 
 const partText = (name: string): Text => T[`part_${name.replace(/ /g, "_")}` as keyof typeof T] ?? [name, name];
