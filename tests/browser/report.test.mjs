@@ -31,11 +31,11 @@ const report = (name, fragment, body, options) =>
     }
   });
 
+/** Each chart comes into view and is drawn, however busy the machine is. */
 async function scrollThrough(page) {
-  const height = await page.evaluate(() => document.body.scrollHeight);
-  for (let y = 0; y < height; y += 600) {
-    await page.evaluate((top) => window.scrollTo({ top, behavior: "instant" }), y);
-    await page.waitForTimeout(30);
+  for (const chart of await page.locator(".chart").all()) {
+    await chart.evaluate((box) => box.scrollIntoView({ behavior: "instant" }));
+    await chart.locator("svg").first().waitFor();
   }
 }
 
@@ -214,6 +214,9 @@ report("what the header says opens to version, date, chips and records; a price 
   await page.locator("button[data-made]").first().click();
   const text = await page.locator("dialog[open]").innerText();
   for (const part of [model.created, model.tool_version, String(model.records), model.chips[0].product]) assert.ok(text.includes(part), `${part}: ${text}`);
+  await page.locator("dialog[open] button[data-date]").first().click();
+  const dates = model.rows.map((r) => r.created).sort();
+  assert.ok((await page.locator("dialog[open]").innerText()).includes(dates[0]));
   await page.locator("dialog[open]").getByRole("button", { name: "Close" }).click();
   const cost = model.cost_answer.costs.find((c) => model.costs[c].notes.some((n) => n.includes("without a range")));
   assert.notEqual(cost, undefined, "the shipped rent of one chip has one source");

@@ -116,7 +116,7 @@ function costNotes(page: Page): (Sentence | HTMLElement)[] {
     // Whose it is must be said where it is not everyone's, unless it names a case or the chip itself.
     const named = costs.length < model.cost_answer.costs.length && !/[/:]|^the (rent|chip's price) of /.test(note);
     const whose = named ? costs.map((c) => chipLabel(page, model.costs[c].chip)).join(stop) + colon : "";
-    return [numberButton(`${say(T.caution)} ${whose}${reasonText(note, state.lang)}`, () => page.openCost(costs[0]), { "data-note": costs[0] })];
+    return [numberButton(`${say(T.caution)}${state.lang === "zh" ? "" : " "}${whose}${reasonText(note, state.lang)}`, () => page.openCost(costs[0]), { "data-note": costs[0] })];
   });
   const rest = lines.slice(shownNotes);
   if (rest.length === 0) return lines;
@@ -151,7 +151,7 @@ function costCell(page: Page, row: Row): HTMLElement {
   const button = h("button", { type: "button", class: "figure", "data-cost": at, click: () => page.openCost(at) }, perHundredK(amount.value));
   const side = page.say(cost.rented ? T.rented : T.owned);
   const bounds = known ? `${perHundredK(amount.low)}–${perHundredK(amount.high)}` : page.say(T.no_interval);
-  return h("td", { "data-label": label }, button, h("div", { class: "interval" }, numberButton(bounds, () => page.openCost(at)), " ", h("span", { class: "side" }, side), known ? launchMark(page, cost.rows.map((r) => page.model.rows[r])) : null));
+  return h("td", { "data-label": label }, button, h("div", { class: "interval" }, numberButton(bounds, () => page.openCost(at)), h("span", { class: "side" }, side), known ? launchMark(page, cost.rows.map((r) => page.model.rows[r])) : null));
 }
 
 function headlineRow(page: Page, row: Row): HTMLElement {

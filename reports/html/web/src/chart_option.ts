@@ -63,7 +63,7 @@ function axisOption(axis: Axis, look: Look, vertical: boolean, narrow: boolean):
       ...common,
       type: "category",
       data: axis.categories,
-      axisLabel: { color: look.ink.text, fontSize: 12, lineHeight: 15, interval: 0, width: look.width > 520 ? 168 : 100, overflow: "break" },
+      axisLabel: { color: look.ink.text, fontSize: look.width > 520 ? 12 : 11, lineHeight: look.width > 520 ? 15 : 13, interval: 0, width: look.width > 520 ? 168 : 100, overflow: "break" },
       splitLine: { show: false },
     };
   }
@@ -88,7 +88,7 @@ const stroke = (x1: number, y1: number, x2: number, y2: number, color: string, w
 
 /** Whiskers of a mark's intervals in both directions. */
 function whiskers(series: Series, color: string, look?: Look): Record<string, unknown> | null {
-  const marks = series.marks.filter((m) => m.yLow != null || m.xLow != null);
+  const marks = series.marks.filter((m) => m.yLow != null || m.xLow != null || (look && m.label));
   if (marks.length === 0) return null;
   return {
     type: "custom",
@@ -226,7 +226,7 @@ const labelOf = (m: Mark, look: Look, position: string): Record<string, unknown>
 });
 
 /** So that a line below a label does not strike it out. */
-const halo = (look: Look): Record<string, unknown> => ({ textBorderColor: look.ink.surface, textBorderWidth: 3 });
+const halo = (look: Look): Record<string, unknown> => ({ textBorderColor: look.ink.surface, textBorderWidth: 3, opacity: 1 });
 
 const decals = [
   null,
@@ -314,17 +314,19 @@ export function chartOption(chart: Chart, look: { theme: Theme; lang: Lang; widt
   const legend = [...new Set(chart.series.filter((s) => !s.quiet && s.marks.length > 0).map((s) => s.name))];
   const sideways = chart.y.scale === "category";
   // A symbol alone keeps its shape; a line needs length to show its dashes.
-  const lined = chart.series.some((s) => !s.quiet && (s.style === "line" || s.style === "points-line"));
+  const lined = chart.series.some((s) => !s.quiet && ["line", "rule", "points-line"].includes(s.style));
+  // A line without symbols has none in the legend either.
+  const entry = (name: string): unknown => (chart.series.some((s) => s.name === name && !s.quiet && ["line", "rule"].includes(s.style)) ? { name, itemStyle: { opacity: 0 } } : name);
   // Rows of a category axis name themselves; a chart of one series must say whose it is.
   const listed = legend.length > (sideways ? 1 : 0);
   const aside = look.width > 520 ? 180 : 112;
-  const top = sideways ? 14 + 15 * (chart.guides?.length ?? 0) : listed ? 38 + 24 * legendRows(legend, look.width) : 40;
+  const top = sideways ? 14 + 15 * (chart.guides?.length ?? 0) + (listed ? 24 * legendRows(legend, look.width) : 0) : listed ? 38 + 24 * legendRows(legend, look.width) : 40;
   return {
     animation: false,
     textStyle: { fontFamily, color: full.ink.text },
     backgroundColor: look.static ? full.ink.surface : "transparent",
     grid: { left: sideways ? aside : 64, right: sideways ? 90 : 28, top, bottom: 46 },
-    legend: { show: listed, data: legend, top: 0, left: 0, itemGap: 16, itemWidth: lined ? 26 : 12, itemHeight: lined ? 11 : 12, textStyle: { color: full.ink.text, fontSize: 12 } },
+    legend: { show: listed, data: legend.map(entry), top: 0, left: 0, itemGap: 16, itemWidth: lined ? 26 : 12, itemHeight: lined ? 11 : 12, textStyle: { color: full.ink.text, fontSize: 12 } },
     tooltip: look.static
       ? undefined
       : {

@@ -39,7 +39,8 @@ export function sameMissing(missing: string[]): string[] {
 /** Why a cost is missing, its inputs in words. */
 export function missingText(missing: string, lang: Lang): string {
   const names = (list: string): string => list.split(", ").map((name) => inputWord(name, lang)).join(lang === "zh" ? "、" : ", ");
-  return reasonText(missing.replace(/ needs (.+?); give it with /, (_, list: string) => ` needs ${names(list)}; give it with `), lang);
+  const chips = (list: string): string => list.split(", ").map((chip) => reasonText(chip, lang)).join(lang === "zh" ? "、" : ", ");
+  return reasonText(missing.replace(/^the cost of (.+?) needs (.+?); give it with /, (_, of: string, list: string) => `the cost of ${chips(of)} needs ${names(list)}; give it with `), lang);
 }
 
 export const factorText = (name: string): Text => {

@@ -125,7 +125,7 @@ export function skewCurves(model: Model, state: State, lang: Lang): ChartResult[
       title: T.skew_title,
       note: withCold(T.skew_note, coldOf(model, curves[0].kind)),
       noteArgs: { step, ranks: curves[0].ranks, rated: curves.map((c) => `${nameOf(model, c, lang)}: ${rateText(c.rated_per_s, null, null, c.unit)}`).join("; ") },
-      x: { name: T.axis_routing, scale: "category", tick: String, value: String, categories: routings },
+      x: { name: T.axis_routing, scale: "category", tick: String, value: String, categories: routings.map((r) => reasonText(r, lang)) },
       y: { name: T.axis_rate, scale: "linear", tick: axisNumber, value: (v) => `${numberText(v, 4)} tokens/s` },
       height: 340,
       series: curves.map((c, i) => ({

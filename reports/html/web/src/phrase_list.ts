@@ -191,6 +191,9 @@ export const sentences: Phrase[] = [
   [/^after subsidy$/, "补贴后"],
   [/^(\S+), the cheapest hours of the day$/, "$1，取每天最便宜的时段"],
 
+  // routings of experts
+  [/^uniform$/, "均匀"],
+  [/^log-normal:(\S+)$/, "对数正态:$1"],
   // targets
   [/^(\S+) CNY\/100K (?:(.+) )?tokens$/i, "$1 元/10 万$2 tokens"],
   [/^(\S+) CNY\/1M (?:(.+) )?tokens$/i, "$1 元/百万$2 tokens"],

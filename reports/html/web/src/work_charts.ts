@@ -138,14 +138,14 @@ const clipSize = (clip: Clip): string => `${clip.frames} × ${clip.height} × ${
 /** With the size where clips of several stand beside one another. */
 const clipName = (model: Model, clip: Clip): string => {
   const sizes = new Set(model.clips.map(clipSize));
-  return `${chipName(model, clip.chip)}\n${clip.model} ${clip.dtype}, ${clip.steps} × ${clip.passes}${sizes.size > 1 ? `, ${clipSize(clip)}` : ""}`;
+  return `${chipName(model, clip.chip)}\n${clip.model} ${clip.dtype}\n${clip.steps} × ${clip.passes}${sizes.size > 1 ? `, ${clipSize(clip)}` : ""}`;
 };
 
 function clipCost(model: Model, clip: Clip, lang: Lang): string {
-  const name = clipName(model, clip).replace("\n", ", ");
+  const name = clipName(model, clip).split("\n").join(", ");
   const cost = clip.cny === null ? say(T.no_price, lang) : `¥ ${numberText(clip.cny)}${clip.cny_low === null || clip.cny_high === null ? "" : ` (${numberText(clip.cny_low)} – ${numberText(clip.cny_high)})`}`;
   const missing = clip.missing.length > 0 ? ` ${say(T.clip_missing, lang, { parts: clip.missing.map((part) => say(partText(part), lang)).join(", ") })}` : "";
-  const chips = say(T.clip_chips, lang, { n: `${clip.missing.length > 0 ? "> " : ""}${Math.ceil(clip.seconds / clipLimitS)}` });
+  const chips = say(T.clip_chips, lang, { n: `${clip.missing.length > 0 && lang === "en" ? "≥ " : ""}${Math.ceil(clip.seconds / clipLimitS)}` });
   return lang === "zh" ? `${name}：${cost}，${chips}${missing}` : `${name}: ${cost}, ${chips}${missing}`;
 }
 
@@ -179,7 +179,7 @@ export function clipParts(model: Model, _: State, lang: Lang): ChartResult[] {
       noteArgs: { size: [...new Set(clips.map(clipSize))].join("; "), costs: clips.map((c) => clipCost(model, c, lang)).map((line) => `\n${line}`).join(""), basis: [...new Set(clips.map((c) => say(basisText(c.basis), lang)))].join(", ") },
       x: { name: T.axis_clip, scale: "linear", tick: (v) => axisTime(v * 1e9), value: (v) => timeText(v * 1e9), min: 0 },
       y: { name: T.item, scale: "category", tick: String, value: String, categories: clips.map((c) => clipName(model, c)) },
-      height: 130 + 52 * clips.length,
+      height: 100 + 84 * clips.length,
       series: [...parts, totals],
     },
   ];
