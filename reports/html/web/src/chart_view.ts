@@ -72,7 +72,9 @@ export class ChartView {
     const { say } = this.page;
     const value = (axis: Axis, v: number): string => (axis.scale === "category" ? (axis.categories?.[v] ?? "") : axis.value(v));
     const range = (axis: Axis, low?: number | null, high?: number | null): string => (low == null || high == null ? "" : ` (${value(axis, low)} – ${value(axis, high)})`);
-    const marks = chart.series.filter((s) => s.style !== "band" && s.style !== "ticks").flatMap((s) => s.marks.map((m) => ({ name: s.name, m })));
+    const marks = chart.series.filter((s) => s.style !== "band" && s.style !== "ticks").flatMap((s) => s.marks.map((m) => ({ name: s.name, m, of: s })));
+    // A label beside a bar says no more than the bar.
+    const listed = marks.filter(({ m, of }) => of.style !== "interval" || m.xLow !== m.xHigh);
     const line = (name: string, m: Mark): HTMLElement =>
       h(
         "tr",
@@ -87,9 +89,9 @@ export class ChartView {
       if (table.childElementCount > 0) return;
       const heads = [say(T.series), say(chart.x.name), say(chart.y.name), say(T.c_record)];
       table.append(
-        h("table", { class: "records" }, h("thead", {}, h("tr", {}, heads.map((t) => h("th", { scope: "col" }, t)))), h("tbody", {}, marks.slice(0, maxTableMarks).map(({ name, m }) => line(name, m)))),
+        h("table", { class: "records" }, h("thead", {}, h("tr", {}, heads.map((t) => h("th", { scope: "col" }, t)))), h("tbody", {}, listed.slice(0, maxTableMarks).map(({ name, m }) => line(name, m)))),
       );
-      if (marks.length > maxTableMarks) table.append(h("p", { class: "note" }, say(T.more, { count: marks.length - maxTableMarks })));
+      if (listed.length > maxTableMarks) table.append(h("p", { class: "note" }, say(T.more, { count: listed.length - maxTableMarks })));
     };
     return h("details", { class: "no-print", toggle: fill }, h("summary", {}, say(T.as_table)), table);
   }

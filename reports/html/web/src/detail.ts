@@ -112,15 +112,20 @@ function inputRows(page: Page, cost: Cost, name: string, per: Per): [string, str
   const { say } = page;
   const input = cost.inputs.find((i) => i.name === name);
   const moved = cost.tornado.find((t) => t.input === name);
-  if (!input || !moved) return [];
+  if (!input) return [];
   const value = (v: number | null): string => (v === null ? say(T.confidential) : numberText(v, 4));
+  const ends: [string, string][] = moved
+    ? [
+        [say(T.d_at_low, { value: value(input.low) }), per(moved.at_low)],
+        [say(T.d_at_high, { value: value(input.high) }), per(moved.at_high)],
+      ]
+    : [[say(T.c_range), input.low === input.high ? say(T.d_no_range) : `${value(input.low)} – ${value(input.high)}`]];
   return [
-    [say(T.d_value), value(input.value)],
-    [say(T.d_at_low, { value: value(input.low) }), per(moved.at_low)],
-    [say(T.d_at_high, { value: value(input.high) }), per(moved.at_high)],
+    [say(T.d_value), `${value(input.value)} ${input.unit}`],
+    ...ends,
     [say(T.m_cost), per(headlineCost(cost).value)],
     [say(T.d_formula), h("code", {}, costFormula(cost))],
-    ["", say(T.d_others)],
+    ["", say(moved ? T.d_others : T.d_unmoved)],
     [say(T.c_source), h("span", {}, withRecords(page, sourceText(page, input)))],
   ];
 }
@@ -176,11 +181,10 @@ function withRecords(page: Page, text: string): (string | Node)[] {
 }
 
 /** An input's figure opens to the rate of its record, or to how it moves the cost. */
-function inputFigure(page: Page, cost: Cost, input: CostInput, text: string): string | Node {
+function inputFigure(page: Page, cost: Cost, input: CostInput, text: string): Node {
   const row = rowNamed(page, recordName.exec(input.source)?.[2]);
   const attributes = { "data-input": input.name };
   if (row && row.rate === input.value) return numberButton(text, () => openFigure(page, "rate", row), attributes);
-  if (!cost.tornado.some((t) => t.input === input.name)) return text;
   return numberButton(text, () => openPart(page, { cost: page.model.costs.indexOf(cost), kind: "input", name: input.name }), attributes);
 }
 
@@ -217,7 +221,7 @@ export function openRecord(page: Page, row: Row): void {
       return text === null ? [] : [[page.say(f.name), interval ? `${text}  (${interval})` : text]];
     }),
     [page.say(T.c_steps), String(row.steps)],
-    [page.say(T.d_executed), row.executed || "–"],
+    [page.say(T.d_executed), row.executed ? h("code", {}, row.executed) : "–"],
     [page.say(T.d_stop), reasonText(row.stop, page.state.lang)],
   ];
   if (row.causes.length > 0) rest.push([page.say(T.d_disturbed), row.causes.map((c) => reasonText(c, page.state.lang)).join("; ")]);

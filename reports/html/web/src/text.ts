@@ -306,6 +306,8 @@ export const T = {
   d_origin: ["公式与来源", "formula and source"],
   d_at_low: ["取低值 {value} 时", "at its low, {value}"],
   d_at_high: ["取高值 {value} 时", "at its high, {value}"],
+  d_no_range: ["无范围", "no range"],
+  d_unmoved: ["该输入没有范围，或不影响此成本。", "It has no range, or does not move this cost."],
   d_others: ["其余输入取典型值。", "The other inputs at their typical values."],
   d_before: ["此因子之前", "before it"],
   d_after: ["此因子之后", "after it"],
