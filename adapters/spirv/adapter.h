@@ -25,6 +25,7 @@ class Adapter : public sdk::Adapter {
   std::vector<sdk::Device> devices() override;
   std::string unsupported(const assay_program_desc& graph) override;
   std::unique_ptr<sdk::Program> prepare(const assay_program_desc& graph) override;
+  [[nodiscard]] bool flushes_caches() const override { return true; }
 
  private:
   Device& device(const assay_program_desc& graph);

@@ -69,6 +69,18 @@ std::vector<ze_device_memory_properties_t> memories_of(ze_device_handle_t device
   return all;
 }
 
+// Of the largest cache; 0: the driver does not tell.
+uint64_t cache_of(ze_device_handle_t device) {
+  uint32_t n = 0;
+  if (level_zero().zeDeviceGetCacheProperties(device, &n, nullptr) != ZE_RESULT_SUCCESS || n == 0) return 0;
+  std::vector<ze_device_cache_properties_t> all(n);
+  for (auto& one : all) one.stype = ZE_STRUCTURE_TYPE_DEVICE_CACHE_PROPERTIES;
+  if (level_zero().zeDeviceGetCacheProperties(device, &n, all.data()) != ZE_RESULT_SUCCESS) return 0;
+  uint64_t largest = 0;
+  for (const auto& one : all) largest = std::max<uint64_t>(largest, one.cacheSize);
+  return largest;
+}
+
 sdk::Device ZeDevice::card() const {
   sdk::Device card;
   card.product = properties_.name + tile_;
@@ -84,6 +96,7 @@ sdk::Device ZeDevice::card() const {
     // Clock and width are 0 where the driver does not tell.
     card.memory_bandwidth_bytes_per_s += uint64_t{memory.maxClockRate} * 1'000'000 * memory.maxBusWidth / 8;
   }
+  card.cache_bytes = cache_of(id_);
   card.dtypes = 1u << ASSAY_F32 | 1u << ASSAY_F16 | 1u << ASSAY_BF16 | 1u << ASSAY_I8 | 1u << ASSAY_I32;
   const bool stand_in = card.product.rfind(kStandIn, 0) == 0;
   card.basis = stand_in ? ASSAY_BASIS_SIMULATED : ASSAY_BASIS_MEASURED;

@@ -12,7 +12,7 @@ namespace assay::spirv {
 #define ASSAY_LEVEL_ZERO_CALLS(X) \
   X(zeInit) X(zeDriverGet) X(zeDriverGetApiVersion) X(zeDriverGetProperties) X(zeDeviceGet) \
   X(zeDeviceGetSubDevices) X(zeDeviceGetProperties) X(zeDeviceGetComputeProperties) X(zeDeviceGetMemoryProperties) \
-  X(zeDeviceGetCommandQueueGroupProperties) X(zeContextCreate) X(zeContextDestroy) X(zeCommandQueueCreate) \
+  X(zeDeviceGetCacheProperties) X(zeDeviceGetCommandQueueGroupProperties) X(zeContextCreate) X(zeContextDestroy) X(zeCommandQueueCreate) \
   X(zeCommandQueueDestroy) X(zeCommandQueueExecuteCommandLists) X(zeCommandQueueSynchronize) X(zeCommandListCreate) \
   X(zeCommandListDestroy) X(zeCommandListClose) X(zeCommandListReset) X(zeCommandListAppendMemoryCopy) \
   X(zeCommandListAppendMemoryFill) X(zeCommandListAppendBarrier) X(zeCommandListAppendLaunchKernel) \

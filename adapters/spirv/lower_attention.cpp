@@ -97,8 +97,9 @@ void lower_attention(Plan& plan, const sdk::Op& op) {
   constexpr int64_t kKeysOfPart = 256, kMaxSplits = 256;  // kernels/attention.cl
   const int64_t groups = tiles * kv_heads * batch;
   const int64_t keys = indexed ? n_index : capacity;
-  const int64_t splits = std::clamp<int64_t>(int64_t{4} * plan.device().units / groups, 1,
-                                             std::min(kMaxSplits, ceil_div(keys, kKeysOfPart)));
+  // A CPU's groups are of one speed: two for a core are enough, and joining costs a launch.
+  const int64_t wanted = (plan.device().form == Form::kCpu ? 2 : 4) * int64_t{plan.device().units};
+  const int64_t splits = std::clamp<int64_t>(wanted / groups, 1, std::min(kMaxSplits, ceil_div(keys, kKeysOfPart)));
   Argument parts = Absent{};
   if (splits > 1) parts = plan.work(static_cast<uint64_t>(q.rows * heads * splits * (dv + 2)) * sizeof(float));
   const size_t lanes = plan.device().form == Form::kCpu ? 1 : std::min<size_t>(plan.row_group(), 64);

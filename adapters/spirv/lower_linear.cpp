@@ -47,6 +47,24 @@ void lower_matmul(Plan& plan, const sdk::Op& op) {
   plan.multiply(p);
 }
 
+bool is_gated_row(const Traits& device, const sdk::Model& model, size_t i) {
+  if (device.form != Form::kCpu || i + 1 >= model.ops.size()) return false;
+  const sdk::Op& matmul = model.ops[i];
+  const sdk::Op& act = model.ops[i + 1];
+  if (matmul.kind != ASSAY_OP_MATMUL || act.kind != ASSAY_OP_GATED_ACT || act.in[0] != matmul.out[0]) return false;
+  const sdk::Slot& x = model.slots[matmul.in[0]];
+  return !matmul.has_in(2) && x.rows == 1 && x.dtype != ASSAY_I8;
+}
+
+void lower_gated_row(Plan& plan, const sdk::Op& matmul, const sdk::Op& act) {
+  constexpr int64_t kRows = 24;  // of the gate in a group: kernels/gemm_cpu.cl
+  const Product p = product_of(plan, matmul.in[0], matmul.in[1], matmul.out[0]);
+  const int64_t f = p.n / 2;
+  plan.launch("gated_row_" + suffix(p.w_dtype), {count_of(ceil_div(f, kRows)), 1, 1},
+              {p.x, p.w, p.scale, p.y, plan.at(act.out[0]), i32(f), i32(p.k), i32(p.block),
+               i32(act.integer(ASSAY_GATED_ACT_FUNCTION))});
+}
+
 void lower_grouped_matmul(Plan& plan, const sdk::Op& op) {
   Product p = product_of(plan, op.in[0], op.in[1], op.out[0]);
   p.offsets = plan.at(op.in[2]);

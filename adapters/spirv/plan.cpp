@@ -10,12 +10,20 @@ constexpr uint64_t kAlign = 4096;
 constexpr int64_t kCpuRows = 64, kCpuCols = 48;    // a group's block of a product: kernels/gemm_cpu.cl
 constexpr int64_t kTileResults = 4, kRowCols = 4;  // of a work-item along an axis: kernels/gemm_gpu.cl
 
+// The model as its tensors' lives are: a gate that runs in one launch with its product reads what the product reads.
+sdk::Model lives_joined(const Traits& device, sdk::Model model) {
+  for (size_t i = 0; i < model.ops.size(); ++i) {
+    if (is_gated_row(device, model, i)) model.ops[i + 1].in.push_back(model.ops[i].in[0]);
+  }
+  return model;
+}
+
 }  // namespace
 
 std::string suffix(uint32_t dtype) { return sdk::dtype_text(dtype); }
 
 Plan::Plan(const Traits& device, const sdk::Model& model) : device_(device), model_(model) {
-  const sdk::Layout layout = sdk::lay_out(model, false);
+  const sdk::Layout layout = sdk::lay_out(lives_joined(device, model), false);
   buffers.resize(2);
   buffers[kScalars].contents.resize(std::max<uint32_t>(1, model.n_scalars));
   buffers[kScalars].bytes = buffers[kScalars].contents.size() * sizeof(int64_t);
@@ -75,6 +83,15 @@ void Plan::launch(const std::string& kernel, std::array<size_t, 3> groups, std::
 
 void Plan::note(const std::string& text) {
   if (std::find(notes.begin(), notes.end(), text) == notes.end()) notes.push_back(text);
+}
+
+Launch Plan::sweep(uint64_t bytes) const {
+  const auto count = static_cast<int64_t>(bytes / 2 / sizeof(float));
+  const int64_t each = span(count);
+  return {"add",
+          {count_of(ceil_div(count, each)), 1, 1},
+          {row_group(), 1, 1},
+          {View{0, 0}, View{0, 0}, View{0, bytes / 2}, count, i32(each)}};
 }
 
 void Plan::multiply(const Product& p) {

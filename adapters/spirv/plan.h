@@ -52,6 +52,8 @@ class Plan {
               std::vector<Argument> arguments);
   void multiply(const Product& product);
   void note(const std::string& text);
+  // Reads and writes the whole of buffer 0, of `bytes`.
+  [[nodiscard]] Launch sweep(uint64_t bytes) const;
 
   struct Buffer {
     uint64_t bytes = 0;
@@ -97,6 +99,9 @@ void lower_patchify3d(Plan& plan, const sdk::Op& op);
 
 // A row's sum and the norm of it in one launch; false, and nothing added, where they are no such pair.
 bool lower_add_rms_norm(Plan& plan, const sdk::Op& add, const sdk::Op& norm);
+// Whether op i and the next one are one row's product and its gate, which a CPU computes in one launch.
+bool is_gated_row(const Traits& device, const sdk::Model& model, size_t i);
+void lower_gated_row(Plan& plan, const sdk::Op& matmul, const sdk::Op& act);
 
 // The kernel's suffix for a stored dtype: "f32", "f16", "bf16", "i8".
 std::string suffix(uint32_t dtype);

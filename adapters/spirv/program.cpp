@@ -49,7 +49,9 @@ Plan plan_of(const Traits& device, const sdk::Model& model) {
   for (size_t i = 0; i < model.ops.size(); ++i) {
     const sdk::Op& op = model.ops[i];
     try {
-      if (i + 1 < model.ops.size() && lower_add_rms_norm(plan, op, model.ops[i + 1])) {
+      if (is_gated_row(device, model, i)) {
+        lower_gated_row(plan, op, model.ops[++i]);
+      } else if (i + 1 < model.ops.size() && lower_add_rms_norm(plan, op, model.ops[i + 1])) {
         ++i;
       } else {
         lower(plan, op);
@@ -97,11 +99,24 @@ Program::Program(Device& device, const assay_program_desc& desc) : device_(devic
   }
   for (uint32_t t = 0; t < model_.slots.size(); ++t) views_.push_back(plan.at(t));
   step_ = device.record(plan.launches, buffers_);
+  sweep_bytes_ = std::max<uint64_t>(2 * device.card().cache_bytes, 64u << 20);
+  sweep_ = plan.sweep(sweep_bytes_);
   info_.launches = static_cast<uint32_t>(plan.launches.size());
   info_.lowering = device.lowering();
   info_.executed = std::string("kernels for a ") + (device.traits().form == Form::kCpu ? "CPU" : "GPU") +
                    "; activations and products in f32";
   for (const std::string& note : plan.notes) info_.executed += "; " + note;
+}
+
+// Done before the step's first event and before the host's clock is read.
+void Program::flush_caches() {
+  if (flush_ == nullptr) {
+    if (swept_.empty()) swept_.push_back(device_.allocate(sweep_bytes_));
+    flush_ = device_.record({sweep_}, swept_);
+  }
+  assay_run_result ignored{};
+  flush_->start(1);
+  flush_->finish(ignored);
 }
 
 void Program::write(uint32_t tensor, uint64_t offset, const void* src, uint64_t bytes) {

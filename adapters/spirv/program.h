@@ -19,6 +19,7 @@ class Program : public sdk::Program {
   void submit(const assay_run_args& args) override;
   void wait(assay_run_result& result) override { step_->finish(result); }
   sdk::ProgramInfo info() override { return info_; }
+  void flush_caches() override;
 
  private:
   Device& device_;
@@ -26,6 +27,10 @@ class Program : public sdk::Program {
   std::vector<View> views_;  // per tensor
   std::vector<std::unique_ptr<Memory>> buffers_;
   std::unique_ptr<Step> step_;
+  Launch sweep_;                                // of more than the caches hold,
+  uint64_t sweep_bytes_ = 0;                    // so many,
+  std::vector<std::unique_ptr<Memory>> swept_;  // made when first asked for
+  std::unique_ptr<Step> flush_;
   std::vector<int64_t> scalars_;  // what the device has
   std::vector<float> widened_;    // of a write or read in another dtype
   sdk::ProgramInfo info_;

@@ -85,14 +85,17 @@ void bench_prefill(Adapter& opencl, Adapter& cpu, const ModelShape& model, int r
   print_row("prefill f32, 512 tokens", median(rate) / 1e9, "GFLOP/s", median(of_cpu), "CPU adapter", 0.5);
 }
 
+// Memory's pace of the moment stands beside each ratio: some machines change it from one minute to the next.
 void bench_decode(Adapter& opencl, Adapter& cpu, const ModelShape& model, const std::string& dtype, int rounds) {
+  PlainRead read(static_cast<int>(std::thread::hardware_concurrency()));
   const Case c = model_case(model, StepKind::kDecode, dtype, 1, 512);
   BenchProgram ours(opencl, c);
   BenchProgram theirs(cpu, c);
   ours.step();
   theirs.step();
-  std::vector<double> rate, share;
+  std::vector<double> rate, share, pace;
   for (int i = 0; i < rounds; ++i) {
+    pace.push_back(read.bytes_per_s());
     const double other = theirs.median_step(5, 0.3);
     const double own = ours.median_step(5, 0.3);
     rate.push_back(1 / own);
@@ -100,6 +103,7 @@ void bench_decode(Adapter& opencl, Adapter& cpu, const ModelShape& model, const 
   }
   const std::string what = "decode " + dtype + " b1, context 512";
   print_row(what.c_str(), median(rate), "tokens/s", median(share), "CPU adapter", 0.7);
+  std::printf("%-34s %10.1f GB/s\n", "  a read of memory meanwhile", median(pace) / 1e9);
 }
 
 }  // namespace

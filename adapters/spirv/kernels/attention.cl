@@ -13,22 +13,27 @@ int2 seen(int mask, int window, int capacity, int tokens, long pos, int t) {
   return (int2)(mask == 2 ? max(0, end - window) : 0, end);
 }
 
-#define DOT_STEP(q_, a_) a_ = fma(vload8(0, q_ + d), kv_, a_);
+#define DOT_STEP(W, q_, a_) a_ = fma(vload##W(0, q_ + d), kv_, a_);
 #define DOT_REST(q_, s_) s_ += q_[d] * k1_;
+#define DOTS_OF(W, T, q_at, kp, n, s0, s1, s2, s3)                      \
+  {                                                                     \
+    float##W a0_ = 0, a1_ = 0, a2_ = 0, a3_ = 0;                        \
+    for (; d + W <= (n); d += W) {                                      \
+      const float##W kv_ = LOAD##W##_##T((kp), d);                      \
+      DOT_STEP(W, (q0 + q_at), a0_)                                     \
+      DOT_STEP(W, (q1 + q_at), a1_)                                     \
+      DOT_STEP(W, (q2 + q_at), a2_)                                     \
+      DOT_STEP(W, (q3 + q_at), a3_)                                     \
+    }                                                                   \
+    s0 += sum##W(a0_); s1 += sum##W(a1_); s2 += sum##W(a2_); s3 += sum##W(a3_); \
+  }
 
 // Products of n elements of four query rows with one key.
 #define DOTS(T, q_at, kp, n, s0, s1, s2, s3)              \
   {                                                       \
-    float8 a0_ = 0, a1_ = 0, a2_ = 0, a3_ = 0;            \
     int d = 0;                                            \
-    for (; d + 8 <= (n); d += 8) {                        \
-      const float8 kv_ = LOAD8_##T((kp), d);              \
-      DOT_STEP((q0 + q_at), a0_)                          \
-      DOT_STEP((q1 + q_at), a1_)                          \
-      DOT_STEP((q2 + q_at), a2_)                          \
-      DOT_STEP((q3 + q_at), a3_)                          \
-    }                                                     \
-    s0 += sum8(a0_); s1 += sum8(a1_); s2 += sum8(a2_); s3 += sum8(a3_); \
+    if (kLanes == 16) DOTS_OF(16, T, q_at, kp, n, s0, s1, s2, s3) \
+    if (kLanes == 8 || d + 8 <= (n)) DOTS_OF(8, T, q_at, kp, n, s0, s1, s2, s3) \
     for (; d < (n); ++d) {                                \
       const float k1_ = LOAD1_##T((kp), d);               \
       DOT_REST((q0 + q_at), s0)                           \
@@ -36,6 +41,27 @@ int2 seen(int mask, int window, int capacity, int tokens, long pos, int t) {
       DOT_REST((q2 + q_at), s2)                           \
       DOT_REST((q3 + q_at), s3)                           \
     }                                                     \
+  }
+// Columns from `first` on, W at a time, of four rows' weighted sums of the values.
+#define VALUES(W, T, first)                                                                                          \
+  for (int d = (first) + lid * W; d + W <= dv; d += lanes * W) {                                                     \
+    float##W a0 = vload##W(0, o0 + d) * shrink.x;                                                                    \
+    float##W a1 = vload##W(0, o1 + d) * shrink.y;                                                                    \
+    float##W a2 = vload##W(0, o2 + d) * shrink.z;                                                                    \
+    float##W a3 = vload##W(0, o3 + d) * shrink.w;                                                                    \
+    for (int j = 0; j < n; ++j) {                                                                                    \
+      const int key = KEY_OF(j0 + j);                                                                                \
+      if (key < 0 || key >= capacity) continue;                                                                      \
+      const float##W e = LOAD##W##_##T(vp + key * v_step, d);                                                        \
+      a0 = fma((float##W)p[j], e, a0);                                                                               \
+      a1 = fma((float##W)p[kKeys + j], e, a1);                                                                       \
+      a2 = fma((float##W)p[2 * kKeys + j], e, a2);                                                                   \
+      a3 = fma((float##W)p[3 * kKeys + j], e, a3);                                                                   \
+    }                                                                                                                \
+    vstore##W(a0, 0, o0 + d);                                                                                        \
+    if (rows > 1) vstore##W(a1, 0, o1 + d);                                                                          \
+    if (rows > 2) vstore##W(a2, 0, o2 + d);                                                                          \
+    if (rows > 3) vstore##W(a3, 0, o3 + d);                                                                          \
   }
 #define ROW_POINTER(r) (q + (((long)b * tokens + (r) / group) * ldq + q_at + (long)(g * group + (r) % group) * dk))
 #define OUT_POINTER(r) (out + (((long)b * tokens + (r) / group) * heads + g * group + (r) % group) * out_step)
@@ -144,25 +170,8 @@ float soften8(local float* scores, float base, int lid, int lanes) {
       barrier(CLK_LOCAL_MEM_FENCE);                                                                                    \
       const global T_##T* vp = v + (((long)b * capacity) * kv_heads + g) * v_wide + v_at;                              \
       const long v_step = (long)kv_heads * v_wide;                                                                     \
-      for (int d = lid * 8; d + 8 <= dv; d += lanes * 8) {                                                             \
-        float8 a0 = vload8(0, o0 + d) * shrink.x;                                                                      \
-        float8 a1 = vload8(0, o1 + d) * shrink.y;                                                                      \
-        float8 a2 = vload8(0, o2 + d) * shrink.z;                                                                      \
-        float8 a3 = vload8(0, o3 + d) * shrink.w;                                                                      \
-        for (int j = 0; j < n; ++j) {                                                                                  \
-          const int key = KEY_OF(j0 + j);                                                                              \
-          if (key < 0 || key >= capacity) continue;                                                                    \
-          const float8 e = LOAD8_##T(vp + key * v_step, d);                                                            \
-          a0 = fma((float8)p[j], e, a0);                                                                               \
-          a1 = fma((float8)p[kKeys + j], e, a1);                                                                       \
-          a2 = fma((float8)p[2 * kKeys + j], e, a2);                                                                   \
-          a3 = fma((float8)p[3 * kKeys + j], e, a3);                                                                   \
-        }                                                                                                              \
-        vstore8(a0, 0, o0 + d);                                                                                        \
-        if (rows > 1) vstore8(a1, 0, o1 + d);                                                                          \
-        if (rows > 2) vstore8(a2, 0, o2 + d);                                                                          \
-        if (rows > 3) vstore8(a3, 0, o3 + d);                                                                          \
-      }                                                                                                                \
+      if (kLanes == 16) VALUES(16, T, 0)                                                                               \
+      VALUES(8, T, kLanes == 16 ? dv / 16 * 16 : 0)                                                                    \
       for (int d = dv / 8 * 8 + lid; d < dv; d += lanes) {                                                             \
         float4 a = (float4)(o0[d], o1[d], o2[d], o3[d]) * shrink;                                                      \
         for (int j = 0; j < n; ++j) {                                                                                  \

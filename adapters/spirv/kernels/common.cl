@@ -8,11 +8,15 @@ typedef half T_f16;
 typedef ushort T_bf16;
 typedef char T_i8;
 
-// Eight elements from p + i on, and one, as f32.
+// Eight elements from p + i on, sixteen, and one, as f32.
 #define LOAD8_f32(p, i) vload8(0, (p) + (i))
 #define LOAD8_f16(p, i) vload_half8(0, (p) + (i))
 #define LOAD8_bf16(p, i) as_float8(convert_uint8(vload8(0, (p) + (i))) << 16)
 #define LOAD8_i8(p, i) convert_float8(vload8(0, (p) + (i)))
+#define LOAD16_f32(p, i) vload16(0, (p) + (i))
+#define LOAD16_f16(p, i) vload_half16(0, (p) + (i))
+#define LOAD16_bf16(p, i) as_float16(convert_uint16(vload16(0, (p) + (i))) << 16)
+#define LOAD16_i8(p, i) convert_float16(vload16(0, (p) + (i)))
 #define LOAD1_f32(p, i) ((p)[i])
 #define LOAD1_f16(p, i) vload_half((i), (p))
 #define LOAD1_bf16(p, i) as_float((uint)(p)[i] << 16)
@@ -28,6 +32,7 @@ float sum8(float8 v) {
   const float2 b = a.lo + a.hi;
   return b.x + b.y;
 }
+float sum16(float16 v) { return sum8(v.lo + v.hi); }
 
 // Sum and maximum over a work-group; every work-item gets the result. `tmp`: kMaxGroup floats, free before and after.
 float group_sum(float value, local float* tmp) {

@@ -2,6 +2,7 @@
 // 4 x 3 dot products that fill 16 vector registers. Narrow weights are widened into local memory once a block.
 #define kBlockN 48
 #define kChunkK 512
+#define kLanes 16  // elements of a vector: compilers split what a device has not
 
 // Elements behind the last eight, zeros behind them.
 #define TAIL8(LOAD, p, k, n, to)                             \
@@ -132,11 +133,90 @@ TILE(tile_local, local)
       }                                                                                                               \
     }                                                                                                                 \
     for (int c = 0; c < cols; ++c) y[c] = sums[c] + (bias != 0 ? bias[c] : 0);                                        \
+  }                                                                                                                   \
+  /* Rows [first, end) of w, one after another. */                                                                    \
+  void rows_##T(const global float* x, const global T_##T* w, const global float* scale, int first, int end, int k,   \
+                int block, global float* y, const global float* bias) {                                               \
+    for (int r = first; r < end; r += 4) {                                                                            \
+      one_row_##T(x, w + (long)r * k, k, min(4, end - r), scale != 0 ? scale + (long)r * (k / block) : 0, k, block,   \
+                  y + r, bias != 0 ? bias + r : 0);                                                                   \
+    }                                                                                                                 \
   }
 ONE_ROW(f32)
 ONE_ROW(f16)
 ONE_ROW(bf16)
 ONE_ROW(i8)
+
+// Few rows are read as four streams far apart, one in each quarter of w, which neighbouring groups continue: one stream
+// takes as long to come to pace as such a matrix takes.
+#define kFewRows 4096
+#define kStreamAheadBytes 1024
+#define kRowsOfQuarter (kBlockN / 4)
+#define STEP_f32 32
+#define STEP_f16 64
+#define STEP_bf16 64
+#define STEP_i8 64
+#define FOUR_APART(T, at, a) \
+  { \
+    const float16 v_ = vload16(0, x + (at)); \
+    a##0 = fma(v_, LOAD16_##T(w0, (at)), a##0); \
+    a##1 = fma(v_, LOAD16_##T(w1, (at)), a##1); \
+    a##2 = fma(v_, LOAD16_##T(w2, (at)), a##2); \
+    a##3 = fma(v_, LOAD16_##T(w3, (at)), a##3); \
+  }
+#define ROWS_APART(T)                                                                                                 \
+  float4 rows_apart_##T(const global float* x, const global T_##T* w0, const global T_##T* w1, const global T_##T* w2,\
+                        const global T_##T* w3, int n) {                                                              \
+    float16 a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;                                           \
+    int k = 0;                                                                                                        \
+    for (; k + STEP_##T <= n; k += STEP_##T) {                                                                        \
+      const int ahead = k + kStreamAheadBytes / (int)sizeof(*w0);                                                     \
+      FETCH_ROW(w0 + ahead, STEP_##T * sizeof(*w0))                                                                   \
+      FETCH_ROW(w1 + ahead, STEP_##T * sizeof(*w0))                                                                   \
+      FETCH_ROW(w2 + ahead, STEP_##T * sizeof(*w0))                                                                   \
+      FETCH_ROW(w3 + ahead, STEP_##T * sizeof(*w0))                                                                   \
+      FOUR_APART(T, k, a)                                                                                             \
+      FOUR_APART(T, k + 16, b)                                                                                        \
+      if (STEP_##T == 64) {                                                                                           \
+        FOUR_APART(T, k + 32, a)                                                                                      \
+        FOUR_APART(T, k + 48, b)                                                                                      \
+      }                                                                                                               \
+    }                                                                                                                 \
+    for (; k + 16 <= n; k += 16) FOUR_APART(T, k, a)                                                                  \
+    float4 total = (float4)(sum16(a0 + b0), sum16(a1 + b1), sum16(a2 + b2), sum16(a3 + b3));                          \
+    for (; k < n; ++k) {                                                                                              \
+      total += x[k] * (float4)(LOAD1_##T(w0, k), LOAD1_##T(w1, k), LOAD1_##T(w2, k), LOAD1_##T(w3, k));               \
+    }                                                                                                                 \
+    return total;                                                                                                     \
+  }                                                                                                                   \
+  /* Rows [group, group + 1) * kRowsOfQuarter of each quarter of the n rows of w. */                                  \
+  void quarters_##T(const global float* x, const global T_##T* w, const global float* scale, int n, int n_k, int block,\
+                   int group, global float* y, const global float* bias) {                                            \
+    const int blocks = n_k / block;                                                                                   \
+    const int quarter = (n + 3) / 4;                                                                                  \
+    const int end = min((group + 1) * kRowsOfQuarter, quarter);                                                       \
+    for (int r = group * kRowsOfQuarter; r < end; ++r) {                                                              \
+      const int r1 = min(r + quarter, n - 1), r2 = min(r + 2 * quarter, n - 1), r3 = min(r + 3 * quarter, n - 1);     \
+      float4 total = 0;                                                                                               \
+      for (int s = 0; s < blocks; ++s) {                                                                              \
+        const global T_##T* at = w + s * block;                                                                       \
+        const float4 part = rows_apart_##T(x + s * block, at + (long)r * n_k, at + (long)r1 * n_k, at + (long)r2 * n_k,\
+                                          at + (long)r3 * n_k, block);                                                \
+        total += scale == 0 ? part                                                                                    \
+                            : part * (float4)(scale[(long)r * blocks + s], scale[(long)r1 * blocks + s],              \
+                                              scale[(long)r2 * blocks + s], scale[(long)r3 * blocks + s]);            \
+      }                                                                                                               \
+      if (bias != 0) total += (float4)(bias[r], bias[r1], bias[r2], bias[r3]);                                        \
+      y[r] = total.x;                                                                                                 \
+      if (r + quarter < n) y[r + quarter] = total.y;                                                                  \
+      if (r + 2 * quarter < n) y[r + 2 * quarter] = total.z;                                                          \
+      if (r + 3 * quarter < n) y[r + 3 * quarter] = total.w;                                                          \
+    }                                                                                                                 \
+  }
+ROWS_APART(f32)
+ROWS_APART(f16)
+ROWS_APART(bf16)
+ROWS_APART(i8)
 
 // Rows [from, to) of weights over chunk [k0, k0 + n_k) as f32; scales only where `scale` is given.
 #define WIDEN(T)                                                                                                  \
@@ -170,18 +250,23 @@ WIDEN(i8)
     const long batch = (long)get_group_id(2);                                                                         \
     const long from = offsets != 0 ? (long)p.z * n : batch * (w_step / k);                                            \
     x += x_at + batch * x_step + p.m0 * ldx;                                                                          \
-    y += y_at + batch * y_step + p.m0 * ldy + n0;                                                                     \
-    w += (from + n0) * k;                                                                                             \
-    if (scale != 0) scale += (from + n0) * (k / block);                                                               \
-    if (bias != 0) bias += n0;                                                                                        \
+    y += y_at + batch * y_step + p.m0 * ldy;                                                                          \
+    w += from * k;                                                                                                    \
+    if (scale != 0) scale += from * (k / block);                                                                      \
     const int rows = p.m1 - p.m0;                                                                                     \
     if (rows == 1 && x_scale == 0) {                                                                                  \
-      for (int c = 0; c < cols; c += 4) {                                                                             \
-        one_row_##T(x, w + (long)c * k, k, min(4, cols - c), scale != 0 ? scale + (long)c * (k / block) : 0, k,       \
-                    scale != 0 ? block : k, y + c, bias != 0 ? bias + c : 0);                                         \
+      const int of_scale = scale != 0 ? block : k;                                                                    \
+      if (n <= kFewRows) {                                                                                            \
+        quarters_##T(x, w, scale, n, k, of_scale, (int)get_group_id(0), y, bias);                                     \
+      } else {                                                                                                        \
+        rows_##T(x, w, scale, n0, n0 + cols, k, of_scale, y, bias);                                                   \
       }                                                                                                               \
       return;                                                                                                         \
     }                                                                                                                 \
+    y += n0;                                                                                                          \
+    w += (long)n0 * k;                                                                                                \
+    if (scale != 0) scale += (long)n0 * (k / block);                                                                  \
+    if (bias != 0) bias += n0;                                                                                        \
     for (int k0 = 0; k0 < k; k0 += kChunkK) {                                                                         \
       const int n_k = min(kChunkK, k - k0);                                                                           \
       const int last = k0 + n_k == k;                                                                                 \
@@ -205,3 +290,22 @@ GEMM(f32, , MULTIPLY_DIRECT)
 GEMM(f16, WIDE_BUFFER, MULTIPLY_WIDENED)
 GEMM(bf16, WIDE_BUFFER, MULTIPLY_WIDENED)
 GEMM(i8, WIDE_BUFFER, MULTIPLY_WIDENED)
+
+// One row by the rows of a gate and of what it opens, [2 f, k], and act(gate) * up of the results.
+#define kGated (kBlockN / 2)  // a group's rows of each
+#define GATED_ROW(T)                                                                                                  \
+  kernel void gated_row_##T(const global float* x, const global T_##T* w, const global float* scale, global float* y, \
+                            global float* gated, int f, int k, int block, int function) {                             \
+    const int first = (int)get_group_id(0) * kGated;                                                                  \
+    const int end = min(first + kGated, f);                                                                           \
+    const int of_scale = scale != 0 ? block : k;                                                                      \
+    rows_##T(x, w, scale, first, end, k, of_scale, y, 0);                                                             \
+    rows_##T(x, w, scale, f + first, f + end, k, of_scale, y, 0);                                                     \
+    int i = first;                                                                                                    \
+    for (; i + 8 <= end; i += 8) vstore8(act8(vload8(0, y + i), function) * vload8(0, y + f + i), 0, gated + i);      \
+    for (; i < end; ++i) gated[i] = act1(y[i], function) * y[f + i];                                                  \
+  }
+GATED_ROW(f32)
+GATED_ROW(f16)
+GATED_ROW(bf16)
+GATED_ROW(i8)

@@ -1,6 +1,7 @@
 // Products on a GPU: a work-group of SIDE x SIDE work-items multiplies a tile of rows x 4 SIDE through local memory, each
 // work-item TALL x 4 results in registers, with the side that suits the device's sub-groups; single rows are read by
 // whole work-groups, four weight rows at a time.
+#define kLanes 8           // elements of a vector
 #define FETCH_ROW(p, bytes) // many threads hide the way to memory
 // Element k of weight row r of the tile; 0 outside.
 #define TILED(NAME, T, TALL, SIDE)                                                                            \

@@ -14,6 +14,7 @@ namespace standin {
 
 std::atomic<uint64_t> busy_ns{0};
 std::atomic<uint64_t> used_bytes{0};
+std::array<std::atomic<int64_t>, kKinds> alive{};
 
 bool faulty(const char* fault) {
   const char* list = std::getenv("ASSAY_STANDIN_FAULTS");
@@ -93,6 +94,11 @@ ze_result_t memory_properties(ze_device_handle_t, uint32_t* count, ze_device_mem
   if (out != nullptr) out->totalSize = kMemoryBytes;
   return ZE_RESULT_SUCCESS;
 }
+ze_result_t cache_properties(ze_device_handle_t, uint32_t* count, ze_device_cache_properties_t* out) {
+  *count = 1;
+  if (out != nullptr) out->cacheSize = kCacheBytes;
+  return ZE_RESULT_SUCCESS;
+}
 ze_result_t queue_groups(ze_device_handle_t, uint32_t* count, ze_command_queue_group_properties_t* out) {
   *count = 2;  // copies alone come first
   if (out != nullptr) {
@@ -105,16 +111,22 @@ ze_result_t queue_groups(ze_device_handle_t, uint32_t* count, ze_command_queue_g
 
 ze_result_t context_create(ze_driver_handle_t, const ze_context_desc_t*, ze_context_handle_t* out) {
   *out = handle<ze_context_handle_t>(&context_place);
+  ++alive[kContexts];
   return ZE_RESULT_SUCCESS;
 }
-ze_result_t context_destroy(ze_context_handle_t) { return ZE_RESULT_SUCCESS; }
+ze_result_t destroyed(Kind kind) {
+  --alive[kind];
+  return ZE_RESULT_SUCCESS;
+}
+ze_result_t context_destroy(ze_context_handle_t) { return destroyed(kContexts); }
 ze_result_t queue_create(ze_context_handle_t, ze_device_handle_t, const ze_command_queue_desc_t* desc,
                          ze_command_queue_handle_t* out) {
   if (desc->ordinal != 1) return ZE_RESULT_ERROR_INVALID_ARGUMENT;  // kernels need the second group
   *out = handle<ze_command_queue_handle_t>(&queue_place);
+  ++alive[kQueues];
   return ZE_RESULT_SUCCESS;
 }
-ze_result_t queue_destroy(ze_command_queue_handle_t) { return ZE_RESULT_SUCCESS; }
+ze_result_t queue_destroy(ze_command_queue_handle_t) { return destroyed(kQueues); }
 ze_result_t queue_wait(ze_command_queue_handle_t, uint64_t) {
   return faulty("lost") ? ZE_RESULT_ERROR_DEVICE_LOST : ZE_RESULT_SUCCESS;
 }
@@ -135,11 +147,12 @@ ze_result_t execute(ze_command_queue_handle_t, uint32_t n, ze_command_list_handl
 ze_result_t list_create(ze_context_handle_t, ze_device_handle_t, const ze_command_list_desc_t*,
                         ze_command_list_handle_t* out) {
   *out = handle<ze_command_list_handle_t>(new List);
+  ++alive[kLists];
   return ZE_RESULT_SUCCESS;
 }
 ze_result_t list_destroy(ze_command_list_handle_t list) {
   delete &object<List>(list);
-  return ZE_RESULT_SUCCESS;
+  return destroyed(kLists);
 }
 ze_result_t list_close(ze_command_list_handle_t list) {
   object<List>(list).closed = true;
@@ -190,6 +203,7 @@ ze_result_t memory_alloc(ze_context_handle_t, const ze_device_mem_alloc_desc_t*,
   if (*out == nullptr) return ZE_RESULT_ERROR_OUT_OF_DEVICE_MEMORY;
   const std::lock_guard<std::mutex> alone(sizes_mutex);
   sizes[*out] = bytes;
+  ++alive[kMemory];
   used_bytes += bytes;
   return ZE_RESULT_SUCCESS;
 }
@@ -200,22 +214,24 @@ ze_result_t memory_free(ze_context_handle_t, void* data) {
   used_bytes -= found->second;
   sizes.erase(found);
   release(data);
-  return ZE_RESULT_SUCCESS;
+  return destroyed(kMemory);
 }
 
 ze_result_t pool_create(ze_context_handle_t, const ze_event_pool_desc_t*, uint32_t, ze_device_handle_t*,
                         ze_event_pool_handle_t* out) {
   *out = handle<ze_event_pool_handle_t>(&pool_place);
+  ++alive[kPools];
   return ZE_RESULT_SUCCESS;
 }
-ze_result_t pool_destroy(ze_event_pool_handle_t) { return ZE_RESULT_SUCCESS; }
+ze_result_t pool_destroy(ze_event_pool_handle_t) { return destroyed(kPools); }
 ze_result_t event_create(ze_event_pool_handle_t, const ze_event_desc_t*, ze_event_handle_t* out) {
   *out = handle<ze_event_handle_t>(new Event);
+  ++alive[kEvents];
   return ZE_RESULT_SUCCESS;
 }
 ze_result_t event_destroy(ze_event_handle_t event) {
   delete &object<Event>(event);
-  return ZE_RESULT_SUCCESS;
+  return destroyed(kEvents);
 }
 ze_result_t event_reset(ze_event_handle_t event) {
   object<Event>(event) = Event{};
@@ -239,22 +255,25 @@ ze_result_t module_create(ze_context_handle_t, ze_device_handle_t, const ze_modu
     return ZE_RESULT_ERROR_MODULE_BUILD_FAILURE;
   }
   *out = handle<ze_module_handle_t>(made.release());
+  ++alive[kModules];
   return ZE_RESULT_SUCCESS;
 }
 ze_result_t module_destroy(ze_module_handle_t module) {
   delete &object<Module>(module);
-  return ZE_RESULT_SUCCESS;
+  return destroyed(kModules);
 }
 ze_result_t kernel_create(ze_module_handle_t module, const ze_kernel_desc_t* desc, ze_kernel_handle_t* out) {
   auto made = std::make_unique<Kernel>();
   const ze_result_t result = create_kernel(object<Module>(module), desc->pKernelName, made.get());
-  if (result == ZE_RESULT_SUCCESS) *out = handle<ze_kernel_handle_t>(made.release());
+  if (result != ZE_RESULT_SUCCESS) return result;
+  *out = handle<ze_kernel_handle_t>(made.release());
+  ++alive[kKernels];
   return result;
 }
 ze_result_t kernel_destroy(ze_kernel_handle_t kernel) {
   destroy_kernel(object<Kernel>(kernel));
   delete &object<Kernel>(kernel);
-  return ZE_RESULT_SUCCESS;
+  return destroyed(kKernels);
 }
 ze_result_t group_size(ze_kernel_handle_t kernel, uint32_t x, uint32_t y, uint32_t z) {
   if (x * y * z > kMaxGroup) return ZE_RESULT_ERROR_INVALID_GROUP_SIZE_DIMENSION;
@@ -275,6 +294,11 @@ ze_result_t set_argument(ze_kernel_handle_t kernel, uint32_t index, size_t size,
 
 }  // namespace standin
 
+// Objects alive, by standin::Kind; returns how many kinds there are.
+STANDIN_EXPORT uint32_t assay_standin_alive(int64_t* counts) {
+  for (uint32_t kind = 0; kind < standin::kKinds; ++kind) counts[kind] = standin::alive[kind];
+  return standin::kKinds;
+}
 STANDIN_EXPORT ze_result_t zeGetGlobalProcAddrTable(ze_api_version_t, ze_global_dditable_t* table) {
   table->pfnInit = standin::init;
   return ZE_RESULT_SUCCESS;
@@ -291,6 +315,7 @@ STANDIN_EXPORT ze_result_t zeGetDeviceProcAddrTable(ze_api_version_t, ze_device_
   table->pfnGetProperties = standin::device_properties;
   table->pfnGetComputeProperties = standin::compute_properties;
   table->pfnGetMemoryProperties = standin::memory_properties;
+  table->pfnGetCacheProperties = standin::cache_properties;
   table->pfnGetCommandQueueGroupProperties = standin::queue_groups;
   return ZE_RESULT_SUCCESS;
 }

@@ -19,6 +19,7 @@
 #include <level_zero/zes_ddi.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -37,6 +38,7 @@ uint64_t now_ns();
 constexpr uint64_t kCyclesPerSecond = 25'000'000;
 constexpr uint32_t kTimestampBits = 32;
 constexpr uint64_t kMemoryBytes = 4ull << 30;
+constexpr uint64_t kCacheBytes = 40u << 20;  // more than half of the least that a flush sweeps
 constexpr double kIdleW = 40, kBusyW = 160;
 
 // Handles are addresses.
@@ -61,6 +63,10 @@ ze_result_t list_of(const Places& all, uint32_t* count, H* out) {
 // Time spent in submissions, for the energy counter.
 extern std::atomic<uint64_t> busy_ns;
 extern std::atomic<uint64_t> used_bytes;
+
+// Objects that were made and not yet destroyed, by kind: for tests that ask for leaks.
+enum Kind { kContexts, kQueues, kLists, kMemory, kPools, kEvents, kModules, kKernels, kKinds };
+extern std::array<std::atomic<int64_t>, kKinds> alive;
 
 struct Event {
   uint64_t cycles = 0;

@@ -80,8 +80,9 @@ class Adapter {
   }
   Adapter(const Adapter&) = delete;
   Adapter& operator=(const Adapter&) = delete;
-  ~Adapter() {
-    if (ctx_ != nullptr) entry().close(ctx_);
+  ~Adapter() { close(); }
+  void close() {
+    if (ctx_ != nullptr) entry().close(std::exchange(ctx_, nullptr));
   }
   static const assay_adapter& entry() { return *assay_adapter_entry(ASSAY_ABI_MAJOR); }
   [[nodiscard]] const assay_program_table& program() const {

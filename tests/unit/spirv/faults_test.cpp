@@ -1,5 +1,8 @@
 // What a Level Zero driver may do wrong, and what the adapter makes of it: on the stand-in driver, which breaks on
 // purpose.
+#include <dlfcn.h>
+
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <thread>
@@ -131,6 +134,46 @@ TEST_F(Faults, NoDeviceSaysWhyAndTilesAreDevices) {
   info.struct_size = sizeof(info);
   ASSERT_EQ(Adapter::entry().device_info(adapter.ctx(), 2, &info), ASSAY_OK);
   EXPECT_STREQ(info.product, "Assay stand-in GPU, tile 2 of 2");
+}
+
+// Contexts, queues, lists, memory, pools, events, modules and kernels that the driver made and has not destroyed.
+std::vector<int64_t> alive() {
+  using Count = uint32_t (*)(int64_t*);
+  void* driver = dlopen(std::getenv("ZE_ENABLE_ALT_DRIVERS"), RTLD_NOW | RTLD_NOLOAD);
+  void* count = driver == nullptr ? nullptr : dlsym(driver, "assay_standin_alive");
+  if (count == nullptr) return {};
+  std::array<int64_t, 16> counts{};
+  const uint32_t kinds = reinterpret_cast<Count>(count)(counts.data());
+  dlclose(driver);
+  return {counts.begin(), counts.begin() + kinds};
+}
+
+TEST_F(Faults, WhatAnAdapterMakesIsDestroyedWhenItCloses) {
+  const std::vector<int64_t> none(8, 0);
+  for (const char* fault : {"", "no_timestamp", "lost"}) {
+    Adapter adapter(none_);
+    assay_program* left = nullptr;
+    {
+      Product product(adapter, 16);
+      ASSERT_EQ(adapter.program().flush_caches(product.program.handle()), ASSAY_OK) << Adapter::error();
+      assay_run_result result{};
+      double host_ns = 0;
+      inject(fault);
+      run(adapter, product.program, result, host_ns);
+      const std::vector<int64_t> during = alive();
+      ASSERT_EQ(during.size(), none.size());
+      for (size_t kind = 0; kind < during.size(); ++kind) EXPECT_GT(during[kind], 0) << "of kind " << kind;
+      inject("");
+      Program& program = product.program;
+      ASSERT_EQ(adapter.program().prepare(adapter.ctx(), program.desc(), &left), ASSAY_OK) << Adapter::error();
+    }
+    const std::vector<int64_t> leaked = alive();  // as if the adapter had forgotten the second program
+    for (const size_t kind : {2, 3, 4, 5, 7}) EXPECT_GT(leaked[kind], 0) << "of kind " << kind;
+    adapter.program().destroy(left);
+    EXPECT_LT(alive()[3], leaked[3]);
+    adapter.close();
+    EXPECT_EQ(alive(), none) << fault;
+  }
 }
 
 // The stand-in draws 40 W idle and 160 W while a list runs.
