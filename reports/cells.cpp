@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "reports/format.h"
-#include "reports/part.h"
+#include "results/part.h"
 #include "suites/base/words.h"
 
 namespace assay {

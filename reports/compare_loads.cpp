@@ -5,6 +5,7 @@
 #include "reports/compare.h"
 #include "results/metrics/launches.h"
 #include "results/metrics/metrics.h"
+#include "results/part.h"
 
 namespace assay {
 namespace {
@@ -22,8 +23,7 @@ std::map<std::string, Curve> curves_of(const CompareSide& side, double confidenc
   for (const Record& r : side.records) {
     if (r.step_kind != "decode" || r.status != "ok" || r.batch < 1 || r.samples.host_ns.empty() || cold_cache(r))
       continue;
-    const bool part = r.extrapolation && r.extrapolation->layers_run != r.extrapolation->layers_total;
-    if (part) continue;
+    if (is_part(r)) continue;
     const Throughput rate = record_rate(r, static_cast<double>(r.tokens_per_step), confidence);
     Curve& curve = curves[r.suite + " " + r.model + " " + r.dtype + " c" + std::to_string(r.context) + ", " + r.basis];
     curve.device = r.device_product.empty() ? r.device : r.device_product;

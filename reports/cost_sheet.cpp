@@ -81,7 +81,8 @@ SheetTable hour_table(const std::vector<CostRow>& rows) {
 }
 
 std::string range_text(const Estimate& e) {
-  if (e.spread == Spread::kUnknown) return "none known";
+  if (e.spread == Spread::kUnknown)
+    return e.high > e.low ? money_text(e.low) + "–" + money_text(e.high) + " or more" : "none known";
   return e.high > e.low ? money_text(e.low) + "–" + money_text(e.high) : "";
 }
 

@@ -47,9 +47,11 @@ std::vector<SheetCell> row_of(const Plan& p, const PlanLimits& limits) {
   row.push_back({decimal(p.tpot_ms), p.tpot_ms});
   row.push_back(p.transfer_ms > 0 ? SheetCell{decimal(p.transfer_ms), p.transfer_ms} : SheetCell{});
   row.push_back(number(p.cost_per_hour));
-  const bool bounded = std::isfinite(p.cost_interval.high);
-  row.emplace_back(money_text(p.cost_interval.low) + "–" +
-                   (bounded ? money_text(p.cost_interval.high) : "can't serve"));
+  const bool serves = std::isfinite(p.cost_interval.high);
+  row.push_back(std::isnan(p.cost_interval.low)
+                    ? SheetCell{"none known"}
+                    : SheetCell{money_text(p.cost_interval.low) + "–" +
+                                (serves ? money_text(p.cost_interval.high) : "can't serve")});
   row.emplace_back("", p.cost_interval.low);
   row.emplace_back("", p.cost_interval.high);
   row.emplace_back("", p.flow_cost_per_hour);
@@ -76,6 +78,8 @@ std::string answer(const std::vector<Plan>& plans) {
   std::string text = "cheapest: " + names(first) + ", " + money_text(first.cost_per_hour) + " CNY/h; " +
                      (pays ? "the best single kind, " : "the best pair, ") + names(second) + ", costs " +
                      percent_text(second.cost_per_hour / first.cost_per_hour - 1) + " more";
+  if (std::isnan(first.cost_interval.low) || std::isnan(second.cost_interval.low))
+    return text + " (no interval is known of a curve or a price: how certain that is can't be told)";
   const bool apart = first.cost_interval.high < second.cost_interval.low;
   return text + (apart ? "" : " (their ranges overlap: not certain)");
 }
@@ -113,7 +117,7 @@ Sheet plan_sheet(const PlanRequest& request, const std::vector<Plan>& plans) {
   for (const PlanUnit& u : request.units) {
     sheet.notes.push_back(u.name + ": " + money_text(u.cost_per_hour.typical) + " CNY/h (" + u.cost_per_hour.source +
                           ", " + u.cost_per_hour.date + ", grade " + u.cost_per_hour.grade + "), curves " + u.basis +
-                          (u.source.empty() ? "" : ": " + u.source));
+                          (u.bounded ? "" : ", not all with an interval") + (u.source.empty() ? "" : ": " + u.source));
   }
   return sheet;
 }

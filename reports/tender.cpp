@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "reports/part.h"
+#include "results/part.h"
 #include "suites/base/json_input.h"
 
 namespace assay {

@@ -49,21 +49,22 @@ std::string reply(Complete kind, const std::vector<std::string>& words) {
   return "compgen -W " + candidates(kind, words) + " -- \"$word\"" + files;
 }
 
-// Bash splits words at ':' and '=', too, and replaces what stands behind the last of them: they are joined again, and
-// what bash keeps is cut from the replies. Zsh splits at spaces alone.
+// Bash splits words at those of ':' and '=' that stand in COMP_WORDBREAKS, too, and replaces what stands behind the
+// last of them: parts that touch in the line are joined again, and what bash keeps is cut from the replies. Zsh splits
+// at spaces alone.
 constexpr const char* kBashFrame = R"(_assay() {
-  local IFS=$'\n' typed=() last= part word before prefix= cut= i n=0
+  local IFS=$'\n' typed=() rest=$COMP_LINE breaks=${COMP_WORDBREAKS//[!:=]/} part word before prefix= cut= i n=0
   for ((i = 0; i <= COMP_CWORD; i++)); do
     part=${COMP_WORDS[i]}
-    if [[ $part == [:=]* || $last == *[:=] ]] && [[ -n $part || $COMP_LINE != *' ' ]]; then
-      typed[n-1]=$last$part
+    if [[ $n -gt 0 && $rest != [[:blank:]]* ]]; then
+      typed[n-1]=${typed[n-1]}$part
     else
       typed[n++]=$part
     fi
-    last=${typed[n-1]}
+    rest=${rest#*"$part"}
   done
-  word=$last before=${typed[n-2]}
-  [[ $COMP_WORDBREAKS == *:* && $word == *[:=]* ]] && cut=${word%"${word##*[:=]}"}
+  word=${typed[n-1]} before=${typed[n-2]}
+  [[ -n $breaks ]] && cut=${word%"${word##*[$breaks]}"}
   if [[ $word == --*=* ]]; then
     before=${word%%=*} prefix=${word%%=*}= word=${word#*=}
   fi

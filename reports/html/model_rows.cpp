@@ -1,8 +1,8 @@
 #include "reports/cells.h"
 #include "reports/html/model_parts.h"
-#include "reports/part.h"
 #include "results/metrics/energy.h"
 #include "results/metrics/reported_rate.h"
+#include "results/part.h"
 
 namespace assay {
 namespace {
@@ -106,7 +106,7 @@ ReportRow row_of(const Headline& h) {
   row.status = h.status;
   row.reason = h.reason;
   row.form = h.form;
-  if (h.projected_rate) row.part = "a part of the model";  // how much of it stands in the record
+  row.part = h.part;
   row.tool_commit = h.tool_commit;
   row.disturbed = h.disturbed;
   row.steps = h.n;

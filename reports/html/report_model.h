@@ -51,7 +51,8 @@ struct ReportRow {
   double timed_s = 0, prepare_s = 0, load_s = 0;
   std::string unit;
   Bounded rate, p50, p90, p99, p999, drift;  // drift: share of the median per second
-  std::optional<bool> one_launch;            // the rate's interval knows nothing between launches; absent: not known
+  std::optional<bool> one_launch;  // the rate's interval knows nothing between launches; absent: the rate has none of
+                                   // steps, or (aggregated from a store) the record was not read
   std::optional<double> projected_rate, median, mean, max, jitter, tail_ratio, cov, qcd, stall_rate, stalls,
       stalls_host, period;
   std::optional<bool> bimodal;
@@ -61,8 +62,8 @@ struct ReportRow {
   std::string energy_source, energy_note;
 };
 
-// All records of one case on one chip with one basis; `row` is the one that stands for them: the newest that is ok,
-// undisturbed ones first.
+// All records of one case on one chip with one basis, tier and part of the model; `row` is the one that stands for
+// them: the newest that is ok, undisturbed ones first.
 struct ReportGroup {
   size_t chip = 0, test_case = 0, row = 0;
   size_t records = 0, ok = 0;

@@ -8,6 +8,7 @@
 
 #include "results/metrics/metrics.h"
 #include "results/metrics/student.h"
+#include "results/part.h"
 #include "suites/suite.h"
 
 namespace assay {
@@ -125,9 +126,9 @@ std::vector<ContextPoint> points_of(const std::vector<MeasuredRecord>& records, 
   out->form = "whole model";
   if (!all_whole) out->form = all_known ? "whole model projected" : "layers";
   if (!all_whole && all_known) out->basis = "projected";
-  const std::optional<Extrapolation>& first = records.front().record->extrapolation;
-  if (out->form == "layers" && first) {
-    out->form = std::to_string(first->layers_run) + " of " + std::to_string(first->layers_total) + " layers";
+  const std::string part = part_text(*records.front().record);
+  if (out->form == "layers" && !part.empty()) {
+    out->form = part;
   }
   std::vector<ContextPoint> points;
   for (const MeasuredRecord& m : records) {
@@ -136,9 +137,7 @@ std::vector<ContextPoint> points_of(const std::vector<MeasuredRecord>& records, 
     if (!all_whole && all_known && !whole(*r)) {
       p.step_ns = *r->extrapolation->projected_step_ns;
     } else {
-      const bool same =
-          all_whole || all_known || (first && r->extrapolation && r->extrapolation->layers_run == first->layers_run);
-      if (!same) continue;
+      if (!all_whole && !all_known && (part.empty() || part_text(*r) != part)) continue;
       const Throughput steps = *m.metrics().rate;
       const auto units = static_cast<double>(r->tokens_per_step);
       p.step_ns = units / steps.per_s * 1e9;

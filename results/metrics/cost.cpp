@@ -224,6 +224,8 @@ Cost cost(const CostInputs& inputs, const CostOptions& options) {
     } else {
       a.value = centre[o];
       a.interval = interval_of(std::move(draws[o]), options.confidence);
+      // A typical value at an end of its range lies beyond the draws' quantile: the interval holds it, too.
+      a.interval = {std::min(a.interval.low, centre[o]), std::max(a.interval.high, centre[o])};
     }
     return a;
   };

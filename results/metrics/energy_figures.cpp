@@ -1,4 +1,5 @@
 #include "results/metrics/energy.h"
+#include "results/part.h"
 
 namespace assay {
 
@@ -24,10 +25,8 @@ EnergyFigures energy_figures(const Record& record) {
   }
   const double tokens =
       static_cast<double>(record.tokens_per_step) * static_cast<double>(record.samples.host_ns.size());
-  if (record.extrapolation && record.extrapolation->layers_run != record.extrapolation->layers_total) {
-    out.reason = "measured over " + std::to_string(record.extrapolation->layers_run) + " of " +
-                 std::to_string(record.extrapolation->layers_total) +
-                 " layers: no energy of a token of the whole model";
+  if (is_part(record)) {
+    out.reason = "measured over " + part_text(record) + ": no energy of a token of the whole model";
     return out;
   }
   if (!energy_trusted(e) && out.reason.empty()) out.reason = "untrusted: " + e.code;

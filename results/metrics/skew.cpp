@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "results/metrics/metrics.h"
+#include "results/part.h"
 
 namespace assay {
 namespace {
@@ -92,7 +93,7 @@ SkewCurve curve_of(const std::vector<MeasuredRecord>& records, int64_t ranks) {
   out.form = whole ? "whole model" : "whole model projected";
   if (projected) out.basis = "projected";
   if (!whole && !projected) {
-    out.form = std::to_string(r.extrapolation ? r.extrapolation->layers_run : out.layers_run) + " layers";
+    out.form = is_part(r) ? part_text(r) : std::to_string(out.layers_run) + " layers";
   }
   for (const MeasuredRecord& x : records) out.points.push_back(point_of(x, projected, ranks));
   rate(&out);

@@ -24,6 +24,17 @@ CostPoint without_hits(CostPoint p) {
   return p;
 }
 
+// The rates on which the cost of a token of class c rests.
+std::vector<CostInput> rates_of(TokenClass c, const CostPoint& p, const TokenMix& mix) {
+  if (c == TokenClass::kOutput) return {CostInput::kOutputRate};
+  if (c != TokenClass::kBlended) return {CostInput::kInputRate};
+  if (p.has(CostInput::kBlendedRate)) return {CostInput::kBlendedRate};
+  std::vector<CostInput> out;
+  if (mix.cached + mix.input > 0) out.push_back(CostInput::kInputRate);
+  if (mix.output > 0) out.push_back(CostInput::kOutputRate);
+  return out;
+}
+
 CostPoint at_full_use(CostPoint p) {
   p.at(CostInput::kUtilisation) = 1;
   return p;
@@ -39,9 +50,9 @@ class Waterfall {
   Waterfall(const CostInputs& inputs, TokenClass c, double target, const RateLadder& ladder)
       : inputs_(inputs), c_(c), target_(target), now_(typical_point(inputs)) {
     saturation_ = with_rates(now_, ladder.saturation);
-    peak_known_ =
-        std::any_of(kRates.begin(), kRates.end(), [&](CostInput i) { return now_.has(i) && ladder.peak.has(i); });
-    peak_ = with_rates(saturation_, ladder.peak);
+    const std::vector<CostInput> rates = rates_of(c, now_, inputs.mix);
+    peak_known_ = std::all_of(rates.begin(), rates.end(), [&](CostInput i) { return ladder.peak.has(i); });
+    peak_ = peak_known_ ? with_rates(saturation_, ladder.peak) : saturation_;
   }
 
   std::vector<Factor> factors(double reference_tariff) {
@@ -115,12 +126,11 @@ double peak_of(const RateLadder& ladder, CostInput rate) {
 }
 
 // One rate bounds the lever "faster"; where two rates make up the cost both grow alike.
-std::vector<Lever> rate_levers(const CostInputs& inputs, double gap, const RateLadder& ladder) {
+std::vector<Lever> rate_levers(const CostInputs& inputs, TokenClass c, double gap, const RateLadder& ladder) {
   std::vector<Lever> out;
   bool possible = true, known = true;
   const CostPoint now = typical_point(inputs);
-  for (const CostInput i : kRates) {
-    if (!now.has(i)) continue;
+  for (const CostInput i : rates_of(c, now, inputs.mix)) {
     const double peak = peak_of(ladder, i), needed = now.at(i) * gap;
     possible = possible && !(needed > peak);
     known = known && !std::isnan(peak);
@@ -142,7 +152,7 @@ std::vector<Lever> levers_of(const CostInputs& inputs, TokenClass c, double targ
                                  {CostInput::kLifeYears, 0.1, 1000, "not even if it never wears out"}};
   const std::vector<Bound> rented{{CostInput::kRent, 0, 1e12, "not even for nothing"},
                                   {CostInput::kUtilisation, 1e-6, 1, "not even at full use"}};
-  std::vector<Lever> out = rate_levers(inputs, gap, ladder);
+  std::vector<Lever> out = rate_levers(inputs, c, gap, ladder);
   const CostPoint now = typical_point(inputs);
   for (const Bound& b : inputs.rented ? rented : owned) {
     if (!now.has(b.input)) continue;

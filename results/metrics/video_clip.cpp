@@ -8,6 +8,7 @@
 
 #include "results/metrics/launches.h"
 #include "results/metrics/metrics.h"
+#include "results/part.h"
 #include "suites/suite.h"
 
 namespace assay {
@@ -35,24 +36,22 @@ ClipPart part_of(const std::string& name, double count, const Part& part, const 
   out.basis = r.basis;
   out.record = r.id;
   if (r.dtype != dtype) out.note = r.dtype;
-  if (r.extrapolation && r.extrapolation->projected_step_ns) {
-    const Extrapolation& e = *r.extrapolation;
-    out.seconds_each = *e.projected_step_ns / 1e9;
+  const bool projected = r.extrapolation && r.extrapolation->projected_step_ns;
+  if (projected) {
+    out.seconds_each = *r.extrapolation->projected_step_ns / 1e9;
     if (out.basis == "measured") out.basis = "projected";
-    const std::string layers = std::to_string(e.layers_run) + " of " + std::to_string(e.layers_total) + " layers ran";
-    out.note += (out.note.empty() ? "" : ", ") + layers;
+    out.note += (out.note.empty() ? "" : ", ") + part_text(r) + " ran";
   }
-  const double scale = out.seconds_each / mean_ns, unknown = std::numeric_limits<double>::quiet_NaN();
-  out.interval = {1e9 / rate.high * scale, 1e9 / rate.low * scale};
-  if (steps.size() < 2) out.interval = {unknown, unknown};
+  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+  out.interval = {1 / rate.high, 1 / rate.low};
+  if (steps.size() < 2 || projected) out.interval = {kUnknown, kUnknown};  // a projection by two points has none
   return out;
 }
 
 // Whether a record's step time speaks for its whole case.
 bool usable(const Record& r) {
   if (r.status != "ok" || r.samples.host_ns.empty() || cold_cache(r)) return false;
-  return !r.extrapolation || r.extrapolation->layers_run == r.extrapolation->layers_total ||
-         r.extrapolation->projected_step_ns;
+  return !is_part(r) || r.extrapolation->projected_step_ns;
 }
 
 template <typename Same>

@@ -18,7 +18,7 @@ struct ClipPart {
   std::string name;  // "denoising", "text encoder", "VAE tiles"
   double count = 0;
   double seconds_each = 0;
-  Interval interval;   // of seconds_each, 95 %
+  Interval interval;   // of seconds_each, 95 %; NaN where none is known: of one step, of a projection
   std::string basis;   // of seconds_each
   std::string record;  // id of the record it comes from
   std::string note;    // "10 of 40 blocks ran", "f32", ...

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "results/metrics/metrics.h"
+#include "results/part.h"
 #include "results/plan/plan.h"
 #include "results/prices/price_cell.h"
 #include "results/record.h"
@@ -17,30 +18,28 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxPoints = 10000, kMaxUnits = 64, kMaxText = 1024;
 constexpr double kMaxTokens = 1e9, kMaxRate = 1e12;
 
-// A value with an interval that holds it; without one the interval is the value.
-void read_interval(const JsonNode& node, double value, double* low, double* high) {
+// A value with an interval that holds it; without one none is known.
+void read_interval(const JsonNode& node, double value, double* low, double* high, PlanUnit* unit) {
+  if (!node.has("low") && !node.has("high")) unit->bounded = false;
   *low = node.has("low") ? node.at("low").number(1e-9, kMaxRate) : value;
   *high = node.has("high") ? node.at("high").number(1e-9, kMaxRate) : value;
   if (!(*low <= value && value <= *high)) node.fail("expected low <= value <= high");
 }
 
-std::vector<PrefillPoint> prefill_curve(const JsonNode& node) {
-  std::vector<PrefillPoint> out;
+void prefill_curve(const JsonNode& node, PlanUnit* unit) {
   std::set<double> seen;
   for (const JsonNode& item : node.items(1, kMaxPoints)) {
     item.fields({"prompt_tokens", "tokens_per_s", "low", "high"});
     PrefillPoint p;
     p.prompt_tokens = item.at("prompt_tokens").number(1, kMaxTokens);
     p.per_s = item.at("tokens_per_s").number(1e-6, kMaxRate);
-    read_interval(item, p.per_s, &p.low, &p.high);
+    read_interval(item, p.per_s, &p.low, &p.high, unit);
     if (!seen.insert(p.prompt_tokens).second) item.fail("this prompt length stands here twice");
-    out.push_back(p);
+    unit->prefill.push_back(p);
   }
-  return out;
 }
 
-std::vector<DecodePoint> decode_curve(const JsonNode& node) {
-  std::vector<DecodePoint> out;
+void decode_curve(const JsonNode& node, PlanUnit* unit) {
   std::set<std::pair<double, double>> seen;
   for (const JsonNode& item : node.items(1, kMaxPoints)) {
     item.fields({"batch", "context", "step_ms", "low", "high"});
@@ -48,19 +47,17 @@ std::vector<DecodePoint> decode_curve(const JsonNode& node) {
     p.batch = item.at("batch").number(1, 1e7);
     p.context = item.at("context").number(1, kMaxTokens);
     p.step_ms = item.at("step_ms").number(1e-6, 1e9);
-    read_interval(item, p.step_ms, &p.low, &p.high);
+    read_interval(item, p.step_ms, &p.low, &p.high, unit);
     if (!seen.insert({p.batch, p.context}).second) item.fail("this batch and context stand here twice");
-    out.push_back(p);
+    unit->decode.push_back(p);
   }
-  return out;
 }
 
 // Whether a record stands for a point of a curve: a step of the whole model, or projected to it, from warm caches. A
 // chunk behind a context is no prompt of its length.
 bool stands_for_a_point(const Record& r, const Metrics& m) {
   if (!m.rate || m.unit != "tokens/s" || cold_cache(r)) return false;
-  const bool part = r.extrapolation && r.extrapolation->layers_run != r.extrapolation->layers_total;
-  return (!part || m.projected_rate) && (r.step_kind == "decode" || (r.step_kind == "prefill" && r.context == 0));
+  return (!is_part(r) || m.projected_rate) && (r.step_kind == "decode" || (r.step_kind == "prefill" && r.context == 0));
 }
 
 struct CurvePoint {
@@ -88,10 +85,12 @@ std::map<std::tuple<std::string, int64_t, int64_t>, CurvePoint> curve_points(con
 
 void add_point(const CurvePoint& point, PlanUnit* unit) {
   const Record& r = *point.record;
-  const Throughput& of_run = *point.m.rate;
-  const double scale = point.m.projected_rate ? *point.m.projected_rate / of_run.per_s : 1;
-  const double rate = of_run.per_s * scale, low = of_run.interval.low * scale, high = of_run.interval.high * scale;
-  if (point.m.projected_rate) unit->basis = "projected";
+  double rate = point.m.rate->per_s, low = point.m.rate->interval.low, high = point.m.rate->interval.high;
+  if (point.m.projected_rate) {
+    rate = low = high = *point.m.projected_rate;
+    unit->basis = "projected";
+  }
+  if (point.m.projected_rate || point.m.rate->n < 2) unit->bounded = false;
   if (r.step_kind == "prefill") {
     unit->prefill.push_back({static_cast<double>(r.tokens), rate, low, high});
     return;
@@ -138,6 +137,7 @@ void read_cost(const JsonNode& node, const PriceBook& book, PlanUnit* unit) {
   const Result<Estimate> e = cell_estimate(cell, book);
   if (e.ok()) {
     unit->cost_per_hour = *e;
+    if (e->spread == Spread::kUnknown) unit->bounded = false;
   } else {
     node.fail(e.error().message);
   }
@@ -168,8 +168,8 @@ PlanUnit unit_at(const JsonNode& node, const PriceBook& book, const fs::path& fo
     return unit;
   }
   unit.basis = node.at("basis").text_of({"measured", "simulated", "projected", "reported"});
-  if (node.has("prefill")) unit.prefill = prefill_curve(node.at("prefill"));
-  if (node.has("decode")) unit.decode = decode_curve(node.at("decode"));
+  if (node.has("prefill")) prefill_curve(node.at("prefill"), &unit);
+  if (node.has("decode")) decode_curve(node.at("decode"), &unit);
   return unit;
 }
 

@@ -225,6 +225,7 @@ std::vector<Plan> plans(const PlanRequest& request) {
     const Plan bad = plan_of(request, i, j, split, Side::kBad), good = plan_of(request, i, j, split, Side::kGood);
     plan.cost_interval = {good.problem.empty() ? good.cost_per_hour : plan.cost_per_hour,
                           bad.problem.empty() ? bad.cost_per_hour : INFINITY};
+    if (!request.units[i].bounded || !request.units[j].bounded) plan.cost_interval = {NAN, NAN};
     out.push_back(std::move(plan));
   };
   for (size_t i = 0; i < request.units.size(); ++i) {

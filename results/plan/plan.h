@@ -27,6 +27,7 @@ struct PlanUnit {
   double weight_bytes = 0;            // that each unit holds
   std::vector<PrefillPoint> prefill;  // by prompt length
   std::vector<DecodePoint> decode;    // by context, then batch
+  bool bounded = true;                // every point has an interval, and the cost has both ends
 };
 
 struct PlanTraffic {
@@ -62,7 +63,7 @@ struct Plan {
   double transfer_ms = 0;                      // of one prompt's KV
   double cost_per_hour = 0, flow_cost_per_hour = 0;  // CNY: of whole units, and of the fractions
   double per_1m_tokens = 0;                          // CNY, prompt and output tokens together
-  Interval cost_interval;                            // CNY/h: rates and prices at their bad and at their good ends
+  Interval cost_interval;  // CNY/h: rates and prices at their bad and at their good ends; NaN where one is not bounded
   std::string basis;
   std::string problem;  // why it can't serve; the rest is then not meaningful
 };

@@ -136,16 +136,32 @@ class Assembly {
     return ok_status();
   }
 
-  // A price of one source is no price without doubt: the reader must know that the interval doesn't hold it. What the
-  // user gives, and a vendor's own offer, is as exact as it says.
+  // A figure without a range is no price without doubt: the reader must know that the interval doesn't hold it. What
+  // the user gives, and a vendor's own offer, is as exact as it says. The price's own cells decide: in yuan it has the
+  // range of the exchange rate, too.
   void say_what_has_no_range() {
-    const CostInput money = out_.inputs.rented ? CostInput::kRent : CostInput::kChipPrice;
+    const bool rented = out_.inputs.rented;
+    const CostInput money = rented ? CostInput::kRent : CostInput::kChipPrice;
     const std::optional<Estimate>& e = at(money);
-    if (!e || choices_.overrides.count(money) != 0 || e->confidential || e->high > e->low) return;
-    if (e->grade != "C" && e->grade != "R" && e->grade != "?") return;
-    out_.notes.push_back(std::string(out_.inputs.rented ? "the rent" : "the chip's price") + " of " + out_.chip->id +
-                         " rests on one source without a range (" + e->date + ", grade " + e->grade +
-                         "): the interval leaves out how far it may be off");
+    if (!e || choices_.overrides.count(money) != 0 || e->confidential) return;
+    const PriceCells& cells = rented ? out_.chip->rent_per_hour : out_.chip->price;
+    const std::string what = std::string(rented ? "the rent" : "the chip's price") + " of " + out_.chip->id;
+    const std::string which = " (" + e->date + ", grade " + e->grade + ")";
+    if (e->spread == Spread::kUnknown) {
+      out_.notes.push_back(what + " has no upper end, as an offer is only known from a price on" + which +
+                           ": its cost has no interval; an offer to you (" + (rented ? "--rent" : "--price") +
+                           ") gives it one");
+      return;
+    }
+    const PriceCell& first = cells.front();
+    const bool ranged = std::any_of(cells.begin(), cells.end(), [&](const PriceCell& c) {
+      return c.high > c.low || c.value != first.value || c.currency != first.currency;
+    });
+    if (ranged || first.grade == "V" || first.grade == "M") return;
+    const std::string rests = cells.size() == 1
+                                  ? " rests on one source without a range"
+                                  : " is the same in " + std::to_string(cells.size()) + " sources, none with a range";
+    out_.notes.push_back(what + rests + which + ": the interval leaves out how far it may be off");
   }
 
   // Owned where there is a price, unless the user says otherwise; a rented hour is paid whether used or not only where

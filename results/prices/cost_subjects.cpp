@@ -6,8 +6,10 @@
 #include "results/metrics/metrics.h"
 #include "results/metrics/reported_rate.h"
 #include "results/metrics/video_clip.h"
+#include "results/part.h"
 #include "results/prices/cost_inputs.h"
 #include "results/prices/datasheet.h"
+#include "suites/suite.h"
 
 namespace assay {
 namespace {
@@ -24,6 +26,16 @@ struct CaseRate {
 
 std::string product_of(const Record& r) { return r.device_product.empty() ? r.device : r.device_product; }
 
+// What a step of the whole model must cost; the record says it of the part that ran.
+std::optional<GraphCost> whole_step(const Record& r) {
+  if (!is_part(r)) return GraphCost{r.step_flops, r.step_weight_bytes, r.step_kv_bytes, r.step_activation_bytes};
+  const Result<Case> work = case_from_json(r.case_json, r.case_id);
+  if (!work.ok()) return std::nullopt;
+  const Result<Graph> graph = lower(*work, {});
+  if (!graph.ok()) return std::nullopt;
+  return graph_cost(*graph, step_scalars(*work, *graph));
+}
+
 // Tokens/s if the step took no longer than its FLOPs at the peak and its bytes at the bandwidth: of the datasheet where
 // the book has it, else of the peaks that were measured beside the case.
 std::optional<double> roofline_rate(const Record& r, const PriceBook& book) {
@@ -33,7 +45,9 @@ std::optional<double> roofline_rate(const Record& r, const PriceBook& book) {
     if (!chip->bandwidth_tb_s.empty()) bytes = chip->bandwidth_tb_s.front().value * 1e12;
   }
   if (!flops || !bytes || !(r.step_flops > 0)) return std::nullopt;
-  const double seconds = std::max(r.step_flops / *flops, (r.step_weight_bytes + r.step_kv_bytes) / *bytes);
+  const std::optional<GraphCost> step = whole_step(r);
+  if (!step) return std::nullopt;
+  const double seconds = std::max(step->flops / *flops, (step->weight_bytes + step->kv_bytes) / *bytes);
   return seconds > 0 ? std::optional<double>(static_cast<double>(r.tokens_per_step) / seconds) : std::nullopt;
 }
 
@@ -48,20 +62,19 @@ std::optional<CaseRate> case_rate(const Record& r, const Metrics& m, const Price
   out.rate.basis = r.basis;
   out.rate.source = "record " + r.id.substr(0, 8) + ", " + r.case_id;
   out.rate.date = r.created.substr(0, 10);
-  if (r.extrapolation && r.extrapolation->layers_run != r.extrapolation->layers_total) {
+  double to_whole = 1;  // the whole model's step over that of the part that ran
+  if (is_part(r)) {
     if (!m.projected_rate) return std::nullopt;
-    const double scale = *m.projected_rate / m.rate->per_s;
-    out.rate.low *= scale;
-    out.rate.typical *= scale;
-    out.rate.high *= scale;
+    to_whole = m.rate->per_s / *m.projected_rate;
+    out.rate.low = out.rate.typical = out.rate.high = *m.projected_rate;
+    out.rate.spread = Spread::kUnknown;  // a line through two points has no interval
     out.rate.basis = "projected";
-    out.rate.note = "from " + std::to_string(r.extrapolation->layers_run) + " of " +
-                    std::to_string(r.extrapolation->layers_total) + " layers";
+    out.rate.note = "from " + part_text(r);
   }
   if (m.step && m.step->quantiles.size() > 2) {
     const Quantile& p99 = m.step->quantiles[2];
-    out.p99_is_bounded = p99.high.has_value();
-    out.step_p99_ms = p99.high.value_or(p99.value.value_or(m.step->max)) / 1e6;
+    out.p99_is_bounded = p99.high.has_value() && !is_part(r);
+    out.step_p99_ms = p99.high.value_or(p99.value.value_or(m.step->max)) / 1e6 * to_whole;
   }
   out.peak = roofline_rate(r, book);
   return out;
@@ -89,6 +102,13 @@ CaseRate reported_rate(const Record& r, const ReportedRates& rates, const Report
   out.step_p99_ms = rates.tpot_p99_ms.value_or(std::numeric_limits<double>::infinity());
   out.wall_watts = rates.wall_watts;
   return out;
+}
+
+std::string why_no_interval(const CaseRate& c) {
+  const std::string who = c.record->case_id;
+  if (c.record->reported) return who + ": the source states a rate without an interval; its cost has none either";
+  if (is_part(*c.record)) return who + ": projected " + c.rate.note + ", without an interval; its cost has none either";
+  return who + ": a run of one step has no interval, nor has its cost";
 }
 
 std::string ms_text(double ms) {
@@ -122,18 +142,16 @@ class Best {
       return;
     }
     *rate = counted_->rate;
-    if (counted_->rate.spread == Spread::kUnknown) {
-      subject->notes.push_back(counted_->record->case_id +
-                               (counted_->record->reported
-                                    ? ": the source states a rate without an interval; its cost has none either"
-                                    : ": a run of one step has no interval, nor has its cost"));
-    }
+    if (counted_->rate.spread == Spread::kUnknown) subject->notes.push_back(why_no_interval(*counted_));
     *case_id = counted_->record->case_id;
     subject->ladder.saturation.at(input_) = saturation_->rate.typical;
     if (saturation_->peak) subject->ladder.peak.at(input_) = *saturation_->peak;
     if (limit_ms_ && !counted_->record->reported && !counted_->p99_is_bounded) {
       subject->notes.push_back(counted_->record->case_id +
-                               ": too few steps for a bound of p99; its value was held against " + name_);
+                               (is_part(*counted_->record)
+                                    ? ": the p99 of the part that ran, projected like its mean, was held against "
+                                    : ": too few steps for a bound of p99; its value was held against ") +
+                               name_);
     }
     const Energy& energy = counted_->record->energy;
     if (energy.watts_mean && energy_trusted(energy) && sees_whole_machine(energy.source)) {
@@ -217,7 +235,7 @@ CostSubject clip_subject(const ClipEstimate& e) {
   if (std::isnan(interval.low)) {
     seconds.low = seconds.high = seconds.typical;
     seconds.spread = Spread::kUnknown;
-    out.notes.emplace_back("a part ran one step, which has no interval; nor has the cost");
+    out.notes.emplace_back("the time of a part has no interval: one step, or projected; nor has the cost");
   }
   for (const ClipPart& p : e.parts) {
     seconds.source += (p.name == e.parts.front().name ? " " : ", ") + p.record.substr(0, 8);

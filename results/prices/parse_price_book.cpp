@@ -30,12 +30,15 @@ std::string currency_at(const JsonNode& node) {
 }
 
 PriceCell price_cell(const JsonNode& node, const PriceCellRules& rules) {
-  node.fields({"value", "low", "high", "currency", "basis", "date", "source", "grade", "note"});
+  node.fields({"value", "low", "high", "from", "currency", "basis", "date", "source", "grade", "note"});
   PriceCell c;
   c.value = node.at("value").number(rules.min, rules.max);
   c.low = node.has("low") ? node.at("low").number(rules.min, rules.max) : c.value;
   c.high = node.has("high") ? node.at("high").number(rules.min, rules.max) : c.value;
   if (!(c.low <= c.value && c.value <= c.high)) node.fail("expected low <= value <= high");
+  if (node.has("from")) c.from = node.at("from").boolean();
+  if (c.from && !rules.may_be_from) node.at("from").fail("expected it of a chip's price or rent alone");
+  if (c.from && node.has("high")) node.at("high").fail("expected none: \"from\" says that the upper end is not known");
   if (rules.money) c.currency = currency_at(node.at("currency"));
   if (!rules.money && node.has("currency")) node.at("currency").fail("expected no currency: this is not money");
   if (!rules.bases.empty() && node.has("basis")) c.basis = node.at("basis").text_of(rules.bases);
@@ -61,6 +64,7 @@ PriceCells maybe_cells(const JsonNode& node, const char* name, const PriceCellRu
 }
 
 PriceCellRules money() { return {true, 0, kMaxAmount, {}}; }
+PriceCellRules offer() { return {true, 0, kMaxAmount, {}, true}; }
 PriceCellRules positive(double max) { return {false, 1e-6, max, {}}; }
 
 // Ids are what a user types.
@@ -85,8 +89,8 @@ PricedChip chip(const JsonNode& node) {
     }
   }
   if (node.has("domestic")) c.domestic = node.at("domestic").boolean();
-  c.price = maybe_cells(node, "price", money());
-  c.rent_per_hour = maybe_cells(node, "rent_per_hour", money());
+  c.price = maybe_cells(node, "price", offer());
+  c.rent_per_hour = maybe_cells(node, "rent_per_hour", offer());
   c.tdp_w = maybe_cells(node, "tdp_w", positive(1e5));
   PriceCellRules wall = positive(100);
   wall.bases = {"with-facility", "without-facility"};

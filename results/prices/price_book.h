@@ -16,6 +16,7 @@ struct PriceCell {
   double value = 0, low = 0, high = 0;  // low <= value <= high; equal where the source gives one figure
   std::string currency;                 // money only: CNY, USD
   std::string basis;                    // compute: dense, sparse; power: with-facility (PUE is in it); else ""
+  bool from = false;                    // an offer "from" value on: a lower bound, its upper end is not known
   std::string date, source, grade, note;
 };
 // Grades: V vendor's own document, M published measurement, C community, R press, A an assumption of this book,
@@ -79,7 +80,8 @@ Result<Tariff> find_tariff(const PriceBook& book, const std::string& id);
 // The chip that a device's product name means ("NVIDIA H100 80GB HBM3"): the longest alias within it.
 std::optional<PricedChip> chip_of_product(const PriceBook& book, const std::string& product);
 
-// What the cells say, in CNY where they are money: typical is the first, low and high the extremes of all.
+// What the cells say, in CNY where they are money: typical is the first, low and high the extremes of all, and where
+// these are not the first's the source says whose they are. Of unknown spread where the highest is an offer "from" on.
 Result<Estimate> estimate_of(const PriceCells& cells, const PriceBook& book);
 // One amount of `currency` in CNY, with the uncertainty of the rate.
 Result<Estimate> in_yuan(double amount, const std::string& currency, const PriceBook& book);

@@ -21,7 +21,14 @@ Estimate from_cell(const PriceCell& cell) {
   e.date = cell.date;
   e.grade = cell.grade;
   e.note = cell.note;
+  if (cell.from) e.spread = Spread::kUnknown;
   return e;
+}
+
+// Which source an end of a range is from.
+std::string end_text(const char* end, const PriceCell& cell) {
+  return std::string(end) + ": " + cell.source + ", " + cell.date + ", grade " + cell.grade +
+         (cell.note.empty() ? "" : ", " + cell.note);
 }
 
 void scale(Estimate* e, const Estimate& by) {
@@ -99,13 +106,17 @@ Result<Estimate> estimate_of(const PriceCells& cells, const PriceBook& book) {
   Result<Estimate> first = cell_estimate(cells.front(), book);
   if (!first.ok()) return first.error();
   Estimate out = *first;
+  size_t lowest = 0, highest = 0;
   for (size_t i = 1; i < cells.size(); ++i) {
     const Result<Estimate> other = cell_estimate(cells[i], book);
     if (!other.ok()) return other.error();
-    out.low = std::min(out.low, other->low);
-    out.high = std::max(out.high, other->high);
+    if (other->low < out.low) out.low = other->low, lowest = i;
+    if (other->high > out.high) out.high = other->high, highest = i;
   }
   if (cells.size() > 1) add_note(&out, "range over " + std::to_string(cells.size()) + " sources");
+  if (lowest > 0) out.source += "; " + end_text("low", cells[lowest]);
+  if (highest > 0) out.source += "; " + end_text(cells[highest].from ? "from" : "high", cells[highest]);
+  out.spread = cells[highest].from ? Spread::kUnknown : Spread::kRange;
   return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include "results/metrics/energy.h"
 #include "results/metrics/reported_rate.h"
+#include "results/part.h"
 #include "results/store/headline_columns.h"
 
 namespace assay {
@@ -29,6 +30,7 @@ constexpr Column<Text> kTexts[] = {{"id", &Headline::id},
                                    {"dtype", &Headline::dtype},
                                    {"tier", &Headline::tier},
                                    {"basis", &Headline::basis},
+                                   {"part", &Headline::part},
                                    {"status", &Headline::status},
                                    {"reason", &Headline::reason},
                                    {"adapter", &Headline::adapter},
@@ -89,6 +91,7 @@ Headline headline(const Record& r, const Metrics& m) {
   out.dtype = r.dtype;
   out.tier = r.tier;
   out.basis = r.basis;
+  out.part = part_text(r);
   out.status = r.status;
   out.reason = r.reason;
   out.adapter = r.adapter;

@@ -2,7 +2,10 @@
 // is somebody else's words (a driver's message, a program's output), <...> stands for it.
 export const notes = {
   "results/prices/cost_subjects.cpp": [
-    "from 2 of 24 layers",
+    "from 2/24 layers, 8/64 experts",
+    "decode/m/f32/b1/c512: projected from 2/24 layers, without an interval; its cost has none either",
+    "decode/m/f32/b1/c512: the p99 of the part that ran, projected like its mean, was held against TPOT",
+    "the time of a part has no interval: one step, or projected; nor has the cost",
     "per accelerator, over 8",
     "per accelerator, over 8, number of accelerators given at import",
     "number of accelerators given at import",
@@ -27,6 +30,8 @@ export const notes = {
     "cn-gansu: no subsidy, it is for domestic chips and the book does not say that this is one",
     "the rent of h20 rests on one source without a range (2026-07, grade C): the interval leaves out how far it may be off",
     "the chip's price of h20 rests on one source without a range (2026-07, grade R): the interval leaves out how far it may be off",
+    "the rent of h20 is the same in 2 sources, none with a range (2026-07, grade C): the interval leaves out how far it may be off",
+    "the rent of b300 has no upper end, as an offer is only known from a price on (2026-11, grade C): its cost has no interval; an offer to you (--rent) gives it one",
     "rented by the hour of use",
     "given on the command line",
     "given: 342:266:168",
@@ -80,7 +85,7 @@ export const notes = {
   ],
   "results/metrics/energy_figures.cpp": [
     "the run did not end well: failed",
-    "measured over 2 of 24 layers: no energy of a token of the whole model",
+    "measured over 2/24 layers: no energy of a token of the whole model",
     "untrusted: stuck",
   ],
   "results/metrics/metrics.cpp": ["a ceiling is its own denominator", "no ceiling was measured"],
@@ -95,7 +100,7 @@ export const notes = {
     "attention is most of the step at any context",
     "whole model",
     "whole model projected",
-    "2 of 24 layers",
+    "2/24 layers",
   ],
   "results/import/source.cpp": ["reported: outputs were not checked here", "the source states none", "reported: nothing was measured beside it"],
   "results/import/import.cpp": ["of 8 accelerators as given at import; the source does not say"],
@@ -119,7 +124,7 @@ export const notes = {
   ],
   "results/import/serving.cpp": ["p99_itl_ms is 0: these tools write 0 where they had no values; left out"],
   "results/import/vllm_serve.cpp": ["no request was completed"],
-  "reports/part.cpp": ["2/24 layers", "16/128 experts", "2/24 layers, 16/128 experts"],
+  "results/part.cpp": ["2/24 layers", "16/128 experts", "2/24 layers, 16/128 experts"],
   "reports/html/model_rows.cpp": ["MLPerf Inference: Power_Result, an accelerator's share of the whole system", "a part of the model"],
   "harness/measure/device_condition.cpp": [
     "clocks held down by heat 3.0 %",
@@ -201,7 +206,7 @@ export const elsewhere = [
   /expected |found |accelerators as given, |: the file contradicts itself$|^no rate from | to CNY in the price book |the price book |unknown format |a book of your own may give one under fx| has no figure$/,
   /^(a number (from|over)|AMOUNT|the (end|model's (name|limit))|no (currency|prices)|cached input|whole model|a rate of tokens|unknown (not|scope)|as asked)/,
   // clips, which the page composes of their parts
-  /^composed of records$|^a part ran one step|^no record of a |: the cost is a lower bound|^the shape of the model is assumed/,
+  /^composed of records$|^no record of a |: the cost is a lower bound|^the shape of the model is assumed/,
   // levers, which `assay verdict` prints
   /^(over the roofline's peak|no peak is known to hold it against|even a free chip costs more|not even |not reached|can't tell)/,
   // numbers that were checked in part, outcomes of the tests of time, methods of a projection: `assay show` has them

@@ -88,11 +88,16 @@ std::string script_for(const std::string& shell) {
 
 class Completion : public Scratch {
  protected:
-  // What bash offers after these words, the last of them being typed.
-  std::vector<std::string> offers(const std::vector<std::string>& words) const {
-    std::string line = script_for("bash") + "\nPATH=" ASSAY_BINARY_DIR "/bin:$PATH\nCOMP_WORDS=(";
-    for (const std::string& word : words) line += "'" + word + "' ";
-    line += ")\nCOMP_CWORD=" + std::to_string(words.size() - 1) + "\n_assay\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n";
+  // What bash offers after these words, the last of them being typed; ':' and '=' among them touch their neighbours.
+  std::vector<std::string> offers(const std::vector<std::string>& words, const std::string& breaks = " :=") const {
+    std::string line = script_for("bash") + "\nPATH=" ASSAY_BINARY_DIR "/bin:$PATH\nCOMP_WORDS=(", typed;
+    for (const std::string& word : words) {
+      line += "'" + word + "' ";
+      const bool touches = typed.empty() || word == ":" || word == "=" || typed.ends_with(':') || typed.ends_with('=');
+      typed += (touches ? "" : " ") + word;
+    }
+    line += ")\nCOMP_LINE='" + typed + "' COMP_WORDBREAKS='" + breaks +
+            "'\nCOMP_CWORD=" + std::to_string(words.size() - 1) + "\n_assay\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n";
     const std::string path = file("complete.sh", line).string();
     FILE* pipe = ::popen(("cd '" + dir_.string() + "' && bash " + path).c_str(), "r");
     EXPECT_NE(pipe, nullptr);
@@ -135,6 +140,16 @@ TEST_F(Completion, OffersBehindAColonAndAnEqualsSign) {
   EXPECT_THAT(offers({"assay", "run", "--device", "null", ":", "0", "--re"}), ElementsAre("--resume"));
   file("at 9:30/a.record.json", "{}");
   EXPECT_THAT(offers({"assay", "show", "at 9", ":", "30/a"}), ElementsAre("30/a.record.json"));
+}
+
+// A user may have taken one of them, or both, out of COMP_WORDBREAKS: bash replaces what stands behind the other.
+TEST_F(Completion, OffersWhateverBashSplitsAt) {
+  EXPECT_THAT(offers({"assay", "run", "--device=nu"}, " :"), ElementsAre("--device=null"));
+  EXPECT_THAT(offers({"assay", "run", "--device=null", ":"}, " :"), ElementsAre("0"));
+  EXPECT_THAT(offers({"assay", "run", "--device", "=", "nu"}, " ="), ElementsAre("null"));
+  EXPECT_THAT(offers({"assay", "run", "--device", "=", "null:"}, " ="), ElementsAre("null:0"));
+  EXPECT_THAT(offers({"assay", "run", "--device", "null:"}, " ="), ElementsAre("null:0"));
+  EXPECT_THAT(offers({"assay", "run", "--device=null:"}, " "), ElementsAre("--device=null:0"));
 }
 
 TEST_F(Completion, FishIsToldOfEveryCommandAndOption) {

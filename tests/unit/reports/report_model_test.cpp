@@ -220,6 +220,29 @@ TEST(ReportModel, OfAStoreEqualsThatOfItsRecordsAndAggregatesBeyondTheLimit) {
   }
 }
 
+// More records than rows: 2 and 4 of 24 layers and the whole model stay three groups of one case.
+TEST(ReportModel, OverAStoreKeepsPartsApart) {
+  std::vector<Record> records;
+  for (const int layers : {24, 24, 2, 4}) {
+    records.push_back(decode_record("x", 10, 50));
+    records.back().id = std::to_string(records.size());
+    records.back().extrapolation.emplace();
+    records.back().extrapolation->layers_run = layers;
+    records.back().extrapolation->layers_total = 24;
+  }
+  const std::filesystem::path file = std::filesystem::path(::testing::TempDir()) / "report_model_parts.db";
+  std::filesystem::remove(file);
+  Result<Store> store = Store::create_or_open(file);
+  ASSERT_TRUE(store.ok() && store->add(records).ok());
+  ReportOptions few;
+  few.max_rows = few.max_details = 0;
+  const Result<ReportModel> m = report_model(*store, few);
+  ASSERT_TRUE(m.ok());
+  std::map<std::string, size_t> groups;
+  for (const ReportGroup& g : m->groups) groups[m->rows[g.row].part] = g.records;
+  EXPECT_EQ(groups, (std::map<std::string, size_t>{{"", 2}, {"2/24 layers", 1}, {"4/24 layers", 1}}));
+}
+
 TEST(ReportJson, HoldsEveryFieldByNameAndNoMarkup) {
   Record r = decode_record("</script><b>", 10, 50);
   const std::string text = report_json(model_of({r}));

@@ -83,6 +83,24 @@ TEST(CostSubjects, OneStepIsPricedWithoutAnInterval) {
   EXPECT_FALSE(probability_cheaper(fast, slow, TokenClass::kOutput));
 }
 
+// A quarter of the experts of each layer: no rate without a projection, and with one no interval and no peak that the
+// record's own step would give.
+TEST(CostSubjects, APartOfTheExpertsIsAPart) {
+  Record r = run("decode", 1, 1, 10);
+  r.extrapolation.emplace();
+  r.extrapolation->layers_run = r.extrapolation->layers_total = 48;
+  r.extrapolation->experts_run = 32;
+  r.extrapolation->experts_total = 128;
+  EXPECT_TRUE(cost_subjects({r}, {}, shipped()).empty());
+  r.extrapolation->projected_step_ns = 20e6;
+  const CostSubject s = cost_subjects({r}, {}, shipped()).at(0);
+  EXPECT_DOUBLE_EQ(s.output_rate->typical, 50);
+  EXPECT_EQ(s.output_rate->spread, Spread::kUnknown);
+  EXPECT_EQ(s.output_rate->basis, "projected");
+  EXPECT_THAT(s.notes.at(0), HasSubstr("projected from 32/128 experts, without an interval"));
+  EXPECT_FALSE(s.ladder.peak.has(CostInput::kOutputRate));
+}
+
 Record reported(const std::string& tier, std::vector<ReportedFigure> figures,
                 std::map<std::string, std::string> stated) {
   Record r;

@@ -178,6 +178,18 @@ TEST(Cost, AnIntervalOfTheRatePassesThrough) {
   EXPECT_NEAR(token.interval.high, 3.6 / 3600 / 900, 3e-9);
 }
 
+// 14.58 yuan an hour of one source and 7.5 of another: the interval of what the first says holds it.
+TEST(Cost, AnIntervalHoldsATypicalValueAtTheEndOfItsRange) {
+  CostInputs in;
+  in.rented = true;
+  in.at(CostInput::kRent) = exact_estimate(14.58, "reported", "");
+  in.at(CostInput::kRent)->low = 7.5;
+  in.at(CostInput::kUtilisation) = exact_estimate(1, "assumed", "");
+  const Cost c = cost(in);
+  EXPECT_DOUBLE_EQ(c.per_hour.interval.high, 14.58);
+  EXPECT_GT(c.per_hour.interval.low, 7.5);
+}
+
 TEST(Cost, TheSeedFixesTheDraws) {
   CostInputs in = rented(12, 1000);
   in.at(CostInput::kRent) = range(10, 12, 20);

@@ -140,7 +140,7 @@ TEST(ContextCurve, ProjectedStepsAreMarked) {
   for (Record& r : records) r.extrapolation->projected_step_ns.reset();
   c = context_curves(records).at(0);
   EXPECT_EQ(c.basis, "measured");
-  EXPECT_EQ(c.form, "2 of 24 layers");
+  EXPECT_EQ(c.form, "2/24 layers");
   EXPECT_NEAR(c.points[0].step_ns, 5e6, 1);
 }
 

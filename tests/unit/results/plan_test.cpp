@@ -168,6 +168,8 @@ TEST(Plan, IntervalComesFromRatesAndPrices) {
   const Plan best = plans(r)[0];
   EXPECT_DOUBLE_EQ(best.cost_interval.low, 3);
   EXPECT_DOUBLE_EQ(best.cost_interval.high, 2 * (8 + 2));
+  r.units[1].bounded = false;
+  EXPECT_TRUE(std::isnan(plans(r)[0].cost_interval.low)) << "of a curve without intervals none is known";
 }
 
 const char* kRequest = R"({"schema_version": 1, "name": "x",
@@ -198,6 +200,7 @@ TEST(PlanRequest, IsReadWithMoneyInYuan) {
   ASSERT_TRUE(r.ok()) << r.error().message;
   EXPECT_DOUBLE_EQ(r->units[0].cost_per_hour.typical, 14);
   EXPECT_DOUBLE_EQ(r->units[0].prefill[0].low, 4900);
+  EXPECT_FALSE(r->units[0].bounded) << "the decode step states no interval";
   EXPECT_DOUBLE_EQ(r->units[0].decode[0].high, 20);
 }
 

@@ -187,7 +187,8 @@ TEST(Tariff, SubsidyIsForDomesticChipsWhereItSaysSo) {
   EXPECT_THAT(find_tariff(base, "cn-gansuu").error().message, HasSubstr("cn-gansu"));
 }
 
-// A rent of one source without a range says so; one of three sources, or given by the user, does not.
+// A rent of one source without a range says so, in dollars too, whose rate of exchange has a range; one of three
+// sources, or given by the user, does not.
 TEST(CostInputs, APriceWithoutARangeIsNamed) {
   const PriceBook book = shipped();
   CostSubject subject;
@@ -202,6 +203,44 @@ TEST(CostInputs, APriceWithoutARangeIsNamed) {
   choices.chip = "mtt-s4000";
   choices.overrides[CostInput::kRent] = exact_estimate(2, "assumed", "given on the command line");
   EXPECT_THAT(notes(), Not(Contains(HasSubstr("without a range"))));
+  choices = {};
+  choices.chip = "mi300x";
+  choices.tariff = "cn-west";
+  choices.rented = false;
+  EXPECT_THAT(notes(), Contains(HasSubstr("the chip's price of mi300x rests on one source without a range")));
+}
+
+TEST(CostInputs, EqualPricesOfSeveralSourcesHaveNoRangeEither) {
+  const std::string same = R"({"value": 5, "currency": "CNY", "date": "2026", "source": "s", "grade": "?"})";
+  const PriceBook book = *parse_price_book(
+      book_with("\"chips\": [{\"id\": \"x1\", \"rent_per_hour\": [" + same + "," + same + "]}]"), "mine.json");
+  CostSubject subject;
+  subject.output_rate = exact_estimate(1000, "measured", "test");
+  CostChoices choices;
+  choices.chip = "x1";
+  choices.rented = true;
+  EXPECT_THAT(price_subject(subject, choices, book)->notes,
+              Contains(HasSubstr("the rent of x1 is the same in 2 sources, none with a range (2026, grade ?)")));
+}
+
+// 2.34 to 3.48 USD of one source and "starting at" 6 of another: 6 ends no range.
+TEST(CostInputs, AnOfferFromAPriceOnIsNoUpperEnd) {
+  const PriceBook book = shipped();
+  const Estimate rent = *estimate_of(find_chip(book, "b300")->rent_per_hour, book);
+  EXPECT_EQ(rent.spread, Spread::kUnknown);
+  EXPECT_THAT(rent.source, HasSubstr("from: https://akash.network/pricing/gpus/"));
+  EXPECT_THAT(rent.source, HasSubstr("starting at"));
+  CostSubject subject;
+  subject.product = "B300";
+  subject.output_rate = exact_estimate(1000, "measured", "test");
+  CostChoices choices;
+  choices.rented = true;
+  const PricedSubject priced = *price_subject(subject, choices, book);
+  EXPECT_THAT(priced.notes, Contains(HasSubstr("the rent of b300 has no upper end")));
+  EXPECT_TRUE(std::isnan(cost(priced.inputs).of(TokenClass::kOutput).interval.high));
+  refused(chip_with("\"tdp_w\": [" + cell("\"value\": 5, \"from\": true") + "]"), {"tdp_w[0].from", "rent"});
+  refused(chip_with("\"price\": [" + cell("\"value\": 5, \"from\": true, \"high\": 6, \"currency\": \"CNY\"") + "]"),
+          {"price[0].high", "upper end"});
 }
 
 TEST(CostInputs, MixAndMoneyAreChecked) {

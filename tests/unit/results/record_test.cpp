@@ -201,7 +201,7 @@ TEST(MetricsOfARecord, ProjectionAndEnergy) {
   r.extrapolation = Extrapolation{4, 32, 15e6, 7e6, 2, 80e6, "linear", "memory"};
   EXPECT_DOUBLE_EQ(*metrics(r).projected_rate, 25);
   EXPECT_FALSE(metrics(r).joules_per_token);
-  EXPECT_EQ(metrics(r).energy_note, "measured over 4 of 32 layers: no energy of a token of the whole model");
+  EXPECT_EQ(metrics(r).energy_note, "measured over 4/32 layers: no energy of a token of the whole model");
 }
 
 }  // namespace

@@ -143,6 +143,19 @@ TEST(Verdict, WithoutPowerOrPeaksTheProductStillHolds) {
 }
 
 // Every possible lever, put in alone, brings the cost to the target.
+// The peak of one rate says nothing of a cost that rests on two; of output tokens that rate's peak alone counts.
+TEST(Verdict, APeakIsKnownWhereEachRateOfTheClassHasOne) {
+  const CostInputs in = owned();
+  RateLadder partly = ladder();
+  partly.peak = CostPoint();
+  partly.peak.at(CostInput::kOutputRate) = 5000;
+  EXPECT_DOUBLE_EQ(factor(verdict(in, cost(in), TokenClass::kBlended, 1e-7, partly, 0.4), "mfu_mbu"), 1);
+  EXPECT_DOUBLE_EQ(factor(verdict(in, cost(in), TokenClass::kInput, 1e-7, partly, 0.4), "mfu_mbu"), 1);
+  const Verdict v = verdict(in, cost(in), TokenClass::kOutput, 1e-7, partly, 0.4);
+  EXPECT_DOUBLE_EQ(factor(v, "mfu_mbu"), 2.5);
+  for (const Lever& l : v.levers) EXPECT_NE(l.input, CostInput::kInputRate) << "no output token rests on it";
+}
+
 TEST(Verdict, EachLeverClosesTheGapAlone) {
   const CostInputs in = owned();
   const double target = 0.8 * *cost(in).of(TokenClass::kBlended).value;

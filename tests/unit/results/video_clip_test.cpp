@@ -95,9 +95,18 @@ TEST(VideoClip, SaysWhatIsMissingAndHowItWasProjected) {
   EXPECT_EQ(clips[0].missing, (std::vector<std::string>{"text encoder", "VAE tile"}));
   EXPECT_DOUBLE_EQ(clips[0].seconds(), 900);
   EXPECT_DOUBLE_EQ(clips[1].seconds(), 36);
-  EXPECT_EQ(clips[0].parts[0].note, "4 of 40 layers ran");
+  EXPECT_EQ(clips[0].parts[0].note, "4/40 layers ran");
   EXPECT_TRUE(clips[0].assumption);
   EXPECT_TRUE(std::isnan(clips[0].seconds_interval().low)) << "one step has no interval";
+  dit.samples.host_ns = {1'000'000'000, 1'000'000'000};
+  dit.samples.start_ns = {0, 1'000'000'000};
+  EXPECT_TRUE(std::isnan(compose_clips({dit})[0].seconds_interval().low)) << "nor has a projection by two points";
+  dit.extrapolation->layers_run = 40;
+  dit.extrapolation->experts_run = 4;
+  dit.extrapolation->experts_total = 8;
+  dit.extrapolation->projected_step_ns.reset();
+  EXPECT_TRUE(compose_clips({dit}).empty()) << "half of the experts say nothing of a clip either";
+  dit.extrapolation->projected_step_ns = 9e9;
   dit.case_id += "/cold";
   EXPECT_TRUE(compose_clips({dit, other}).empty());
 }
