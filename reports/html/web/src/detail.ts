@@ -6,7 +6,7 @@ import { numberText, rateText } from "./format";
 import { headlineCost, type Cost, type CostInput, type Row } from "./model";
 import { classText, factorText, inputText } from "./cost_charts";
 import type { CostPart } from "./chart_def";
-import { reasonText } from "./phrases";
+import { reasonText, someReasons } from "./phrases";
 import { factText } from "./facts";
 import { basisText, T } from "./text";
 
@@ -70,7 +70,7 @@ export function openCost(page: Page, index: number): void {
     say(classText(cost.classes[i])),
     a.value === null ? reasonText(a.reason, page.state.lang) : `${unit(a.value, 1e5)} (${unit(a.low, 1e5)}–${unit(a.high, 1e5)}) · ${unit(a.value, 1e6)} ${say(T.per_1m)}`,
   ]);
-  show(page, `${say(T.m_cost)}: ${chipLabel(page, cost.chip)}`, [
+  show(page, say(T.named, { name: say(T.m_cost), of: chipLabel(page, cost.chip) }), [
     h("p", { class: "dialog-value" }, unit(amount.value, 1e5), h("span", { class: "interval" }, ` ${say(T.per_100k)}`)),
     h("p", { class: "raw" }, `= ${amount.value} CNY/token`),
     pairs([
@@ -80,7 +80,7 @@ export function openCost(page: Page, index: number): void {
       [say(T.c_case), [cost.input_case, cost.output_case].filter(Boolean).join(", ")],
       [say(T.mix), `${[cost.mix.cached, cost.mix.input, cost.mix.output].map((x) => numberText(x)).join(" : ")} (${reasonText(cost.mix.source, page.state.lang)})`],
     ]),
-    ...cost.notes.map((n) => h("p", { class: "note" }, `${say(T.caution)} ${reasonText(n, page.state.lang)}`)),
+    ...cost.notes.map((n) => h("p", { class: "note" }, `${say(T.caution)}${page.state.lang === "zh" ? "" : " "}${reasonText(n, page.state.lang)}`)),
     h("h3", {}, say(T.cost_inputs)),
     costInputsTable(page, cost),
     recordButtons(page, cost),
@@ -98,9 +98,10 @@ export function openPart(page: Page, part: CostPart): void {
   const { model, say } = page;
   const cost = model.costs[part.cost];
   const per = (v: number | null): string => (v === null ? "–" : `${numberText(v * 1e5, 4)} ${say(T.per_100k)}`);
+  const basis = part.kind === "input" ? (cost.inputs.find((i) => i.name === part.name)?.basis ?? cost.basis) : cost.basis;
   const rows = part.kind === "input" ? inputRows(page, cost, part.name ?? "", per) : factorRows(page, cost, part.name ?? "", per);
-  show(page, `${say((part.kind === "input" ? inputText : factorText)(part.name ?? ""))}: ${chipLabel(page, cost.chip)}`, [
-    pairs([...rows, [say(T.c_basis), basisMark(page, cost.basis)]]),
+  show(page, say(T.named, { name: say((part.kind === "input" ? inputText : factorText)(part.name ?? "")), of: chipLabel(page, cost.chip) }), [
+    pairs([...rows, [say(T.c_basis), basisMark(page, basis)]]),
     recordButtons(page, cost),
     h("button", { type: "button", class: "plain", click: () => openCost(page, part.cost) }, say(T.cost_inputs)),
   ]);
@@ -121,7 +122,7 @@ function inputRows(page: Page, cost: Cost, name: string, per: Per): [string, str
       ]
     : [[say(T.c_range), input.low === input.high ? say(T.d_no_range) : `${value(input.low)} – ${value(input.high)}`]];
   return [
-    [say(T.d_value), `${value(input.value)} ${input.unit}`],
+    [say(T.d_value), value(input.value)],
     ...ends,
     [say(T.m_cost), per(headlineCost(cost).value)],
     [say(T.d_formula), h("code", {}, costFormula(cost))],
@@ -157,7 +158,7 @@ export function openFact(page: Page, fact: number, chip: number): void {
     const row = model.rows.find((r) => r.id === id);
     return row ? h("button", { type: "button", class: "plain", click: () => openRecord(page, row) }, id.slice(0, 8)) : h("code", {}, id);
   };
-  show(page, `${say(factText(line.name))}: ${chipLabel(page, chip)}`, [
+  show(page, say(T.named, { name: say(factText(line.name)), of: chipLabel(page, chip) }), [
     h("p", { class: "note" }, say(T.d_fact)),
     h(
       "table",
@@ -190,7 +191,7 @@ function inputFigure(page: Page, cost: Cost, input: CostInput, text: string): No
 
 /** Where an amount is from, and since when; a source is cited as it names itself. */
 const sourceText = (page: Page, i: CostInput): string =>
-  [reasonText(i.source, page.state.lang), i.date, reasonText(i.note, page.state.lang)].filter(Boolean).join("; ");
+  [reasonText(i.source, page.state.lang), i.date, reasonText(i.note, page.state.lang)].filter(Boolean).join(page.state.lang === "zh" ? "；" : "; ");
 
 export function costInputsTable(page: Page, cost: Cost): HTMLElement {
   const { say } = page;
@@ -224,7 +225,7 @@ export function openRecord(page: Page, row: Row): void {
     [page.say(T.d_executed), row.executed ? h("code", {}, row.executed) : "–"],
     [page.say(T.d_stop), reasonText(row.stop, page.state.lang)],
   ];
-  if (row.causes.length > 0) rest.push([page.say(T.d_disturbed), row.causes.map((c) => reasonText(c, page.state.lang)).join("; ")]);
+  if (row.causes.length > 0) rest.push([page.say(T.d_disturbed), someReasons(row.causes, row.causes.length, page.state.lang)]);
   if (row.reason) rest.push([reasonText(row.status, page.state.lang), reasonText(row.reason, page.state.lang)]);
   for (const warning of row.warnings) rest.push([page.say(T.caution), reasonText(warning, page.state.lang)]);
   const spread =

@@ -22,7 +22,7 @@ export function openVerdict(page: Page, index: number, at: number): void {
   const per = (v: number | null): string => (v === null ? "–" : `${numberText(v * 1e5, 4)} ${say(T.per_100k)}`);
   const bounds = verdict.gap_low === null || verdict.gap_high === null ? say(T.no_interval) : `${numberText(verdict.gap_low)} – ${numberText(verdict.gap_high)}`;
   const factors: Pairs = verdict.waterfall.map((f) => [say(factorText(f.name)), f.factor === null ? "–" : `× ${numberText(f.factor, 4)}`]);
-  show(page, `${say(T.target, { target: reasonText(target.text, page.state.lang) })}: ${chipLabel(page, cost.chip)}`, [
+  show(page, say(T.named, { name: say(T.target, { target: reasonText(target.text, page.state.lang) }), of: chipLabel(page, cost.chip) }), [
     h("p", { class: "dialog-value" }, verdict.gap === null ? "–" : `× ${numberText(verdict.gap, 4)}`, h("span", { class: "interval" }, ` ${bounds}`)),
     h("p", { class: "raw" }, verdict.gap === null ? "" : `= ${verdict.gap}`),
     pairs([
@@ -45,7 +45,7 @@ export function openRatio(page: Page, row: Row, other: Row): void {
     ? say(T.no_interval)
     : `${numberText((row.rate_low as number) / (other.rate_high as number))} – ${numberText((row.rate_high as number) / (other.rate_low as number))}`;
   const side = (r: Row): [string, Node] => [chipLabel(page, r.chip), h("span", {}, rateText(r.rate as number, r.rate_low, r.rate_high, r.unit), ` (${r.rate_low ?? "–"} – ${r.rate_high ?? "–"}) `, basisMark(page, r.basis), " ", rowButton(page, r))];
-  show(page, `${say(T.d_ratio)}: ${chipLabel(page, row.chip)} / ${chipLabel(page, other.chip)}`, [
+  show(page, say(T.named, { name: say(T.d_ratio), of: `${chipLabel(page, row.chip)} / ${chipLabel(page, other.chip)}` }), [
     h("p", { class: "dialog-value" }, numberText(ratio, 4), h("span", { class: "interval" }, ` ${bounds}`)),
     h("p", { class: "raw" }, `= ${ratio}`),
     pairs([[say(T.d_formula), h("code", {}, "a / b; a.low / b.high – a.high / b.low")], side(row), side(other), [say(T.c_case), page.model.cases[row.case].id]]),
@@ -128,7 +128,7 @@ export function openWhatIf(page: Page, index: number, id: string): void {
   const number = (v: number | null | undefined): string => (v == null || !Number.isFinite(v) ? "–" : numberText(v, 4));
   const moved = cost.inputs.filter((i) => i.value !== null && point[i.name] !== i.value);
   const changes: Pairs = moved.map((i) => [say(inputText(i.name)), `${number(i.value)} → ${number(point[i.name])} ${i.unit}`]);
-  show(page, `${say(T.what_if)}: ${say(result.name)}, ${chipLabel(page, cost.chip)}`, [
+  show(page, say(T.named, { name: say(T.what_if), of: `${say(result.name)}, ${chipLabel(page, cost.chip)}` }), [
     h("p", { class: "dialog-value" }, number(result.value)),
     h("p", { class: "raw" }, Number.isFinite(result.value) ? `= ${result.value}` : ""),
     pairs([

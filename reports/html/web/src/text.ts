@@ -233,6 +233,7 @@ export const T = {
   c_range: ["低 – 高", "Low – high"],
   confidential: ["保密", "confidential"],
   grades: ["来源等级：V 厂商文件，M 公开测量，C 社区，R 媒体，A 假设，? 互相矛盾。", "Grades: V vendor’s document, M published measurement, C community, R press, A assumption, ? conflicting."],
+  named: ["{name}：{of}", "{name}: {of}"],
   caution: ["注意：", "Note:"],
   mixed_sides: ["注意：租用价与购置成本放在一起比较；租金含供应商的利润与折扣，购置成本按下列假设推算。", "Note: rents stand beside costs of owning; a rent holds the provider’s margin and discounts, owning rests on the assumptions below."],
   rented: ["租用", "rented"],
