@@ -32,7 +32,7 @@ std::map<std::string, std::string> facts_of(const Record& r) {
   return facts;
 }
 
-std::string joined(const std::set<std::string>& values) {
+std::string joined_values(const std::set<std::string>& values) {
   std::string out;
   for (const std::string& v : values) out.append(out.empty() ? "" : " / ").append(v.empty() ? "not stated" : v);
   return out;
@@ -55,7 +55,8 @@ std::vector<EnvironmentDifference> environment_differences(
   }
   std::vector<EnvironmentDifference> out;
   out.reserve(found.size());
-  for (const auto& [name, values] : found) out.push_back({name, joined(values.first), joined(values.second)});
+  for (const auto& [name, values] : found)
+    out.push_back({name, joined_values(values.first), joined_values(values.second)});
   return out;
 }
 

@@ -31,7 +31,7 @@ std::vector<SheetColumn> amount_columns(const std::string& name, const std::stri
       {name, title, true}, {name + "_interval", "95 %", true}, {name + "_low", "", true}, {name + "_high", "", true}};
 }
 
-void add_note(std::vector<std::string>* notes, const std::string& note) {
+void add_cost_note(std::vector<std::string>* notes, const std::string& note) {
   for (const std::string& known : *notes) {
     if (known == note) return;
   }
@@ -51,8 +51,8 @@ SheetTable cost_table(const std::vector<CostRow>& rows, std::vector<std::string>
       const auto token_class = static_cast<TokenClass>(c);
       const Amount& amount = r.cost.of(token_class);
       if (!amount.value && token_class != TokenClass::kBlended) {
-        add_note(notes, subject_text(r.priced) + ": no cost of " + token_class_name(token_class) +
-                            " tokens: " + amount.reason);
+        add_cost_note(notes, subject_text(r.priced) + ": no cost of " + token_class_name(token_class) +
+                                 " tokens: " + amount.reason);
         continue;
       }
       std::vector<SheetCell> row{subject_text(r.priced), token_class_name(token_class)};
@@ -61,7 +61,7 @@ SheetTable cost_table(const std::vector<CostRow>& rows, std::vector<std::string>
       add_amount(r.cost.floor_of(token_class), kPer1M, &row);
       row.emplace_back(cost_basis_text(r.cost));
       table.rows.push_back(std::move(row));
-      if (!amount.value) add_note(notes, subject_text(r.priced) + ": " + amount.reason);
+      if (!amount.value) add_cost_note(notes, subject_text(r.priced) + ": " + amount.reason);
     }
   }
   return table;
@@ -296,8 +296,9 @@ Sheet cost_sheet(const std::vector<CostRow>& tokens, const std::vector<CostRow>&
   sheet.tables.push_back(break_even_table(tokens));
   sheet.tables.push_back(probability_table(tokens));
   for (const CostRow& r : rows) {
-    for (const std::string& note : r.priced.subject.notes) add_note(&sheet.notes, subject_text(r.priced) + ": " + note);
-    for (const std::string& note : r.priced.notes) add_note(&sheet.notes, subject_text(r.priced) + ": " + note);
+    for (const std::string& note : r.priced.subject.notes)
+      add_cost_note(&sheet.notes, subject_text(r.priced) + ": " + note);
+    for (const std::string& note : r.priced.notes) add_cost_note(&sheet.notes, subject_text(r.priced) + ": " + note);
     const TokenMix& mix = r.cost.mix;
     if (r.cost.of(TokenClass::kBlended).value) {
       std::string text = "blended: ";
@@ -305,22 +306,22 @@ Sheet cost_sheet(const std::vector<CostRow>& tokens, const std::vector<CostRow>&
                   ? percent_text(mix.cached) + " cached input, " + percent_text(mix.input) + " input, " +
                         percent_text(mix.output) + " output (" + mix.source + ")"
                   : mix.source;
-      add_note(&sheet.notes, text);
+      add_cost_note(&sheet.notes, text);
     }
     if (!r.priced.inputs.at(CostInput::kCachedCostShare) && r.cost.of(TokenClass::kCached).value) {
-      add_note(&sheet.notes,
-               "cached input is charged as a miss: no record measures a hit; --set cached_cost_share=SHARE "
-               "says what a hit costs of a miss");
+      add_cost_note(&sheet.notes,
+                    "cached input is charged as a miss: no record measures a hit; --set cached_cost_share=SHARE "
+                    "says what a hit costs of a miss");
     }
   }
   if (!rows.empty()) {
     const CostOptions& o = rows.front().cost.options;
-    add_note(&sheet.notes, "95 %: Monte Carlo over the inputs, " + std::to_string(o.draws) + " draws, seed " +
-                               std::to_string(o.seed) +
-                               "; a range is drawn as a triangle, a measured rate by its interval");
-    add_note(&sheet.notes,
-             "power alone: what electricity costs whatever the chip's price; grades: V vendor, M measured and "
-             "published, C community, R press, A assumption, ? conflicting");
+    add_cost_note(&sheet.notes, "95 %: Monte Carlo over the inputs, " + std::to_string(o.draws) + " draws, seed " +
+                                    std::to_string(o.seed) +
+                                    "; a range is drawn as a triangle, a measured rate by its interval");
+    add_cost_note(&sheet.notes,
+                  "power alone: what electricity costs whatever the chip's price; grades: V vendor, M measured and "
+                  "published, C community, R press, A assumption, ? conflicting");
   }
   return sheet;
 }

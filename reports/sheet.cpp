@@ -11,10 +11,10 @@
 namespace assay {
 namespace {
 
-constexpr const char* kAbsent = "–";
+constexpr const char* kAbsentCell = "–";
 constexpr size_t kLeastLastColumn = 24;
 
-std::string shown(const SheetCell& cell) { return cell.text.empty() ? kAbsent : cell.text; }
+std::string shown(const SheetCell& cell) { return cell.text.empty() ? kAbsentCell : cell.text; }
 
 // Columns with a title, by their place.
 std::vector<size_t> titled(const SheetTable& table) {

@@ -10,8 +10,8 @@
 namespace assay {
 namespace {
 
-constexpr int64_t kVersion = 1, kMaxExperts = 1 << 16, kMaxTopK = 1024;
-constexpr size_t kMaxLayers = 4096, kMaxRows = 1 << 20;
+constexpr int64_t kVersion = 1, kMaxTraceExperts = 1 << 16, kMaxTraceTopK = 1024;
+constexpr size_t kMaxTraceLayers = 4096, kMaxRows = 1 << 20;
 
 std::vector<int32_t> read_layer(const JsonNode& node, const RoutingTrace& trace) {
   std::vector<int32_t> out;
@@ -39,11 +39,12 @@ Result<RoutingTrace> parse_routing_trace(const std::string& text, const std::str
   (void)root.at("routing_trace_version").integer(kVersion, kVersion);
   trace.model = root.at("model").text(64);
   trace.source = root.at("source").text();
-  trace.experts = root.at("experts").integer(2, kMaxExperts);
-  trace.top_k = root.at("top_k").integer(1, kMaxTopK);
+  trace.experts = root.at("experts").integer(2, kMaxTraceExperts);
+  trace.top_k = root.at("top_k").integer(1, kMaxTraceTopK);
   if (input.ok() && trace.top_k > trace.experts) root.at("top_k").fail_expected("at most experts");
   if (!input.ok()) return input.error();
-  for (const JsonNode& layer : root.at("layers").items(1, kMaxLayers)) trace.layers.push_back(read_layer(layer, trace));
+  for (const JsonNode& layer : root.at("layers").items(1, kMaxTraceLayers))
+    trace.layers.push_back(read_layer(layer, trace));
   if (!input.ok()) return input.error();
   *hash = xxh3_128_hex(root.canonical());
   return trace;

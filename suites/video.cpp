@@ -11,7 +11,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int64_t kMaxLayers = 4096, kMaxWidth = 1 << 20, kMaxVocab = 1 << 26, kMaxTokens = 1 << 20, kMaxSide = 1 << 16;
+constexpr int64_t kMaxVideoLayers = 4096, kMaxVideoWidth = 1 << 20, kMaxVideoVocab = 1 << 26, kMaxTokens = 1 << 20,
+                  kMaxSide = 1 << 16;
 
 // Enumerators by the names they have in files.
 const std::vector<std::string> kStreams{"cross", "joint", "dual"}, kModulations{"shared", "block"},
@@ -67,26 +68,26 @@ VideoDit read_dit(const JsonNode& node) {
   VideoDit d;
   const size_t faults = node.fault_count();
   d.stream = read_name<TextStream>(node.at("stream"), kStreams);
-  d.blocks = node.at("blocks").integer(1, kMaxLayers);
-  d.single_blocks = optional_integer(node, "single_blocks", 0, kMaxLayers, 0);
-  d.hidden = node.at("hidden").integer(2, kMaxWidth);
-  d.ffn = node.at("ffn").integer(1, kMaxWidth);
-  d.heads = node.at("heads").integer(1, kMaxWidth);
-  d.channels = node.at("channels").integer(1, kMaxWidth);
+  d.blocks = node.at("blocks").integer(1, kMaxVideoLayers);
+  d.single_blocks = optional_integer(node, "single_blocks", 0, kMaxVideoLayers, 0);
+  d.hidden = node.at("hidden").integer(2, kMaxVideoWidth);
+  d.ffn = node.at("ffn").integer(1, kMaxVideoWidth);
+  d.heads = node.at("heads").integer(1, kMaxVideoWidth);
+  d.channels = node.at("channels").integer(1, kMaxVideoWidth);
   d.patch = read_triple(node.at("patch"), 1, 64);
-  if (node.has("rope_dims")) d.rope_dims = read_triple(node.at("rope_dims"), 2, kMaxWidth);
+  if (node.has("rope_dims")) d.rope_dims = read_triple(node.at("rope_dims"), 2, kMaxVideoWidth);
   if (node.has("rope_theta")) d.rope_theta = node.at("rope_theta").number(1, 1e12);
   d.modulation = read_name<Modulation>(node.at("modulation"), kModulations);
   d.qk_norm = read_name<QkNorm>(node.at("qk_norm"), kQkNorms);
   if (node.has("norm_affine")) d.norm_affine = node.at("norm_affine").boolean();
-  d.time_frequencies = node.at("time_frequencies").integer(2, kMaxWidth);
-  d.time_width = node.at("time_width").integer(1, kMaxWidth);
-  d.pooled_text = optional_integer(node, "pooled_text", 0, kMaxWidth, 0);
+  d.time_frequencies = node.at("time_frequencies").integer(2, kMaxVideoWidth);
+  d.time_width = node.at("time_width").integer(1, kMaxVideoWidth);
+  d.pooled_text = optional_integer(node, "pooled_text", 0, kMaxVideoWidth, 0);
   if (node.has("guidance")) d.guidance = node.at("guidance").boolean();
   d.text_projection = read_name<TextProjection>(node.at("text_projection"), kProjections);
   d.text_tokens = node.at("text_tokens").integer(1, kMaxTokens);
-  d.text_width = node.at("text_width").integer(1, kMaxWidth);
-  d.refiner_blocks = optional_integer(node, "refiner_blocks", 0, kMaxLayers, 0);
+  d.text_width = node.at("text_width").integer(1, kMaxVideoWidth);
+  d.refiner_blocks = optional_integer(node, "refiner_blocks", 0, kMaxVideoLayers, 0);
   d.norm_eps = node.at("norm_eps").number(1e-12, 1);
   if (node.fault_count() == faults) check_dit(node, d);
   return d;
@@ -116,19 +117,19 @@ VideoVae read_vae(const JsonNode& node) {
   VideoVae v;
   const size_t faults = node.fault_count();
   v.strides = read_triple(node.at("strides"), 1, 64);
-  v.latent_channels = node.at("latent_channels").integer(1, kMaxWidth);
-  v.out_channels = node.at("out_channels").integer(1, kMaxWidth);
-  for (const JsonNode& item : node.at("widths").items(1, 16)) v.widths.push_back(item.integer(1, kMaxWidth));
+  v.latent_channels = node.at("latent_channels").integer(1, kMaxVideoWidth);
+  v.out_channels = node.at("out_channels").integer(1, kMaxVideoWidth);
+  for (const JsonNode& item : node.at("widths").items(1, 16)) v.widths.push_back(item.integer(1, kMaxVideoWidth));
   for (const JsonNode& item : node.at("up").items(0, 15)) {
     item.fields({"t", "h", "w", "width"});
     v.up.push_back({item.at("t").integer(1, 4), item.at("h").integer(1, 4), item.at("w").integer(1, 4),
-                    item.at("width").integer(1, kMaxWidth)});
+                    item.at("width").integer(1, kMaxVideoWidth)});
   }
   v.blocks = node.at("blocks").integer(1, 64);
   v.up_kernel_t = node.at("up_kernel_t").integer(1, 7);
   if (node.has("time_conv")) v.time_conv = node.at("time_conv").boolean();
   const std::string norm = node.at("norm").text_of(kNorms);
-  if (norm == "group") v.groups = node.at("groups").integer(1, kMaxWidth);
+  if (norm == "group") v.groups = node.at("groups").integer(1, kMaxVideoWidth);
   if (norm == "rms" && node.has("groups")) node.at("groups").fail("RMS norm has no groups");
   if (node.has("attention")) v.attention = node.at("attention").boolean();
   v.pixel_patch = optional_integer(node, "pixel_patch", 1, 64, 1);
@@ -143,13 +144,13 @@ TextEncoderShape read_text_encoder(const JsonNode& node) {
   const size_t faults = node.fault_count();
   t.name = node.at("name").text(64);
   t.causal = node.at("kind").text_of(kEncoders) == "causal";
-  t.layers = node.at("layers").integer(1, kMaxLayers);
-  t.hidden = node.at("hidden").integer(1, kMaxWidth);
-  t.ffn = node.at("ffn").integer(1, kMaxWidth);
-  t.heads = node.at("heads").integer(1, kMaxWidth);
-  t.kv_heads = optional_integer(node, "kv_heads", 1, kMaxWidth, t.heads);
-  t.head_dim = node.at("head_dim").integer(2, kMaxWidth);
-  t.vocab = node.at("vocab").integer(2, kMaxVocab);
+  t.layers = node.at("layers").integer(1, kMaxVideoLayers);
+  t.hidden = node.at("hidden").integer(1, kMaxVideoWidth);
+  t.ffn = node.at("ffn").integer(1, kMaxVideoWidth);
+  t.heads = node.at("heads").integer(1, kMaxVideoWidth);
+  t.kv_heads = optional_integer(node, "kv_heads", 1, kMaxVideoWidth, t.heads);
+  t.head_dim = node.at("head_dim").integer(2, kMaxVideoWidth);
+  t.vocab = node.at("vocab").integer(2, kMaxVideoVocab);
   t.tokens = node.at("tokens").integer(1, kMaxTokens);
   if (node.has("rope_theta")) t.rope_theta = node.at("rope_theta").number(1, 1e12);
   if (node.fault_count() != faults) return t;

@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int64_t kMaxSide = 1 << 16, kMaxTokens = 1 << 20;
+constexpr int64_t kMaxClipSide = 1 << 16, kMaxClipTokens = 1 << 20;
 constexpr int64_t kMinShrunkTokens = 16;
 
 std::string size_text(const Case& c) {
@@ -61,7 +61,7 @@ struct PlacedSize {
 VideoClip read_size(const JsonNode& node) {
   const std::vector<JsonNode> sides = node.items(3, 3);
   if (sides.size() != 3) return {};
-  return {sides[0].integer(1, kMaxSide), sides[1].integer(1, kMaxSide), sides[2].integer(1, kMaxSide), 1};
+  return {sides[0].integer(1, kMaxClipSide), sides[1].integer(1, kMaxClipSide), sides[2].integer(1, kMaxClipSide), 1};
 }
 
 std::vector<int64_t> axis(const JsonNode& block, const char* name, int64_t max) {
@@ -101,7 +101,7 @@ VideoAxes read_axes(const JsonNode& block, StepKind kind, const std::vector<Vide
   if (kind == StepKind::kVaeTile) block.fields({"kind", "dtypes", "cache", "video_models", "tiles"});
   if (dit) axes.batch_name = "passes";
   if (block.has(axes.batch_name)) axes.batches = axis(block, axes.batch_name, 64);
-  if (text && block.has("tokens")) axes.tokens = axis(block, "tokens", kMaxTokens);
+  if (text && block.has("tokens")) axes.tokens = axis(block, "tokens", kMaxClipTokens);
   if (text) {
     axes.sizes.push_back({block, {}});
   } else {
@@ -123,8 +123,8 @@ std::string check_video_case(const Case& c) {
   }
   if (c.context != 0) return expected("context: expected 0 (a video model has no cache)", c.context);
   if (c.kind == StepKind::kTextEncoder) {
-    if (c.tokens >= 1 && c.tokens <= kMaxTokens) return "";
-    return expected("tokens: expected 1 to " + std::to_string(kMaxTokens), c.tokens);
+    if (c.tokens >= 1 && c.tokens <= kMaxClipTokens) return "";
+    return expected("tokens: expected 1 to " + std::to_string(kMaxClipTokens), c.tokens);
   }
   if (c.kind == StepKind::kVaeTile) return check_tile(c);
   const Result<VideoGrid> grid = video_grid(c.video, clip_of(c));
@@ -157,9 +157,9 @@ Status read_video_case(const JsonNode& root, const std::string& where, Case* c) 
   if (c->kind == StepKind::kTextEncoder) {
     c->tokens = root.at("tokens").integer();
   } else {
-    c->frames = root.at("frames").integer(1, kMaxSide);
-    c->height = root.at("height").integer(1, kMaxSide);
-    c->width = root.at("width").integer(1, kMaxSide);
+    c->frames = root.at("frames").integer(1, kMaxClipSide);
+    c->height = root.at("height").integer(1, kMaxClipSide);
+    c->width = root.at("width").integer(1, kMaxClipSide);
     complete_video_case(c);
   }
   return ok_status();

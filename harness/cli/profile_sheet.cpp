@@ -14,7 +14,7 @@ using nlohmann::json;
 
 constexpr int kIndent = 2;  // of what goes on in a second line
 
-std::string scaled(double value, const char* unit) {
+std::string with_prefix(double value, const char* unit) {
   constexpr const char* kPrefixes[] = {"", "k", "M", "G", "T", "P"};
   size_t p = 0;
   for (; value >= 1000 && p + 1 < std::size(kPrefixes); ++p) value /= 1000;
@@ -62,10 +62,10 @@ Table times(const ProfileSheet& s) {
                 time_of(row.seconds),
                 percent_text(row.seconds / s.run.busy_s),
                 row.gap_seconds > 0 ? time_of(row.gap_seconds) : "0",
-                flops > 0 ? scaled(flops, "") : "-",
+                flops > 0 ? with_prefix(flops, "") : "-",
                 share_of(flops, s.flops_per_s)};
     if (sheet) cells.push_back(share_of(flops, s.datasheet->flops_per_s));
-    cells.insert(cells.end(), {scaled(bytes, ""), share_of(bytes, s.bytes_per_s)});
+    cells.insert(cells.end(), {with_prefix(bytes, ""), share_of(bytes, s.bytes_per_s)});
     if (sheet) cells.push_back(share_of(bytes, s.datasheet->bytes_per_s));
     out.rows.push_back(std::move(cells));
   }
@@ -74,7 +74,7 @@ Table times(const ProfileSheet& s) {
                 "-"};
     const double bytes = m.seconds > 0 ? m.bytes / m.seconds : 0;
     if (sheet) cells.emplace_back("-");
-    cells.insert(cells.end(), {scaled(bytes, ""), "-"});
+    cells.insert(cells.end(), {with_prefix(bytes, ""), "-"});
     if (sheet) cells.emplace_back("-");
     out.rows.push_back(std::move(cells));
   }
@@ -102,7 +102,7 @@ std::string device_name(const DeviceCounter& c) {
 
 std::string device_value(const DeviceCounter& c, double value) {
   if (c.unit == "percent") return percent_text(value / 100);
-  return scaled(value, c.unit == "byte" ? "B" : "");
+  return with_prefix(value, c.unit == "byte" ? "B" : "");
 }
 
 // What the device's memory moved for one op, over what it must move at least; nothing where either is not known.
@@ -147,7 +147,7 @@ Table counts(const ProfileSheet& s) {
   for (const ProfileRow& row : s.rows) {
     Cells cells{row.group.name};
     for (size_t c = 0; c < row.counts.size(); ++c) {
-      if (s.run.counters[c].reason.empty()) cells.push_back(scaled(row.counts[c], ""));
+      if (s.run.counters[c].reason.empty()) cells.push_back(with_prefix(row.counts[c], ""));
     }
     out.rows.push_back(std::move(cells));
   }
@@ -162,7 +162,9 @@ std::string rendered(const Table& table, bool markdown) {
 }
 
 void say_peaks(const ProfileSheet& s, std::vector<std::string>* out) {
-  const auto both = [](double flops, double bytes) { return scaled(flops, "FLOP/s") + ", " + scaled(bytes, "B/s"); };
+  const auto both = [](double flops, double bytes) {
+    return with_prefix(flops, "FLOP/s") + ", " + with_prefix(bytes, "B/s");
+  };
   out->push_back(s.flops_per_s && s.bytes_per_s
                      ? "att.: of the attainable " + both(*s.flops_per_s, *s.bytes_per_s) + ": " + s.attainable
                      : "no attainable peaks: " + s.attainable);

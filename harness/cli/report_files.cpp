@@ -46,7 +46,7 @@ Result<std::string> pdf(const ReportModel& model, const Arguments& arguments) {
   return read_text_file(target.string());
 }
 
-Result<std::string> json(const ReportModel& model, const Arguments&) { return report_json(model) + "\n"; }
+Result<std::string> json_page(const ReportModel& model, const Arguments&) { return report_json(model) + "\n"; }
 Result<std::string> csv(const ReportModel& model, const Arguments&) { return report_csv(model); }
 Result<std::string> markdown(const ReportModel& model, const Arguments&) { return report_markdown(model); }
 Result<std::string> xlsx(const ReportModel& model, const Arguments&) { return report_xlsx(model); }
@@ -54,7 +54,7 @@ Result<std::string> xlsx(const ReportModel& model, const Arguments&) { return re
 const std::vector<Form>& forms() {
   static const std::vector<Form> kForms{{"html", "one self-contained page", html},
                                         {"pdf", "the page on A4, by an installed Chromium", pdf},
-                                        {"json", "every figure of the page, for scripts", json},
+                                        {"json", "every figure of the page, for scripts", json_page},
                                         {"csv", "a line per record, for spreadsheets", csv},
                                         {"md", "answer and tables, for mails", markdown},
                                         {"xlsx", "a workbook: summary, costs, records", xlsx}};

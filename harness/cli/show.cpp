@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 constexpr int64_t kRanks = 8;
 
 // Of a run's folder the last record of each case, in the order of the plan.
-Result<std::vector<Record>> records_of(const fs::path& place) {
+Result<std::vector<Record>> last_records_of(const fs::path& place) {
   Result<std::vector<Record>> records = read_records(place);
   if (!records.ok() || !fs::exists(place / kCampaignFile)) return records;
   const Result<Campaign> campaign = read_campaign(place);
@@ -53,7 +53,7 @@ std::string tables(const std::vector<Record>& records, const std::string& which,
 Result<int> show(const Arguments& arguments) {
   std::vector<Record> records;
   for (const std::string& place : arguments.operands()) {
-    Result<std::vector<Record>> found = records_of(place);
+    Result<std::vector<Record>> found = last_records_of(place);
     if (!found.ok()) return found.error();
     if (found->empty()) return bad_input(place + ": expected records (*.record.json), found none");
     for (Record& r : *found) records.push_back(std::move(r));

@@ -18,12 +18,12 @@
 namespace assay {
 namespace {
 
-struct Wanted {
+struct WantedEvent {
   const char* name;
   uint64_t config;
   bool must_count;  // the probe's work always raises it
 };
-constexpr Wanted kWanted[] = {
+constexpr WantedEvent kWantedEvents[] = {
     {"perf::TASK-CLOCK", PERF_COUNT_SW_TASK_CLOCK, true},  // ns, all threads
     {"perf::CONTEXT-SWITCHES", PERF_COUNT_SW_CONTEXT_SWITCHES, true},
     {"perf::PAGE-FAULTS", PERF_COUNT_SW_PAGE_FAULTS, true},
@@ -75,7 +75,7 @@ std::string refusal(const char* call, int error, const SystemRoot& root) {
 }  // namespace
 
 SoftwareEvents::SoftwareEvents(const SystemRoot& root) {
-  for (const Wanted& wanted : kWanted) {
+  for (const WantedEvent& wanted : kWantedEvents) {
     Event event{wanted.name, open_event(PERF_TYPE_SOFTWARE, wanted.config, true, true), 0, ""};
     if (event.fd < 0) event.reason = refusal("perf_event_open", errno, root);
     events_.push_back(std::move(event));
@@ -87,7 +87,7 @@ SoftwareEvents::SoftwareEvents(const SystemRoot& root) {
   for (size_t i = 0; i < events_.size(); ++i) {
     if (!probe[i].value) {
       events_[i].reason = probe[i].reason;
-    } else if (kWanted[i].must_count && *probe[i].value <= 0) {
+    } else if (kWantedEvents[i].must_count && *probe[i].value <= 0) {
       events_[i].reason = "opened, but counted 0 over work of another thread that raises it";
     }
   }

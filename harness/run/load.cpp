@@ -12,7 +12,7 @@
 namespace assay {
 namespace {
 
-constexpr uint64_t kChunkBytes = uint64_t{8} << 20;
+constexpr uint64_t kLoadChunkBytes = uint64_t{8} << 20;
 constexpr uint64_t kBufferBytes = uint64_t{64} << 20;
 constexpr int kMaxFillers = 16;
 
@@ -104,7 +104,7 @@ Status load(const Graph& graph, Program& program, uint64_t seed, const HostThrea
             bool inputs_only) {
   const int fillers = std::min(threads.count(), kMaxFillers);
   const int buffers = fillers + 2;
-  uint64_t chunk_bytes = std::min(kChunkBytes, kBufferBytes / static_cast<uint64_t>(buffers)) & ~uint64_t{4095};
+  uint64_t chunk_bytes = std::min(kLoadChunkBytes, kBufferBytes / static_cast<uint64_t>(buffers)) & ~uint64_t{4095};
   std::vector<Chunk> chunks = plan_chunks(graph, chunk_bytes, inputs_only);
   uint64_t largest = 0;
   for (const Chunk& c : chunks) largest = std::max(largest, packed_bytes(graph.tensors[c.tensor].dtype, c.count));
@@ -138,7 +138,7 @@ Status load_repeated(const Graph& graph, Program& program, uint64_t seed, Pulse&
     const Tensor& tensor = graph.tensors[t];
     if (!filled_by_host(tensor)) continue;
     const uint64_t total = graph.bytes(t);
-    block.resize(std::min(total, kChunkBytes));
+    block.resize(std::min(total, kLoadChunkBytes));
     fill_elements(tensor, t, seed, 0, block.size() * 8 / dtype_bits(tensor.dtype), block.data());
     for (uint64_t offset = 0; offset < total; offset += block.size()) {
       InAdapter inside(pulse, "program.write");

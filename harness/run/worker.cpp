@@ -22,8 +22,8 @@
 namespace assay {
 namespace {
 
-constexpr size_t kMaxLineBytes = size_t{512} << 20;
-constexpr size_t kTailBytes = 2000;
+constexpr size_t kMaxWorkerLineBytes = size_t{512} << 20;
+constexpr size_t kWorkerTailBytes = 2000;
 
 // The parent decides when to stop and may be killed at any moment; the kernel should take this process before it.
 void become_worker() {
@@ -131,7 +131,7 @@ class Worker {
   static void add_output(Record* record) {
     std::fflush(stdout);
     std::fflush(stderr);
-    const std::string tail = output_tail(STDERR_FILENO, kTailBytes);
+    const std::string tail = output_tail(STDERR_FILENO, kWorkerTailBytes);
     if (!tail.empty()) record->warnings.push_back("adapter printed: " + tail);
   }
 
@@ -177,7 +177,7 @@ int worker_main(int fd, int shared_fd) {
   become_worker();
   SharedPage* page = map_page(shared_fd);
   if (page == nullptr) return 2;
-  LineChannel channel(fd, kMaxLineBytes);
+  LineChannel channel(fd, kMaxWorkerLineBytes);
   int code = 1;
   try {
     Worker worker(page);

@@ -186,7 +186,8 @@ std::vector<EnvironmentLine> environment_of(const std::vector<Record>& records, 
     add("build_flags", chips[i], r.build_flags, r);
   }
   std::vector<EnvironmentLine> out;
-  for (const auto& [name, values] : facts) {
+  for (const auto& fact : facts) {
+    const auto& values = fact.second;
     std::set<std::string> all;
     for (const Values& of_chip : values) {
       for (const auto& [value, record] : of_chip) all.insert(value);
@@ -195,7 +196,7 @@ std::vector<EnvironmentLine> environment_of(const std::vector<Record>& records, 
         all.size() == 1 && std::all_of(runs.begin(), runs.end(), [&](size_t chip) { return !values[chip].empty(); });
     if (same) continue;
     EnvironmentLine line;
-    line.name = name;
+    line.name = fact.first;
     for (const Values& of_chip : values) {
       std::vector<std::string>& texts = line.values.emplace_back();
       std::vector<std::string>& ids = line.records.emplace_back();

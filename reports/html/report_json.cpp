@@ -11,8 +11,12 @@ namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json maybe(const std::optional<double>& value) { return value ? ordered_json(*value) : ordered_json(nullptr); }
-ordered_json maybe(const std::optional<size_t>& value) { return value ? ordered_json(*value) : ordered_json(nullptr); }
+ordered_json json_or_null(const std::optional<double>& value) {
+  return value ? ordered_json(*value) : ordered_json(nullptr);
+}
+ordered_json json_or_null(const std::optional<size_t>& value) {
+  return value ? ordered_json(*value) : ordered_json(nullptr);
+}
 
 // Points of a curve: five digits are finer than any screen.
 ordered_json rounded(double value) {
@@ -103,8 +107,8 @@ ordered_json group_json(const ReportGroup& g) {
           {"row", g.row},
           {"records", g.records},
           {"ok", g.ok},
-          {"rate_min", maybe(g.rate_min)},
-          {"rate_max", maybe(g.rate_max)}};
+          {"rate_min", json_or_null(g.rate_min)},
+          {"rate_max", json_or_null(g.rate_max)}};
 }
 
 ordered_json curve_json(const ReportCurve& c) {
@@ -128,14 +132,14 @@ ordered_json environment_json(const EnvironmentLine& line) {
 
 ordered_json incomparable_json(const Incomparable& i) {
   return {{"kind", i.kind},
-          {"chip", maybe(i.chip)},
-          {"case", maybe(i.test_case)},
+          {"chip", json_or_null(i.chip)},
+          {"case", json_or_null(i.test_case)},
           {"count", i.count},
           {"detail", i.detail}};
 }
 
 ordered_json answer_json(const ReportAnswer& a) {
-  return {{"kind", a.kind}, {"case", maybe(a.test_case)}, {"basis", a.basis}, {"groups", a.groups}};
+  return {{"kind", a.kind}, {"case", json_or_null(a.test_case)}, {"basis", a.basis}, {"groups", a.groups}};
 }
 
 template <typename T, typename F>

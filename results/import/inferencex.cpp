@@ -8,7 +8,7 @@
 namespace assay::import {
 namespace {
 
-constexpr char kName[] = "inferencex";
+constexpr char kInferencex[] = "inferencex";
 
 JsonNode metrics_of(const JsonNode& row) { return row.has("metrics") ? row.at("metrics") : row; }
 
@@ -28,7 +28,7 @@ std::vector<JsonNode> rows_of(const JsonNode& root) {
   return root.items(1, 1 << 20);
 }
 
-bool claims(const Source& source, const JsonNode& root) {
+bool is_inferencex(const Source& source, const JsonNode& root) {
   if (!root.present()) return false;
   if (root.is_object()) return is_aggregate(root) || is_summary(root);
   const size_t first = source.text.find_first_not_of(" \t\r\n");
@@ -56,7 +56,7 @@ void name_case(const std::map<std::string, std::string>& facts, Record* r) {
   };
   std::string name = dashed(r->model) + part("precision", "/");
   name += part("isl", "/in") + part("osl", "-out") + part("concurrency", "/conc");
-  set_case(r, kName, name, facts);
+  set_case(r, kInferencex, name, facts);
 }
 
 void aggregate(const JsonNode& row, Record* r) {
@@ -124,14 +124,14 @@ void summary(const JsonNode& row, Record* r) {
   state_the_rest(row, used, r);
 }
 
-Result<std::vector<Record>> read(const Source& source) {
+Result<std::vector<Record>> read_inferencex(const Source& source) {
   JsonInput input(source.text, source.where);
   const JsonNode root = input.root();
   std::vector<Record> records;
   const bool many = root.present() && !root.is_object();
   for (const JsonNode& row : rows_of(root)) {
     const std::string place = many ? "[" + std::to_string(records.size()) + "]" : "";
-    Record r = begin_record(source, kName, "InferenceX", place);
+    Record r = begin_record(source, kInferencex, "InferenceX", place);
     r.tier = "request";
     r.token_class = "output";
     if (is_aggregate(row)) {
@@ -151,7 +151,8 @@ Result<std::vector<Record>> read(const Source& source) {
 }  // namespace
 
 Importer inferencex_importer() {
-  return {kName, "InferenceX / InferenceMAX: result JSON, aggregated or of the client", claims, read};
+  return {kInferencex, "InferenceX / InferenceMAX: result JSON, aggregated or of the client", is_inferencex,
+          read_inferencex};
 }
 
 }  // namespace assay::import

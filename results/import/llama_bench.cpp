@@ -9,7 +9,7 @@
 namespace assay::import {
 namespace {
 
-constexpr char kName[] = "llama-bench";
+constexpr char kLlamaBench[] = "llama-bench";
 
 // A test by the tool's field names, values as text; samples only where JSON gives them.
 struct Test {
@@ -61,7 +61,7 @@ void describe(const Test& test, const std::string& name, Record* r) {
     r->threads = static_cast<int>(*threads);
   std::string model = r->model;
   for (char& c : model) c = c == '/' || c == ' ' ? '-' : c;
-  set_case(r, kName, model + "/" + name,
+  set_case(r, kLlamaBench, model + "/" + name,
            {{"model", r->model},
             {"model_size", field(test, "model_size")},
             {"test", name},
@@ -95,7 +95,7 @@ void add_interval(double mean, double spread, ReportedFigure* figure) {
 }
 
 Result<Record> record_of(const Source& source, const Test& test) {
-  Record r = begin_record(source, kName, "llama-bench", test.place);
+  Record r = begin_record(source, kLlamaBench, "llama-bench", test.place);
   double prompt = 0, gen = 0, depth = 0;
   struct Count {
     const char* name;
@@ -258,7 +258,7 @@ Form form_of(const std::string& text) {
   return head[0] == '{' ? Form::kJsonLines : Form::kCsv;
 }
 
-bool claims(const Source& source, const JsonNode& /*root*/) { return form_of(source.text) != Form::kNone; }
+bool is_llama_bench(const Source& source, const JsonNode& /*root*/) { return form_of(source.text) != Form::kNone; }
 
 Result<std::vector<Test>> tests_of(const Source& source) {
   switch (form_of(source.text)) {
@@ -276,7 +276,7 @@ Result<std::vector<Test>> tests_of(const Source& source) {
   return bad_input(source.where + ": expected llama-bench output (json, jsonl, sql or csv), found something else");
 }
 
-Result<std::vector<Record>> read(const Source& source) {
+Result<std::vector<Record>> read_llama_bench(const Source& source) {
   const Result<std::vector<Test>> tests = tests_of(source);
   if (!tests.ok()) return tests.error();
   std::vector<Record> records;
@@ -290,6 +290,8 @@ Result<std::vector<Record>> read(const Source& source) {
 
 }  // namespace
 
-Importer llama_bench_importer() { return {kName, "llama-bench -o json, jsonl, sql or csv", claims, read}; }
+Importer llama_bench_importer() {
+  return {kLlamaBench, "llama-bench -o json, jsonl, sql or csv", is_llama_bench, read_llama_bench};
+}
 
 }  // namespace assay::import

@@ -7,9 +7,9 @@
 namespace assay::import {
 namespace {
 
-constexpr char kName[] = "vllm-serve";
+constexpr char kVllmServe[] = "vllm-serve";
 
-bool claims(const Source& /*source*/, const JsonNode& root) {
+bool is_vllm_serve(const Source& /*source*/, const JsonNode& root) {
   return root.is_object() && root.has("model_id") && root.has("total_token_throughput") &&
          root.has("output_throughput") && root.has("duration") && root.has("completed");
 }
@@ -36,7 +36,7 @@ void add_case(const JsonNode& root, Record* r) {
   }
   if (!concurrency.empty()) name += "/conc" + concurrency;
   if (!rate.empty() && rate != "inf") name += "/rate" + rate;
-  set_case(r, kName, name,
+  set_case(r, kVllmServe, name,
            {{"model", r->model},
             {"tokenizer", text_or_empty(root, "tokenizer_id")},
             {"num_prompts", text_or_empty(root, "num_prompts")},
@@ -63,10 +63,10 @@ void add_rates(const JsonNode& root, uint64_t completed, Record* r) {
   }
 }
 
-Result<std::vector<Record>> read(const Source& source) {
+Result<std::vector<Record>> read_vllm_serve(const Source& source) {
   JsonInput input(source.text, source.where);
   const JsonNode root = input.root();
-  Record r = begin_record(source, kName, "vLLM bench serve", "");
+  Record r = begin_record(source, kVllmServe, "vLLM bench serve", "");
   r.tier = "request";
   r.token_class = "output";
   const uint64_t completed = root.at("completed").unsigned_integer(static_cast<uint64_t>(kMaxCount));
@@ -91,6 +91,8 @@ Result<std::vector<Record>> read(const Source& source) {
 
 }  // namespace
 
-Importer vllm_serve_importer() { return {kName, "vLLM bench serve --save-result: result JSON", claims, read}; }
+Importer vllm_serve_importer() {
+  return {kVllmServe, "vLLM bench serve --save-result: result JSON", is_vllm_serve, read_vllm_serve};
+}
 
 }  // namespace assay::import

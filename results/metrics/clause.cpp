@@ -19,19 +19,19 @@ struct Named {
   Quantity quantity;
   Dimension dimension;
 };
-constexpr Named kNames[] = {{"mean", true, Quantity::kMean, Dimension::kTime},
-                            {"max", true, Quantity::kMax, Dimension::kTime},
-                            {"jitter", true, Quantity::kJitter, Dimension::kTime},
-                            {"stall_rate", true, Quantity::kStallRate, Dimension::kShare},
-                            {"tail_ratio", true, Quantity::kTailRatio, Dimension::kRatio},
-                            {"rate", false, Quantity::kRate, Dimension::kRate},
-                            {"rate_per_user", false, Quantity::kRatePerUser, Dimension::kRate},
-                            {"mfu", false, Quantity::kMfu, Dimension::kShare},
-                            {"mbu", false, Quantity::kMbu, Dimension::kShare},
-                            {"joules_per_token", false, Quantity::kJoulesPerToken, Dimension::kEnergy}};
+constexpr Named kClauseNames[] = {{"mean", true, Quantity::kMean, Dimension::kTime},
+                                  {"max", true, Quantity::kMax, Dimension::kTime},
+                                  {"jitter", true, Quantity::kJitter, Dimension::kTime},
+                                  {"stall_rate", true, Quantity::kStallRate, Dimension::kShare},
+                                  {"tail_ratio", true, Quantity::kTailRatio, Dimension::kRatio},
+                                  {"rate", false, Quantity::kRate, Dimension::kRate},
+                                  {"rate_per_user", false, Quantity::kRatePerUser, Dimension::kRate},
+                                  {"mfu", false, Quantity::kMfu, Dimension::kShare},
+                                  {"mbu", false, Quantity::kMbu, Dimension::kShare},
+                                  {"joules_per_token", false, Quantity::kJoulesPerToken, Dimension::kEnergy}};
 
 Dimension dimension_of(Quantity quantity) {
-  for (const Named& n : kNames) {
+  for (const Named& n : kClauseNames) {
     if (n.quantity == quantity) return n.dimension;
   }
   return Dimension::kTime;  // a percentile
@@ -140,10 +140,10 @@ Result<Subject> scan_subject(Scanner* s) {
     out.p = *p / 100;
   } else {
     const auto* found =
-        std::find_if(std::begin(kNames), std::end(kNames), [&](const Named& n) { return name == n.name; });
-    if (found == std::end(kNames)) {
+        std::find_if(std::begin(kClauseNames), std::end(kClauseNames), [&](const Named& n) { return name == n.name; });
+    if (found == std::end(kClauseNames)) {
       std::vector<std::string> known{"p99"};
-      for (const Named& n : kNames) known.emplace_back(n.name);
+      for (const Named& n : kClauseNames) known.emplace_back(n.name);
       s->back_to(begin);
       Error error = s->expected("a metric such as p99(step) or rate");
       error.message += suggestion(std::string(name), known);

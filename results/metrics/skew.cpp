@@ -16,7 +16,7 @@ namespace {
 constexpr int kPlacements = 400;
 constexpr uint64_t kPlacementSeed = 1;
 
-bool takes_part(const Record& r) {
+bool is_routed(const Record& r) {
   return r.status == "ok" && !cold_cache(r) && r.routing && !r.samples.host_ns.empty();
 }
 
@@ -136,20 +136,21 @@ std::vector<SkewCurve> skew_curves(const std::vector<Record>& records, int64_t r
 }
 
 std::vector<SkewCurve> skew_curves(const std::vector<MeasuredRecord>& records, int64_t ranks) {
-  using Key =
+  using CurveKey =
       std::tuple<std::string, std::string, std::string, std::string, std::string, int64_t, int64_t, int64_t, int64_t>;
-  std::vector<Key> order;
-  std::map<Key, std::vector<MeasuredRecord>> groups;
+  std::vector<CurveKey> order;
+  std::map<CurveKey, std::vector<MeasuredRecord>> groups;
   for (const MeasuredRecord& m : records) {
     const Record& r = *m.record;
-    if (!takes_part(r)) continue;
+    if (!is_routed(r)) continue;
     // Experts that were cut down are another work.
-    const Key key{r.device, r.suite, r.model, r.dtype, r.step_kind, r.batch, r.tokens, r.context, r.routing->experts};
+    const CurveKey key{r.device, r.suite,  r.model,   r.dtype,           r.step_kind,
+                       r.batch,  r.tokens, r.context, r.routing->experts};
     if (!groups.contains(key)) order.push_back(key);
     groups[key].push_back(m);
   }
   std::vector<SkewCurve> out;
-  for (const Key& key : order) {
+  for (const CurveKey& key : order) {
     const std::vector<MeasuredRecord>& group = groups[key];
     const bool differ = std::any_of(group.begin(), group.end(), [&](const MeasuredRecord& m) {
       return m.record->routing->distribution != group.front().record->routing->distribution;

@@ -8,7 +8,7 @@
 namespace assay {
 namespace {
 
-constexpr double kMaxUnits = 1e7;
+constexpr double kMaxPlannedUnits = 1e7;
 
 // Which ends of the intervals a plan is made from.
 enum class Side { kTypical, kBad, kGood };
@@ -109,7 +109,7 @@ std::optional<double> fewest_units(double least, std::optional<double> limit_ms,
   double high = low;
   while (!keeps(high)) {
     high *= 2;
-    if (high > kMaxUnits) return std::nullopt;
+    if (high > kMaxPlannedUnits) return std::nullopt;
   }
   while (high - low > 1) {
     const double middle = std::floor((low + high) / 2);
@@ -193,7 +193,7 @@ Plan single_plan(const PlanUnit& unit, const PlanRequest& r) {
   while (!serves(high, &d)) {
     low = high;
     high *= 2;
-    if (high > kMaxUnits) {
+    if (high > kMaxPlannedUnits) {
       plan.problem = unit.name + ": no number of them keeps the limits";
       return plan;
     }

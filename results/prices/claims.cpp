@@ -8,7 +8,7 @@
 namespace assay {
 namespace {
 
-constexpr size_t kMaxClaims = 1000, kMaxText = 2048;
+constexpr size_t kMaxClaims = 1000, kMaxClaimText = 2048;
 
 ClaimKind kind_at(const JsonNode& node) {
   const std::string kind = node.at("kind").text_of({"token_price", "clip_price", "clip_time", "task_price"});
@@ -38,7 +38,7 @@ Claim claim_at(const JsonNode& node) {
   Claim claim;
   claim.id = node.at("id").text(64);
   if (claim.id.empty()) node.at("id").fail("expected a name, found nothing");
-  claim.text = node.at("text").text(kMaxText);
+  claim.text = node.at("text").text(kMaxClaimText);
   claim.kind = kind_at(node);
   switch (claim.kind) {
     case ClaimKind::kTokenPrice:
@@ -56,11 +56,11 @@ Claim claim_at(const JsonNode& node) {
   const bool of_clip = claim.kind == ClaimKind::kClipPrice || claim.kind == ClaimKind::kClipTime;
   if (node.has("height") && !of_clip) node.at("height").fail("expected no height: the claim is not of a clip");
   if (node.has("height")) claim.height = node.at("height").integer(1, 100000);
-  claim.source = node.at("source").text(kMaxText);
+  claim.source = node.at("source").text(kMaxClaimText);
   if (claim.source.empty()) node.at("source").fail("expected who says so, found nothing");
   if (node.has("date")) claim.date = node.at("date").text(16);
   claim.grade = node.at("grade").text_of({"V", "M", "C", "R", "A", "?"});
-  if (node.has("note")) claim.note = node.at("note").text(kMaxText);
+  if (node.has("note")) claim.note = node.at("note").text(kMaxClaimText);
   return claim;
 }
 

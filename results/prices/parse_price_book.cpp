@@ -9,8 +9,8 @@
 namespace assay {
 namespace {
 
-constexpr size_t kMaxCells = 64, kMaxEntries = 4096, kMaxText = 2048;
-constexpr double kMaxAmount = 1e12;
+constexpr size_t kMaxCells = 64, kMaxEntries = 4096, kMaxCellText = 2048;
+constexpr double kMaxCellAmount = 1e12;
 
 std::string date_at(const JsonNode& node) {
   static const std::regex kDate("[0-9]{4}(-[0-9]{2}(-[0-9]{2})?|Q[1-4])?");
@@ -20,7 +20,7 @@ std::string date_at(const JsonNode& node) {
 }
 
 std::string optional_text(const JsonNode& node, const char* name) {
-  return node.has(name) ? node.at(name).text(kMaxText) : "";
+  return node.has(name) ? node.at(name).text(kMaxCellText) : "";
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ PriceCell price_cell(const JsonNode& node, const PriceCellRules& rules) {
   if (!rules.bases.empty() && node.has("basis")) c.basis = node.at("basis").text_of(rules.bases);
   if (rules.bases.empty() && node.has("basis")) node.at("basis").fail("expected no basis here");
   c.date = date_at(node.at("date"));
-  c.source = node.at("source").text(kMaxText);
+  c.source = node.at("source").text(kMaxCellText);
   if (c.source.empty()) node.at("source").fail("expected who says so, found nothing");
   c.grade = node.at("grade").text_of({"V", "M", "C", "R", "A", "?"});
   c.note = optional_text(node, "note");
@@ -63,8 +63,8 @@ PriceCells maybe_cells(const JsonNode& node, const char* name, const PriceCellRu
   return node.has(name) ? cells(node.at(name), rules) : PriceCells{};
 }
 
-PriceCellRules money() { return {true, 0, kMaxAmount, {}}; }
-PriceCellRules offer() { return {true, 0, kMaxAmount, {}, true}; }
+PriceCellRules money() { return {true, 0, kMaxCellAmount, {}}; }
+PriceCellRules offer() { return {true, 0, kMaxCellAmount, {}, true}; }
 PriceCellRules positive(double max) { return {false, 1e-6, max, {}}; }
 
 // Ids are what a user types.

@@ -18,26 +18,26 @@ struct Column {
   Member member;
 };
 
-constexpr Column<Text> kTexts[] = {{"id", &Headline::id},
-                                   {"created", &Headline::created},
-                                   {"suite", &Headline::suite},
-                                   {"case_id", &Headline::case_id},
-                                   {"case_hash", &Headline::case_hash},
-                                   {"form", &Headline::form},
-                                   {"step_kind", &Headline::step_kind},
-                                   {"token_class", &Headline::token_class},
-                                   {"model", &Headline::model},
-                                   {"dtype", &Headline::dtype},
-                                   {"tier", &Headline::tier},
-                                   {"basis", &Headline::basis},
-                                   {"part", &Headline::part},
-                                   {"status", &Headline::status},
-                                   {"reason", &Headline::reason},
-                                   {"adapter", &Headline::adapter},
-                                   {"device", &Headline::device},
-                                   {"device_product", &Headline::device_product},
-                                   {"tool_commit", &Headline::tool_commit},
-                                   {"unit", &Headline::unit}};
+constexpr Column<Text> kHeadlineTexts[] = {{"id", &Headline::id},
+                                           {"created", &Headline::created},
+                                           {"suite", &Headline::suite},
+                                           {"case_id", &Headline::case_id},
+                                           {"case_hash", &Headline::case_hash},
+                                           {"form", &Headline::form},
+                                           {"step_kind", &Headline::step_kind},
+                                           {"token_class", &Headline::token_class},
+                                           {"model", &Headline::model},
+                                           {"dtype", &Headline::dtype},
+                                           {"tier", &Headline::tier},
+                                           {"basis", &Headline::basis},
+                                           {"part", &Headline::part},
+                                           {"status", &Headline::status},
+                                           {"reason", &Headline::reason},
+                                           {"adapter", &Headline::adapter},
+                                           {"device", &Headline::device},
+                                           {"device_product", &Headline::device_product},
+                                           {"tool_commit", &Headline::tool_commit},
+                                           {"unit", &Headline::unit}};
 constexpr Column<Integer> kIntegers[] = {{"batch", &Headline::batch},
                                          {"tokens", &Headline::tokens},
                                          {"context", &Headline::context},
@@ -59,7 +59,7 @@ constexpr Column<Number> kNumbers[] = {{"rate", &Headline::rate},
 // f(name, SQL type) for every column, in the order of the table.
 template <typename F>
 void for_each_column(F f) {
-  for (const auto& column : kTexts) f(column.name, "TEXT NOT NULL");
+  for (const auto& column : kHeadlineTexts) f(column.name, "TEXT NOT NULL");
   for (const auto& column : kIntegers) f(column.name, "INTEGER NOT NULL");
   for (const auto& column : kNumbers) f(column.name, "REAL");
   f("n", "INTEGER NOT NULL");
@@ -153,7 +153,7 @@ std::string headline_select() {
 
 void bind_headline(const Headline& h, sqlite::Statement& insert) {
   int at = 0;
-  for (const auto& column : kTexts) insert.bind(at++, std::string_view(h.*column.member));
+  for (const auto& column : kHeadlineTexts) insert.bind(at++, std::string_view(h.*column.member));
   for (const auto& column : kIntegers) insert.bind(at++, h.*column.member);
   for (const auto& column : kNumbers) insert.bind(at++, h.*column.member);
   insert.bind(at++, static_cast<int64_t>(h.n));
@@ -163,7 +163,7 @@ void bind_headline(const Headline& h, sqlite::Statement& insert) {
 Headline read_headline(const sqlite::Statement& row) {
   Headline out;
   int at = 0;
-  for (const auto& column : kTexts) out.*column.member = row.text(at++);
+  for (const auto& column : kHeadlineTexts) out.*column.member = row.text(at++);
   for (const auto& column : kIntegers) out.*column.member = row.integer(at++);
   for (const auto& column : kNumbers) out.*column.member = row.number(at++);
   out.n = static_cast<uint64_t>(row.integer(at++));

@@ -24,7 +24,7 @@ using sqlite::Statement;
 
 constexpr int64_t kApplicationId = 0x41534159;  // "ASAY", so that file(1) and we know a store
 constexpr int64_t kStoreVersion = 3;
-constexpr int kZstdLevel = 1;
+constexpr int kBlobZstdLevel = 1;
 constexpr int kCacheKib = 65536;  // so that the index of ids stays in memory while many records come in
 constexpr size_t kChunk = 512;    // records parsed between two rounds of inserts
 constexpr uint64_t kMaxRecordBytes = uint64_t{256} << 20;
@@ -76,7 +76,7 @@ Result<std::string> decompressed(const std::string& frame, const std::string& wh
 }
 
 Row row_of(const Record& record, const std::string& json) {
-  return {headline(record, metrics(record)), zstd_compress(json, kZstdLevel)};
+  return {headline(record, metrics(record)), zstd_compress(json, kBlobZstdLevel)};
 }
 
 // Rows of files [first, last), in order; the first bad file's error.

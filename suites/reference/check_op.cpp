@@ -18,7 +18,7 @@ constexpr uint64_t kMostRows = 64;
 constexpr uint64_t kLongRow = uint64_t{1} << 20;  // of a sum: a stream of its own, of which blocks are checked ...
 constexpr uint64_t kBlock = uint64_t{1} << 16;    // ... of this size
 constexpr double kTieDistance = 1e-3;             // op_spec.md, QUANTIZE
-constexpr uint64_t kRowStream = 0, kColumnStream = 1, kGroupStream = 2;
+constexpr uint64_t kRowStream = 0, kColumnStream = 1, kCheckedGroupStream = 2;
 
 // Kinds of which a part of a row costs a part of the work.
 bool by_column(uint32_t kind) {
@@ -67,7 +67,7 @@ class Checker {
     const double affordable = budget / static_cast<double>(reference::row_count(c_) * size);
     const auto wanted = static_cast<uint64_t>(std::clamp(affordable, 1.0, static_cast<double>(groups)));
     std::vector<uint64_t> columns;
-    for (const uint64_t group : sample(groups, wanted, seed, kGroupStream)) {
+    for (const uint64_t group : sample(groups, wanted, seed, kCheckedGroupStream)) {
       for (uint64_t i = 0; i < size; ++i) columns.push_back(group * size + i);
     }
     return columns;
@@ -80,7 +80,7 @@ class Checker {
     if (c_.op.kind != ASSAY_OP_GROUPED_MATMUL || rows.size() == count) return rows;
     const uint64_t experts = reference::dim(reference::input(c_, 1), 0);
     const std::vector<double> offsets = reference::fetch(actual_, c_.op.in[2], 0, experts + 1);
-    for (const uint64_t e : sample(experts, std::max<uint64_t>(2, wanted / 2), seed, kGroupStream)) {
+    for (const uint64_t e : sample(experts, std::max<uint64_t>(2, wanted / 2), seed, kCheckedGroupStream)) {
       for (const double row : {offsets[e], offsets[e + 1] - 1}) {
         if (row >= 0 && row < static_cast<double>(count)) rows.push_back(static_cast<uint64_t>(row));
       }

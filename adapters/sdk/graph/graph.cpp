@@ -14,7 +14,7 @@ namespace {
 constexpr uint32_t kMaxRank = 6;
 constexpr uint64_t kMaxElements = 1ull << 46;
 
-[[noreturn]] void invalid(const std::string& text) { throw Failure(ASSAY_INVALID_ARGUMENT, text); }
+[[noreturn]] void invalid_graph(const std::string& text) { throw Failure(ASSAY_INVALID_ARGUMENT, text); }
 [[noreturn]] void unsupported(const std::string& text) { throw Failure(ASSAY_UNSUPPORTED, text); }
 
 struct KindRule {
@@ -74,13 +74,13 @@ void check_scales(const std::vector<Slot>& slots) {
     const Slot& slot = slots[i];
     if (slot.scale < 0) continue;
     const std::string where = "tensor " + std::to_string(i) + ": ";
-    if (static_cast<size_t>(slot.scale) >= slots.size()) invalid(where + "scale tensor does not exist");
+    if (static_cast<size_t>(slot.scale) >= slots.size()) invalid_graph(where + "scale tensor does not exist");
     const Slot& scale = slots[static_cast<size_t>(slot.scale)];
     if (slot.host_dtype != ASSAY_I8) unsupported(where + "scales on a tensor that is not i8");
     if (slot.scale_block < 1 || slot.cols % slot.scale_block != 0)
-      invalid(where + "scale_block does not divide the row");
+      invalid_graph(where + "scale_block does not divide the row");
     if (scale.host_dtype != ASSAY_F32 || scale.rows * scale.cols != slot.rows * (slot.cols / slot.scale_block)) {
-      invalid(where + "scale tensor does not fit");
+      invalid_graph(where + "scale tensor does not fit");
     }
   }
 }
@@ -122,15 +122,15 @@ void widen_small_weights(Model& model) {
 
 Shape read_shape(const assay_tensor& t, uint32_t index) {
   const std::string where = "tensor " + std::to_string(index) + ": ";
-  if (t.rank < 1 || t.rank > kMaxRank) invalid(where + "rank " + std::to_string(t.rank) + ", expected 1 to 6");
-  if (t.role > ASSAY_ROLE_SCRATCH) invalid(where + "unknown role " + std::to_string(t.role));
+  if (t.rank < 1 || t.rank > kMaxRank) invalid_graph(where + "rank " + std::to_string(t.rank) + ", expected 1 to 6");
+  if (t.role > ASSAY_ROLE_SCRATCH) invalid_graph(where + "unknown role " + std::to_string(t.role));
   Shape shape;
   shape.dims.assign(t.dim, t.dim + t.rank);
   shape.cols = shape.dims.back();
   uint64_t elements = 1;
   for (const int64_t d : shape.dims) {
-    if (d < 1) invalid(where + "dimension " + std::to_string(d) + ", expected at least 1");
-    if (static_cast<uint64_t>(d) > kMaxElements / elements) invalid(where + "more than 2^46 elements");
+    if (d < 1) invalid_graph(where + "dimension " + std::to_string(d) + ", expected at least 1");
+    if (static_cast<uint64_t>(d) > kMaxElements / elements) invalid_graph(where + "more than 2^46 elements");
     elements *= static_cast<uint64_t>(d);
   }
   shape.rows = static_cast<int64_t>(elements) / shape.cols;
@@ -141,11 +141,12 @@ Op read_op(const assay_op& raw, uint32_t index, size_t n_tensors, uint32_t n_sca
   const std::string where = "op " + std::to_string(index) + ": ";
   const KindRule* rule = rule_of(raw.kind);
   if (rule == nullptr) unsupported(where + "unknown kind " + std::to_string(raw.kind));
-  if (raw.n_in < rule->min_in || raw.n_in > rule->max_in) invalid(where + "wrong number of inputs");
-  if (raw.n_out != rule->n_out) invalid(where + "wrong number of outputs");
-  if (raw.n_attr < rule->min_attr) invalid(where + "too few attributes");
-  if (raw.in == nullptr || raw.out == nullptr || (raw.n_attr > 0 && raw.attr == nullptr)) invalid(where + "null array");
-  if (raw.scalar_slot != ASSAY_NO_SCALAR && raw.scalar_slot >= n_scalars) invalid(where + "no such scalar");
+  if (raw.n_in < rule->min_in || raw.n_in > rule->max_in) invalid_graph(where + "wrong number of inputs");
+  if (raw.n_out != rule->n_out) invalid_graph(where + "wrong number of outputs");
+  if (raw.n_attr < rule->min_attr) invalid_graph(where + "too few attributes");
+  if (raw.in == nullptr || raw.out == nullptr || (raw.n_attr > 0 && raw.attr == nullptr))
+    invalid_graph(where + "null array");
+  if (raw.scalar_slot != ASSAY_NO_SCALAR && raw.scalar_slot >= n_scalars) invalid_graph(where + "no such scalar");
   Op op;
   op.kind = raw.kind;
   op.index = index;
@@ -158,11 +159,11 @@ Op read_op(const assay_op& raw, uint32_t index, size_t n_tensors, uint32_t n_sca
     for (size_t i = 0; i < list->size(); ++i) {
       const uint32_t t = (*list)[i];
       const bool absent = list == &op.in && i >= rule->min_in && t == kAbsent;
-      if (t >= n_tensors && !absent) invalid(where + "no such tensor " + std::to_string(t));
+      if (t >= n_tensors && !absent) invalid_graph(where + "no such tensor " + std::to_string(t));
     }
   }
   for (const double a : op.attr) {
-    if (!std::isfinite(a) || std::abs(a) > 0x1p53) invalid(where + "attribute out of range");
+    if (!std::isfinite(a) || std::abs(a) > 0x1p53) invalid_graph(where + "attribute out of range");
   }
   return op;
 }
@@ -175,11 +176,13 @@ void check_order(const std::vector<uint32_t>& roles, const std::vector<Op>& ops)
   for (const Op& op : ops) {
     const std::string where = "op " + std::to_string(op.index) + ": ";
     for (const uint32_t t : op.in) {
-      if (t != kAbsent && !written[t]) invalid(where + "reads tensor " + std::to_string(t) + " before it is written");
+      if (t != kAbsent && !written[t])
+        invalid_graph(where + "reads tensor " + std::to_string(t) + " before it is written");
     }
     for (const uint32_t t : op.out) {
       if (roles[t] == ASSAY_ROLE_STATE) continue;
-      if (written[t]) invalid(where + "writes tensor " + std::to_string(t) + ", which is given or written already");
+      if (written[t])
+        invalid_graph(where + "writes tensor " + std::to_string(t) + ", which is given or written already");
       written[t] = true;
     }
   }
@@ -216,8 +219,8 @@ const char* dtype_text(uint32_t dtype) {
 uint64_t Slot::bytes() const { return elements() * element_bytes(dtype); }
 
 Model read_model(const assay_program_desc& desc) {
-  if (desc.struct_size < sizeof(assay_program_desc)) invalid("the program description is too short");
-  if (desc.n_ops == 0 || desc.ops == nullptr || desc.tensors == nullptr) invalid("a program without ops");
+  if (desc.struct_size < sizeof(assay_program_desc)) invalid_graph("the program description is too short");
+  if (desc.n_ops == 0 || desc.ops == nullptr || desc.tensors == nullptr) invalid_graph("a program without ops");
   if (desc.accumulate != nullptr && std::string(desc.accumulate) != "f32" && *desc.accumulate != '\0') {
     const std::string asked = desc.accumulate;
     if (asked == "tf32") unsupported("products in tf32: this adapter multiplies f32 as f32");
