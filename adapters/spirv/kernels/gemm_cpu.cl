@@ -156,13 +156,13 @@ ONE_ROW(i8)
 #define STEP_f16 64
 #define STEP_bf16 64
 #define STEP_i8 64
-#define FOUR_APART(T, at, a) \
-  { \
-    const float16 v_ = vload16(0, x + (at)); \
-    a##0 = fma(v_, LOAD16_##T(w0, (at)), a##0); \
-    a##1 = fma(v_, LOAD16_##T(w1, (at)), a##1); \
-    a##2 = fma(v_, LOAD16_##T(w2, (at)), a##2); \
-    a##3 = fma(v_, LOAD16_##T(w3, (at)), a##3); \
+#define FOUR_APART(T, at, a)                                  \
+  {                                                           \
+    const float16 v_ = vload16(0, x + (at));                  \
+    a##0 = fma(v_, LOAD16_##T(w0, (at)), a##0);               \
+    a##1 = fma(v_, LOAD16_##T(w1, (at)), a##1);               \
+    a##2 = fma(v_, LOAD16_##T(w2, (at)), a##2);               \
+    a##3 = fma(v_, LOAD16_##T(w3, (at)), a##3);               \
   }
 #define ROWS_APART(T)                                                                                                 \
   float4 rows_apart_##T(const global float* x, const global T_##T* w0, const global T_##T* w1, const global T_##T* w2,\
@@ -172,15 +172,13 @@ ONE_ROW(i8)
     for (; k + STEP_##T <= n; k += STEP_##T) {                                                                        \
       const int ahead = k + kStreamAheadBytes / (int)sizeof(*w0);                                                     \
       FETCH_ROW(w0 + ahead, STEP_##T * sizeof(*w0))                                                                   \
-      FETCH_ROW(w1 + ahead, STEP_##T * sizeof(*w0))                                                                   \
-      FETCH_ROW(w2 + ahead, STEP_##T * sizeof(*w0))                                                                   \
-      FETCH_ROW(w3 + ahead, STEP_##T * sizeof(*w0))                                                                   \
       FOUR_APART(T, k, a)                                                                                             \
+      FETCH_ROW(w1 + ahead, STEP_##T * sizeof(*w0))                                                                   \
       FOUR_APART(T, k + 16, b)                                                                                        \
-      if (STEP_##T == 64) {                                                                                           \
-        FOUR_APART(T, k + 32, a)                                                                                      \
-        FOUR_APART(T, k + 48, b)                                                                                      \
-      }                                                                                                               \
+      FETCH_ROW(w2 + ahead, STEP_##T * sizeof(*w0))                                                                   \
+      if (STEP_##T == 64) FOUR_APART(T, k + 32, a)                                                                    \
+      FETCH_ROW(w3 + ahead, STEP_##T * sizeof(*w0))                                                                   \
+      if (STEP_##T == 64) FOUR_APART(T, k + 48, b)                                                                    \
     }                                                                                                                 \
     for (; k + 16 <= n; k += 16) FOUR_APART(T, k, a)                                                                  \
     float4 total = (float4)(sum16(a0 + b0), sum16(a1 + b1), sum16(a2 + b2), sum16(a3 + b3));                          \
@@ -200,8 +198,8 @@ ONE_ROW(i8)
       float4 total = 0;                                                                                               \
       for (int s = 0; s < blocks; ++s) {                                                                              \
         const global T_##T* at = w + s * block;                                                                       \
-        const float4 part = rows_apart_##T(x + s * block, at + (long)r * n_k, at + (long)r1 * n_k, at + (long)r2 * n_k,\
-                                          at + (long)r3 * n_k, block);                                                \
+        const float4 part = rows_apart_##T(x + s * block, at + (long)r * n_k, at + (long)r1 * n_k,                    \
+                                           at + (long)r2 * n_k, at + (long)r3 * n_k, block);                                 \
         total += scale == 0 ? part                                                                                    \
                             : part * (float4)(scale[(long)r * blocks + s], scale[(long)r1 * blocks + s],              \
                                               scale[(long)r2 * blocks + s], scale[(long)r3 * blocks + s]);            \
