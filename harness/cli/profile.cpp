@@ -106,6 +106,12 @@ Result<int> profile(const Arguments& a) {
   if (!suite.ok()) return suite.error();
   const Result<Case> work = find_case(*suite, a.operands()[1]);
   if (!work.ok()) return work.error();
+  if (a.has("counters")) {
+    const Result<Graph> graph = lower(*work, {});
+    if (!graph.ok()) return graph.error();
+    const Result<std::vector<uint64_t>> ops = ops_to_count(*graph, step_scalars(*work, *graph), a.text("counters"));
+    if (!ops.ok()) return ops.error();
+  }
   const Result<ChosenDevice> device = device_of(a);
   if (!device.ok()) return device.error();
   const Result<AdapterSettings> settings = adapter_settings(a);

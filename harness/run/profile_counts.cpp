@@ -8,8 +8,8 @@
 
 namespace assay {
 
-Result<std::vector<uint64_t>> ops_to_count(const ProfileRun& run, const std::string& names) {
-  if (names.empty()) return std::vector<uint64_t>();
+Result<std::vector<uint64_t>> ops_to_count(const Graph& graph, const std::vector<int64_t>& scalars,
+                                           const std::string& names) {
   std::set<std::string> wanted, unknown;
   for (size_t at = 0; at <= names.size();) {
     const size_t end = std::min(names.find(',', at), names.size());
@@ -17,7 +17,7 @@ Result<std::vector<uint64_t>> ops_to_count(const ProfileRun& run, const std::str
     at = end + 1;
   }
   unknown = wanted;
-  const std::vector<OpGroup> each = op_groups(run.graph, run.scalars, true);
+  const std::vector<OpGroup> each = op_groups(graph, scalars, true);
   std::vector<uint64_t> out;
   for (size_t i = 0; i < each.size(); ++i) {
     if (wanted.count(each[i].name) == 0 && names != "all") continue;
@@ -34,11 +34,9 @@ Result<std::vector<uint64_t>> ops_to_count(const ProfileRun& run, const std::str
   return bad_input("--counters: expected all or names of ops, of " + known + "; found '" + *unknown.begin() + "'");
 }
 
-Status count_ops(Program& program, const std::vector<uint64_t>& ops, ProfileRun* run) {
-  if (ops.empty()) {
-    run->device_counters_reason = "not asked for (--counters)";
-    return ok_status();
-  }
+namespace {
+
+Status take_counts(Program& program, const std::vector<uint64_t>& ops, ProfileRun* run) {
   const assay_run_args args{sizeof(assay_run_args), 1, run->scalars.data()};
   bool valid = true;
   const auto take = [&](const assay_op_counter& told) {
@@ -51,11 +49,23 @@ Status count_ops(Program& program, const std::vector<uint64_t>& ops, ProfileRun*
     same->by_op[static_cast<uint32_t>(told.correlation)] = told.value;
   };
   Status counted = program.count(args, ops, take);
-  if (!counted.ok() && counted.error().kind != ErrorKind::kUnsupported) return counted;
+  if (!counted.ok()) return counted;
   if (!valid) return Error{ErrorKind::kAdapter, "trace.count: a counter without a name, or of an op not asked for"};
-  if (!counted.ok()) run->device_counters_reason = counted.error().message;
-  if (counted.ok() && run->device_counters.empty()) run->device_counters_reason = "the adapter told none";
-  return ok_status();
+  return run->device_counters.empty() ? Status(Error{ErrorKind::kAdapter, "the adapter told none"}) : ok_status();
+}
+
+}  // namespace
+
+void count_ops(Program& program, const std::string& names, ProfileRun* run) {
+  if (names.empty()) {
+    run->device_counters_reason = "not asked for (--counters)";
+    return;
+  }
+  const Result<std::vector<uint64_t>> ops = ops_to_count(run->graph, run->scalars, names);
+  const Status counted = ops.ok() ? take_counts(program, *ops, run) : Status(ops.error());
+  if (counted.ok()) return;
+  run->device_counters.clear();
+  run->device_counters_reason = counted.error().message;
 }
 
 }  // namespace assay

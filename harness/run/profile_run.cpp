@@ -25,21 +25,27 @@ bool pass_goes_on(size_t steps, double seconds) {
   return steps < kFewestTraced ? seconds < kLongPassSeconds : seconds < kPassSeconds && steps < kMostTraced;
 }
 
-// Host times of steps for about kPassSeconds.
-Result<std::vector<double>> run_steps(const Bench& bench, Program& program, const std::vector<int64_t>& scalars) {
-  const assay_run_args args{sizeof(assay_run_args), 1, scalars.data()};
+struct HostTimes {  // of each step
+  std::vector<uint64_t> start_ns;
   std::vector<double> seconds;
+};
+
+// Steps for about kPassSeconds.
+Result<HostTimes> run_steps(const Bench& bench, Program& program, const std::vector<int64_t>& scalars) {
+  const assay_run_args args{sizeof(assay_run_args), 1, scalars.data()};
+  HostTimes out;
   double sum = 0;
-  while (pass_goes_on(seconds.size(), sum)) {
+  while (pass_goes_on(out.seconds.size(), sum)) {
     Step step;
     const StepFailure failure = run_step(program, args, bench.pulse, &step);
     if (failure.status != ASSAY_OK) return program.last_error(failure.call, failure.status);
-    bench.pulse.step(seconds.size() + 1);
+    bench.pulse.step(out.seconds.size() + 1);
     if (bench.pulse.stop_asked()) return Error{ErrorKind::kTimeout, "stopped on request"};
-    seconds.push_back(static_cast<double>(step.host_ns) / 1e9);
-    sum += seconds.back();
+    out.start_ns.push_back(step.start_ns);
+    out.seconds.push_back(static_cast<double>(step.host_ns) / 1e9);
+    sum += out.seconds.back();
   }
-  return seconds;
+  return out;
 }
 
 Status trace_status(const char* call, assay_status status) {
@@ -83,7 +89,7 @@ class CounterMarks {
 
 struct TracedPass {
   std::vector<ProfiledSpan> spans;  // of all steps, times as the adapter gave them
-  std::vector<double> seconds;      // of each step, host time
+  HostTimes steps;
   uint64_t dropped = 0;
 };
 
@@ -102,7 +108,7 @@ void CounterMarks::sum_up(const TracedPass& pass, ProfileRun* run) const {
     }
     for (size_t i = 0; i < out.size(); ++i) {
       if (out[i].by_op.empty()) continue;
-      out[i].by_op[s.op] += ((*end)[i] - (*begin)[i]) / static_cast<double>(pass.seconds.size());
+      out[i].by_op[s.op] += ((*end)[i] - (*begin)[i]) / static_cast<double>(pass.steps.seconds.size());
     }
   }
   for (OpCounter& c : out) {
@@ -118,16 +124,16 @@ Result<TracedPass> traced_pass(const Bench& bench, Program& program, const Profi
   Status status = trace_status("start", table.start(ctx, bench.device));
   if (!status.ok()) return status.error();
   if (marks != nullptr) marks->start();
-  Result<std::vector<double>> seconds = run_steps(bench, program, run.scalars);
+  Result<HostTimes> steps = run_steps(bench, program, run.scalars);
   if (marks != nullptr) marks->stop();
   status = trace_status("stop", table.stop(ctx, bench.device, &pass.dropped));
-  if (!seconds.ok()) return seconds.error();
+  if (!steps.ok()) return steps.error();
   if (!status.ok()) return status.error();
   if (pass.dropped > 0) {  // what is left would be spread over all steps, as if each took less
     return Error{ErrorKind::kAdapter, "trace.stop: " + std::to_string(pass.dropped) +
                                           " records or launches were lost: how long each op takes can't be told"};
   }
-  pass.seconds = std::move(seconds).value();
+  pass.steps = std::move(steps).value();
   struct Collected {
     std::vector<ProfiledSpan>& spans;
     uint64_t ops;
@@ -164,27 +170,6 @@ std::vector<Moved> moved_of(const std::vector<ProfiledSpan>& spans, double steps
   return out;
 }
 
-// Steps in the order in which they ran, each with all of its activities: those of ops are as many in every step, and a
-// copy between two steps counts to the one behind it.
-std::vector<std::vector<ProfiledSpan>> steps_of(std::vector<ProfiledSpan> spans, size_t each) {
-  std::vector<std::vector<ProfiledSpan>> out(1);
-  size_t ops = 0;
-  for (ProfiledSpan& s : spans) {
-    if (ops == each) {
-      out.emplace_back();
-      ops = 0;
-    }
-    ops += s.op == kNoOp ? 0 : 1;
-    out.back().push_back(std::move(s));
-  }
-  if (ops < each) {  // nothing but copies behind the last
-    std::vector<ProfiledSpan>& last = out[out.size() - 2];
-    last.insert(last.end(), out.back().begin(), out.back().end());
-    out.pop_back();
-  }
-  return out;
-}
-
 // By op, of each step: for how long nothing ran before its activities. Before a step's first the host is at work, which
 // is no gap between two of them.
 std::vector<double> gaps_of(const std::vector<std::vector<ProfiledSpan>>& steps, size_t n_ops) {
@@ -203,7 +188,7 @@ std::vector<double> gaps_of(const std::vector<std::vector<ProfiledSpan>>& steps,
 }
 
 // Activities come in the order in which they began, and those of ops are as many in every step.
-Status sum_up(std::vector<ProfiledSpan> spans, ProfileRun* run) {
+Status sum_up(std::vector<ProfiledSpan> spans, const std::vector<uint64_t>& start_ns, ProfileRun* run) {
   const auto of_ops = static_cast<size_t>(
       std::count_if(spans.begin(), spans.end(), [](const ProfiledSpan& s) { return s.op != kNoOp; }));
   if (of_ops == 0 || of_ops % run->steps != 0) {
@@ -219,7 +204,7 @@ Status sum_up(std::vector<ProfiledSpan> spans, ProfileRun* run) {
     run->busy_s += seconds;
   }
   run->moved = moved_of(spans, n_steps);
-  const std::vector<std::vector<ProfiledSpan>> steps = steps_of(std::move(spans), of_ops / run->steps);
+  const std::vector<std::vector<ProfiledSpan>> steps = steps_of(std::move(spans), of_ops / run->steps, start_ns);
   run->op_gap_seconds = gaps_of(steps, run->graph.ops.size());
   run->last = steps.back();
   const uint64_t from = run->last.front().begin_ns;
@@ -279,6 +264,22 @@ Result<std::unique_ptr<Program>> program_within_time(const Bench& bench, const C
 
 }  // namespace
 
+std::vector<std::vector<ProfiledSpan>> steps_of(std::vector<ProfiledSpan> spans, size_t each,
+                                                const std::vector<uint64_t>& start_ns) {
+  std::vector<std::vector<ProfiledSpan>> out(1);
+  size_t ops = 0;
+  for (ProfiledSpan& s : spans) {
+    const bool has_next = ops == each && out.size() < start_ns.size();
+    if (has_next && (s.op != kNoOp || s.begin_ns >= start_ns[out.size()])) {
+      out.emplace_back();
+      ops = 0;
+    }
+    ops += s.op == kNoOp ? 0 : 1;
+    out.back().push_back(std::move(s));
+  }
+  return out;
+}
+
 Result<ProfileRun> profile_run(const Bench& bench, const Case& c, const DeviceInfo& device, Counters* counters,
                                const std::string& counted_ops) {
   if (bench.adapter.trace_table() == nullptr)
@@ -295,20 +296,18 @@ Result<ProfileRun> profile_run(const Bench& bench, const Case& c, const DeviceIn
   Result<std::unique_ptr<Program>> program =
       program_within_time(bench, c, device, std::move(plan).value(), &run, &first_s);
   if (!program.ok()) return program.error();
-  const Result<std::vector<uint64_t>> to_count = ops_to_count(run, counted_ops);
-  if (!to_count.ok()) return to_count.error();
 
   bench.pulse.phase(Phase::kTimed);
   for (int pass = first_s < kPassSeconds ? 0 : 1; pass < 2; ++pass) {  // the first warms up; a long step did
-    Result<std::vector<double>> plain = run_steps(bench, **program, run.scalars);
+    Result<HostTimes> plain = run_steps(bench, **program, run.scalars);
     if (!plain.ok()) return plain.error();
-    run.plain_step_s = median_seconds(std::move(plain).value());
+    run.plain_step_s = median_seconds(std::move(plain->seconds));
   }
   Result<TracedPass> times = traced_pass(bench, **program, run, nullptr);
   if (!times.ok()) return times.error();
-  run.steps = times->seconds.size();
+  run.steps = times->steps.seconds.size();
   run.dropped = times->dropped;
-  run.traced_step_s = median_seconds(std::move(times->seconds));
+  run.traced_step_s = median_seconds(std::move(times->steps.seconds));
   if (counters != nullptr) {
     // A pass of its own: reading counters takes time, which would be counted to
     // the ops.
@@ -319,9 +318,8 @@ Result<ProfileRun> profile_run(const Bench& bench, const Case& c, const DeviceIn
   } else {
     run.counters_reason = "not asked for";
   }
-  const Status counted = count_ops(**program, *to_count, &run);
-  if (!counted.ok()) return counted.error();
-  const Status summed = sum_up(std::move(times->spans), &run);
+  count_ops(**program, counted_ops, &run);
+  const Status summed = sum_up(std::move(times->spans), times->steps.start_ns, &run);
   if (!summed.ok()) return summed.error();
   return run;
 }

@@ -72,14 +72,22 @@ struct ProfileRun {
 // adapter asks for the time while it traces, so they belong to ops only where
 // it asks at the ops' very begins and ends, on this thread.
 // `counted_ops`: of which ops the device's counters are read in a pass of their own: "all", names with commas, or none.
+// Counters that can't be had are absent with the reason; the profile stands.
 Result<ProfileRun> profile_run(const Bench& bench, const Case& c, const DeviceInfo& device,
                                Counters* counters = nullptr, const std::string& counted_ops = "");
 
-// The first op of each group of equals that `names` chooses: one stands for the others. kBadInput for a name that no op
-// has.
-Result<std::vector<uint64_t>> ops_to_count(const ProfileRun& run, const std::string& names);
-// Adds the device's counters of the ops to a run of `program`.
-Status count_ops(Program& program, const std::vector<uint64_t>& ops, ProfileRun* run);
+// Activities, in the order in which they began, by the step in which they ran: those of ops are `each` in every step,
+// and what belongs to no op counts to the step after whose start (host time) it began.
+std::vector<std::vector<ProfiledSpan>> steps_of(std::vector<ProfiledSpan> spans, size_t each,
+                                                const std::vector<uint64_t>& start_ns);
+
+// The first op of each group of equals that `names` ("all", or names with commas) chooses: one stands for the others.
+// kBadInput for a name that no op has, and for none.
+Result<std::vector<uint64_t>> ops_to_count(const Graph& graph, const std::vector<int64_t>& scalars,
+                                           const std::string& names);
+// Adds the device's counters of the ops that `names` chooses to a run of `program`; where they can't be had, the
+// reason. names "": they are not asked for.
+void count_ops(Program& program, const std::string& names, ProfileRun* run);
 
 // One line of JSON, and back: the graph is lowered again from the case.
 std::string profile_to_json(const ProfileRun& run);
