@@ -63,10 +63,28 @@ inline __m128i int_sums(const __m512i (&v)[kFixedCols]) {
   return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-// R rows by kFixedCols rows of weights that lie `apart`, or by one row: apart = 0. `ahead`: bytes to what is asked for
-// meanwhile; 0: nothing. Loops are unrolled by word of command: else the sums go to memory and back at each step.
-template <size_t R>
-inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, size_t ahead) {
+// Weights that are wanted after these, asked for line by line while the units are busy, by the hint that was fastest on
+// Zen 4: nearer ones take room from what is read now.
+struct Later {
+  const int8_t* row;
+  size_t apart, length;                    // bytes from row to row and of each
+  size_t lines = 0, each = 0, offset = 0;  // still to be asked for, and of them at each step
+  inline void ask() {
+    for (size_t i = 0; i < each && lines > 0; ++i, --lines) {
+      __builtin_prefetch(row + offset, 0, 1);
+      offset += kLineBytes;
+      if (offset < length) continue;
+      offset = 0;
+      row += apart;
+    }
+  }
+};
+
+// R rows by kFixedCols rows of weights that lie `apart`, or by one row: apart = 0. Meanwhile it asks for `later`,
+// or for what lies kStreamAhead. Loops are unrolled by word of command: else the sums go to memory and back at each
+// step.
+template <size_t R, bool kLater>
+inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, Later& later) {
   constexpr size_t kBytes = 3 * R;  // vectors of x: three bytes of each row
   const int8_t* x = a.x + r * 3 * a.ld;
   const int8_t* w = a.w + j * a.ldw;
@@ -80,8 +98,10 @@ inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, siz
   // Weights are taken as w + 128, because the instruction wants one side unsigned.
   size_t k = 0;
   for (; k + kStreamStep <= a.k; k += kStreamStep) {
-    if (ahead > 0) {
-      for (size_t c = 0; c < kFixedCols; ++c) __builtin_prefetch(w + c * ldw + k + ahead, 0, 2);
+    if constexpr (kLater) {
+      later.ask();
+    } else {
+      for (size_t c = 0; c < kFixedCols; ++c) __builtin_prefetch(w + c * ldw + k + kStreamAhead, 0, 2);
     }
 #pragma GCC unroll 2
     for (size_t half = k; half < k + kStreamStep; half += kFixedStep) {
@@ -122,14 +142,21 @@ inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, siz
 }
 
 inline void fixed_cols(const FixedArgs& a, size_t r0, size_t r1, size_t j, size_t apart) {
-  size_t ahead = kStreamAhead;
-  for (size_t r = r0; r < r1; r += 2) {
-    // Where rows of x take more than one pass, the second asks for the next rows of weights.
-    if (r1 - r0 > 2) ahead = r == r0 + 2 ? a.ldw : 0;
+  const bool last = apart > 0 && j + 1 == apart && a.next != nullptr;
+  Later later{last ? a.next : a.w + (j + 1) * a.ldw, apart * a.ldw, a.k};
+  if (r1 - r0 == 1) return fixed_tile<1, false>(a, r0, j, apart, later);
+  if (r1 - r0 == 2) return fixed_tile<2, false>(a, r0, j, apart, later);
+  // Each pass asks for its share of the next rows of weights, so that memory is as busy as the units are.
+  const size_t passes = (r1 - r0 + 1) / 2;
+  const size_t lines = apart > 0 ? kFixedCols * ((a.k + kLineBytes - 1) / kLineBytes) : 0;
+  later.each = (kFixedCols * kStreamStep / kLineBytes + passes - 1) / passes;
+  for (size_t pass = 0; pass < passes; ++pass) {
+    const size_t r = r0 + 2 * pass;
+    later.lines += lines * (pass + 1) / passes - lines * pass / passes;
     if (r + 2 <= r1) {
-      fixed_tile<2>(a, r, j, apart, ahead);
+      fixed_tile<2, true>(a, r, j, apart, later);
     } else {
-      fixed_tile<1>(a, r, j, apart, ahead);
+      fixed_tile<1, true>(a, r, j, apart, later);
     }
   }
 }

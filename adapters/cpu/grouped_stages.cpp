@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "adapters/cpu/groups_stage.h"
 #include "adapters/cpu/plan.h"
 
 namespace assay::cpu {
@@ -66,54 +67,6 @@ void multiply(const Kernels& kernels, const Weights& weights, size_t j, size_t n
                             rows.ldy, nullptr, weights.row_scale(j), weights.blocks, at(w.scale_block)});
 }
 
-// Which experts have rows in this step, and which rows.
-class GroupsStage : public Stage {
- public:
-  GroupsStage(const Op& op, const Slot& offsets, int64_t rows, size_t fewest_in_lanes)
-      : number_(op.index), offsets_(offsets), rows_(rows), fewest_in_lanes_(fewest_in_lanes) {
-    groups_.reserve(offsets.elements());
-  }
-  [[nodiscard]] uint32_t tasks(const Step&) const override { return 1; }
-  void run(const Step& step, uint32_t, char*) const override {
-    const auto* offset = reinterpret_cast<const int32_t*>(offsets_.data);
-    groups_.clear();
-    int64_t begin = 0;
-    size_t lanes = 0;
-    for (size_t e = 0; e + 1 < offsets_.elements(); ++e) {
-      const int64_t end = offset[e + 1];
-      if (end < begin || end > rows_ || (e == 0 && offset[0] != 0)) {
-        step.bad_index->checked(-1, 0, number_);
-        return groups_.clear();
-      }
-      if (end > begin) {
-        const size_t rows = at(end - begin);
-        groups_.push_back({e, at(begin), rows, rows_in_lanes(rows), lanes});
-        lanes += (groups_.back().lanes + 7) / 8 * 8;
-      }
-      begin = end;
-    }
-  }
-  struct Group {
-    size_t expert, first, rows;
-    size_t lanes;       // of its rows, how many stand in lanes where they are read from there
-    size_t first_lane;  // of all groups' lanes
-  };
-  [[nodiscard]] const std::vector<Group>& groups() const { return groups_; }
-
- private:
-  // Up to kApart rows behind the last whole vector cost less as dot products than a vector that they hardly fill.
-  [[nodiscard]] size_t rows_in_lanes(size_t rows) const {
-    constexpr size_t kApart = 4, kVector = 16;
-    if (rows < fewest_in_lanes_) return 0;
-    return rows % kVector <= kApart ? rows / kVector * kVector : rows;
-  }
-  uint32_t number_;
-  const Slot& offsets_;
-  int64_t rows_;
-  size_t fewest_in_lanes_;
-  mutable std::vector<Group> groups_;  // written by run, read by the stage behind it
-};
-
 // Puts each group's rows into lanes.
 class LanesStage : public Stage {
  public:
@@ -143,7 +96,7 @@ class LanesStage : public Stage {
 
 class GroupedStage : public Stage {
  public:
-  GroupedStage(const Plan& plan, const Op& op, Slot& y, const GroupsStage& groups)
+  GroupedStage(const Plan& plan, const Op& op, Slot& y, GroupsStage& groups)
       : kernels_(*plan.kernels),
         x_(plan.slots[op.in[0]]),
         weights_(plan, plan.slots[op.in[1]]),
@@ -170,6 +123,7 @@ class GroupedStage : public Stage {
     if (!by_rows) tile_ = std::min(tile_, kWidestTile);
     tiles_ = (n_ + tile_ - 1) / tile_;
     threads_ = plan.threads;
+    groups.cut(most_, tiles_);
   }
   [[nodiscard]] uint32_t tasks(const Step&) const override { return static_cast<uint32_t>(most_ * tiles_); }
   [[nodiscard]] size_t scratch_bytes() const override {
@@ -177,9 +131,10 @@ class GroupedStage : public Stage {
     return widens ? tile_ * at(weights_.w.cols) * sizeof(float) : 0;
   }
   void run(const Step&, uint32_t task, char* scratch) const override {
-    if (task / tiles_ >= groups_.groups().size()) return;
-    const GroupsStage::Group& group = groups_.groups()[task / tiles_];
-    const size_t j = task % tiles_ * tile_;
+    if (task >= groups_.pieces().size()) return;
+    const GroupsStage::Piece piece = groups_.pieces()[task];
+    const GroupsStage::Group& group = groups_.groups()[piece.group];
+    const size_t j = piece.tile * tile_;
     const size_t n = std::min(tile_, n_ - j);
     const Tile tile{group.expert * n_ + j, j, n, next_weights(task + threads_)};
     const size_t done = lanes_ != nullptr && n >= kLaneCols ? multiply_lanes(group, tile) : 0;
@@ -199,8 +154,9 @@ class GroupedStage : public Stage {
   };
 
   [[nodiscard]] const char* next_weights(size_t task) const {
-    if (task / tiles_ >= groups_.groups().size()) return nullptr;
-    return weights_.row(groups_.groups()[task / tiles_].expert * n_ + task % tiles_ * tile_);
+    if (task >= groups_.pieces().size()) return nullptr;
+    const GroupsStage::Piece piece = groups_.pieces()[task];
+    return weights_.row(groups_.groups()[piece.group].expert * n_ + piece.tile * tile_);
   }
 
   // The rows of the group that stand in lanes; returns their number.
@@ -225,7 +181,7 @@ class GroupedStage : public Stage {
     } else if (form_ == RowForm::kFixed) {
       kernels_.fixed_gemm({reinterpret_cast<const int8_t*>(w), k, tile.n, k, fixed_.bytes + first * 3 * fixed_.ld,
                            fixed_.ld, m, fixed_.scale + first, fixed_.sum + first, rows.y, n_, nullptr,
-                           weights_.row_scale(tile.row)});
+                           weights_.row_scale(tile.row), 0, reinterpret_cast<const int8_t*>(tile.next)});
     } else if (near) {
       kernels_.dot_gemm(
           {w, weights_.w.dtype, k, tile.n, k, rows.x, k, static_cast<int>(m), rows.y, n_, nullptr, nullptr, 1, 0});
@@ -353,7 +309,7 @@ void add_grouped_matmul(Plan& plan, const Op& op) {
   const RowForm form = row_form(plan, op);
   auto groups = std::make_unique<GroupsStage>(op, plan.slots[op.in[2]], plan.slots[op.in[0]].rows,
                                               form == RowForm::kBf16 ? kFewestPairsInLanes : 0);
-  const GroupsStage& found = *groups;
+  GroupsStage& found = *groups;
   plan.stages.push_back(std::move(groups));
   if (form != RowForm::kF32) add_narrow_rows(plan, op);
   if (by_lanes(plan, op)) plan.stages.push_back(std::make_unique<LanesStage>(plan, op, found));

@@ -72,8 +72,9 @@ struct FixedArgs {
   const double* x_sum;  // sum_k v[r][k]
   float* y;
   size_t ldy;
-  const float *bias, *w_scale;  // bias: nullptr = none
-  size_t apart = 0;             // as in MatvecArgs
+  const float *bias, *w_scale;   // bias: nullptr = none
+  size_t apart = 0;              // as in MatvecArgs
+  const int8_t* next = nullptr;  // weights that the caller is likely to want after these; nullptr: none
 };
 
 // y[r*ldy + j] = sum_k x[r*ldx + k] * w[j*ldw + k], of bf16 summed in f32. `next`: weights that the caller is likely to
