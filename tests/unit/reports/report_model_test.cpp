@@ -181,11 +181,15 @@ TEST(ReportModel, ListsWhatDiffersInTheEnvironmentOnly) {
   Record a = decode_record("a", 10, 20), b = decode_record("b", 20, 20);
   a.environment = {{"kernel", "6.1"}, {"os", "Debian 12"}, {"loadavg", "0.1"}};
   b.environment = {{"kernel", "6.8"}, {"os", "Debian 12"}, {"loadavg", "0.9"}};
-  const ReportModel m = model_of({a, b});
+  // What others report says nothing of a machine: no fact differs because of it.
+  Record c = decode_record("c", 30, 20);
+  c.basis = "reported";
+  c.reported.emplace();
+  const ReportModel m = model_of({a, b, c});
   ASSERT_EQ(m.environment.size(), 1U);
   EXPECT_EQ(m.environment[0].name, "kernel");
-  EXPECT_THAT(m.environment[0].values, ElementsAre(ElementsAre("6.1"), ElementsAre("6.8")));
-  EXPECT_THAT(m.environment[0].records, ElementsAre(ElementsAre(a.id), ElementsAre(b.id)));
+  EXPECT_THAT(m.environment[0].values, ElementsAre(ElementsAre("6.1"), ElementsAre("6.8"), ElementsAre()));
+  EXPECT_THAT(m.environment[0].records, ElementsAre(ElementsAre(a.id), ElementsAre(b.id), ElementsAre()));
 }
 
 TEST(ReportModel, OfAStoreEqualsThatOfItsRecordsAndAggregatesBeyondTheLimit) {
