@@ -75,8 +75,8 @@ Result<std::string> decompressed(const std::string& frame, const std::string& wh
   return std::move(*text);
 }
 
-Row row_of(const Record& record, const std::string& json) {
-  return {headline(record, metrics(record)), zstd_compress(json, kBlobZstdLevel)};
+Row row_of(const Record& record, const std::string& record_json) {
+  return {headline(record, metrics(record)), zstd_compress(record_json, kBlobZstdLevel)};
 }
 
 // Rows of files [first, last), in order; the first bad file's error.
