@@ -6,6 +6,16 @@
 namespace assay {
 namespace {
 
+// "rent, output_rate"
+std::string unbounded(const CostInputs& inputs) {
+  std::string out;
+  for (const CostInput i : all_cost_inputs()) {
+    if (inputs.at(i) && inputs.at(i)->spread == Spread::kUnknown)
+      out += (out.empty() ? "" : ", ") + std::string(cost_input_name(i));
+  }
+  return out;
+}
+
 std::string times(double factor) { return "x " + money_text(factor); }
 
 // The same amount for 100K and for 1M tokens, the one that was asked first.
@@ -157,9 +167,9 @@ Sheet verdict_sheet(const std::vector<CostRow>& rows, const Target& target, cons
       notes.push_back(sentence(r, unit, v));
       if (unit.per != target.per) continue;
       if (r.cost.of(v.judged).value && std::isnan(v.gap_interval.low)) {
-        notes.push_back(subject_text(r.priced) +
-                        ": can't tell: a rate has no known interval, so nothing holds at 95 %; --rate "
-                        "CLASS=VALUE:LOW:HIGH gives one (three times the same value holds it to be exact)");
+        notes.push_back(subject_text(r.priced) + ": can't tell: no interval is known of " + unbounded(r.priced.inputs) +
+                        ", so nothing holds at 95 %; VALUE:LOW:HIGH at --rate, --rent or --price gives one (three "
+                        "times the same value holds it to be exact)");
       }
       if (v.upper_bound) {
         notes.push_back(subject_text(r.priced) +

@@ -45,7 +45,7 @@ TEST_F(Money, ABareRateIsPricedButNotJudged) {
   EXPECT_NEAR(out["verdict"][0]["actual_cny_per_1m"].get<double>(), 0.80, 0.008);
   EXPECT_TRUE(out["verdict"][0]["actual_low"].is_null());
   EXPECT_EQ(out["verdict"][0]["verdict"], "can't tell");
-  EXPECT_THAT(out["notes"].dump(), HasSubstr("no known interval"));
+  EXPECT_THAT(out["notes"].dump(), HasSubstr("no interval is known of blended_rate"));
 }
 
 TEST_F(Money, TheRateThatReachesTheTarget) {
