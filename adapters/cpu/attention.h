@@ -86,6 +86,7 @@ class Partials {
   }
   [[nodiscard]] int64_t rows() const { return rows_; }
   [[nodiscard]] int64_t splits() const { return splits_; }
+  [[nodiscard]] size_t bytes() const { return values_.size() * sizeof(float); }
   // Elements between two rows of one split.
   [[nodiscard]] size_t ld() const { return static_cast<size_t>(splits_ * (dv_ + 2)); }
   // dv sums, then top and total, of one stretch of a row's keys.

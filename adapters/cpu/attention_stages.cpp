@@ -176,6 +176,7 @@ void Partials::join(int64_t row, int64_t n, float* y) {
 }
 
 void add_join(Plan& plan, Partials& partials, Slot& y, std::function<int64_t(const Step&)> splits) {
+  plan.partial_bytes += partials.bytes();
   plan.stages.push_back(std::make_unique<JoinStage>(partials, y, std::move(splits)));
 }
 

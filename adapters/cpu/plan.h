@@ -72,6 +72,7 @@ struct Plan {
   std::vector<std::unique_ptr<Stage>> stages;
   Buffer narrow;                   // the rows of one product, where its kernel does not read them in f32
   Buffer packed;                   // the weights of one convolution as its kernel reads them
+  size_t partial_bytes = 0;        // of sums that attention keeps between its stages
   std::vector<std::string> notes;  // what ran other than asked, without repeats
 
   void note(const std::string& text);

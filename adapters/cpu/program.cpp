@@ -129,6 +129,7 @@ void Program::add_stages(const sdk::Model& model) {
     kAdd[op.kind](plan_, op);
     stage_op_.resize(plan_.stages.size(), op.index);
   }
+  device_bytes_ += plan_.partial_bytes;
 }
 
 void Program::write(uint32_t tensor, uint64_t offset, const void* src, uint64_t bytes) {
