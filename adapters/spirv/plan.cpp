@@ -72,6 +72,11 @@ View Plan::constant(const std::vector<uint64_t>& words) {
   return {static_cast<uint32_t>(buffers.size() - 1), 0};
 }
 
+View Plan::counter() {
+  if (!counter_) counter_ = constant({0});
+  return *counter_;
+}
+
 void Plan::launch(const std::string& kernel, std::array<size_t, 3> groups, std::vector<Argument> arguments) {
   launch(kernel, groups, {row_group(), 1, 1}, std::move(arguments));
 }

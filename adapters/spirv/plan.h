@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,8 @@ class Plan {
   View work(uint64_t bytes);
   // Memory with these contents.
   View constant(const std::vector<uint64_t>& words);
+  // A zero that each launch leaves as one.
+  View counter();
   void launch(const std::string& kernel, std::array<size_t, 3> groups, std::vector<Argument> arguments);
   void launch(const std::string& kernel, std::array<size_t, 3> groups, std::array<size_t, 3> local,
               std::vector<Argument> arguments);
@@ -69,6 +72,7 @@ class Plan {
   const sdk::Model& model_;
   std::vector<View> views_;  // per tensor
   uint64_t work_used_ = 0;   // by the op in hand
+  std::optional<View> counter_;
 };
 
 // Adds the launches of one op. Throws sdk::Failure (UNSUPPORTED) for what the kernels can't do.
@@ -99,6 +103,9 @@ void lower_patchify3d(Plan& plan, const sdk::Op& op);
 
 // A row's sum and the norm of it in one launch; false, and nothing added, where they are no such pair.
 bool lower_add_rms_norm(Plan& plan, const sdk::Op& add, const sdk::Op& norm);
+bool is_add_rms_norm(const Plan& plan, const sdk::Op& add, const sdk::Op& norm);
+// One row's product as well, on a CPU: ops i to i + 2.
+bool lower_normed_row(Plan& plan, const std::vector<sdk::Op>& ops, size_t i);
 // Whether op i and the next one are one row's product and its gate, which a CPU computes in one launch.
 bool is_gated_row(const Traits& device, const sdk::Model& model, size_t i);
 void lower_gated_row(Plan& plan, const sdk::Op& matmul, const sdk::Op& act);

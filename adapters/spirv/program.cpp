@@ -51,6 +51,8 @@ Plan plan_of(const Traits& device, const sdk::Model& model) {
     try {
       if (is_gated_row(device, model, i)) {
         lower_gated_row(plan, op, model.ops[++i]);
+      } else if (lower_normed_row(plan, model.ops, i)) {
+        i += 2;
       } else if (i + 1 < model.ops.size() && lower_add_rms_norm(plan, op, model.ops[i + 1])) {
         ++i;
       } else {

@@ -307,3 +307,27 @@ GATED_ROW(f32)
 GATED_ROW(f16)
 GATED_ROW(bf16)
 GATED_ROW(i8)
+
+// One row's product, and by the group that is done last its sum with a row and the norm of it, which may lie where a row
+// that is read lay. `done` counts the groups that are, and is 0 again behind them.
+#define NORMED_ROW(T)                                                                                                 \
+  kernel void normed_row_##T(const global float* x, const global T_##T* w, const global float* scale, global float* y,\
+                             const global float* a, const global float* gamma, global float* sum, global float* normed,\
+                             volatile global int* done, int n, int k, int block, float eps) {                         \
+    const int group = (int)get_group_id(0);                                                                           \
+    const int of_scale = scale != 0 ? block : k;                                                                      \
+    if (n <= kFewRows) {                                                                                              \
+      quarters_##T(x, w, scale, n, k, of_scale, group, y, 0);                                                         \
+    } else {                                                                                                          \
+      rows_##T(x, w, scale, group * kBlockN, min((group + 1) * kBlockN, n), k, of_scale, y, 0);                       \
+    }                                                                                                                 \
+    mem_fence(CLK_GLOBAL_MEM_FENCE);                                                                                  \
+    if (atomic_inc(done) + 1 < (int)get_num_groups(0)) return;                                                        \
+    *done = 0;                                                                                                        \
+    mem_fence(CLK_GLOBAL_MEM_FENCE);                                                                                  \
+    norm_of_sum(a, y, gamma, sum, normed, n, eps);                                                                    \
+  }
+NORMED_ROW(f32)
+NORMED_ROW(f16)
+NORMED_ROW(bf16)
+NORMED_ROW(i8)

@@ -232,6 +232,20 @@ kernel void add(const global float* restrict a, const global float* restrict b, 
   EACH8(i, n) vstore8(vload8(0, a + from + i) + vload8(0, b + from + i), 0, y + from + i);
   EACH_REST(i, n) y[from + i] = a[from + i] + b[from + i];
 }
+// A row's sum, and its norm, by one work-item.
+void norm_of_sum(const global float* a, const global float* b, const global float* gamma, global float* sum,
+                 global float* y, int n, float eps) {
+  int i = 0;
+  for (; i + 8 <= n; i += 8) vstore8(vload8(0, a + i) + vload8(0, b + i), 0, sum + i);
+  for (; i < n; ++i) sum[i] = a[i] + b[i];
+  float8 squares = 0;
+  for (i = 0; i + 8 <= n; i += 8) squares = fma(vload8(0, sum + i), vload8(0, sum + i), squares);
+  float total = sum8(squares);
+  for (; i < n; ++i) total += sum[i] * sum[i];
+  const float factor = 1.0f / sqrt(total / (float)n + eps);
+  for (i = 0; i + 8 <= n; i += 8) vstore8(vload8(0, sum + i) * factor * vload8(0, gamma + i), 0, y + i);
+  for (; i < n; ++i) y[i] = sum[i] * factor * gamma[i];
+}
 // One row's sum, and its norm, which may lie where a or b lay.
 kernel void add_rms_norm(const global float* a, const global float* b, const global float* gamma, global float* sum,
                          global float* y, int n, float eps) {

@@ -107,6 +107,49 @@ TEST(OpenCl, AGateInOneLaunchWithItsProductGivesBoth) {
   }
 }
 
+// So does one with the sum and the norm behind it: the last of its groups computes them. Twice, as it counts its
+// groups.
+TEST(OpenCl, ASumAndItsNormInOneLaunchWithTheProductGiveAll) {
+  const std::map<std::string, std::string> for_cpus{{"kernels", "cpu"}};
+  Adapter adapter(for_cpus);
+  ASSERT_EQ(adapter.status, ASSAY_OK) << Adapter::error();
+  for (const int64_t n : {35, 4210}) {
+    constexpr int64_t kCols = 72;
+    Program p;
+    const uint32_t x = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {1, kCols});
+    const uint32_t w = p.tensor(ASSAY_BF16, ASSAY_ROLE_WEIGHT, {n, kCols});
+    const uint32_t row = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {1, n});
+    const uint32_t gamma = p.tensor(ASSAY_F32, ASSAY_ROLE_WEIGHT, {n});
+    const uint32_t product = p.tensor(ASSAY_F32, ASSAY_ROLE_SCRATCH, {1, n});
+    const uint32_t sum = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {1, n});
+    const uint32_t y = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {1, n});
+    p.op(ASSAY_OP_MATMUL, {x, w}, {product});
+    p.op(ASSAY_OP_ADD, {row, product}, {sum});
+    p.op(ASSAY_OP_RMS_NORM, {sum, gamma}, {y}, {1e-6, static_cast<double>(n), 0, 0});
+    p.prepare(adapter);
+    const Doubles weights = p.write_normal(w, 2);
+    const Doubles factors = p.write_normal(gamma, 3);
+    for (const uint32_t seed : {4u, 5u}) {
+      const Doubles in = p.write_normal(x, seed);
+      const Doubles other = p.write_normal(row, seed + 2);
+      ASSERT_EQ(p.step(), ASSAY_OK) << Adapter::error();
+      Doubles sums = other;
+      double squares = 0;
+      for (size_t r = 0; r < sums.size(); ++r) {
+        for (size_t k = 0; k < in.size(); ++k) sums[r] += in[k] * weights[r * in.size() + k];
+        squares += sums[r] * sums[r];
+      }
+      const double factor = 1 / std::sqrt(squares / static_cast<double>(n) + 1e-6);
+      const Doubles got_sum = p.read(sum);
+      const Doubles got = p.read(y);
+      for (size_t r = 0; r < sums.size(); ++r) {
+        ASSERT_NEAR(got_sum[r], sums[r], 1e-4) << r << " of " << n;
+        ASSERT_NEAR(got[r], sums[r] * factor * factors[r], 1e-4) << r << " of " << n;
+      }
+    }
+  }
+}
+
 TEST(OpenCl, ReleasesWhatItMade) {
   alive = {};
   const Counting counting;
