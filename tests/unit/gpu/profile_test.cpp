@@ -248,11 +248,11 @@ TEST(Profile, CountersOfChosenOps) {
     EXPECT_EQ(value, 1) << "a product of one row is one kernel";
   }
   EXPECT_EQ(names, (std::vector<std::string>{"layer0.down_proj", "logits_proj"}));
-  for (const std::string names : {"down_proj,up", "", "down_proj,"}) {
-    const Result<std::vector<uint64_t>> unknown = ops_to_count(run.graph, run.scalars, names);
-    ASSERT_FALSE(unknown.ok()) << names;
+  for (const std::string wanted : {"down_proj,up", "", "down_proj,"}) {
+    const Result<std::vector<uint64_t>> unknown = ops_to_count(run.graph, run.scalars, wanted);
+    ASSERT_FALSE(unknown.ok()) << wanted;
     EXPECT_EQ(unknown.error().kind, ErrorKind::kBadInput);
-    EXPECT_NE(unknown.error().message.find(names == "down_proj,up" ? "found 'up'" : "found ''"), std::string::npos)
+    EXPECT_NE(unknown.error().message.find(wanted == "down_proj,up" ? "found 'up'" : "found ''"), std::string::npos)
         << unknown.error().message;
   }
 }
