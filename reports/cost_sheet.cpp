@@ -80,9 +80,10 @@ SheetTable hour_table(const std::vector<CostRow>& rows) {
   return table;
 }
 
-std::string range_text(const Estimate& e) {
+std::string range_text(CostInput input, const Estimate& e) {
+  const bool price = input == CostInput::kChipPrice || input == CostInput::kRent;  // "from" this on
   if (e.spread == Spread::kUnknown)
-    return e.high > e.low ? money_text(e.low) + "–" + money_text(e.high) + " or more" : "none known";
+    return price && e.high > e.low ? money_text(e.low) + "–" + money_text(e.high) + " or more" : "none known";
   return e.high > e.low ? money_text(e.low) + "–" + money_text(e.high) : "";
 }
 
@@ -123,7 +124,7 @@ SheetTable inputs_table(const std::vector<CostRow>& rows) {
       const bool hidden = e->confidential;
       const auto figure = [&](double v) { return hidden ? SheetCell{"withheld"} : SheetCell{money_text(v), v}; };
       table.rows.push_back({who, cost_input_name(i), figure(e->typical), figure(e->low), figure(e->high),
-                            hidden ? "withheld" : range_text(*e), cost_input_unit(i), e->basis, e->grade, e->date,
+                            hidden ? "withheld" : range_text(i, *e), cost_input_unit(i), e->basis, e->grade, e->date,
                             hidden ? "a confidential price book" : source});
     }
   }
@@ -316,9 +317,10 @@ Sheet cost_sheet(const std::vector<CostRow>& tokens, const std::vector<CostRow>&
   }
   if (!rows.empty()) {
     const CostOptions& o = rows.front().cost.options;
-    add_cost_note(&sheet.notes, "95 %: Monte Carlo over the inputs, " + std::to_string(o.draws) + " draws, seed " +
-                                    std::to_string(o.seed) +
-                                    "; a range is drawn as a triangle, a measured rate by its interval");
+    add_cost_note(
+        &sheet.notes,
+        "95 %: Monte Carlo over the inputs, " + std::to_string(o.draws) + " draws, seed " + std::to_string(o.seed) +
+            "; a range is drawn as a triangle, a measured rate by its interval; it reaches to the typical value");
     add_cost_note(&sheet.notes,
                   "power alone: what electricity costs whatever the chip's price; grades: V vendor, M measured and "
                   "published, C community, R press, A assumption, ? conflicting");

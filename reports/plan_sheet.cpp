@@ -79,7 +79,7 @@ std::string answer(const std::vector<Plan>& plans) {
                      (pays ? "the best single kind, " : "the best pair, ") + names(second) + ", costs " +
                      percent_text(second.cost_per_hour / first.cost_per_hour - 1) + " more";
   if (std::isnan(first.cost_interval.low) || std::isnan(second.cost_interval.low))
-    return text + " (no interval is known of a curve or a price: how certain that is can't be told)";
+    return text + " (no interval is known of a curve: how certain that is can't be told)";
   const bool apart = first.cost_interval.high < second.cost_interval.low;
   return text + (apart ? "" : " (their ranges overlap: not certain)");
 }

@@ -67,7 +67,8 @@ void lower_gated_row(Plan& plan, const sdk::Op& matmul, const sdk::Op& act) {
 
 bool lower_normed_row(Plan& plan, const std::vector<sdk::Op>& ops, size_t i) {
   constexpr int64_t kRows = 48;  // of the weights in a group: kernels/gemm_cpu.cl
-  if (plan.device().form != Form::kCpu || i + 2 >= ops.size() || ops[i].kind != ASSAY_OP_MATMUL) return false;
+  if (!plan.device().is_cpu || plan.device().form != Form::kCpu) return false;
+  if (i + 2 >= ops.size() || ops[i].kind != ASSAY_OP_MATMUL) return false;
   const sdk::Op& matmul = ops[i];
   const sdk::Op& add = ops[i + 1];
   const sdk::Op& norm = ops[i + 2];

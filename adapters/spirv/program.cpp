@@ -103,6 +103,7 @@ Program::Program(Device& device, const assay_program_desc& desc) : device_(devic
   step_ = device.record(plan.launches, buffers_);
   // Twice the cache left parts of a step warm, measured on a CPU.
   sweep_bytes_ = std::max<uint64_t>(4 * device.card().cache_bytes, 128u << 20);
+  if (const uint64_t most = device.traits().max_allocation; most > 0) sweep_bytes_ = std::min(sweep_bytes_, most);
   sweep_ = plan.sweep(sweep_bytes_);
   info_.launches = static_cast<uint32_t>(plan.launches.size());
   info_.lowering = device.lowering();

@@ -18,6 +18,7 @@ enum class Form { kCpu, kGpu };
 
 struct Traits {
   Form form = Form::kGpu;
+  bool is_cpu = false;          // groups of a launch see each other's writes behind a fence
   uint32_t units = 1;           // compute units
   uint32_t max_group = 256;     // work-items a group may have
   uint64_t max_allocation = 0;  // bytes in one piece; 0 = no limit known

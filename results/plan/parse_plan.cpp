@@ -18,9 +18,9 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxPoints = 10000, kMaxUnits = 64, kMaxText = 1024;
 constexpr double kMaxTokens = 1e9, kMaxRate = 1e12;
 
-// A value with an interval that holds it; without one none is known.
+// A value with an interval that holds it; without both ends none is known.
 void read_interval(const JsonNode& node, double value, double* low, double* high, PlanUnit* unit) {
-  if (!node.has("low") && !node.has("high")) unit->bounded = false;
+  if (!node.has("low") || !node.has("high")) unit->bounded = false;
   *low = node.has("low") ? node.at("low").number(1e-9, kMaxRate) : value;
   *high = node.has("high") ? node.at("high").number(1e-9, kMaxRate) : value;
   if (!(*low <= value && value <= *high)) node.fail("expected low <= value <= high");
@@ -137,7 +137,6 @@ void read_cost(const JsonNode& node, const PriceBook& book, PlanUnit* unit) {
   const Result<Estimate> e = cell_estimate(cell, book);
   if (e.ok()) {
     unit->cost_per_hour = *e;
-    if (e->spread == Spread::kUnknown) unit->bounded = false;
   } else {
     node.fail(e.error().message);
   }

@@ -27,7 +27,7 @@ struct PlanUnit {
   double weight_bytes = 0;            // that each unit holds
   std::vector<PrefillPoint> prefill;  // by prompt length
   std::vector<DecodePoint> decode;    // by context, then batch
-  bool bounded = true;                // every point has an interval, and the cost has both ends
+  bool bounded = true;                // every point has an interval
 };
 
 struct PlanTraffic {

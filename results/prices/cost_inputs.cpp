@@ -146,9 +146,11 @@ class Assembly {
     if (!e || choices_.overrides.count(money) != 0 || e->confidential) return;
     const PriceCells& cells = rented ? out_.chip->rent_per_hour : out_.chip->price;
     const std::string what = std::string(rented ? "the rent" : "the chip's price") + " of " + out_.chip->id;
-    const std::string which = " (" + e->date + ", grade " + e->grade + ")";
+    const auto which = [](const PriceCell& cell) { return " (" + cell.date + ", grade " + cell.grade + ")"; };
     if (e->spread == Spread::kUnknown) {
-      out_.notes.push_back(what + " has no upper end, as an offer is only known from a price on" + which +
+      const auto offer = std::find_if(cells.begin(), cells.end(), [](const PriceCell& c) { return c.from; });
+      out_.notes.push_back(what + " has no upper end, as an offer is only known from a price on" +
+                           which(offer == cells.end() ? cells.front() : *offer) +
                            ": its cost has no interval; an offer to you (" + (rented ? "--rent" : "--price") +
                            ") gives it one");
       return;
@@ -161,7 +163,7 @@ class Assembly {
     const std::string rests = cells.size() == 1
                                   ? " rests on one source without a range"
                                   : " is the same in " + std::to_string(cells.size()) + " sources, none with a range";
-    out_.notes.push_back(what + rests + which + ": the interval leaves out how far it may be off");
+    out_.notes.push_back(what + rests + which(first) + ": the interval leaves out how far it may be off");
   }
 
   // Owned where there is a price, unless the user says otherwise; a rented hour is paid whether used or not only where

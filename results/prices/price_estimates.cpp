@@ -27,8 +27,7 @@ Estimate from_cell(const PriceCell& cell) {
 
 // Which source an end of a range is from.
 std::string end_text(const char* end, const PriceCell& cell) {
-  return std::string(end) + ": " + cell.source + ", " + cell.date + ", grade " + cell.grade +
-         (cell.note.empty() ? "" : ", " + cell.note);
+  return std::string(end) + ": " + cell.source + ", " + cell.date + ", grade " + cell.grade;
 }
 
 void scale(Estimate* e, const Estimate& by) {
@@ -111,7 +110,7 @@ Result<Estimate> estimate_of(const PriceCells& cells, const PriceBook& book) {
     const Result<Estimate> other = cell_estimate(cells[i], book);
     if (!other.ok()) return other.error();
     if (other->low < out.low) out.low = other->low, lowest = i;
-    if (other->high > out.high) out.high = other->high, highest = i;
+    if (other->high > out.high || (other->high == out.high && cells[i].from)) out.high = other->high, highest = i;
   }
   if (cells.size() > 1) add_note(&out, "range over " + std::to_string(cells.size()) + " sources");
   if (lowest > 0) out.source += "; " + end_text("low", cells[lowest]);

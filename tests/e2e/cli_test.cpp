@@ -294,7 +294,7 @@ TEST_F(Cli, AQuantisedStepIsRightAtFullDepthOnOneThread) {
   EXPECT_EQ(out.code, 0) << out.text;
   const Record record = read_records(dir_ / "made")->front();
   EXPECT_EQ(record.threads, 1);
-  // Where the reference would take too long (a sanitized build), the record says so and nothing is compared.
+  // Where the reference would take too long, the record says so and nothing is compared.
   if (!record.numerics.whole) GTEST_SKIP() << record.numerics.reason;
   EXPECT_TRUE(record.numerics.whole->pass) << record.numerics.whole->error;
 }

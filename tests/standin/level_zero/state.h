@@ -38,7 +38,7 @@ uint64_t now_ns();
 constexpr uint64_t kCyclesPerSecond = 25'000'000;
 constexpr uint32_t kTimestampBits = 32;
 constexpr uint64_t kMemoryBytes = 4ull << 30;
-constexpr uint64_t kCacheBytes = 40u << 20;  // more than half of the least that a flush sweeps
+constexpr uint64_t kCacheBytes = 40u << 20;  // more than a quarter of the least that a flush sweeps
 constexpr double kIdleW = 40, kBusyW = 160;
 
 // Handles are addresses.
