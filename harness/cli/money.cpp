@@ -111,6 +111,17 @@ Result<std::vector<CostSubject>> subjects_of(const Arguments& arguments, const C
   return subjects;
 }
 
+// A chip or tariff that the book lacks would leave every cost without a price.
+Status known_in_book(const Arguments& arguments, const CostChoices& choices, const PriceBook& book) {
+  if (!choices.chip.empty()) {
+    const Result<PricedChip> chip = find_chip(book, choices.chip);
+    if (!chip.ok()) return bad_input("--chip: " + chip.error().message);
+  }
+  if (!arguments.has("tariff")) return ok_status();
+  const Result<Tariff> tariff = find_tariff(book, choices.tariff);
+  return tariff.ok() ? ok_status() : bad_input("--tariff: " + tariff.error().message);
+}
+
 // The option's value for an operand: one holds for all, else one for each.
 std::string text_of(const Arguments& arguments, const char* option, size_t operand) {
   const std::vector<std::string> all = arguments.texts(option);
@@ -124,6 +135,7 @@ Result<CostChoices> choices_of(const Arguments& arguments, const PriceBook& book
   CostChoices choices;
   choices.chip = text_of(arguments, "chip", operand);
   choices.tariff = arguments.has("tariff") ? arguments.text("tariff") : "cn-west";
+  if (const Status known = known_in_book(arguments, choices, book); !known.ok()) return known.error();
   if (arguments.text("load") == "cheapest-hours") choices.load = LoadShape::kCheapestHours;
   if (arguments.has("owned") && arguments.has("rented")) return bad_input("--owned and --rented: expected one of them");
   if (arguments.has("owned")) choices.rented = false;

@@ -60,7 +60,7 @@ std::string Target::text() const {
 
 Result<Target> parse_target(const std::string& text, const std::string& where) {
   static const std::regex kMoney(
-      "\\s*([¥$元]|[^-+0-9 .]{1,3})?\\s*([0-9]+(?:\\.[0-9]+)?)\\s*([^0-9/ .]*)\\s*/\\s*(.*)");
+      "\\s*([¥$元]|[^-+0-9 .]{1,3})?\\s*(-?[0-9]+(?:\\.[0-9]+)?)\\s*([^0-9/ .]*)\\s*/\\s*(.*)");
   static const std::regex kTokens(
       "([0-9]+(?:\\.[0-9]+)?)?\\s*([kKmMbB])?\\s*(cached input|cached|input|output|blended)?\\s*tokens?");
   static const std::regex kClips("(clip|video)s?");
@@ -76,7 +76,8 @@ Result<Target> parse_target(const std::string& text, const std::string& where) {
   target.currency = currency_of(word);
   if (target.currency.empty()) return refuse(word.empty() ? "no currency" : "the currency \"" + word + "\"");
   target.value = std::strtod(money[2].str().c_str(), nullptr);
-  if (!(target.value > 0 && target.value < 1e9)) return refuse("the amount " + money[2].str());
+  if (!(target.value > 0 && target.value < 1e9))
+    return refuse("the amount " + money[2].str() + ", which must be over 0 and under 1e9");
   const std::string rest = money[4];
   if (std::regex_match(rest, unit, kClips)) {
     target.clips = true;

@@ -90,6 +90,17 @@ TEST_F(CliDecide, CompareListsAFailedCaseWithItsReason) {
   EXPECT_THAT(both.text, HasSubstr("wrong numbers, error 0.3"));
 }
 
+// What the book doesn't know leaves no report of empty costs, as with assay cost; a price below 0 is told as what it
+// is.
+TEST_F(CliDecide, AReportOfUnknownPricesIsRefused) {
+  record("a", 10);
+  (void)refuses("report a --chip nosuch -o r.md", {"--chip", "unknown chip \"nosuch\""});
+  (void)refuses("compare a a --chip nosuch", {"--chip", "unknown chip \"nosuch\""});
+  (void)refuses("report a --tariff mars -o r.md", {"--tariff", "mars"});
+  (void)refuses("report a --target '-0.01 CNY/100k tokens' -o r.md", {"the amount -0.01", "over 0"});
+  EXPECT_FALSE(fs::exists(dir_ / "r.md"));
+}
+
 TEST_F(CliDecide, TenderSaysPassOutOrBadInput) {
   record("a", 10);
   const std::string head = "{\"schema_version\":1,\"title\":\"t\",\"gates\":[{\"id\":\"G\",\"clause\":\"";
