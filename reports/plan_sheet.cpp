@@ -1,5 +1,6 @@
 #include "reports/plan_sheet.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "reports/cost_sheet.h"
@@ -18,16 +19,26 @@ std::string decimal(double value) {
 
 std::string names(const Plan& p) { return p.split ? p.prefill + " + " + p.decode : p.prefill + " alone"; }
 
-std::vector<SheetColumn> columns() {
-  return {{"prefill", "prefill", false},      {"decode", "decode", false},
-          {"prefill_flow", "flow P", true},   {"decode_flow", "flow D", true},
-          {"prefill_units", "units P", true}, {"decode_units", "units D", true},
-          {"batch", "batch", true},           {"ttft_ms", "TTFT ms", true},
-          {"tpot_ms", "TPOT ms", true},       {"transfer_ms", "KV ms", true},
-          {"yuan_per_hour", "CNY/h", true},   {"interval", "worst to best case", true},
-          {"yuan_per_hour_low", "", true},    {"yuan_per_hour_high", "", true},
-          {"flow_yuan_per_hour", "", true},   {"yuan_per_1m_tokens", "CNY/1M", true},
-          {"basis", "basis", false},          {"problem", "", false}};
+std::vector<SheetColumn> columns(bool some_left_out) {
+  return {{"prefill", "prefill", false},
+          {"decode", "decode", false},
+          {"prefill_flow", "flow P", true},
+          {"decode_flow", "flow D", true},
+          {"prefill_units", "units P", true},
+          {"decode_units", "units D", true},
+          {"batch", "batch", true},
+          {"ttft_ms", "TTFT ms", true},
+          {"tpot_ms", "TPOT ms", true},
+          {"transfer_ms", "KV ms", true},
+          {"yuan_per_hour", "CNY/h", true},
+          {"interval", "worst to best case", true},
+          {"yuan_per_hour_low", "", true},
+          {"yuan_per_hour_high", "", true},
+          {"flow_yuan_per_hour", "", true},
+          {"yuan_per_1m_tokens", "CNY/1M", true},
+          {"basis", "basis", false},
+          {"not_counted", some_left_out ? "not counted" : "", false},
+          {"problem", "", false}};
 }
 
 std::vector<SheetCell> row_of(const Plan& p, const PlanLimits& limits) {
@@ -35,6 +46,7 @@ std::vector<SheetCell> row_of(const Plan& p, const PlanLimits& limits) {
   if (!p.problem.empty()) {
     row.insert(row.end(), 14, SheetCell{});
     row.emplace_back(p.basis);
+    row.emplace_back("");
     row.emplace_back(p.problem);
     return row;
   }
@@ -57,6 +69,7 @@ std::vector<SheetCell> row_of(const Plan& p, const PlanLimits& limits) {
   row.emplace_back("", p.flow_cost_per_hour);
   row.push_back(number(p.per_1m_tokens));
   row.emplace_back(p.basis);
+  row.emplace_back(p.not_counted);
   row.emplace_back("");
   return row;
 }
@@ -68,27 +81,36 @@ const Plan* best(const std::vector<Plan>& plans, bool split) {
   return nullptr;
 }
 
+std::string not_counted_of(const Plan& p) {
+  return p.not_counted.empty() ? "" : "; not counted of " + names(p) + ": " + p.not_counted;
+}
+
 std::string answer(const std::vector<Plan>& plans) {
   const Plan *pair = best(plans, true), *single = best(plans, false);
-  if (pair == nullptr && single == nullptr) return "nothing here serves this traffic within the limits";
-  if (pair == nullptr) return "cheapest: " + names(*single) + "; no pair serves";
-  if (single == nullptr) return "cheapest: " + names(*pair) + "; no single kind serves";
+  const bool all_judged = std::all_of(plans.begin(), plans.end(), [](const Plan& p) { return p.judged; });
+  const std::string unjudged = all_judged ? "" : ", but not every pair could be judged";
+  if (pair == nullptr && single == nullptr) return "nothing here serves this traffic within the limits" + unjudged;
+  if (pair == nullptr) return "cheapest: " + names(*single) + "; no pair serves" + unjudged + not_counted_of(*single);
+  if (single == nullptr) return "cheapest: " + names(*pair) + "; no single kind serves" + not_counted_of(*pair);
   const bool pays = pair->cost_per_hour < single->cost_per_hour;
   const Plan &first = pays ? *pair : *single, &second = pays ? *single : *pair;
   std::string text = "cheapest: " + names(first) + ", " + money_text(first.cost_per_hour) + " CNY/h; " +
                      (pays ? "the best single kind, " : "the best pair, ") + names(second) + ", costs " +
                      percent_text(second.cost_per_hour / first.cost_per_hour - 1) + " more";
+  const std::string left_out = not_counted_of(first) + not_counted_of(second) + unjudged;
   if (std::isnan(first.cost_interval.low) || std::isnan(second.cost_interval.low))
-    return text + " (no interval is known of a curve: how certain that is can't be told)";
+    return text + " (no interval is known of a curve: how certain that is can't be told)" + left_out;
   const bool apart = first.cost_interval.high < second.cost_interval.low;
-  return text + (apart ? "" : " (their ranges overlap: not certain)");
+  return text + (apart ? "" : " (their ranges overlap: not certain)") + left_out;
 }
 
 }  // namespace
 
 Sheet plan_sheet(const PlanRequest& request, const std::vector<Plan>& plans) {
   Sheet sheet;
-  SheetTable table{"plans", request.name, columns(), {}};
+  const bool some_left_out =
+      std::any_of(plans.begin(), plans.end(), [](const Plan& p) { return !p.not_counted.empty(); });
+  SheetTable table{"plans", request.name, columns(some_left_out), {}};
   for (const Plan& p : plans) table.rows.push_back(row_of(p, request.limits));
   sheet.tables.push_back(std::move(table));
   sheet.notes.push_back(answer(plans));
@@ -101,7 +123,7 @@ Sheet plan_sheet(const PlanRequest& request, const std::vector<Plan>& plans) {
     }
   }
   for (const Plan& p : plans) {
-    if (!p.problem.empty()) sheet.notes.push_back(names(p) + " can't serve: " + p.problem);
+    if (!p.problem.empty()) sheet.notes.push_back(names(p) + (p.judged ? " can't serve: " : " ") + p.problem);
   }
   const PlanLimits& l = request.limits;
   if (l.ttft_ms || l.tpot_ms) {
@@ -115,9 +137,12 @@ Sheet plan_sheet(const PlanRequest& request, const std::vector<Plan>& plans) {
       "worst to best case: rates and prices all at the bad and all at the good end of their intervals; "
       "CNY/1M: prompt and output tokens together");
   for (const PlanUnit& u : request.units) {
-    sheet.notes.push_back(u.name + ": " + money_text(u.cost_per_hour.typical) + " CNY/h (" + u.cost_per_hour.source +
-                          ", " + u.cost_per_hour.date + ", grade " + u.cost_per_hour.grade + "), curves " + u.basis +
-                          (u.bounded ? "" : ", not all with an interval") + (u.source.empty() ? "" : ": " + u.source));
+    sheet.notes.push_back(
+        u.name + ": " + money_text(u.cost_per_hour.typical) + " CNY/h (" + u.cost_per_hour.source + ", " +
+        u.cost_per_hour.date + ", grade " + u.cost_per_hour.grade + "), curves " + u.basis +
+        (u.bounded ? "" : ", not all with an interval") +
+        (u.kv_bytes_per_token > 0 ? ", KV cache " + number_text(u.kv_bytes_per_token, 7) + " B/token" : "") +
+        (u.source.empty() ? "" : ": " + u.source));
   }
   return sheet;
 }

@@ -9,6 +9,7 @@
 #include "results/prices/price_cell.h"
 #include "results/record.h"
 #include "suites/base/json_input.h"
+#include "suites/suite.h"
 
 namespace assay {
 namespace {
@@ -100,6 +101,15 @@ void add_point(const CurvePoint& point, PlanUnit* unit) {
       {batch, static_cast<double>(r.context), batch / rate * 1e3, batch / high * 1e3, batch / low * 1e3});
 }
 
+// Bytes of KV cache per token and sequence by the shape of the record's model; 0 where the record has none (imported).
+double kv_bytes_of(const Record& r) {
+  const Result<Case> work = case_from_json(r.case_json, r.case_id);
+  const Result<DtypePlan> dtype = dtype_plan(r.dtype);
+  if (!work.ok() || !dtype.ok()) return 0;
+  const double element = dtype_bits(dtype->kv) / 8.0;
+  return work->model.kv_bytes_per_token(element) + work->model.index_bytes_per_token(element);
+}
+
 // Curves of the records' prefill and decode cases of one model and dtype, on one chip.
 void curves_of_records(const JsonNode& node, const fs::path& folder, PlanUnit* unit) {
   node.fields({"path", "model", "dtype"});
@@ -124,6 +134,7 @@ void curves_of_records(const JsonNode& node, const fs::path& folder, PlanUnit* u
   }
   if (first != nullptr) unit->basis = first->basis;
   for (const auto& [step, point] : points) add_point(point, unit);
+  if (first != nullptr && unit->kv_bytes_per_token == 0) unit->kv_bytes_per_token = kv_bytes_of(*first);
   if (unit->prefill.empty() && unit->decode.empty()) {
     node.fail("expected records of " + model + " " + dtype + " with a rate, found none");
   }

@@ -93,6 +93,29 @@ double transfer_s(const PlanUnit& from, const PlanUnit& to, const PlanTraffic& t
   return link > 0 ? tokens * from.kv_bytes_per_token / link : 0;
 }
 
+// What of the KV transfer's time isn't known; "" where it is.
+std::string unknown_of_transfer(const PlanUnit& from, const PlanUnit& to) {
+  std::string out;
+  const auto add = [&](const std::string& name) { out += (out.empty() ? "" : ", ") + name; };
+  if (!(from.kv_bytes_per_token > 0)) add("KV bytes per token of " + from.name + " unknown");
+  if (!(from.link_bytes_per_s > 0)) add("link of " + from.name + " unknown");
+  if (!(to.link_bytes_per_s > 0) && to.name != from.name) add("link of " + to.name + " unknown");
+  return out;
+}
+
+// What of a decode unit's memory isn't known; "" where it bounds the batch.
+std::string unknown_of_memory(const PlanUnit& unit) {
+  if (!(unit.memory_bytes > 0)) return "memory of " + unit.name + " unknown";
+  if (!(unit.kv_bytes_per_token > 0)) return "KV bytes per token of " + unit.name + " unknown";
+  return unit.weight_bytes > 0 ? "" : "weights of " + unit.name + " unknown, its memory holds KV cache alone";
+}
+
+std::string left_out(const std::string& transfer, const std::string& memory) {
+  std::string out = transfer.empty() ? "" : "KV transfer (" + transfer + ")";
+  if (!memory.empty()) out += (out.empty() ? "" : "; ") + ("memory limit (" + memory + ")");
+  return out;
+}
+
 double link_units(const PlanUnit& unit, const PlanUnit& from, const PlanTraffic& t) {
   if (!(unit.link_bytes_per_s > 0)) return 0;
   const double tokens = t.prompt_tokens * (t.hits_are_moved ? 1 : 1 - t.cache_hit);
@@ -141,11 +164,18 @@ Plan split_plan(const PlanUnit& prefill, const PlanUnit& decode, const PlanReque
   const Decode d = decode_of(decode, r.traffic, r.limits.tpot_ms);
   plan.problem = p.problem.empty() ? d.problem : p.problem;
   if (!plan.problem.empty()) return plan;
+  const std::string unknown = unknown_of_transfer(prefill, decode);
+  if (!unknown.empty() && r.limits.ttft_ms && r.kv_overlap < 1) {
+    plan.problem = "not judged: TTFT has the KV transfer in it, and " + unknown;
+    plan.judged = false;
+    return plan;
+  }
+  plan.not_counted = left_out(unknown, unknown_of_memory(decode));
   plan.prefill_flow = p.flow;
   plan.decode_flow = d.flow;
   plan.batch = d.batch;
   plan.tpot_ms = d.step_ms;
-  const double moved = transfer_s(prefill, decode, r.traffic);
+  const double moved = unknown.empty() ? transfer_s(prefill, decode, r.traffic) : 0;
   plan.transfer_ms = moved * 1000;
   const auto ttft_s = [&](double n) { return queued_s(p, r.traffic, r.limits, n) + moved * (1 - r.kv_overlap); };
   const double least = std::max(p.flow, link_units(prefill, prefill, r.traffic));
@@ -176,6 +206,7 @@ Plan single_plan(const PlanUnit& unit, const PlanRequest& r) {
   const Decode at_most = decode_of(unit, r.traffic, r.limits.tpot_ms);
   plan.problem = at_most.problem;
   if (!plan.problem.empty()) return plan;
+  plan.not_counted = left_out("", unknown_of_memory(unit));
   plan.prefill_flow = p.flow;
   plan.decode_flow = at_most.flow;
   const auto serves = [&](double n, Decode* d) {

@@ -21,9 +21,9 @@ struct DecodePoint {
 struct PlanUnit {
   std::string name, basis, source;
   Estimate cost_per_hour;             // CNY
-  double memory_bytes = 0;            // 0: not checked
-  double link_bytes_per_s = 0;        // of KV cache in or out; 0: not checked, and moves in no time
-  double kv_bytes_per_token = 0;      // in this unit's format
+  double memory_bytes = 0;            // 0: not known, as with the next three: what rests on it is not counted, and said
+  double link_bytes_per_s = 0;        // of KV cache in or out
+  double kv_bytes_per_token = 0;      // in this unit's format; of records where none is given: by their model's shape
   double weight_bytes = 0;            // that each unit holds
   std::vector<PrefillPoint> prefill;  // by prompt length
   std::vector<DecodePoint> decode;    // by context, then batch
@@ -65,7 +65,9 @@ struct Plan {
   double per_1m_tokens = 0;                          // CNY, prompt and output tokens together
   Interval cost_interval;  // CNY/h: rates and prices at their bad and at their good ends; NaN where one is not bounded
   std::string basis;
-  std::string problem;  // why it can't serve; the rest is then not meaningful
+  std::string not_counted;  // what the figures leave out and why: the KV transfer, the memory limit; "": nothing
+  std::string problem;      // why it can't serve, or can't be judged; the rest is then not meaningful
+  bool judged = true;       // false: the problem is what isn't known
 };
 // Every pair and every single unit; those that serve first, cheapest first.
 std::vector<Plan> plans(const PlanRequest& request);

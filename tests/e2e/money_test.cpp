@@ -250,6 +250,7 @@ TEST_F(Money, PlanFindsTheCheapestAndSaysWhenNothingServes) {
     EXPECT_NEAR(row["prefill_flow"].get<double>() + row["decode_flow"].get<double>(), 226.86, 0.01);
     EXPECT_NEAR(row["flow_yuan_per_hour"].get<double>() * 24 / 7.18, 87116, 2);
     EXPECT_EQ(row["basis"], "reported");
+    EXPECT_THAT(row["not_counted"].get<std::string>(), HasSubstr("memory limit (memory of node of 8 unknown)"));
   }
   file("fast.json", request("\"limits\": {\"tpot_ms\": 20}, "));
   const Outcome none = assay("plan fast.json");

@@ -105,6 +105,7 @@ TEST(Plan, AMixedPairWhereTheLimitsAskForIt) {
   PlanRequest r = mixed();
   r.traffic.output_tokens = 1000;
   r.limits.ttft_ms = 300;
+  for (PlanUnit& u : r.units) u.link_bytes_per_s = 1e15;  // 100 MB in 100 ns
   const std::vector<Plan> found = plans(r);
   EXPECT_EQ(found[0].prefill, "A");
   EXPECT_EQ(found[0].decode, "B");
@@ -144,6 +145,39 @@ TEST(Plan, KvTransferTakesTimeAndLinks) {
   EXPECT_LT(of(r).prefill_units, 10) << "hits are not moved";
   r.traffic.hits_are_moved = true;
   EXPECT_GE(of(r).prefill_units, 10);
+}
+
+// 1000 tokens of unknown bytes over 0.5 GB/s take an unknown time: no pair is judged by a TTFT that has it in it. B
+// alone moves nothing. Without that limit the pairs are planned, and say what they leave out.
+TEST(Plan, AnUnknownTransferIsNeverTakenForNone) {
+  PlanRequest r = mixed();
+  for (PlanUnit& u : r.units) u.link_bytes_per_s = 5e8;
+  r.units[0].kv_bytes_per_token = 0;
+  r.limits.ttft_ms = 1000;
+  for (const Plan& p : plans(r)) {
+    EXPECT_EQ(p.judged, !(p.split && p.prefill == "A")) << p.prefill << p.decode << p.problem;
+    EXPECT_EQ(p.problem.rfind("not judged: TTFT has the KV transfer in it, and KV bytes per token of A", 0) == 0,
+              !p.judged);
+  }
+  r.limits.ttft_ms.reset();
+  r.units[1].link_bytes_per_s = 0;
+  for (const Plan& p : plans(r)) {
+    EXPECT_EQ(p.problem, "");
+    const bool pair = p.split && p.prefill == "A" && p.decode == "B";
+    EXPECT_EQ(p.not_counted.find("KV transfer (KV bytes per token of A unknown, link of B unknown)") == 0, pair)
+        << p.prefill << p.decode << p.not_counted;
+    EXPECT_THAT(p.not_counted, HasSubstr("memory limit (memory of " + p.decode + " unknown)"));
+  }
+}
+
+TEST(Plan, AMemoryLimitThatIsNotKnownIsSaid) {
+  PlanRequest r = mixed();
+  for (PlanUnit& u : r.units) u.memory_bytes = 80e9;
+  EXPECT_THAT(plans(r)[0].not_counted, HasSubstr("memory limit (weights of B unknown"));
+  for (PlanUnit& u : r.units) u.weight_bytes = 1e9;
+  for (const Plan& p : plans(r)) EXPECT_EQ(p.not_counted.empty(), !p.split) << "only the links are unknown";
+  r.units[1].kv_bytes_per_token = 0;
+  EXPECT_THAT(plans(r)[0].not_counted, HasSubstr("memory limit (KV bytes per token of B unknown)"));
 }
 
 // 1.05 GB less 1 GB of weights hold 500 tokens of 100 kB: no sequence of 1050.
@@ -256,6 +290,7 @@ TEST(PlanRequest, CurvesAreOfWholeModelsOnOneChip) {
   ASSERT_EQ(r->units[0].prefill.size(), 1U);
   EXPECT_NEAR(r->units[0].prefill[0].per_s, 18695.5, 0.1) << "the published figure";
   EXPECT_EQ(r->units[0].basis, "projected") << "the decode step at 4096 tokens is";
+  EXPECT_EQ(r->units[0].kv_bytes_per_token, 24576) << "24 layers x 2 x 2 heads x 64 x 4 B";
   EXPECT_THAT(request("").error().message, HasSubstr("one chip"));
 }
 

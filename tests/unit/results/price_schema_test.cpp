@@ -61,6 +61,10 @@ TEST(PriceSchemas, PlanRequest) {
       "decode": [{"batch": 8, "context": 2000, "step_ms": 20}]}]})");
   EXPECT_TRUE(keeps("plan/plan.schema.json", plan));
   EXPECT_TRUE(parse_plan(plan.dump(), "p", PriceBook{}).ok());
+  json no_basis = plan;
+  no_basis["units"][0].erase("basis");
+  EXPECT_FALSE(keeps("plan/plan.schema.json", no_basis));
+  EXPECT_FALSE(parse_plan(no_basis.dump(), "p", PriceBook{}).ok());
   plan["units"][0]["cost_per_hour"].erase("currency");
   EXPECT_FALSE(keeps("plan/plan.schema.json", plan));
   EXPECT_FALSE(parse_plan(plan.dump(), "p", PriceBook{}).ok());
