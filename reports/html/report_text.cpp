@@ -1,12 +1,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <string_view>
 
 #include "reports/cost_sheet.h"
 #include "reports/csv.h"
 #include "reports/format.h"
 #include "reports/html/report_fields.h"
 #include "reports/html/report_forms.h"
+#include "reports/text.h"
 #include "suites/base/words.h"
 
 namespace assay {
@@ -104,19 +106,30 @@ std::string clip_table(const ReportModel& model) {
   return out;
 }
 
-std::string answer_text(const ReportModel& model) {
+// "0.03147 CNY per 100K output tokens, qwen2.5-0.5b f32 (0.03014–0.03291, 95 %)"
+std::string cost_text(const ReportCost& c) {
+  const Amount& amount = c.cost.of(c.cost.headline);
+  const std::string range = range_per_100k(amount);
+  return per_100k(amount.value) + " CNY per 100K " + token_class_name(c.cost.headline) + " tokens, " + c.model + " " +
+         c.dtype + (range.empty() ? " (no interval is known of its rate or price)" : " (" + range + ", 95 %)");
+}
+
+std::string cost_answer(const ReportModel& model) {
   const ReportCostAnswer& money = model.cost_answer;
-  if (money.kind != "none") {
-    const ReportCost& first = model.costs[money.costs[0]];
-    const Amount& amount = first.cost.of(first.cost.headline);
-    const std::string value = per_100k(amount.value) + " CNY per 100K tokens" +
-                              (range_per_100k(amount).empty() ? "" : " (" + range_per_100k(amount) + ", 95 %)");
-    if (money.kind == "one-chip") return chip_name(model, first.chip) + ": " + value;
-    const std::string rival = chip_name(model, model.costs[money.costs[1]].chip);
-    if (money.kind == "cheapest") return chip_name(model, first.chip) + " is the cheapest: " + value;
-    return "cost doesn't decide between " + chip_name(model, first.chip) + " and " + rival +
-           ": the 95 % intervals overlap, or one has none";
+  const ReportCost& first = model.costs[money.costs[0]];
+  const std::string chip = chip_name(model, first.chip);
+  if (money.kind == "one-chip") return chip + ": " + cost_text(first);
+  const ReportCost& second = model.costs[money.costs[1]];
+  const std::string rival = chip_name(model, second.chip);
+  if (money.kind == "cheapest") {
+    return chip + " is the cheapest: " + cost_text(first) + "; the second, " + rival + ": " + cost_text(second);
   }
+  return "cost doesn't decide between " + chip + " and " + rival +
+         ": the 95 % intervals overlap, or one has none: " + chip + " " + cost_text(first) + "; " + rival + " " +
+         cost_text(second);
+}
+
+std::string rate_answer(const ReportModel& model) {
   if (model.answer.groups.empty()) return "no usable result";
   const ReportGroup& first = model.groups[model.answer.groups[0]];
   const ReportRow& row = model.rows[first.row];
@@ -127,9 +140,89 @@ std::string answer_text(const ReportModel& model) {
   return "throughput doesn't decide: the 95 % intervals overlap";
 }
 
-std::string answer_basis(const ReportModel& model) {
-  if (model.cost_answer.kind == "none") return model.answer.basis.empty() ? "no basis" : model.answer.basis;
-  return model.costs[model.cost_answer.costs[0]].basis;
+// What the answer on rates is of.
+std::string rate_work(const ReportModel& model) {
+  if (model.answer.groups.empty()) return "";
+  const ReportGroup& first = model.groups[model.answer.groups[0]];
+  const std::string& part = model.rows[first.row].part;
+  return "case " + model.cases[first.test_case].id +
+         (part.empty() ? "" : "; only a part of the model ran (" + part + "): not the rate of the whole");
+}
+
+std::string marked(const std::string& answer, const std::string& basis) {
+  return answer + " [" + (basis.empty() ? "no basis" : basis) + "]";
+}
+
+std::string verdict_line(const std::string& target, const Verdict& v) {
+  const auto times = [](double gap) { return gap < 100 ? number_text(gap, 3) : number_text(std::round(gap), 9); };
+  const bool bounded = std::isfinite(v.gap_interval.low) && std::isfinite(v.gap_interval.high);
+  const std::string range = bounded ? times(v.gap_interval.low) + "–" + times(v.gap_interval.high) + " × of it" : "";
+  std::string out = "target " + target + ": ";
+  if (v.reached == Reached::kReached) {
+    out += "reached (95 %)";
+  } else if (v.reached == Reached::kNotReached) {
+    out += "not reached, " + times(v.gap) + " × of it" + (bounded ? " (" + range + ")" : "");
+  } else if (bounded) {
+    out += "can't tell at 95 % (" + range + ")";
+  } else {
+    out += "can't tell at 95 %, no interval is known (" + times(v.gap) + " × of it by the figure stated)";
+  }
+  return out +
+         (v.by_electricity == Reached::kNotReached ? "; electricity alone costs more: not at any chip price" : "");
+}
+
+// A remark on a case that the cost doesn't rest on.
+bool of_unused(const ReportCost& c, const std::string& note) {
+  constexpr std::string_view kEnd = " was disturbed";
+  if (note.size() < kEnd.size() || note.compare(note.size() - kEnd.size(), kEnd.size(), kEnd) != 0) return false;
+  const std::string of = note.substr(0, note.size() - kEnd.size());
+  return of != c.input_case && of != c.output_case;
+}
+
+// What the costs of the answer rest on or leave out, each once, and whose it is where it isn't everyone's.
+std::vector<std::string> cost_notes(const ReportModel& model) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> of;
+  for (const size_t i : model.cost_answer.costs) {
+    const ReportCost& c = model.costs[i];
+    for (const std::string& note : c.notes) {
+      if (of_unused(c, note)) continue;
+      auto known = std::find_if(of.begin(), of.end(), [&](const auto& item) { return item.first == note; });
+      if (known == of.end()) known = of.insert(of.end(), {note, {}});
+      known->second.push_back(chip_name(model, c.chip));
+    }
+  }
+  std::vector<std::string> out;
+  out.reserve(of.size());
+  for (const auto& [note, chips] : of) {
+    out.push_back((chips.size() < model.cost_answer.costs.size() ? joined(chips, ", ") + ": " : "") + note);
+  }
+  return out;
+}
+
+// The answer in bold and, as on the page's first screen, what stands below it.
+std::string answer_text(const ReportModel& model) {
+  const std::string rates = marked(rate_answer(model), model.answer.basis);
+  const ReportCostAnswer& money = model.cost_answer;
+  if (money.kind == "none") {
+    const std::string work = rate_work(model);
+    return "**" + rates + "**\n\n" + (work.empty() ? "" : "- " + markdown_escaped(work) + "\n\n");
+  }
+  const ReportCost& first = model.costs[money.costs[0]];
+  std::vector<std::string> lines;
+  for (const size_t i : money.costs) {
+    if (model.costs[i].inputs.rented == first.inputs.rented) continue;
+    lines.emplace_back("rents stand beside costs of owning: a rent holds the provider's margin and discounts");
+    break;
+  }
+  for (std::string& note : cost_notes(model)) lines.push_back(std::move(note));
+  for (const ReportVerdict& v : first.verdicts) {
+    if (v.verdict.reason.empty() && std::isfinite(v.verdict.gap))
+      lines.push_back(verdict_line(model.targets[v.target].text, v.verdict));
+  }
+  lines.push_back(rates + (model.answer.groups.empty() ? "" : ", " + rate_work(model)));
+  std::string out = "**" + marked(cost_answer(model), first.basis) + "**\n\n";
+  for (const std::string& line : lines) out += "- " + markdown_escaped(line) + "\n";
+  return out + "\n";
 }
 
 }  // namespace
@@ -154,8 +247,7 @@ std::string report_csv(const ReportModel& model) {
 }
 
 std::string report_markdown(const ReportModel& model) {
-  std::string out = "# " + (model.title.empty() ? "Assay report" : model.title) + "\n\n**" + answer_text(model) + " [" +
-                    answer_basis(model) + "]**\n\n";
+  std::string out = "# " + (model.title.empty() ? "Assay report" : model.title) + "\n\n" + answer_text(model);
   out += std::to_string(model.records) + " records, " + std::to_string(model.chips.size()) + " chips, " +
          model.created + ", assay " + model.tool_version + " (" + model.tool_commit + ")\n";
   if (!model.costs.empty()) out += cost_table(model);

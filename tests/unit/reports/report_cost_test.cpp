@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "reports/html/report_forms.h"
 #include "reports/html/report_model.h"
 
 namespace assay {
@@ -62,6 +63,24 @@ TEST(ReportCost, CheapestIsNamedWhereIntervalsAreApart) {
   EXPECT_EQ(m.cost_answer.kind, "cheapest");
   ASSERT_EQ(m.cost_answer.costs.size(), 2U);
   EXPECT_EQ(m.chips[m.costs[m.cost_answer.costs[0]].chip].product, "fast");
+}
+
+// 6.6 CNY/h over 36,667 tokens/s: 0.005 CNY per 100K, half of the target. At 3 CNY/h 10,000 tokens/s cost 0.008333.
+TEST(ReportCost, TheMailSaysWhatThePageDoes) {
+  ReportOptions options = rent_of(6.6, false);
+  options.pricing->choices.chip = "h200";
+  options.pricing->book.chips.emplace_back().id = "h200";
+  const std::string one = report_markdown(report_model({output_record("x", 36667)}, options));
+  EXPECT_THAT(one, HasSubstr("**x: 0.005"));
+  EXPECT_THAT(one, HasSubstr(" CNY per 100K output tokens, m bf16 ("));
+  EXPECT_THAT(one, HasSubstr("- rates of x at the prices of h200, as --chip says\n"));
+  EXPECT_THAT(one, HasSubstr("- target 0.01 CNY/100K tokens: reached (95 %)\n"));
+  EXPECT_THAT(one, HasSubstr("- one chip only: x, 36"));
+  EXPECT_THAT(one, HasSubstr(" tokens/s [measured], case decode/m/bf16/b64/c512\n"));
+  const std::string two =
+      report_markdown(report_model({output_record("slow", 10000), output_record("fast", 36667)}, rent_of(3, false)));
+  EXPECT_THAT(two, HasSubstr("**fast is the cheapest: 0.00227"));
+  EXPECT_THAT(two, HasSubstr("; the second, slow: 0.0083"));
 }
 
 TEST(ReportCost, AMissingPriceIsALineNotAnError) {
