@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "reports/format.h"
+#include "results/metrics/reported_rate.h"
 #include "results/part.h"
 #include "suites/base/words.h"
 
@@ -58,6 +59,11 @@ std::string case_cell(const Record& r, std::vector<std::string>* notes) {
 }
 
 std::string basis_cell(const Record& r, const Metrics& m, std::vector<std::string>* notes) {
+  if (r.reported) {  // figures of one case and chip may be of systems of different size
+    const std::optional<double> accelerators = stated_accelerators(*r.reported);
+    if (!accelerators) return r.basis;
+    return r.basis + ", " + number_text(*accelerators, 6) + (*accelerators == 1 ? " accelerator" : " accelerators");
+  }
   const std::string layers = part_text(r);
   if (layers.empty()) return r.basis;
   const Extrapolation& e = *r.extrapolation;
@@ -229,6 +235,7 @@ std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
           raw_text("reported_unit", lead ? lead->unit : ""),
           raw_text("reported_figure", lead ? lead->name + " " + lead->statistic : ""),
           raw_text("reported_definition", lead ? lead->definition : ""),
+          raw("reported_accelerators", lead ? stated_accelerators(*r.reported) : std::nullopt),
           raw_text("reported_source", lead ? r.reported->source_file : ""),
           raw("launches", launches ? std::optional<double>(launches->each.size()) : std::nullopt),
           raw("between_launches_sd", between ? std::optional(between->relative_sd) : std::nullopt),

@@ -6,10 +6,12 @@
 #include <set>
 #include <tuple>
 
+#include "reports/format.h"
 #include "results/import/definitions.h"
 #include "results/metrics/energy.h"
 #include "results/metrics/launches.h"
 #include "results/metrics/metrics.h"
+#include "results/metrics/reported_rate.h"
 
 namespace assay {
 namespace {
@@ -182,6 +184,7 @@ void compare_measured(const Group& a, const Group& b, const CompareOptions& opti
 
 // Figures of equal name, statistic, definition and unit. They carry no samples, so they differ and prove nothing.
 void compare_reported(const Record& a, const Record& b, const CompareOptions& options, PairComparison* pair) {
+  const std::optional<double> of_a = stated_accelerators(*a.reported), of_b = stated_accelerators(*b.reported);
   for (const ReportedFigure& fa : a.reported->figures) {
     const FigureDefinition* definition = find_definition(fa.definition);
     if (definition == nullptr || fa.statistic == "std") continue;
@@ -197,6 +200,9 @@ void compare_reported(const Record& a, const Record& b, const CompareOptions& op
       d.b = {fb.value, fb.low, fb.high};
       settle(options.margin, {}, &d);
       if (!d.ratio.low) d.note = "reported without an interval";
+      if (of_a && of_b && *of_a != *of_b)
+        d.note += (d.note.empty() ? "of " : "; of ") + number_text(*of_a, 6) + " accelerators against " +
+                  number_text(*of_b, 6);
       pair->metrics.push_back(std::move(d));
       break;
     }

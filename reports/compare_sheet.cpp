@@ -35,7 +35,7 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
                    {"ratio", "B/A", true},
                    {"interval", "interval"},
                    {"verdict", "verdict"},
-                   {"effect", "P(B faster)", true},
+                   {"effect", "A12 of steps", true},
                    {"basis", "basis"},
                    {"note", "note"}};
   for (const char* name : {"set_a", "unit", "dtype", "tier", "form", "device_a", "device_b", "a_low", "a_high", "b_low",
@@ -172,6 +172,18 @@ Sheet comparison_sheet(const std::vector<Comparison>& comparisons) {
                         " interval lies more than the margin (" + margin +
                         ", or the spread between repeats where that is larger) beyond A; SAME: it lies within the "
                         "margin; AMBIGUOUS: neither can be told");
+  const bool effects = std::any_of(comparisons.begin(), comparisons.end(), [](const Comparison& c) {
+    return std::any_of(c.pairs.begin(), c.pairs.end(), [](const PairComparison& p) {
+      return std::any_of(p.metrics.begin(), p.metrics.end(),
+                         [](const MetricDifference& d) { return d.effect.has_value(); });
+    });
+  });
+  if (effects) {
+    sheet.notes.push_back(
+        "A12 of steps: the share of pairs of one step each in which B's takes less time, ties as half (Vargha and "
+        "Delaney's effect size; 0.5: neither's tend to be shorter). It says how far the steps lie apart, not how sure "
+        "it is that B is faster: that is the verdict");
+  }
   const bool reported = std::any_of(comparisons.begin(), comparisons.end(), [](const Comparison& c) {
     return std::any_of(c.pairs.begin(), c.pairs.end(), [](const PairComparison& p) { return p.basis == "reported"; });
   });

@@ -2,9 +2,10 @@
 // reports/schema/tender.schema.json).
 //
 // A requirement applies to every record of the candidate whose case matches its glob; the worst record decides. A gate
-// without a record fails; so does one whose records are all of another basis than the tender admits. A gate that is
-// INCONCLUSIVE is not passed. A score gives weight x (value - zero) / (full - zero), between 0 and the weight; no
-// record or no value gives 0 points. Candidates that are out are shown with their points but not ranked.
+// without a record is not passed and shown as NO RECORD; so is one whose records are all of another basis than the
+// tender admits, or of parts of a model. A gate that is INCONCLUSIVE is not passed. A score gives weight x (value -
+// zero) / (full - zero), between 0 and the weight; no record or no value gives 0 points. Candidates that are out are
+// shown with their points but not ranked.
 #pragma once
 
 #include <string>
@@ -40,7 +41,7 @@ struct Tender {
 Result<Tender> parse_tender(const std::string& text, const std::string& where);
 
 struct GateResult {
-  std::string id, title, clause, case_id;  // case_id: of the record that decided; "" where there is none
+  std::string id, title, clause, case_id;  // case_id: of the record that decided; "": NO RECORD
   Accepted outcome = Accepted::kFail;
   ClauseOutcome detail;
 };

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "reports/format.h"
 #include "reports/tender.h"
 
@@ -64,7 +66,7 @@ SheetTable gates(const TenderResult& result) {
                             g.id,
                             g.clause,
                             g.case_id,
-                            accepted_name(g.outcome),
+                            g.case_id.empty() ? "NO RECORD" : accepted_name(g.outcome),
                             found_text(g.detail.found, unit_in(g.clause)),
                             count(&Acceptance::n),
                             count(&Acceptance::n_needed),
@@ -119,6 +121,10 @@ Sheet tender_sheet(const TenderResult& result) {
       "doubt, FAIL where a good one would show so many",
       "points: weight x (value - zero) / (full - zero), between 0 and the weight; the worst matching record counts; a "
       "candidate that is out is not ranked"};
+  const bool unjudged = std::any_of(result.candidates.begin(), result.candidates.end(), [](const CandidateResult& c) {
+    return std::any_of(c.gates.begin(), c.gates.end(), [](const GateResult& g) { return g.case_id.empty(); });
+  });
+  if (unjudged) sheet.notes.emplace_back("NO RECORD: the candidate has none that the gate admits; it is not passed");
   return sheet;
 }
 

@@ -169,6 +169,15 @@ TEST(Compare, ReportedFiguresNeedEqualDefinitionsAndDecideNothing) {
   const std::string text = render_sheet(comparison_sheet({c}), TableFormat::kText, {});
   EXPECT_THAT(text, HasSubstr("reported †"));
   EXPECT_THAT(text, Not(HasSubstr("FASTER  ")));
+  EXPECT_THAT(text, Not(HasSubstr("A12 of steps: "))) << "there are none";
+}
+
+TEST(Compare, ReportedSystemsOfDifferentSizeAreTold) {
+  Record a = reported(100, 0.02, "tpot/after-first-interpolated"), b = a;
+  a.reported->stated = {{"a#", "8"}};
+  b.reported->stated = {{"a#", "8"}, {"Nodes", "2"}};
+  const Comparison c = compare({"a", {a}}, {"b", {b}}, {});
+  EXPECT_THAT(c.pairs.at(0).metrics.at(0).note, HasSubstr("of 8 accelerators against 16"));
 }
 
 TEST(Compare, EnvironmentDifferencesAreListedOnce) {
@@ -221,6 +230,7 @@ TEST(Compare, EveryFormatCarriesTheSameVerdict) {
     EXPECT_THAT(text, HasSubstr("decode/m/bf16/b4/c512"));
   }
   EXPECT_THAT(render_sheet(sheet, TableFormat::kJson, {}), HasSubstr("\"ratio_low\": 1.2"));
+  EXPECT_THAT(render_sheet(sheet, TableFormat::kText, {}), HasSubstr("- A12 of steps: the share of pairs of one step"));
 }
 
 }  // namespace

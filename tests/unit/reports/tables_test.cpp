@@ -112,6 +112,18 @@ Record reported() {
   return r;
 }
 
+// Two rates of one case and chip: of 2 nodes of 8, and of a system whose size the source leaves out.
+TEST(Tables, ReportedRatesSayOfHowManyAcceleratorsTheyAre) {
+  Record large = reported();
+  large.reported->stated = {{"a#", "8.0"}, {"Nodes", "2"}};
+  const std::string text = text_of({large, reported()});
+  EXPECT_THAT(text, HasSubstr("reported, 16 accelerators\n"));
+  EXPECT_THAT(text, HasSubstr("reported\n"));
+  const std::string json = render_table({large, reported()}, TableFormat::kJson, {});
+  EXPECT_THAT(json, HasSubstr("\"reported_accelerators\": 16"));
+  EXPECT_THAT(json, HasSubstr("\"reported_accelerators\": null"));
+}
+
 TEST(Tables, ReportedFiguresCarryTheirMarkAndDefinition) {
   const std::string text = text_of({steady(), reported()});
   EXPECT_THAT(text, HasSubstr("812.5 tokens/s †"));

@@ -94,6 +94,10 @@ TEST(Tender, NoRecordOrAnotherBasisFails) {
   EXPECT_THAT(r.candidates[0].gates[0].detail.note, HasSubstr("basis simulated"));
   EXPECT_THAT(r.candidates[1].gates[0].detail.note, HasSubstr("no record"));
   EXPECT_EQ(r.candidates[1].points, 0);
+  EXPECT_FALSE(r.candidates[1].passed);
+  const std::string sheet = render_sheet(tender_sheet(r), TableFormat::kMarkdown, {});
+  EXPECT_THAT(sheet, HasSubstr("| b | G1 | p90(step) <= 20 ms @ 99 % | – | NO RECORD |"));
+  EXPECT_THAT(sheet, testing::Not(HasSubstr("| FAIL |"))) << "nothing was tried";
 }
 
 // Two of 24 layers keep every limit that the whole breaks.
