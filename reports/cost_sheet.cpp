@@ -73,7 +73,11 @@ SheetTable hour_table(const std::vector<CostRow>& rows) {
   table.columns.push_back({"basis", "basis", false});
   for (const CostRow& r : rows) {
     std::vector<SheetCell> row{subject_text(r.priced), r.cost.rented ? "rented" : "owned"};
-    add_amount(r.cost.per_hour, 1, &row);
+    if (hour_is_confidential(r.priced.inputs)) {
+      row.insert(row.end(), 4, SheetCell{"withheld"});
+    } else {
+      add_amount(r.cost.per_hour, 1, &row);
+    }
     row.emplace_back(r.cost.price_basis);
     table.rows.push_back(std::move(row));
   }
@@ -155,7 +159,20 @@ SheetTable tornado_table(const std::vector<CostRow>& rows) {
   return table;
 }
 
-// For each owned chip and each rival of the same model: what it may cost to tie.
+// Costs of the same work, known in the same way.
+bool alike(const CostRow& a, const CostRow& b) {
+  const CostSubject &sa = a.priced.subject, &sb = b.priced.subject;
+  return sa.model == sb.model && sa.dtype == sb.dtype && sa.tier == sb.tier && a.cost.basis == b.cost.basis;
+}
+
+// Whether two rows are two offers: of different chips, or of one at another price or in another way.
+bool two_offers(const CostRow& a, const CostRow& b) {
+  if (a.priced.subject.product != b.priced.subject.product || a.cost.rented != b.cost.rented) return true;
+  const CostInput money = a.cost.rented ? CostInput::kRent : CostInput::kChipPrice;
+  return a.priced.inputs.at(money)->typical != b.priced.inputs.at(money)->typical;
+}
+
+// For each owned chip and each rival at the same work: what it may cost to tie.
 SheetTable break_even_table(const std::vector<CostRow>& rows) {
   SheetTable table{"break_even",
                    "Chip price at which it ties the rival (other inputs typical)",
@@ -169,7 +186,7 @@ SheetTable break_even_table(const std::vector<CostRow>& rows) {
   for (const CostRow& a : rows) {
     for (const CostRow& b : rows) {
       const TokenClass c = a.cost.headline;
-      if (&a == &b || a.priced.subject.model != b.priced.subject.model || !b.cost.of(c).value) continue;
+      if (&a == &b || !alike(a, b) || !two_offers(a, b) || !b.cost.of(c).value) continue;
       const std::optional<double> price = break_even_chip_price(a.priced.inputs, c, *b.cost.of(c).value);
       if (!price) continue;
       const Estimate& now = *a.priced.inputs.at(CostInput::kChipPrice);
@@ -246,8 +263,12 @@ std::string money_interval_text(const Interval& interval, double scale) {
 std::string subject_text(const PricedSubject& subject) {
   const CostSubject& s = subject.subject;
   std::string out = !subject.chip ? s.product : subject.chip->name.empty() ? subject.chip->id : subject.chip->name;
-  if (!s.model.empty()) out += ", " + s.model + (s.dtype.empty() ? "" : " " + s.dtype);
-  return s.clip.empty() ? out : out + ", " + s.clip;
+  if (subject.of_another_chip) out += " (rates of " + s.product + ")";
+  if (s.model.empty()) return out;
+  out += ", " + s.model + (s.dtype.empty() ? "" : " " + s.dtype);
+  if (!s.clip.empty()) return out + ", " + s.clip;
+  if (s.basis != "measured") out += ", " + s.basis;
+  return s.tier == "program" ? out : out + ", " + s.tier;
 }
 
 std::string cost_basis_text(const Cost& cost) {
@@ -265,11 +286,8 @@ SheetTable cheaper_table(const std::vector<CostRow>& a, const std::vector<CostRo
   table.columns.push_back({"basis", "basis", false});
   for (const CostRow& of_a : a) {
     for (const CostRow& of_b : b) {
-      const CostSubject &sa = of_a.priced.subject, &sb = of_b.priced.subject;
       const TokenClass c = of_a.cost.headline;
-      const bool alike = sa.model == sb.model && sa.dtype == sb.dtype && sa.tier == sb.tier &&
-                         of_a.cost.basis == of_b.cost.basis && c == of_b.cost.headline;
-      if (!alike) continue;
+      if (!alike(of_a, of_b) || c != of_b.cost.headline) continue;
       if (!of_a.cost.of(c).value || !of_b.cost.of(c).value) continue;
       const std::optional<double> p = probability_cheaper(of_b.priced.inputs, of_a.priced.inputs, c, of_a.cost.options);
       std::vector<SheetCell> row{subject_text(of_a.priced), subject_text(of_b.priced), token_class_name(c)};
@@ -322,8 +340,8 @@ Sheet cost_sheet(const std::vector<CostRow>& tokens, const std::vector<CostRow>&
         "95 %: Monte Carlo over the inputs, " + std::to_string(o.draws) + " draws, seed " + std::to_string(o.seed) +
             "; a range is drawn as a triangle, a measured rate by its interval; it reaches to the typical value");
     add_cost_note(&sheet.notes,
-                  "power alone: what electricity costs whatever the chip's price; grades: V vendor, M measured and "
-                  "published, C community, R press, A assumption, ? conflicting");
+                  "power alone: what electricity costs whatever the chip's price (of a rented chip its owner pays it); "
+                  "grades: V vendor, M measured and published, C community, R press, A assumption, ? conflicting");
   }
   return sheet;
 }

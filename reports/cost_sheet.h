@@ -17,8 +17,8 @@ struct CostRow {
 };
 
 // Per class of token and per subject: yuan per 100K and 1M tokens with intervals, what electricity alone costs; the
-// inputs with source and grade; what moves the result; break-even chip prices between each two, and how likely each is
-// the cheaper. `clips`: yuan per clip of those that records compose.
+// inputs with source and grade; what moves the result; break-even chip prices between each two chips at the same work,
+// and how likely each cost is the lower. `clips`: yuan per clip of those that records compose.
 Sheet cost_sheet(const std::vector<CostRow>& rows, const std::vector<CostRow>& clips = {});
 
 // Of each two costs of the same model, dtype, tier, basis and class of tokens, one of A and one of B: how likely B's is
@@ -35,7 +35,7 @@ std::string money_text(double value);
 // "0.0701–0.0912"
 // "" where there is no interval.
 std::string money_interval_text(const Interval& interval, double scale);
-// "H100 SXM, llama-3.1-8b bf16"
+// "H100 SXM, llama-3.1-8b bf16"; with basis and tier where these are not "measured" and "program".
 std::string subject_text(const PricedSubject& subject);
 // "measured; prices assumed and reported"
 std::string cost_basis_text(const Cost& cost);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "reports/cost_sheet.h"
@@ -57,11 +58,11 @@ const char* any_price_text(Reached by_electricity) {
   return by_electricity == Reached::kReached ? "yes" : "no: power alone costs more";
 }
 
-std::vector<SheetCell> verdict_row(const CostRow& r, const Target& target, const Verdict& v) {
+std::vector<SheetCell> verdict_row(const CostRow& r, const Target& target, const Estimate& cny, const Verdict& v) {
   const TokenClass c = v.judged;
   const Amount& amount = r.cost.of(c);
   std::vector<SheetCell> row{subject_text(r.priced), target.text(), token_class_name(c), reached_name(v.reached)};
-  row.emplace_back("", v.target_per_token * 1e6);
+  row.push_back(cny.confidential ? SheetCell{"withheld"} : SheetCell{"", v.target_per_token * 1e6});
   if (!amount.value) {
     row.insert(row.end(), 9, SheetCell{});
   } else {
@@ -73,7 +74,8 @@ std::vector<SheetCell> verdict_row(const CostRow& r, const Target& target, const
     row.emplace_back(money_interval_text(v.gap_interval, 1));
     row.emplace_back("", v.gap_interval.low);
     row.emplace_back("", v.gap_interval.high);
-    row.emplace_back(r.cost.floor_of(c).value ? any_price_text(v.by_electricity) : "");
+    // A renter pays no power: some rent always reaches the target.
+    row.emplace_back(r.cost.floor_of(c).value && !r.cost.rented ? any_price_text(v.by_electricity) : "");
   }
   row.emplace_back(cost_basis_text(r.cost));
   return row;
@@ -93,14 +95,15 @@ SheetTable waterfall_table(const Target& target) {
 
 void add_waterfall(const CostRow& r, const Verdict& v, SheetTable* table) {
   double so_far = v.target_per_token * 1e6;
+  // Two steps beside each other give the factor between them.
+  const bool hide_steps =
+      std::any_of(v.waterfall.begin(), v.waterfall.end(), [](const Factor& f) { return f.confidential; });
   for (const Factor& f : v.waterfall) {
     so_far *= f.factor;
-    table->rows.push_back({subject_text(r.priced),
-                           f.name,
-                           {times(f.factor), f.factor},
-                           {money_text(so_far), so_far},
-                           cost_basis_text(r.cost),
-                           f.meaning});
+    table->rows.push_back({subject_text(r.priced), f.name,
+                           f.confidential ? SheetCell{"withheld"} : SheetCell{times(f.factor), f.factor},
+                           hide_steps ? SheetCell{"withheld"} : SheetCell{money_text(so_far), so_far},
+                           cost_basis_text(r.cost), f.meaning});
   }
 }
 
@@ -120,15 +123,14 @@ SheetTable lever_table(const Target& target) {
 
 void add_levers(const CostRow& r, const Verdict& v, SheetTable* table) {
   for (const Lever& l : v.levers) {
-    const std::optional<Estimate>& input = r.priced.inputs.at(l.input);
-    const bool hidden = input && input->confidential;
+    const bool both = l.input == CostInput::kCount;
     const auto figure = [&](double value) {
-      if (hidden) return SheetCell{"withheld"};
-      return std::isnan(value) ? SheetCell{} : SheetCell{money_text(value), value};
+      if (both || std::isnan(value)) return SheetCell{};
+      return is_confidential(r.priced.inputs, l.input) ? SheetCell{"withheld"} : SheetCell{money_text(value), value};
     };
     const SheetCell change = std::isnan(l.needed) ? SheetCell{} : SheetCell{times(l.needed / l.now), l.needed / l.now};
-    table->rows.push_back({subject_text(r.priced), cost_input_name(l.input), figure(l.now), figure(l.needed),
-                           cost_input_unit(l.input), change, l.possible ? "yes" : "no", l.limit});
+    table->rows.push_back({subject_text(r.priced), lever_name(l), figure(l.now), figure(l.needed),
+                           both ? "" : cost_input_unit(l.input), change, l.possible ? "yes" : "no", l.limit});
   }
 }
 
@@ -144,13 +146,13 @@ std::string sentence(const CostRow& r, const Target& target, const Verdict& v) {
   }
   const Lever& first = v.levers.front();
   if (!first.possible) return who + "no single change reaches " + target.text();
-  const std::string unit = cost_input_unit(first.input);
-  std::string out = who + "the least single change that reaches " + target.text() + ": " + cost_input_name(first.input);
-  const std::optional<Estimate>& input = r.priced.inputs.at(first.input);
-  if (!input || !input->confidential) {
+  std::string out = who + "the least single change that reaches " + target.text() + ": " + lever_name(first);
+  if (first.input != CostInput::kCount && !is_confidential(r.priced.inputs, first.input)) {
+    const std::string unit = cost_input_unit(first.input);
     out += " from " + money_text(first.now) + " to " + money_text(first.needed) + (unit.empty() ? "" : " " + unit);
   }
-  return out + " (" + times(first.needed / first.now) + ")" + (first.limit.empty() ? "" : "; " + first.limit);
+  out += " (" + times(first.needed / first.now) + ")" + (first.limit.empty() ? "" : "; " + first.limit);
+  return out + (v.below_owners_power ? "; below what electricity alone costs an owner of the chip" : "");
 }
 
 }  // namespace
@@ -163,7 +165,7 @@ Sheet verdict_sheet(const std::vector<CostRow>& rows, const Target& target, cons
     for (const Target& unit : both_units(target)) {
       const Verdict v = verdict(r.priced.inputs, r.cost, target.token_class, cny_per_token(unit, cny),
                                 r.priced.subject.ladder, reference_tariff);
-      verdicts.rows.push_back(verdict_row(r, unit, v));
+      verdicts.rows.push_back(verdict_row(r, unit, cny, v));
       notes.push_back(sentence(r, unit, v));
       if (unit.per != target.per) continue;
       if (r.cost.of(v.judged).value && std::isnan(v.gap_interval.low)) {
@@ -190,8 +192,9 @@ Sheet verdict_sheet(const std::vector<CostRow>& rows, const Target& target, cons
   notes.push_back("the target stands for 100K and for 1M tokens, because the press prints both");
   notes.push_back("reference tariff of the waterfall: " + money_text(reference_tariff) + " CNY/kWh");
   if (target.currency != "CNY") {
-    notes.push_back("1 " + target.currency + " = " + money_text(cny.typical) + " CNY (" + cny.source + ", " + cny.date +
-                    ")");
+    notes.push_back("1 " + target.currency + " = " +
+                    (cny.confidential ? "withheld (a confidential price book)"
+                                      : money_text(cny.typical) + " CNY (" + cny.source + ", " + cny.date + ")"));
   }
   out.notes = std::move(notes);
   out.notes.insert(out.notes.end(), costs.notes.begin(), costs.notes.end());

@@ -56,7 +56,8 @@ void add_row(const CostRow& row, const Claim& claim, const ClaimVerdict& v, Shee
   const std::string basis =
       of_clip(claim) && known ? clip_basis + "; prices " + row.cost.price_basis : cost_basis_text(row.cost);
   const auto number = [](double value) { return SheetCell{money_text(value), value}; };
-  table->rows.push_back({claim.id, subject_text(row.priced), word_of(v), number(v.limit),
+  table->rows.push_back({claim.id, subject_text(row.priced), word_of(v),
+                         v.limit_confidential ? SheetCell{"withheld"} : number(v.limit),
                          known ? number(*v.actual.value) : SheetCell{},
                          known ? SheetCell{money_interval_text(v.actual.interval, 1)} : SheetCell{},
                          known ? SheetCell{"", v.actual.interval.low} : SheetCell{},

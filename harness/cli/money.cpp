@@ -96,6 +96,10 @@ Result<std::vector<CostSubject>> subjects_of(const Arguments& arguments, const C
   }
   if (records.empty()) {
     if (!arguments.has("rate")) return bad_input("expected RECORD... or --rate CLASS=TOKENS_PER_S; see --help");
+    for (const char* limit : {"tpot", "ttft"}) {
+      if (arguments.has(limit))
+        return bad_input(std::string("--") + limit + ": expected records, a given rate has no times of steps");
+    }
     CostSubject given;
     given.product = choices.chip.empty() ? "given rate" : choices.chip;
     given.basis = "reported";

@@ -42,6 +42,9 @@ Result<ReportPricing> pricing_of(const Arguments& arguments) {
     if (target->clips) return bad_input("--target: expected a price per tokens, found '" + text + "'");
     const Result<Estimate> cny = in_yuan(1, target->currency, pricing.book);
     if (!cny.ok()) return bad_input("--target: " + cny.error().message);
+    if (cny->confidential)
+      return bad_input("--target: expected yuan, found '" + text +
+                       "': in yuan the report would show your confidential rate of exchange");
     pricing.targets.push_back({target->text(), target->value * cny->typical / target->per});
   }
   return pricing;

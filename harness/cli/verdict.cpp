@@ -43,7 +43,7 @@ CommandSpec verdict_command() {
       "limits of "
       "latency, utilisation, capex, power, tariff, cache mix. Below it stands what one change alone would reach the "
       "target; "
-      "where electricity alone costs more than the target, no price of the chip does.";
+      "where electricity alone costs more than the target, no price of an owned chip does.";
   spec.options = money_options();
   spec.options.insert(
       spec.options.begin(),

@@ -1,5 +1,6 @@
 #include "reports/html/cost_json.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace assay {
@@ -43,8 +44,6 @@ ordered_json classes_json(const std::array<Amount, kTokenClasses>& amounts) {
   return out;
 }
 
-bool is_confidential(const CostInputs& inputs, CostInput i) { return inputs.at(i) && inputs.at(i)->confidential; }
-
 ordered_json tornado_json(const Cost& cost, const CostInputs& inputs) {
   ordered_json out = ordered_json::array();
   for (const Sensitivity& s : cost.tornado) {
@@ -57,12 +56,15 @@ ordered_json tornado_json(const Cost& cost, const CostInputs& inputs) {
 
 ordered_json verdict_json(const ReportVerdict& v, const CostInputs& inputs) {
   ordered_json waterfall = ordered_json::array(), levers = ordered_json::array();
-  for (const Factor& f : v.verdict.waterfall) {
+  // With a step missing it would end beside the cost: all or none.
+  const std::vector<Factor>& factors = v.verdict.waterfall;
+  const bool shown = std::none_of(factors.begin(), factors.end(), [](const Factor& f) { return f.confidential; });
+  for (const Factor& f : shown ? factors : std::vector<Factor>()) {
     waterfall.push_back({{"name", f.name}, {"factor", finite(f.factor)}, {"meaning", f.meaning}});
   }
   for (const Lever& l : v.verdict.levers) {
-    if (is_confidential(inputs, l.input)) continue;
-    levers.push_back({{"input", cost_input_name(l.input)},
+    if (l.input != CostInput::kCount && is_confidential(inputs, l.input)) continue;
+    levers.push_back({{"input", lever_name(l)},
                       {"now", finite(l.now)},
                       {"needed", finite(l.needed)},
                       {"possible", l.possible},
@@ -103,7 +105,9 @@ ordered_json cost_json(const ReportCost& c) {
   out["price_currency"] = c.price_currency;
   out["price_fx"] = c.price_fx;
   out["price_basis"] = c.cost.price_basis;
-  out["per_hour"] = amount_json(c.cost.per_hour);
+  Amount hour = c.cost.per_hour;
+  if (hour_is_confidential(c.inputs)) hour = {std::nullopt, {}, "withheld: a confidential rent"};
+  out["per_hour"] = amount_json(hour);
   out["classes"] = {"cached", "input", "output", "blended"};
   out["headline"] = static_cast<int>(c.cost.headline);
   out["per_token"] = classes_json(c.cost.per_token);

@@ -14,7 +14,7 @@ void add_currency(const PricedSubject& priced, const PriceBook& book, ReportCost
   const PriceCells& cells = priced.inputs.rented ? priced.chip->rent_per_hour : priced.chip->price;
   if (cells.empty() || cells.front().currency.empty()) return;
   for (const FxRate& rate : book.fx) {
-    if (rate.currency != cells.front().currency) continue;
+    if (rate.currency != cells.front().currency || is_confidential(book, "fx." + rate.currency)) continue;
     out->price_currency = rate.currency;
     out->price_fx = rate.cny.value;
   }

@@ -4,16 +4,17 @@
 #include <tuple>
 
 #include "reports/html/model_parts.h"
+#include "results/standing.h"
 
 namespace assay {
 namespace {
 
 bool usable(const ReportRow& row) { return row.status != "failed" && row.status != "unsupported" && row.rate.value; }
 
-// Which of two records stands for their group: one that is ok, then an undisturbed one, then the newest.
+// Which of two records stands for their group: one with a rate before the rest.
 bool stands_before(const ReportRow& a, const ReportRow& b) {
-  return std::make_tuple(usable(a), a.status == "ok", !a.disturbed, a.created, a.id) >
-         std::make_tuple(usable(b), b.status == "ok", !b.disturbed, b.created, b.id);
+  return std::make_tuple(usable(a), standing(a.status, a.disturbed, a.created, a.id)) >
+         std::make_tuple(usable(b), standing(b.status, b.disturbed, b.created, b.id));
 }
 
 void take(const ReportRow& row, size_t index, const std::vector<ReportRow>& rows, ReportGroup* group) {

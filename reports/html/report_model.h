@@ -124,7 +124,8 @@ struct ReportCost {
   std::string missing;       // why there is no cost; else "" and all below is set
   CostInputs inputs;
   Cost cost;
-  std::string price_currency;  // of the price or rent in the book; "CNY" where none is converted
+  std::string price_currency;  // of the price or rent in the book; "CNY" where none is converted, or by a
+                               // confidential rate
   double price_fx = 1;         // CNY of one of it
   std::vector<ReportVerdict> verdicts;
   std::vector<std::string> notes;

@@ -125,7 +125,7 @@ void write_costs(const ReportModel& model, lxw_workbook* book) {
     sheet.number(bounded ? std::optional<double>(amount.interval.high * 1e5) : std::nullopt);
     sheet.number(times(amount.value, 1e6));
     sheet.number(known ? times(c.cost.floor_of(c.cost.headline).value, 1e5) : std::nullopt);
-    sheet.number(known ? c.cost.per_hour.value : std::nullopt);
+    sheet.number(known && !hour_is_confidential(c.inputs) ? c.cost.per_hour.value : std::nullopt);
     sheet.text(c.basis);
     sheet.text(known ? c.cost.price_basis : "");
     sheet.text(c.missing);

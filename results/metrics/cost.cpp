@@ -160,6 +160,12 @@ CostPoint typical_point(const CostInputs& inputs) {
   return p;
 }
 
+bool is_confidential(const CostInputs& inputs, CostInput i) { return inputs.at(i) && inputs.at(i)->confidential; }
+
+bool hour_is_confidential(const CostInputs& inputs) {
+  return inputs.rented && is_confidential(inputs, CostInput::kRent);
+}
+
 double capital_recovery_factor(double rate, double years) {
   return rate == 0 ? 1 / years : rate / -std::expm1(-years * std::log1p(rate));
 }

@@ -73,6 +73,9 @@ struct CostPoint {
   [[nodiscard]] bool has(CostInput i) const;
 };
 CostPoint typical_point(const CostInputs& inputs);
+bool is_confidential(const CostInputs& inputs, CostInput i);
+// A useful hour of a rented chip is the rent over the share of use: printed, it would print a confidential rent.
+bool hour_is_confidential(const CostInputs& inputs);
 
 // Capital recovery factor r / (1 - (1+r)^-n); 1/n at r = 0.
 double capital_recovery_factor(double rate, double years);

@@ -32,6 +32,7 @@ struct Factor {
   std::string name;  // peak, mfu_mbu, slo, utilisation, capex, power, tariff, cache_mix
   double factor = 1;
   std::string meaning;
+  bool confidential = false;  // it would give a confidential input away: never printed
 };
 
 // Rates of one accelerator that the waterfall compares: at the roofline's peak, at saturation, and what is counted.
@@ -40,11 +41,13 @@ struct RateLadder {
 };
 
 struct Lever {
-  CostInput input = CostInput::kCount;
-  double now = 0, needed = 0;  // the value at which this input alone reaches the target
-  bool possible = false;       // within its physical bounds
-  std::string limit;           // why not: "over 1", "below 0", "over the roofline's peak"
+  CostInput input = CostInput::kCount;  // kCount: the rates of input and of output tokens, by the same factor
+  double now = 0, needed = 0;           // the value at which this input alone reaches the target; of both rates 1 and
+                                        // the factor
+  bool possible = false;                // within its physical bounds
+  std::string limit;                    // why not: "over 1", "below 0", "over the roofline's peak"
 };
+std::string lever_name(const Lever& lever);  // "input_rate"; "both rates"
 
 struct Verdict {
   TokenClass judged = TokenClass::kBlended;  // the class whose cost was held against the target
@@ -56,9 +59,11 @@ struct Verdict {
   Interval gap_interval;
   std::vector<Factor> waterfall;  // empty where the cost is absent
   std::vector<Lever> levers;      // least relative change first, possible ones before impossible ones
-  // Of electricity alone, whatever the chip's price, at the interval's confidence: not reached where it costs more than
-  // the target (no price of the chip reaches it), reached where it costs less (some price does).
+  // Of an owned chip's electricity alone, whatever the chip's price, at the interval's confidence: not reached where it
+  // costs more than the target (no price of the chip reaches it), reached where it costs less (some price does).
   Reached by_electricity = Reached::kCannotTell;
+  // A rented chip's power is its owner's to pay and rules no rent out: whether it costs more than the target.
+  bool below_owners_power = false;
   std::string reason;  // why there is no verdict
 };
 // A target that names no class (c absent) is of all tokens. Where only output tokens have a rate their cost bounds the

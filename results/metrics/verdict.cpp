@@ -8,6 +8,7 @@ namespace {
 
 const std::vector<CostInput> kRates{CostInput::kInputRate, CostInput::kOutputRate, CostInput::kBlendedRate};
 
+constexpr double kFastest = 1e15;  // tokens/s: more than any device gives
 constexpr const char* kInRent = "in the rent: its provider pays the power";
 
 // The point with the rates of the ladder; a rate that the ladder lacks stays.
@@ -70,25 +71,36 @@ class Waterfall {
         std::string(has_power ? "electricity alone at the reference tariff, " : "1 CNY an hour, ") +
             (peak_known_ ? "at the roofline's peak rate, over the target"
                          : "at the rate at saturation, as no peak is known, over the target") +
-            (has_power ? "" : " (no power figure)"));
+            (has_power ? "" : " (no power figure)"),
+        {CostInput::kWallKw});
     add("mfu_mbu", sat_seconds / peak_seconds,
         peak_known_ ? "peak rate over the rate at saturation" : "not known: no peak to hold the rate against");
     add("slo", slo_seconds / sat_seconds, "rate at saturation over the rate within the limits of latency");
-    add("utilisation", cost_per_hour(now_, inputs_.rented) / full, "an hour of use over an hour, both paid");
+    add("utilisation", cost_per_hour(now_, inputs_.rented) / full, "an hour of use over an hour, both paid",
+        {CostInput::kUtilisation});
     add("capex", full / (pays_power ? power : base_hour),
         !has_power       ? std::string(inputs_.rented ? "rent" : "owning and power") + " over 1 CNY an hour"
         : inputs_.rented ? "rent over power alone at the reference tariff"
-                         : "owning and power over power alone");
+                         : "owning and power over power alone",
+        inputs_.rented ? Inputs{CostInput::kRent, CostInput::kWallKw} : Inputs{});
     add("power", pays_power ? power / power_it : 1,
-        inputs_.rented ? kInRent : "PUE: power at the meter over power of the machine");
-    add("tariff", pays_power ? power_it / base_hour : 1, inputs_.rented ? kInRent : "tariff over the reference tariff");
+        inputs_.rented ? kInRent : "PUE: power at the meter over power of the machine",
+        pays_power ? Inputs{CostInput::kPue} : Inputs{});
+    add("tariff", pays_power ? power_it / base_hour : 1, inputs_.rented ? kInRent : "tariff over the reference tariff",
+        pays_power ? Inputs{CostInput::kTariff} : Inputs{});
     add("cache_mix", seconds(now_) / slo_seconds, "cached input at its own cost over charged as a miss");
     return std::move(out_);
   }
 
  private:
   double seconds(const CostPoint& p) const { return seconds_per_token(p, inputs_.mix, c_); }
-  void add(const char* name, double factor, const std::string& meaning) { out_.push_back({name, factor, meaning}); }
+  // `shows`: the inputs of which the factor is the figure, but for what is printed anyway.
+  using Inputs = std::vector<CostInput>;
+  void add(const char* name, double factor, const std::string& meaning, const Inputs& shows = {}) {
+    const bool secret =
+        std::any_of(shows.begin(), shows.end(), [&](CostInput i) { return is_confidential(inputs_, i); });
+    out_.push_back({name, factor, meaning, secret});
+  }
 
   const CostInputs& inputs_;
   TokenClass c_;
@@ -125,21 +137,38 @@ double peak_of(const RateLadder& ladder, CostInput rate) {
   return ladder.peak.has(rate) ? ladder.peak.at(rate) : std::nan("");
 }
 
-// One rate bounds the lever "faster"; where two rates make up the cost both grow alike.
-std::vector<Lever> rate_levers(const CostInputs& inputs, TokenClass c, double gap, const RateLadder& ladder) {
+// How far the peaks allow the rates to grow.
+void hold_against_peaks(bool over, bool known, Lever* lever) {
+  lever->possible = !over;
+  if (over) {
+    lever->limit = "over the roofline's peak";
+  } else if (!known) {
+    lever->limit = "no peak is known to hold it against";
+  }
+}
+
+// Each rate alone; where two make up the cost, both by the same factor, too.
+std::vector<Lever> rate_levers(const CostInputs& inputs, TokenClass c, double target, double gap,
+                               const RateLadder& ladder) {
   std::vector<Lever> out;
-  bool possible = true, known = true;
   const CostPoint now = typical_point(inputs);
-  for (const CostInput i : rates_of(c, now, inputs.mix)) {
-    const double peak = peak_of(ladder, i), needed = now.at(i) * gap;
-    possible = possible && !(needed > peak);
-    known = known && !std::isnan(peak);
-    out.push_back({i, now.at(i), needed, possible, possible ? "" : "over the roofline's peak"});
+  const std::vector<CostInput> rates = rates_of(c, now, inputs.mix);
+  bool any_over = false, all_known = true;
+  for (const CostInput i : rates) {
+    const double peak = peak_of(ladder, i);
+    any_over = any_over || now.at(i) * gap > peak;
+    all_known = all_known && !std::isnan(peak);
+    const std::optional<double> needed =
+        rates.size() == 1 ? now.at(i) * gap : solve(inputs, c, target, i, now.at(i), kFastest);
+    Lever& lever = out.emplace_back(Lever{i, now.at(i), needed.value_or(std::nan("")), false, ""});
+    if (needed) {
+      hold_against_peaks(*needed > peak, !std::isnan(peak), &lever);
+    } else {
+      lever.limit = "not even at any speed: the other tokens alone cost more";
+    }
   }
-  for (Lever& l : out) {
-    l.possible = possible;
-    if (possible && !known) l.limit = "no peak is known to hold it against";
-  }
+  if (rates.size() < 2) return out;
+  hold_against_peaks(any_over, all_known, &out.emplace_back(Lever{CostInput::kCount, 1, gap, false, ""}));
   return out;
 }
 
@@ -152,7 +181,7 @@ std::vector<Lever> levers_of(const CostInputs& inputs, TokenClass c, double targ
                                  {CostInput::kLifeYears, 0.1, 1000, "not even if it never wears out"}};
   const std::vector<Bound> rented{{CostInput::kRent, 0, 1e12, "not even for nothing"},
                                   {CostInput::kUtilisation, 1e-6, 1, "not even at full use"}};
-  std::vector<Lever> out = rate_levers(inputs, c, gap, ladder);
+  std::vector<Lever> out = rate_levers(inputs, c, target, gap, ladder);
   const CostPoint now = typical_point(inputs);
   for (const Bound& b : inputs.rented ? rented : owned) {
     if (!now.has(b.input)) continue;
@@ -165,6 +194,10 @@ std::vector<Lever> levers_of(const CostInputs& inputs, TokenClass c, double targ
 }
 
 }  // namespace
+
+std::string lever_name(const Lever& lever) {
+  return lever.input == CostInput::kCount ? "both rates" : cost_input_name(lever.input);
+}
 
 const char* reached_name(Reached r) {
   return r == Reached::kReached ? "reached" : r == Reached::kNotReached ? "not reached" : "can't tell";
@@ -193,7 +226,9 @@ Verdict verdict(const CostInputs& inputs, const Cost& cost, std::optional<TokenC
   out.gap_interval = {amount.interval.low / target_per_token, amount.interval.high / target_per_token};
   out.waterfall = Waterfall(inputs, c, target_per_token, ladder).factors(reference_tariff);
   if (out.gap > 1) out.levers = levers_of(inputs, c, target_per_token, out.gap, ladder);
-  out.by_electricity = reached(cost.floor_of(c), target_per_token);
+  const Reached by_electricity = reached(cost.floor_of(c), target_per_token);
+  out.below_owners_power = inputs.rented && !out.upper_bound && by_electricity == Reached::kNotReached;
+  if (!inputs.rented) out.by_electricity = by_electricity;
   if (out.upper_bound) {  // a bound from above never shows that something is missed
     for (Reached* r : {&out.reached, &out.by_electricity}) {
       if (*r == Reached::kNotReached) *r = Reached::kCannotTell;

@@ -146,10 +146,13 @@ void read_cost(const JsonNode& node, const PriceBook& book, PlanUnit* unit) {
   const PriceCell cell = price_cell(node, money);
   if (cell.currency.empty()) return;
   const Result<Estimate> e = cell_estimate(cell, book);
-  if (e.ok()) {
-    unit->cost_per_hour = *e;
-  } else {
+  if (!e.ok()) {
     node.fail(e.error().message);
+  } else if (e->confidential) {
+    node.fail("expected yuan: the rate from " + cell.currency +
+              " is of a confidential price book, and a plan shows it");
+  } else {
+    unit->cost_per_hour = *e;
   }
 }
 

@@ -139,6 +139,7 @@ Result<ClaimVerdict> judge_claim(const Claim& claim, const Cost& cost, const Cla
     const Result<Estimate> one = in_yuan(1, currency, book);
     if (!one.ok()) return one.error();
     cny = one->typical;
+    out.limit_confidential = one->confidential;
   }
   switch (claim.kind) {
     case ClaimKind::kTokenPrice:

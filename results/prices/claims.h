@@ -34,10 +34,11 @@ struct ClaimEvidence {
 
 struct ClaimVerdict {
   Reached reached = Reached::kCannotTell;
-  Amount actual;       // in the claim's unit of money or seconds
-  double limit = 0;    // in the same unit
-  std::string unit;    // "CNY/1M tokens", "CNY/clip", "s", "CNY/task"
-  std::string reason;  // why nothing can be said, or not more
+  Amount actual;                    // in the claim's unit of money or seconds
+  double limit = 0;                 // in the same unit
+  bool limit_confidential = false;  // converted by a confidential rate: never printed
+  std::string unit;                 // "CNY/1M tokens", "CNY/clip", "s", "CNY/task"
+  std::string reason;               // why nothing can be said, or not more
 };
 // The claim against one chip's cost.
 Result<ClaimVerdict> judge_claim(const Claim& claim, const Cost& cost, const ClaimEvidence& evidence,

@@ -8,17 +8,13 @@ namespace assay {
 namespace {
 
 constexpr double kMaxAmount = 1e12;
-
-bool is_confidential(const PriceBook& book, const std::string& cell) {
-  return std::find(book.confidential_cells.begin(), book.confidential_cells.end(), cell) !=
-         book.confidential_cells.end();
-}
+constexpr const char* kGivenMix = "given: ";
 
 Status take(const PriceCells& cells, const std::string& name, const PriceBook& book, std::optional<Estimate>* out) {
   if (cells.empty()) return ok_status();
   Result<Estimate> e = estimate_of(cells, book);
   if (!e.ok()) return e.error();
-  e->confidential = is_confidential(book, name);
+  e->confidential = e->confidential || is_confidential(book, name);
   *out = std::move(e).value();
   return ok_status();
 }
@@ -40,10 +36,15 @@ class Assembly {
       if (!s.ok()) return s.error();
     }
     for (const auto& [input, value] : choices_.overrides) at(input) = value;
-    if (at(CostInput::kBlendedRate)) out_.inputs.mix = {0, 0, 0, "all tokens together"};
+    if (at(CostInput::kBlendedRate)) {
+      if (out_.inputs.mix.source.rfind(kGivenMix, 0) == 0)
+        out_.notes.emplace_back("the mix that was given is not used: the rate is of all tokens together");
+      out_.inputs.mix = {0, 0, 0, "all tokens together"};
+    }
     choose_side();
     const std::string missing = missing_cost_inputs(out_.inputs, !out_.subject.clip_seconds);
     say_what_has_no_range();
+    say_what_is_not_used();
     if (missing.empty()) return std::move(out_);
     const std::string& known = out_.chip ? out_.chip->id : out_.subject.product;
     const std::string name = known.empty() ? "a chip that its source doesn't name" : known;
@@ -65,6 +66,7 @@ class Assembly {
     out_.chip = std::move(found).value();
     const std::optional<PricedChip> known = chip_of_product(book_, out_.subject.product);
     if (!out_.subject.records.empty() && (!known || known->id != out_.chip->id)) {
+      out_.of_another_chip = true;
       out_.notes.push_back("rates of " + out_.subject.product + " at the prices of " + out_.chip->id +
                            ", as --chip says");
     }
@@ -89,6 +91,7 @@ class Assembly {
   }
 
   void no_facility_overhead_twice() {
+    facility_in_power_ = true;
     at(CostInput::kPue) = exact_estimate(1, "reported", "the power at the wall has the facility's overhead in it");
   }
 
@@ -113,6 +116,8 @@ class Assembly {
     kw.typical *= times->typical / 1000;
     kw.high *= times->high / 1000;
     kw.basis = "projected";
+    kw.confidential =
+        is_confidential(book_, out_.chip->id + ".tdp_w") || is_confidential(book_, "economics.wall_power_factor");
     kw.source = "rated power (" + tdp->source + ") x what servers and the facility add (" + times->source + ")";
     at(CostInput::kWallKw) = kw;
     no_facility_overhead_twice();
@@ -127,7 +132,7 @@ class Assembly {
     const double use = at(CostInput::kUtilisation) ? at(CostInput::kUtilisation)->typical : 1;
     Result<Estimate> price = tariff_estimate(*tariff, domestic, choices_.load, use, book_);
     if (!price.ok()) return price.error();
-    price->confidential = is_confidential(book_, tariff->id + ".tariff");
+    price->confidential = price->confidential || is_confidential(book_, tariff->id + ".tariff");
     at(CostInput::kTariff) = *price;
     if (tariff->subsidy && tariff->subsidy->domestic_only && !domestic) {
       out_.notes.push_back(tariff->id + ": no subsidy, it is for domestic chips" +
@@ -166,6 +171,28 @@ class Assembly {
     out_.notes.push_back(what + rests + which(first) + ": the interval leaves out how far it may be off");
   }
 
+  // What the user gives and the cost doesn't rest on, or pays twice.
+  void say_what_is_not_used() {
+    static const std::vector<CostInput> kOwning{
+        CostInput::kChipPrice,    CostInput::kServerFactor, CostInput::kLifeYears, CostInput::kDiscountRate,
+        CostInput::kSalvageShare, CostInput::kOpexShare,    CostInput::kWallKw,    CostInput::kIdlePowerShare,
+        CostInput::kPue,          CostInput::kTariff};
+    const bool rented = out_.inputs.rented;
+    const auto given = [&](CostInput i) { return choices_.overrides.count(i) != 0; };
+    std::string unused;
+    for (const CostInput i : rented ? kOwning : std::vector<CostInput>{CostInput::kRent}) {
+      if (given(i)) unused += (unused.empty() ? "" : ", ") + std::string(cost_input_name(i));
+    }
+    if (!unused.empty())
+      out_.notes.push_back(
+          (rented ? "given and not in the cost, as it is rented: " : "given and not in the cost, as it is owned: ") +
+          unused);
+    if (!rented && facility_in_power_ && given(CostInput::kPue) && !given(CostInput::kWallKw) &&
+        at(CostInput::kPue)->typical > 1) {
+      out_.notes.emplace_back("PUE is charged twice: the power at the wall has the facility's overhead in it already");
+    }
+  }
+
   // Owned where there is a price, unless the user says otherwise; a rented hour is paid whether used or not only where
   // the user gives a utilisation.
   void choose_side() {
@@ -190,6 +217,7 @@ class Assembly {
 
   const CostChoices& choices_;
   const PriceBook& book_;
+  bool facility_in_power_ = false;
   PricedSubject out_;
 };
 
@@ -224,9 +252,9 @@ Result<PricedSubject> price_subject(const CostSubject& subject, const CostChoice
 double reference_tariff(const PriceBook& book) {
   double lowest = 0;
   for (const Tariff& t : book.tariffs) {
-    if (!t.subsidy || t.subsidy->price_after.empty()) continue;
+    if (!t.subsidy || t.subsidy->price_after.empty() || is_confidential(book, t.id + ".tariff")) continue;
     const Result<Estimate> price = estimate_of(t.subsidy->price_after, book);
-    if (price.ok() && (lowest == 0 || price->typical < lowest)) lowest = price->typical;
+    if (price.ok() && !price->confidential && (lowest == 0 || price->typical < lowest)) lowest = price->typical;
   }
   return lowest > 0 ? lowest : 0.4;
 }
@@ -244,7 +272,7 @@ Result<TokenMix> parse_mix(const std::string& text, const std::string& where) {
     sum += *share;
   }
   if (!(sum > 0)) return bad_input(where + ": expected a share over 0, found \"" + text + "\"");
-  return TokenMix{shares[0] / sum, shares[1] / sum, shares[2] / sum, "given: " + text};
+  return TokenMix{shares[0] / sum, shares[1] / sum, shares[2] / sum, kGivenMix + text};
 }
 
 Result<Estimate> parse_estimate(const std::string& text, double min, double max, const std::string& where) {
@@ -300,6 +328,7 @@ Result<Estimate> parse_money(const std::string& text, const std::string& suffix,
   amount->low *= one->low;
   amount->typical *= one->typical;
   amount->high *= one->high;
+  amount->confidential = one->confidential;
   if (currency != "CNY") {
     char note[96];
     std::snprintf(note, sizeof note, "1 %s = %.6g CNY (%s)", currency.c_str(), one->typical, one->date.c_str());

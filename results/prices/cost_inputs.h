@@ -33,7 +33,8 @@ struct CostSubject {
   std::vector<std::string> records;        // ids
   std::vector<std::string> notes;          // what was left out and why
 };
-// In order of the records, clips last. Records without a rate of tokens are left out with a note.
+// In order of the records, clips last. Records without a rate of tokens are left out; of several of one case (of one
+// chip, adapter and part of the model) the one that stands for it counts, as in a report's tables (results/standing.h).
 std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const LatencyLimits& limits,
                                        const PriceBook& book);
 // The same where the records' metrics are known, in their order.
@@ -53,6 +54,7 @@ struct PricedSubject {
   CostSubject subject;
   CostInputs inputs;
   std::optional<PricedChip> chip;
+  bool of_another_chip = false;  // the rates are of another than the chip whose prices are taken
   std::vector<std::string> notes;
 };
 // An error names what is missing and how to give it.

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <tuple>
 
 #include "results/metrics/energy.h"
 #include "results/metrics/metrics.h"
@@ -9,6 +11,7 @@
 #include "results/part.h"
 #include "results/prices/cost_inputs.h"
 #include "results/prices/datasheet.h"
+#include "results/standing.h"
 #include "suites/suite.h"
 
 namespace assay {
@@ -117,6 +120,12 @@ std::string ms_text(double ms) {
   return text;
 }
 
+void add_note(CostSubject* subject, const std::string& note) {
+  if (std::find(subject->notes.begin(), subject->notes.end(), note) == subject->notes.end()) {
+    subject->notes.push_back(note);
+  }
+}
+
 // The best rate of one class: over all cases (saturation), and over those within the limit.
 class Best {
  public:
@@ -142,6 +151,9 @@ class Best {
       return;
     }
     *rate = counted_->rate;
+    for (const CaseRate* used : {&*counted_, &*saturation_}) {
+      if (used->record->noise.disturbed) add_note(subject, used->record->case_id + " was disturbed");
+    }
     if (counted_->rate.spread == Spread::kUnknown) subject->notes.push_back(why_no_interval(*counted_));
     *case_id = counted_->record->case_id;
     subject->ladder.saturation.at(input_) = saturation_->rate.typical;
@@ -197,15 +209,30 @@ Group& find_group(std::vector<Group>& groups, const Record& r, const std::string
   return found == groups.end() ? groups.emplace_back(group_of(r, basis, limits)) : *found;
 }
 
-void add_note(CostSubject* subject, const std::string& note) {
-  if (std::find(subject->notes.begin(), subject->notes.end(), note) == subject->notes.end()) {
-    subject->notes.push_back(note);
+// Of the records with a rate those that stand for their case, where several are of one, as in a report's tables.
+std::vector<size_t> standing_records(const std::vector<Record>& records, const std::vector<bool>& has_rate) {
+  using Key = std::tuple<std::string, std::string, std::string, std::string, std::string, std::string, std::string>;
+  const auto rank = [&](size_t i) {
+    const Record& r = records[i];
+    return standing(r.status, r.noise.disturbed, r.created, r.id);
+  };
+  std::map<Key, size_t> of_case;
+  for (size_t i = 0; i < records.size(); ++i) {
+    const Record& r = records[i];
+    if (!has_rate[i]) continue;
+    const auto [at, added] =
+        of_case.try_emplace({product_of(r), r.adapter, r.case_id, r.case_hash, r.basis, r.tier, part_text(r)}, i);
+    if (!added && rank(i) > rank(at->second)) at->second = i;
   }
+  std::vector<size_t> out;
+  out.reserve(of_case.size());
+  for (const auto& [key, i] : of_case) out.push_back(i);
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 void add_reported(const Record& r, const LatencyLimits& limits, std::vector<Group>* groups) {
   const ReportedRates rates = reported_rates(r);
-  if (!rates.lead()) return;
   Group& group = find_group(*groups, r, r.basis, limits);
   group.subject.records.push_back(r.id);
   if (rates.input) group.input.offer(reported_rate(r, rates, *rates.input));
@@ -260,19 +287,23 @@ std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const
 
 std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const std::vector<Metrics>& of_each,
                                        const LatencyLimits& limits, const PriceBook& book) {
-  std::vector<Group> groups;
+  std::vector<std::optional<CaseRate>> rates(records.size());
+  std::vector<bool> has_rate(records.size());
   for (size_t i = 0; i < records.size(); ++i) {
+    const Record& r = records[i];
+    if (!r.reported) rates[i] = case_rate(r, of_each[i], book);
+    has_rate[i] = r.reported ? reported_rates(r).lead().has_value() : rates[i].has_value();
+  }
+  std::vector<Group> groups;
+  for (const size_t i : standing_records(records, has_rate)) {
     const Record& r = records[i];
     if (r.reported) {
       add_reported(r, limits, &groups);
       continue;
     }
-    const std::optional<CaseRate> rate = case_rate(r, of_each[i], book);
-    if (!rate) continue;
-    Group& group = find_group(groups, r, rate->rate.basis, limits);
+    Group& group = find_group(groups, r, rates[i]->rate.basis, limits);
     group.subject.records.push_back(r.id);
-    if (r.noise.disturbed) group.subject.notes.push_back(r.case_id + " was disturbed");
-    (r.token_class == "input" ? group.input : group.output).offer(*rate);
+    (r.token_class == "input" ? group.input : group.output).offer(*rates[i]);
   }
   std::vector<CostSubject> out;
   for (Group& g : groups) {

@@ -205,7 +205,10 @@ void mark_confidential(PriceBook* book) {
   for (const PricedChip& c : book->chips) {
     if (!c.price.empty()) book->confidential_cells.push_back(c.id + ".price");
     if (!c.rent_per_hour.empty()) book->confidential_cells.push_back(c.id + ".rent_per_hour");
+    if (!c.wall_kw.empty()) book->confidential_cells.push_back(c.id + ".wall_kw");
+    if (!c.tdp_w.empty()) book->confidential_cells.push_back(c.id + ".tdp_w");
   }
+  for (const FxRate& rate : book->fx) book->confidential_cells.push_back("fx." + rate.currency);
   for (const Tariff& t : book->tariffs) book->confidential_cells.push_back(t.id + ".tariff");
   for (const auto& [name, list] : book->economics) book->confidential_cells.push_back("economics." + name);
 }

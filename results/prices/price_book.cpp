@@ -53,6 +53,11 @@ std::vector<std::string> names_of(const PricedChip& chip) {
 
 }  // namespace
 
+bool is_confidential(const PriceBook& book, const std::string& cell) {
+  const std::vector<std::string>& cells = book.confidential_cells;
+  return std::find(cells.begin(), cells.end(), cell) != cells.end();
+}
+
 bool in_month(const TariffBand& band, int month) {
   return band.months.empty() || std::find(band.months.begin(), band.months.end(), month) != band.months.end();
 }

@@ -59,13 +59,14 @@ struct FxRate {
 
 struct PriceBook {
   std::string name, date;
-  bool confidential = false;  // a buyer's: its figures are used and never printed
+  bool confidential = false;  // a buyer's: its figures are used, never printed
   std::vector<FxRate> fx;
   std::map<std::string, PriceCells> economics;  // by the name of a CostInput: pue, life, ...
   std::vector<Tariff> tariffs;
   std::vector<PricedChip> chips;
   std::vector<std::string> confidential_cells;  // "h100-sxm.price": those that came from a confidential book
 };
+bool is_confidential(const PriceBook& book, const std::string& cell);
 
 Result<PriceBook> parse_price_book(const std::string& text, const std::string& where);
 Result<PriceBook> read_price_book(const std::string& path);

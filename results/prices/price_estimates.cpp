@@ -40,7 +40,10 @@ void add_note(Estimate* e, const std::string& note) { e->note += (e->note.empty(
 
 Result<Estimate> fx_rate(const std::string& currency, const PriceBook& book) {
   for (const FxRate& rate : book.fx) {
-    if (rate.currency == currency) return from_cell(rate.cny);
+    if (rate.currency != currency) continue;
+    Estimate e = from_cell(rate.cny);
+    e.confidential = is_confidential(book, "fx." + currency);
+    return e;
   }
   return bad_input("no rate from " + currency + " to CNY in the price book \"" + book.name +
                    "\"; a book of your own may give one under fx");
@@ -83,6 +86,7 @@ Status add_month(const Tariff& tariff, int month, LoadShape shape, double wanted
     mean->typical += share * band.price.typical;
     mean->high += share * band.price.high;
     if (share > 0 && band.price.grade == "A") mean->basis = "assumed";
+    mean->confidential = mean->confidential || band.price.confidential;
     left -= hours;
   }
   return ok_status();
@@ -96,6 +100,7 @@ Result<Estimate> cell_estimate(const PriceCell& cell, const PriceBook& book) {
   const Result<Estimate> fx = fx_rate(cell.currency, book);
   if (!fx.ok()) return fx.error();
   scale(&e, *fx);
+  e.confidential = fx->confidential;  // an amount in both currencies gives the rate away
   add_note(&e, "1 " + cell.currency + " = " + std::to_string(fx->typical).substr(0, 6) + " CNY (" + fx->date + ")");
   return e;
 }
@@ -109,6 +114,7 @@ Result<Estimate> estimate_of(const PriceCells& cells, const PriceBook& book) {
   for (size_t i = 1; i < cells.size(); ++i) {
     const Result<Estimate> other = cell_estimate(cells[i], book);
     if (!other.ok()) return other.error();
+    out.confidential = out.confidential || other->confidential;
     if (other->low < out.low) out.low = other->low, lowest = i;
     if (other->high > out.high || (other->high == out.high && cells[i].from)) out.high = other->high, highest = i;
   }

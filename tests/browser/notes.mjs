@@ -32,6 +32,10 @@ export const notes = {
     "the chip's price of h20 rests on one source without a range (2026-07, grade R): the interval leaves out how far it may be off",
     "the rent of h20 is the same in 2 sources, none with a range (2026-07, grade C): the interval leaves out how far it may be off",
     "the rent of b300 has no upper end, as an offer is only known from a price on (2026-11, grade C): its cost has no interval; an offer to you (--rent) gives it one",
+    "given and not in the cost, as it is rented: chip_price, pue",
+    "given and not in the cost, as it is owned: rent",
+    "the mix that was given is not used: the rate is of all tokens together",
+    "PUE is charged twice: the power at the wall has the facility's overhead in it already",
     "rented by the hour of use",
     "given on the command line",
     "given: 342:266:168",
@@ -208,7 +212,7 @@ export const elsewhere = [
   // clips, which the page composes of their parts
   /^composed of records$|^no record of a |: the cost is a lower bound|^the shape of the model is assumed/,
   // levers, which `assay verdict` prints
-  /^(over the roofline's peak|no peak is known to hold it against|even a free chip costs more|not even |not reached|can't tell)/,
+  /^(over the roofline's peak|no peak is known to hold it against|even a free chip costs more|not even |both rates$|not reached|can't tell)/,
   // numbers that were checked in part, outcomes of the tests of time, methods of a projection: `assay show` has them
   /whole (step|model) (not )?compared with the reference|its result is finite and follows|hidden rows are finite|the adapter has no smaller one|at its own size the reference|it would take about|of the smallest step|^not run|device (within host|clock)|host interval$|^no device clock|of the attainable peak$|of the host's$|(flops|bytes) within ceiling|^line (through|by)|not projected|basis projected|more layers (did|do) not|^ layers of |^before this case|^worker: exception|^a worker serves/,
   // names of formats, units and fields of the sources

@@ -147,6 +147,32 @@ TEST_F(Money, ConfidentialPricesAreUsedAndNotPrinted) {
   EXPECT_LT(mine, answer("cost " + records)["hour"][0]["yuan_per_hour"].get<double>());
 }
 
+// A rent, its hour, the power and the rate of exchange of a confidential book stand in no form; yuan per token do:
+// 12.3457 USD x 7.32191 = 90.394 CNY an hour over 1000 tokens/s are 25.1095 per 1M.
+TEST_F(Money, AConfidentialRentIsInNoForm) {
+  const std::string source = R"("date": "2026-11", "source": "secret offer 7", "grade": "V"}])";
+  file("mine.json", R"({"schema_version": 1, "name": "offers", "date": "2026-11-20", "confidential": true,
+    "fx": [{"currency": "USD", "cny": {"value": 7.32191, "date": "2026-11", "source": "secret bank", "grade": "V"}}],
+    "chips": [{"id": "h100-sxm", "rent_per_hour": [{"value": 12.3457, "currency": "USD", )" +
+                        source + R"(, "wall_kw": [{"value": 1.23453, "basis": "without-facility", )" + source + "}]}");
+  const std::string given = " --rate output=1000:990:1010 --chip h100-sxm --rented --prices mine.json";
+  for (const std::string& command : {"cost" + given, "verdict" + given + " --target '0.65 USD/1M output tokens'"}) {
+    for (const char* form : {"text", "json"}) {
+      const Outcome out = assay(command + " --format " + form);
+      EXPECT_EQ(out.code, 0) << out.text;
+      EXPECT_THAT(out.text, HasSubstr("25.1"));
+      for (const char* secret : {"secret", "12.34", "12.35", "7.32", "90.39", "1.234", "1.235", "4.759"})
+        EXPECT_THAT(out.text, Not(HasSubstr(secret))) << command << form;
+    }
+  }
+  refused("report " + std::string(kPublished) + " --prices mine.json --target '0.65 USD/1M tokens'",
+          {"--target", "yuan"});
+}
+
+TEST_F(Money, ALimitOfLatencyNeedsRecords) {
+  refused("cost --rate output=1000 --rent '2 CNY/h' --tpot 20", {"--tpot", "records"});
+}
+
 TEST_F(Money, WhatIsWrongIsRefused) {
   const std::string rate = " --rate blended=4951 --rent '2 USD/h'";
   refused("verdict" + rate + " --target 0.01", {"--target", "0.01 CNY/100k tokens"});

@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "reports/cost_sheet.h"
 #include "reports/html/report_forms.h"
 #include "reports/html/report_model.h"
 
@@ -106,6 +108,49 @@ TEST(ReportCost, AConfidentialPriceIsUsedAndNotWritten) {
     for (const auto& lever : verdict["levers"]) EXPECT_NE(lever["input"], "rent");
   }
   EXPECT_NEAR(cost["per_token"][2]["value"].get<double>() * 1e5, 0.01 * 13.21987 / 13.2, 1e-6);
+  EXPECT_TRUE(cost["per_hour"]["value"].is_null()) << "it is the rent";
+  for (const auto& verdict : cost["verdicts"]) EXPECT_TRUE(verdict["waterfall"].empty()) << "a factor is the rent";
+}
+
+CostRow owned_row(const std::string& product, const std::string& dtype, const std::string& basis, double rate) {
+  CostRow row;
+  row.priced.subject.product = product;
+  row.priced.subject.model = "m";
+  row.priced.subject.dtype = dtype;
+  row.priced.subject.tier = "program";
+  row.priced.subject.basis = basis;
+  CostInputs& in = row.priced.inputs;
+  for (const auto& [input, value] : std::vector<std::pair<CostInput, double>>{{CostInput::kChipPrice, 87600},
+                                                                              {CostInput::kServerFactor, 1},
+                                                                              {CostInput::kLifeYears, 10},
+                                                                              {CostInput::kDiscountRate, 0},
+                                                                              {CostInput::kSalvageShare, 0},
+                                                                              {CostInput::kOpexShare, 0},
+                                                                              {CostInput::kUtilisation, 1},
+                                                                              {CostInput::kWallKw, 1},
+                                                                              {CostInput::kPue, 1},
+                                                                              {CostInput::kTariff, 1}})
+    in.at(input) = exact_estimate(value, "assumed", "test");
+  in.at(CostInput::kOutputRate) = exact_estimate(rate, basis, "test");
+  row.cost = cost(in);
+  return row;
+}
+
+// An hour is 87600 / (10 x 8760) + 1 = 2 yuan. The slow chip, at 1000 tokens/s against 1500, must cost 2 x 2/3 = 1.3333
+// an hour to tie, of which 1 is power: a third of its price; the fast one 2 x 1.5 = 3: twice its price.
+TEST(CostSheet, BreakEvenIsOfTwoChipsAtTheSameWork) {
+  const std::vector<CostRow> rows{
+      owned_row("slow", "bf16", "measured", 1000), owned_row("slow", "f32", "measured", 900),
+      owned_row("slow", "bf16", "projected", 1000), owned_row("fast", "bf16", "measured", 1500)};
+  const Sheet sheet = cost_sheet(rows);
+  const auto table = std::find_if(sheet.tables.begin(), sheet.tables.end(),
+                                  [](const SheetTable& t) { return t.name == "break_even"; });
+  ASSERT_EQ(table->rows.size(), 2U);
+  EXPECT_EQ(table->rows[0][0].text, "slow, m bf16");
+  EXPECT_EQ(table->rows[0][1].text, "fast, m bf16");
+  EXPECT_EQ(table->rows[0][3].text, "29200");
+  EXPECT_EQ(table->rows[1][3].text, "175200");
+  EXPECT_EQ(subject_text(rows[2].priced), "slow, m bf16, projected");
 }
 
 }  // namespace

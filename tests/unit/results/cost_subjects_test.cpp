@@ -101,6 +101,23 @@ TEST(CostSubjects, APartOfTheExpertsIsAPart) {
   EXPECT_FALSE(s.ladder.peak.has(CostInput::kOutputRate));
 }
 
+// The newer and faster run of a case was disturbed: the older stands, 1 token in 22 ms, as in a report's table. Where
+// none was quiet the newest stands, and its remark once.
+TEST(CostSubjects, OfRepeatsTheUndisturbedOneIsPriced) {
+  Record quiet = run("decode", 1, 1, 20), fast = run("decode", 1, 1, 10), prefill = run("prefill", 1, 4096, 100);
+  quiet.id = "quiet";
+  fast.created = "2026-11-21T00:00:00Z";
+  fast.noise.disturbed = true;
+  const CostSubject s = cost_subjects({fast, quiet, prefill}, {}, shipped()).at(0);
+  EXPECT_NEAR(s.output_rate->typical, 1 / 0.022, 1e-6);
+  EXPECT_THAT(s.records, testing::ElementsAre("quiet", "prefill1"));
+  EXPECT_THAT(s.notes, testing::IsEmpty());
+  quiet.noise.disturbed = true;
+  const CostSubject none = cost_subjects({quiet, fast, prefill}, {}, shipped()).at(0);
+  EXPECT_NEAR(none.output_rate->typical, 1 / 0.011, 1e-6);
+  EXPECT_THAT(none.notes, testing::ElementsAre("decode/m/bf16/b1 was disturbed"));
+}
+
 Record reported(const std::string& tier, std::vector<ReportedFigure> figures,
                 std::map<std::string, std::string> stated) {
   Record r;
@@ -113,6 +130,7 @@ Record reported(const std::string& tier, std::vector<ReportedFigure> figures,
   r.device_product = "NVIDIA H100 80GB HBM3";
   r.reported.emplace();
   r.reported->producer = "a tool";
+  r.case_id = figures.front().name;
   r.reported->figures = std::move(figures);
   r.reported->stated = std::move(stated);
   return r;

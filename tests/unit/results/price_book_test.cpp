@@ -242,6 +242,49 @@ TEST(CostInputs, AnOfferFromAPriceOnIsNoUpperEnd) {
           {"price[0].high", "upper end"});
 }
 
+TEST(CostInputs, WhatIsGivenAndNotUsedIsSaid) {
+  const PriceBook book = shipped();
+  CostSubject subject;
+  subject.product = "H100";
+  subject.output_rate = exact_estimate(1000, "measured", "test");
+  CostChoices choices;
+  choices.tariff = "cn-west";
+  choices.overrides[CostInput::kPue] = exact_estimate(1.2, "assumed", "given");
+  const auto notes = [&] { return price_subject(subject, choices, book)->notes; };
+  EXPECT_THAT(notes(), Contains(HasSubstr("PUE is charged twice")));
+  choices.overrides[CostInput::kChipPrice] = exact_estimate(1e5, "assumed", "given");
+  choices.overrides[CostInput::kRent] = exact_estimate(13.2, "assumed", "given");
+  EXPECT_THAT(notes(), Contains("given and not in the cost, as it is rented: chip_price, pue"));
+  choices.rented = false;
+  choices.mix = *parse_mix("1:1:1", "--mix");
+  choices.overrides[CostInput::kBlendedRate] = exact_estimate(1000, "reported", "given");
+  EXPECT_THAT(notes(), Contains("given and not in the cost, as it is owned: rent"));
+  EXPECT_THAT(notes(), Contains(HasSubstr("mix that was given is not used")));
+}
+
+// What a confidential rate of exchange converts is withheld with it: 25000 USD in yuan would print the rate.
+TEST(CostInputs, AConfidentialBooksFactsAndRatesAreMarked) {
+  const PriceBook base = shipped();
+  const std::string text =
+      book_with("\"confidential\": true, " +
+                chip_with("\"wall_kw\": [" + cell("\"value\": 1.2, \"basis\": \"without-facility\"") + "]") +
+                ", \"fx\": [{\"currency\": \"USD\", \"cny\": " + cell("\"value\": 7") + "}]");
+  const PriceBook book = merge_price_books(base, *parse_price_book(text, "mine.json"));
+  CostSubject subject;
+  subject.product = "H100";
+  subject.output_rate = exact_estimate(1000, "measured", "test");
+  CostChoices choices;
+  choices.tariff = "cn-west";
+  choices.overrides[CostInput::kRent] = *parse_money("2 USD/h", "/h", book, "--rent");
+  const CostInputs in = price_subject(subject, choices, book)->inputs;
+  EXPECT_TRUE(is_confidential(in, CostInput::kWallKw));
+  EXPECT_DOUBLE_EQ(in.at(CostInput::kRent)->typical, 14);
+  EXPECT_TRUE(hour_is_confidential(in));
+  EXPECT_FALSE(is_confidential(in, CostInput::kTariff));
+  for (const Factor& f : verdict(in, cost(in), TokenClass::kOutput, 1e-7, {}, 0.4).waterfall)
+    EXPECT_EQ(f.confidential, f.name == "peak" || f.name == "capex") << f.name;
+}
+
 TEST(CostInputs, MixAndMoneyAreChecked) {
   const TokenMix mix = *parse_mix("342:266:168", "--mix");
   EXPECT_NEAR(mix.cached, 342.0 / 776, 1e-12);

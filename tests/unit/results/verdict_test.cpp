@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "results/metrics/target.h"
@@ -163,7 +164,7 @@ TEST(Verdict, EachLeverClosesTheGapAlone) {
   ASSERT_FALSE(v.levers.empty());
   int possible = 0;
   for (const Lever& l : v.levers) {
-    if (!l.possible || l.input == CostInput::kInputRate || l.input == CostInput::kOutputRate) continue;
+    if (!l.possible || l.input == CostInput::kCount) continue;
     CostInputs changed = in;
     changed.at(l.input) = exact(l.needed);
     EXPECT_NEAR(*cost(changed).of(TokenClass::kBlended).value / target, 1, 1e-9) << cost_input_name(l.input);
@@ -174,6 +175,43 @@ TEST(Verdict, EachLeverClosesTheGapAlone) {
   faster.at(CostInput::kInputRate) = exact(4000 / 0.8);
   faster.at(CostInput::kOutputRate) = exact(1500 / 0.8);
   EXPECT_NEAR(*cost(faster).of(TokenClass::kBlended).value / target, 1, 1e-9) << "both rates by the gap";
+}
+
+const Lever& lever(const Verdict& v, CostInput input) {
+  return *std::find_if(v.levers.begin(), v.levers.end(), [&](const Lever& l) { return l.input == input; });
+}
+
+// A token takes 0.44/4000 + 0.2/1500 = 2.4333e-4 s. At 0.8 of it 0.44/x = 6.1333e-5 of input alone (7173.9 tokens/s),
+// 0.2/x = 8.4667e-5 of output alone (2362.2), or both x 1.25. At half of it output alone takes more (1.3333e-4 of
+// 1.2167e-4), of output 0.2/1.1667e-5 = 17143 would do, over its peak of 5000; twice both, 8000 and 3000, is within.
+TEST(Verdict, ARateAloneIsAnotherLeverThanBothTogether) {
+  const CostInputs in = owned();
+  const double now = *cost(in).of(TokenClass::kBlended).value;
+  const auto at = [&](double share) { return verdict(in, cost(in), TokenClass::kBlended, share * now, ladder(), 0.4); };
+  const Verdict near = at(0.8), half = at(0.5);
+  EXPECT_NEAR(lever(near, CostInput::kInputRate).needed, 7173.913, 1e-3);
+  EXPECT_NEAR(lever(near, CostInput::kOutputRate).needed, 2362.205, 1e-3);
+  EXPECT_NEAR(lever(near, CostInput::kCount).needed, 1.25, 1e-12);
+  EXPECT_TRUE(std::isnan(lever(half, CostInput::kInputRate).needed));
+  EXPECT_FALSE(lever(half, CostInput::kInputRate).possible);
+  EXPECT_NEAR(lever(half, CostInput::kOutputRate).needed, 0.2 / (2.43333333333333333e-4 / 2 - 1.1e-4), 1e-2);
+  EXPECT_EQ(lever(half, CostInput::kOutputRate).limit, "over the roofline's peak");
+  EXPECT_TRUE(lever(half, CostInput::kCount).possible);
+  EXPECT_EQ(lever_name(lever(half, CostInput::kCount)), "both rates");
+}
+
+// 0.1 yuan an hour, of which power at 2 x 1.2 x 0.5 = 1.2 would be the owner's loss: half of it is a rent of 0.05.
+TEST(Verdict, ARentersTargetIsNotRuledOutByItsOwnersPower) {
+  CostInputs in = rented(0.1, 1000);
+  in.at(CostInput::kWallKw) = exact(2);
+  in.at(CostInput::kPue) = exact(1.2);
+  in.at(CostInput::kTariff) = exact(0.5);
+  const Verdict v = verdict(in, cost(in), TokenClass::kBlended, 0.05 / 3.6e6, {}, 0.4);
+  EXPECT_EQ(v.by_electricity, Reached::kCannotTell);
+  EXPECT_TRUE(v.below_owners_power);
+  EXPECT_TRUE(lever(v, CostInput::kRent).possible);
+  EXPECT_NEAR(lever(v, CostInput::kRent).needed, 0.05, 1e-9);
+  EXPECT_FALSE(verdict(in, cost(in), TokenClass::kBlended, 2 / 3.6e6, {}, 0.4).below_owners_power);
 }
 
 // Power alone costs 1 x 1.2 x 0.5 = 0.6 yuan an hour (and idle): more than a target of a tenth of it.
