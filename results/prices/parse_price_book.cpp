@@ -13,7 +13,7 @@ constexpr size_t kMaxCells = 64, kMaxEntries = 4096, kMaxCellText = 2048;
 constexpr double kMaxCellAmount = 1e12;
 
 std::string date_at(const JsonNode& node) {
-  static const std::regex kDate("[0-9]{4}(-[0-9]{2}(-[0-9]{2})?|Q[1-4])?");
+  static const std::regex kDate("[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?|Q[1-4])?");
   std::string text = node.text(16);
   if (!std::regex_match(text, kDate)) node.fail_expected("a date: 2026, 2026-11, 2026-11-25 or 2026Q4");
   return text;

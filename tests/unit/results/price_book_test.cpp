@@ -113,6 +113,8 @@ TEST(PriceBook, WhatIsWrongIsNamed) {
   refused(chip_with("\"price\": [{\"value\": 1, \"currency\": \"CNY\", \"date\": \"yesterday\", \"source\": \"x\", "
                     "\"grade\": \"V\"}]"),
           {"date", "yesterday"});
+  refused(chip_with("\"tdp_w\": [{\"value\": 1, \"date\": \"2026-13\", \"source\": \"x\", \"grade\": \"C\"}]"),
+          {"tdp_w[0].date", "2026-13"});
   refused("\"economics\": {\"pue\": [" + cell("\"value\": 0.5") + "]}", {"economics.pue[0].value", "0.5"});
   refused("\"chips\": [{\"id\": \"a\"}, {\"id\": \"a\"}]", {"twice"});
   EXPECT_FALSE(parse_price_book("{", "mine.json").ok());
