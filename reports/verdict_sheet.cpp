@@ -58,11 +58,11 @@ const char* any_price_text(Reached by_electricity) {
   return by_electricity == Reached::kReached ? "yes" : "no: power alone costs more";
 }
 
-std::vector<SheetCell> verdict_row(const CostRow& r, const Target& target, const Estimate& cny, const Verdict& v) {
+std::vector<SheetCell> verdict_row(const CostRow& r, const Target& target, const Verdict& v) {
   const TokenClass c = v.judged;
   const Amount& amount = r.cost.of(c);
   std::vector<SheetCell> row{subject_text(r.priced), target.text(), token_class_name(c), reached_name(v.reached)};
-  row.push_back(cny.confidential ? SheetCell{"withheld"} : SheetCell{"", v.target_per_token * 1e6});
+  row.push_back({"", v.target_per_token * 1e6});
   if (!amount.value) {
     row.insert(row.end(), 9, SheetCell{});
   } else {
@@ -95,13 +95,13 @@ SheetTable waterfall_table(const Target& target) {
 
 void add_waterfall(const CostRow& r, const Verdict& v, SheetTable* table) {
   double so_far = v.target_per_token * 1e6;
-  // Two steps beside each other give the factor between them.
+  // What one factor is, the others and the gap give away: all of them or none.
   const bool hide_steps =
       std::any_of(v.waterfall.begin(), v.waterfall.end(), [](const Factor& f) { return f.confidential; });
   for (const Factor& f : v.waterfall) {
     so_far *= f.factor;
     table->rows.push_back({subject_text(r.priced), f.name,
-                           f.confidential ? SheetCell{"withheld"} : SheetCell{times(f.factor), f.factor},
+                           hide_steps ? SheetCell{"withheld"} : SheetCell{times(f.factor), f.factor},
                            hide_steps ? SheetCell{"withheld"} : SheetCell{money_text(so_far), so_far},
                            cost_basis_text(r.cost), f.meaning});
   }
@@ -152,7 +152,9 @@ std::string sentence(const CostRow& r, const Target& target, const Verdict& v) {
     out += " from " + money_text(first.now) + " to " + money_text(first.needed) + (unit.empty() ? "" : " " + unit);
   }
   out += " (" + times(first.needed / first.now) + ")" + (first.limit.empty() ? "" : "; " + first.limit);
-  return out + (v.below_owners_power ? "; below what electricity alone costs an owner of the chip" : "");
+  return out + (v.below_owners_power && first.input == CostInput::kRent
+                    ? "; below what electricity alone costs an owner of the chip"
+                    : "");
 }
 
 }  // namespace
@@ -165,7 +167,7 @@ Sheet verdict_sheet(const std::vector<CostRow>& rows, const Target& target, cons
     for (const Target& unit : both_units(target)) {
       const Verdict v = verdict(r.priced.inputs, r.cost, target.token_class, cny_per_token(unit, cny),
                                 r.priced.subject.ladder, reference_tariff);
-      verdicts.rows.push_back(verdict_row(r, unit, cny, v));
+      verdicts.rows.push_back(verdict_row(r, unit, v));
       notes.push_back(sentence(r, unit, v));
       if (unit.per != target.per) continue;
       if (r.cost.of(v.judged).value && std::isnan(v.gap_interval.low)) {
@@ -192,9 +194,8 @@ Sheet verdict_sheet(const std::vector<CostRow>& rows, const Target& target, cons
   notes.push_back("the target stands for 100K and for 1M tokens, because the press prints both");
   notes.push_back("reference tariff of the waterfall: " + money_text(reference_tariff) + " CNY/kWh");
   if (target.currency != "CNY") {
-    notes.push_back("1 " + target.currency + " = " +
-                    (cny.confidential ? "withheld (a confidential price book)"
-                                      : money_text(cny.typical) + " CNY (" + cny.source + ", " + cny.date + ")"));
+    notes.push_back("1 " + target.currency + " = " + money_text(cny.typical) + " CNY (" + cny.source + ", " + cny.date +
+                    ")");
   }
   out.notes = std::move(notes);
   out.notes.insert(out.notes.end(), costs.notes.begin(), costs.notes.end());

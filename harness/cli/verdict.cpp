@@ -17,6 +17,10 @@ Result<int> run_verdict(const Arguments& arguments) {
   if (!priced.ok()) return priced.error();
   const Result<Estimate> cny = in_yuan(1, target->currency, priced->book);
   if (!cny.ok()) return bad_input("--target: " + cny.error().message);
+  if (cny->confidential) {
+    return bad_input("--target: expected yuan, found '" + arguments.text("target") +
+                     "': held against costs in yuan it would show your confidential rate of exchange");
+  }
   if (priced->rows.empty())
     return bad_input("none of the records has a rate of tokens; 'assay claims' judges prices of clips");
   Sheet sheet = verdict_sheet(priced->rows, *target, *cny, reference_tariff(priced->book));

@@ -217,15 +217,18 @@ std::vector<size_t> standing_records(const std::vector<Record>& records, const s
     return standing(r.status, r.noise.disturbed, r.created, r.id);
   };
   std::map<Key, size_t> of_case;
+  std::vector<size_t> out;
   for (size_t i = 0; i < records.size(); ++i) {
     const Record& r = records[i];
     if (!has_rate[i]) continue;
+    if (r.reported) {  // of systems that differ in what their source doesn't say: no repeats of one case
+      out.push_back(i);
+      continue;
+    }
     const auto [at, added] =
         of_case.try_emplace({product_of(r), r.adapter, r.case_id, r.case_hash, r.basis, r.tier, part_text(r)}, i);
     if (!added && rank(i) > rank(at->second)) at->second = i;
   }
-  std::vector<size_t> out;
-  out.reserve(of_case.size());
   for (const auto& [key, i] : of_case) out.push_back(i);
   std::sort(out.begin(), out.end());
   return out;
