@@ -166,6 +166,11 @@ Plan split_plan(const PlanUnit& prefill, const PlanUnit& decode, const PlanReque
   if (!plan.problem.empty()) return plan;
   const std::string unknown = unknown_of_transfer(prefill, decode);
   if (!unknown.empty() && r.limits.ttft_ms && r.kv_overlap < 1) {
+    if (p.service_s * 1000 > *r.limits.ttft_ms) {
+      plan.problem = "TTFT: prefill of " + number(p.service_s * 1000) + " ms alone doesn't keep " +
+                     number(*r.limits.ttft_ms) + " ms";
+      return plan;
+    }
     plan.problem = "not judged: TTFT has the KV transfer in it, and " + unknown;
     plan.judged = false;
     return plan;

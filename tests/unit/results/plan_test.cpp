@@ -159,6 +159,12 @@ TEST(Plan, AnUnknownTransferIsNeverTakenForNone) {
     EXPECT_EQ(p.problem.rfind("not judged: TTFT has the KV transfer in it, and KV bytes per token of A", 0) == 0,
               !p.judged);
   }
+  r.limits.ttft_ms = 50;  // no link mends a prefill of 100 ms
+  for (const Plan& p : plans(r)) {
+    EXPECT_TRUE(p.judged) << p.prefill << p.decode << p.problem;
+    EXPECT_NE(p.problem, "");
+    EXPECT_TRUE(!p.split || p.problem.find("50 ms") != std::string::npos) << p.problem;
+  }
   r.limits.ttft_ms.reset();
   r.units[1].link_bytes_per_s = 0;
   for (const Plan& p : plans(r)) {
