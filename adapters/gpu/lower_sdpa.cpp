@@ -208,16 +208,15 @@ SdpaChoice Lower::try_both(const SdpaShape& shape, const std::vector<Call>& own,
   std::sort(by_own.begin(), by_own.end());
   std::sort(by_library.begin(), by_library.end());
   const double mine = by_own[by_own.size() / 2], theirs = by_library[by_library.size() / 2];
-  const std::string what = attention_text(shape);
+  const std::string what = attention_text(shape), library_name = plan_.sdpa->name(shape);
   SdpaChoice choice;
   choice.library = apart <= kAgree && theirs < mine;
   if (!(apart <= kAgree)) {
-    choice.text = what + "own kernel; " + plan_.sdpa->name() + " gave other values";
+    choice.text = what + "own kernel; " + library_name + " gave other values";
   } else if (choice.library) {
-    choice.text = what + plan_.sdpa->name() + ", " + milliseconds(theirs) + " (own kernel " + milliseconds(mine) + ")";
+    choice.text = what + library_name + ", " + milliseconds(theirs) + " (own kernel " + milliseconds(mine) + ")";
   } else {
-    choice.text =
-        what + "own kernel, " + milliseconds(mine) + " (" + plan_.sdpa->name() + " " + milliseconds(theirs) + ")";
+    choice.text = what + "own kernel, " + milliseconds(mine) + " (" + library_name + " " + milliseconds(theirs) + ")";
   }
   return choice;
 }

@@ -1,5 +1,6 @@
-// Attention by the vendor's library of neural-network ops (cuDNN 9), as a graph of products, masks and a softmax that
-// it fuses, through own declarations of its backend interface.
+// Attention by the vendor's library of neural-network ops (cuDNN 9), through own declarations of its backend interface:
+// from 9.21 as its one op for it, else or where that has no plan as a graph of products, masks and a softmax that it
+// fuses.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +35,7 @@ struct SdpaChoice {
 struct SdpaOperands {
   void *q = nullptr, *k = nullptr, *v = nullptr, *y = nullptr;  // 16-byte aligned
   int32_t *queries = nullptr, *keys = nullptr;                  // causal, [B] each: T, and how many keys there are
-  float* stats = nullptr;                                       // [B, H, T]: written, of no use
+  float* stats = nullptr;                                       // [B, H, T]: may be written, of no use
   void* workspace = nullptr;
 };
 
@@ -47,7 +48,8 @@ class Sdpa {
   virtual bool takes(const SdpaShape& shape, uint64_t* workspace) = 0;
   // A call bound to its tensors, of a shape that it takes.
   virtual std::function<void(void* stream)> bind(const SdpaShape& shape, const SdpaOperands& operands) = 0;
-  [[nodiscard]] virtual std::string name() const = 0;  // "libcudnn.so.9 9.19.0"
+  // With the form in which the library is asked for the shape: "libcudnn.so.9 9.21.0 (SDPA node)".
+  [[nodiscard]] virtual std::string name(const SdpaShape& shape) = 0;
 };
 
 }  // namespace assay::gpu

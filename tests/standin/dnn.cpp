@@ -21,9 +21,16 @@ namespace {
 
 // The numbers of cudnn_graph_v9.h that are needed here.
 constexpr int kHeuristics = 4, kPlan = 5, kPointwiseOp = 13, kGraph = 15, kMatmulOp = 19, kReductionOp = 22;
+constexpr int kSdpaOp = 41, kBandOp = 44;
+constexpr int64_t kMaskedNode = 92100;  // version from which these two are known together
 constexpr int kFloat = 0, kHalf = 2, kInt32 = 4, kBfloat16 = 9;
 constexpr int kPack = 16, kBadParam = 2000, kNotSupported = 3000, kExecutionFailed = 5000;
 enum Failing { kExecutions = 1, kPacks };  // setting "dnn_fail"
+
+int64_t version() {
+  const int64_t set = standin::setting("dnn_version");
+  return set == 0 ? 91900 : set;
+}
 
 struct Descriptor {
   int kind = 0;
@@ -69,6 +76,8 @@ class Run {
   void op(const Descriptor& d) {
     if (d.kind == kMatmulOp) return matmul(d);
     if (d.kind == kReductionOp) return reduction(d);
+    if (d.kind == kSdpaOp) return sdpa(d);
+    if (d.kind == kBandOp) return band(d);
     pointwise(d);
   }
 
@@ -166,6 +175,58 @@ class Run {
     }
     write(*op.link(1522), std::move(c));
   }
+  // Attention as one op: its masks are a graph of their own on the scaled scores, and what lies beyond the lengths
+  // counts for nothing.
+  void sdpa(const Descriptor& op) {
+    const Values q = read(*op.link(2800)), k = read(*op.link(2801)), v = read(*op.link(2802));
+    const double scale = read(*op.link(2805)).at[0];
+    const int64_t rows = q.dims[2], d = q.dims[3], slots = k.dims[2], shared = q.dims[1] / k.dims[1], dv = v.dims[3];
+    Values x{{q.dims[0], q.dims[1], rows, slots}, {}};
+    for (int64_t i = 0; i < count(x.dims); ++i) {
+      const int64_t row = i / slots, head = row / rows, at = (head / shared * slots + i % slots) * d;
+      double sum = 0;
+      for (int64_t e = 0; e < d; ++e) sum += q.at[static_cast<size_t>(row * d + e)] * k.at[static_cast<size_t>(at + e)];
+      x.at.push_back(sum * scale);
+    }
+    if (const Descriptor* masks = op.link(2811); masks != nullptr) {
+      virtual_[op.one<int64_t>(2812, 0)] = std::move(x);
+      for (const Descriptor* mask : masks->all<Descriptor*>(801)) this->op(*mask);
+      x = virtual_.at(op.one<int64_t>(2813, 0));
+    }
+    Values y{op.link(2803)->all<int64_t>(902), {}};
+    y.at.assign(static_cast<size_t>(count(y.dims)), 0);
+    for (int64_t row = 0; row < count(x.dims) / slots; ++row) {
+      const int64_t batch = row / rows / q.dims[1], keys = told(op, 2810, batch, slots);
+      if (row % rows >= told(op, 2809, batch, rows)) continue;
+      const double* score = x.at.data() + row * slots;
+      const double most = *std::max_element(score, score + keys);
+      double sum = 0;
+      for (int64_t j = 0; j < keys; ++j) sum += std::exp(score[j] - most);
+      for (int64_t j = 0; j < keys; ++j) {
+        const int64_t at = (row / rows / shared * slots + j) * dv;
+        const double share = std::exp(score[j] - most) / sum;
+        for (int64_t e = 0; e < dv; ++e) {
+          y.at[static_cast<size_t>(row * dv + e)] += share * v.at[static_cast<size_t>(at + e)];
+        }
+      }
+    }
+    write(*op.link(2803), std::move(y));
+  }
+  // Scores on one side of a diagonal through the last query and the last key, or as far before it as is told.
+  void band(const Descriptor& op) {
+    Values x = read(*op.link(3000));
+    const double nothing = read(*op.link(3005)).at[0];
+    const double left = op.link(3003) == nullptr ? 0 : read(*op.link(3003)).at[0];
+    for (int64_t i = 0; i < count(x.dims); ++i) {
+      const int64_t batch = i / (x.dims[1] * x.dims[2] * x.dims[3]);
+      const auto row = static_cast<double>(i / x.dims[3] % x.dims[2]), col = static_cast<double>(i % x.dims[3]);
+      const auto ahead = static_cast<double>(told(op, 3001, batch, 0) - told(op, 3002, batch, 0));
+      const double holds = op.link(3003) == nullptr ? apply(op.one<int>(3007, 0), row + ahead, col, 0)
+                                                    : apply(op.one<int>(3007, 0), col + left - ahead, row, 0);
+      if (holds == 0) x.at[static_cast<size_t>(i)] = nothing;
+    }
+    write(*op.link(3006), std::move(x));
+  }
   // Over the axes that y has as 1.
   void reduction(const Descriptor& op) {
     const Values x = read(*op.link(1610));
@@ -225,6 +286,22 @@ class Run {
   std::map<int64_t, Values> virtual_;
 };
 
+// Whether an op has what it needs: the node its keys as they lie, not transposed.
+int accepts(const Descriptor& op) {
+  if (op.kind == kPointwiseOp || op.kind == kMatmulOp || op.kind == kReductionOp) return 0;
+  if (op.kind != kSdpaOp && op.kind != kBandOp) return kNotSupported;
+  if (version() < kMaskedNode) return kNotSupported;
+  const bool node = op.kind == kSdpaOp;
+  for (const int name : node ? std::vector<int>{2800, 2801, 2802, 2803, 2805} : std::vector<int>{3000, 3005, 3006}) {
+    if (op.link(name) == nullptr) return kBadParam;
+  }
+  if (!node) return op.one<int>(3007, 0) == (op.link(3003) == nullptr ? 303 : 302) ? 0 : kNotSupported;
+  const auto q = op.link(2800)->all<int64_t>(902), k = op.link(2801)->all<int64_t>(902);
+  const auto v = op.link(2802)->all<int64_t>(902);
+  if (q[3] != k[3] || k[2] != v[2] || q[1] % k[1] != 0) return kBadParam;
+  return op.link(2811) == nullptr || (op.values.count(2812) != 0 && op.values.count(2813) != 0) ? 0 : kBadParam;
+}
+
 }  // namespace
 
 #define DNN_ENTRY(name, ...) ENTRY_AS(gpudnn##name, standin_dnn_##name, __VA_ARGS__)
@@ -244,7 +321,7 @@ DNN_ENTRY(SetStream, void* handle, void* stream) {
   return 0;
 }
 EXPORT(gpudnnGetVersion, standin_dnn_version)
-IMPLEMENTATION size_t standin_dnn_version() { return 91900; }
+IMPLEMENTATION size_t standin_dnn_version() { return static_cast<size_t>(version()); }
 DNN_ENTRY(BackendCreateDescriptor, int kind, void** out) {
   *out = new Descriptor{kind, false, {}};
   return 0;
@@ -276,10 +353,15 @@ DNN_ENTRY(BackendFinalize, void* d) {
   auto* descriptor = static_cast<Descriptor*>(d);
   if (descriptor->kind == kPack && standin::setting("dnn_fail") == kPacks) return kBadParam;
   if (descriptor->final) return kBadParam;
+  if (descriptor->kind == kSdpaOp || descriptor->kind == kBandOp) {
+    if (const int refused = accepts(*descriptor); refused != 0) return refused;
+  }
+  const bool graph = descriptor->kind == kGraph, plan = descriptor->kind == kPlan;
   for (const Descriptor* op :
-       descriptor->kind == kGraph ? descriptor->all<Descriptor*>(801) : std::vector<Descriptor*>{}) {
+       (plan ? descriptor->link(401)->link(1) : descriptor)->all<Descriptor*>(graph || plan ? 801 : -1)) {
     if (!op->final) return kBadParam;
-    if (op->kind != kPointwiseOp && op->kind != kMatmulOp && op->kind != kReductionOp) return kNotSupported;
+    if (const int refused = accepts(*op); refused != 0) return refused;
+    if (plan && op->kind == kSdpaOp && standin::setting("dnn_refuse_node") != 0) return kNotSupported;
   }
   descriptor->final = true;
   return 0;

@@ -82,11 +82,20 @@ TEST(Sdpa, AFailureAtTheFirstExecutionLeavesTheOwnKernel) {
   }
 }
 
+// In both forms. Taking the library's values means that they agree with the own kernel's.
 TEST(Sdpa, OnlyMasksThatTheGraphHas) {
-  EXPECT_THAT(executed(attention_graph(ASSAY_MASK_CROSS, 40)), HasSubstr("libcudnn"));
-  EXPECT_THAT(executed(attention_graph(ASSAY_MASK_FULL, 20)), HasSubstr("libcudnn"));
-  EXPECT_EQ(executed(attention_graph(ASSAY_MASK_FULL, 40)), "attention: own kernel") << "pos + T keys of 40";
-  EXPECT_THAT(executed(attention_graph(ASSAY_MASK_WINDOW, 40)), HasSubstr("libcudnn"));
+  const Setting slow("kernel_ns", 60'000'000'000);
+  for (const auto& [version, name] : std::map<int64_t, std::string>{{91900, "libcudnn.so.9 9.19.0, "},
+                                                                    {92100, "libcudnn.so.9 9.21.0 (SDPA node), "}}) {
+    const Setting since("dnn_version", version);
+    EXPECT_THAT(executed(attention_graph(ASSAY_MASK_CAUSAL, 40)), HasSubstr(name));
+    EXPECT_THAT(executed(attention_graph(ASSAY_MASK_CROSS, 40)), HasSubstr(name));
+    EXPECT_THAT(executed(attention_graph(ASSAY_MASK_FULL, 20)), HasSubstr(name));
+    EXPECT_EQ(executed(attention_graph(ASSAY_MASK_FULL, 40)), "attention: own kernel") << "pos + T keys of 40";
+    EXPECT_THAT(executed(attention_graph(ASSAY_MASK_WINDOW, 40)), HasSubstr(name));
+  }
+  const Setting since("dnn_version", 92100), refused("dnn_refuse_node", 1);
+  EXPECT_THAT(executed(attention_graph(ASSAY_MASK_WINDOW, 40)), HasSubstr("libcudnn.so.9 9.21.0, ")) << "as a graph";
 }
 
 // Keys in two parts, one of them shared by all heads (MLA's prefill), become whole ones for matrix cores and the

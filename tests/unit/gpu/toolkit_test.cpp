@@ -14,6 +14,7 @@
 #include <cupti.h>
 
 // With their inner side: what is asked of the library is built here without a device.
+#include "adapters/gpu/dnn_graph.cpp"
 #include "adapters/gpu/library.cpp"
 #include "adapters/gpu/sdpa.cpp"
 #if __has_include(<cupti_range_profiler.h>)
@@ -101,6 +102,27 @@ ASSAY_SAME(dnn::kMatmul, CUDNN_BACKEND_MATMUL_DESCRIPTOR);
 ASSAY_SAME(dnn::kMatmulOp, CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR);
 ASSAY_SAME(dnn::kReduction, CUDNN_BACKEND_REDUCTION_DESCRIPTOR);
 ASSAY_SAME(dnn::kReductionOp, CUDNN_BACKEND_OPERATION_REDUCTION_DESCRIPTOR);
+ASSAY_SAME(dnn::kSdpaOp, CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR);
+ASSAY_SAME(dnn::kSdpaQ, CUDNN_ATTR_OPERATION_SDPA_FWD_QDESC);
+ASSAY_SAME(dnn::kSdpaK, CUDNN_ATTR_OPERATION_SDPA_FWD_KDESC);
+ASSAY_SAME(dnn::kSdpaV, CUDNN_ATTR_OPERATION_SDPA_FWD_VDESC);
+ASSAY_SAME(dnn::kSdpaY, CUDNN_ATTR_OPERATION_SDPA_FWD_ODESC);
+ASSAY_SAME(dnn::kSdpaScale, CUDNN_ATTR_OPERATION_SDPA_FWD_SCALEDESC);
+ASSAY_SAME(dnn::kSdpaQueries, CUDNN_ATTR_OPERATION_SDPA_FWD_SEQ_LEN_QDESC);
+ASSAY_SAME(dnn::kSdpaKeys, CUDNN_ATTR_OPERATION_SDPA_FWD_SEQ_LEN_KVDESC);
+#if CUDNN_VERSION >= 92100
+ASSAY_SAME(dnn::kSdpaMasks, CUDNN_ATTR_OPERATION_SDPA_FWD_SUBGRAPH);
+ASSAY_SAME(dnn::kSdpaMasksFrom, CUDNN_ATTR_OPERATION_SDPA_FWD_SUBGRAPH_INPUT_UID);
+ASSAY_SAME(dnn::kSdpaMasksTo, CUDNN_ATTR_OPERATION_SDPA_FWD_SUBGRAPH_OUTPUT_UID);
+ASSAY_SAME(dnn::kBandOp, CUDNN_BACKEND_OPERATION_DIAGONAL_BAND_MASK_DESCRIPTOR);
+ASSAY_SAME(dnn::kBandX, CUDNN_ATTR_OPERATION_DIAGONAL_BAND_MASK_XDESC);
+ASSAY_SAME(dnn::kBandKeys, CUDNN_ATTR_OPERATION_DIAGONAL_BAND_MASK_SEQ_LEN_KVDESC);
+ASSAY_SAME(dnn::kBandQueries, CUDNN_ATTR_OPERATION_DIAGONAL_BAND_MASK_SEQ_LEN_QDESC);
+ASSAY_SAME(dnn::kBandLeft, CUDNN_ATTR_OPERATION_DIAGONAL_BAND_MASK_LEFT_BOUND_DESC);
+ASSAY_SAME(dnn::kBandNothing, CUDNN_ATTR_OPERATION_DIAGONAL_BAND_MASK_BDESC);
+ASSAY_SAME(dnn::kBandY, CUDNN_ATTR_OPERATION_DIAGONAL_BAND_MASK_YDESC);
+ASSAY_SAME(dnn::kBandComparison, CUDNN_ATTR_OPERATION_DIAGONAL_BAND_MASK_COMPARISON_MODE);
+#endif
 ASSAY_SAME(dnn::kHandleType, CUDNN_TYPE_HANDLE);
 ASSAY_SAME(dnn::kDataTypeType, CUDNN_TYPE_DATA_TYPE);
 ASSAY_SAME(dnn::kBoolType, CUDNN_TYPE_BOOLEAN);
@@ -180,13 +202,13 @@ constexpr char kH100[] =
 "totalGlobalMem":85899345920})";
 
 // How many engines cuDNN proposes, at least, for attention of this shape on an H100; none is there.
-int64_t engines(const Library9& library, const SdpaShape& shape) {
+int64_t engines(const Library9& library, const SdpaShape& shape, bool node) {
   Builder b(library, nullptr);
   void* profile = b.made(kDeviceProfile);
   accept(library.BackendSetAttribute(profile, kProfileText, kCharType, sizeof(kH100), kH100));
   b.finish(profile);
   void* heuristics = b.made(kEngineHeuristics);
-  b.link(heuristics, kHeuristicsGraph, attention_graph(b, shape));
+  b.link(heuristics, kHeuristicsGraph, node ? attention_node(b, shape) : attention_graph(b, shape));
   b.link(heuristics, kHeuristicsProfile, profile);
   b.choice(heuristics, kHeuristicsMode, kHeuristicsModeType, kHeuristicsA);
   b.finish(heuristics);
@@ -237,7 +259,7 @@ TEST(Toolkit, CuptiKnowsOurCountersOfAnH100) {
 }
 #endif
 
-TEST(Toolkit, CudnnKnowsOurGraphOfAttention) {
+TEST(Toolkit, CudnnKnowsOurFormsOfAttention) {
   // Its engines ask for a driver's library by name; the toolkit's empty one has that name.
   void* driver = dlopen((std::string(kFolder) + "/stubs/libcuda.so").c_str(), RTLD_NOW | RTLD_GLOBAL);
   const Library found({GPU_DNN_LIBRARIES}, kFolder);
@@ -250,21 +272,30 @@ TEST(Toolkit, CudnnKnowsOurGraphOfAttention) {
   };
 #define ASSAY_LOAD(name, result, parameters) load(library.name, GPU_TEXT(gpudnn##name));
   ASSAY_GPU_DNN(ASSAY_LOAD)
-  // Llama-3.1-8B: prefill of 8K, decode of 64 at 4K, a window; Wan2.1-14B: its video tokens, and those with the
-  // prompt's.
+  // Llama-3.1-8B: prefill of 8K, decode of 64 at 4K, a window; MLA's prefill of 4K; Wan2.1-14B: its video tokens, and
+  // those with the prompt's.
   const SdpaShape shapes[] = {
       {ASSAY_BF16, 1, 32, 8, 8192, 8192, 128, 128, 6144, 128, 128, true, 0, 1},
       {ASSAY_BF16, 64, 32, 8, 1, 4096, 128, 128, 6144, 128, 128, true, 0, 1},
       {ASSAY_BF16, 1, 32, 8, 2048, 4096, 128, 128, 6144, 128, 128, true, 512, 1},
+      {ASSAY_BF16, 1, 128, 128, 4096, 4096, 192, 128, 24576, 192, 128, true, 0, 1},
       {ASSAY_BF16, 1, 40, 40, 75600, 75600, 128, 128, 15360, 128, 128, false, 0, 1},
       {ASSAY_F16, 1, 40, 40, 75600, 512, 128, 128, 5120, 128, 128, false, 0, 1},
   };
-  for (const SdpaShape& shape : shapes) {
+  const size_t version = library.GetVersion();
+  const auto proposed = [&](const SdpaShape& shape, bool node) {
     try {
-      EXPECT_GE(engines(library, shape), 1) << sdpa_key(shape);
+      return engines(library, shape, node);
     } catch (const Refused& refused) {
-      ADD_FAILURE() << sdpa_key(shape) << ": status " << refused.status;
+      return -static_cast<int64_t>(refused.status);
     }
+  };
+  for (const SdpaShape& shape : shapes) {
+    const int64_t as_graph = proposed(shape, false), as_node = proposed(shape, true);
+    // Later ones drop the graph; the node without masks is as old as the oldest version met here, with masks it is not.
+    const bool masks = version >= kNodeSince;
+    EXPECT_TRUE(masks || as_graph >= 1) << sdpa_key(shape) << ": status " << -as_graph;
+    EXPECT_EQ(as_node >= 1, masks || !shape.causal) << sdpa_key(shape) << ": status " << -as_node;
   }
 }
 
@@ -273,6 +304,6 @@ TEST(Toolkit, CudnnKnowsOurGraphOfAttention) {
 
 #else
 
-TEST(Toolkit, CudnnKnowsOurGraphOfAttention) { GTEST_SKIP() << "no CUDA toolkit here"; }
+TEST(Toolkit, CudnnKnowsOurFormsOfAttention) { GTEST_SKIP() << "no CUDA toolkit here"; }
 
 #endif
