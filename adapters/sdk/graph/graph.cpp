@@ -58,15 +58,31 @@ Slot read_tensor(const assay_tensor& t, uint32_t index) {
   slot.dims = std::move(shape.dims);
   slot.rows = shape.rows;
   slot.cols = shape.cols;
-  if (element_bytes(t.dtype) == 0) {
-    unsupported("tensor " + std::to_string(index) + ": dtype " + dtype_text(t.dtype) +
-                "; this adapter has f32, f16, bf16, i8 and i32");
-  }
   const bool kept = t.role == ASSAY_ROLE_STATE || t.role == ASSAY_ROLE_WEIGHT;
   slot.dtype = is_float(t.dtype) && !kept ? static_cast<uint32_t>(ASSAY_F32) : t.dtype;
   slot.scale = t.scale;
   slot.scale_block = t.scale >= 0 ? t.scale_block : 0;
   return slot;
+}
+
+// Refuses a dtype that these kernels lack, by its name and those of all ops that have it.
+void check_dtypes(const Model& model) {
+  const auto lacks = [](const Slot& slot) { return element_bytes(slot.host_dtype) == 0; };
+  const auto found = std::find_if(model.slots.begin(), model.slots.end(), lacks);
+  if (found == model.slots.end()) return;
+  std::vector<uint32_t> kinds;
+  std::string ops, first = "tensor " + std::to_string(found - model.slots.begin());
+  const auto has_it = [&](uint32_t t) { return t != kAbsent && model.slots[t].host_dtype == found->host_dtype; };
+  for (const Op& op : model.ops) {
+    if (std::none_of(op.in.begin(), op.in.end(), has_it) && std::none_of(op.out.begin(), op.out.end(), has_it))
+      continue;
+    if (kinds.empty()) first.insert(0, "op " + std::to_string(op.index) + ", ");
+    if (std::find(kinds.begin(), kinds.end(), op.kind) != kinds.end()) continue;
+    kinds.push_back(op.kind);
+    ops += std::string(kinds.size() > 1 ? ", " : " in ") + kind_text(op.kind);
+  }
+  unsupported(dtype_text(found->host_dtype) + ops + " (first: " + first +
+              "); this adapter has f32, f16, bf16, i8 and i32");
 }
 
 void check_scales(const std::vector<Slot>& slots) {
@@ -229,10 +245,11 @@ Model read_model(const assay_program_desc& desc) {
   Model model;
   model.n_scalars = desc.n_scalars;
   for (uint32_t t = 0; t < desc.n_tensors; ++t) model.slots.push_back(read_tensor(desc.tensors[t], t));
-  check_scales(model.slots);
   for (uint32_t i = 0; i < desc.n_ops; ++i) {
     model.ops.push_back(read_op(desc.ops[i], i, model.slots.size(), desc.n_scalars));
   }
+  check_dtypes(model);
+  check_scales(model.slots);
   widen_small_weights(model);
   for (const Op& op : model.ops) OpCheck(model, op).run();
   std::vector<uint32_t> roles;

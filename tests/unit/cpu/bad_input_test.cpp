@@ -36,8 +36,14 @@ TEST_F(BadInput, UnsupportedDtypesAndKindsSayWhy) {
   const uint32_t x = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {1, 4});
   const uint32_t w = p.tensor(ASSAY_F8E4M3, ASSAY_ROLE_WEIGHT, {2, 4});
   const uint32_t y = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {1, 2});
+  const uint32_t ids = p.tensor(ASSAY_I32, ASSAY_ROLE_INPUT, {3}),
+                 rows = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {3, 4});
+  const uint32_t again = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {1, 2});
   p.op(ASSAY_OP_MATMUL, {x, w}, {y});
-  EXPECT_EQ(refusal(p, ASSAY_UNSUPPORTED), "tensor 1: dtype f8e4m3; this adapter has f32, f16, bf16, i8 and i32");
+  p.op(ASSAY_OP_EMBEDDING, {ids, w}, {rows});
+  p.op(ASSAY_OP_MATMUL, {x, w}, {again});
+  EXPECT_EQ(refusal(p, ASSAY_UNSUPPORTED),
+            "f8e4m3 in matmul, embedding (first: op 0, tensor 1); this adapter has f32, f16, bf16, i8 and i32");
   Program q;
   const uint32_t a = q.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {1, 4});
   q.op(77, {a}, {a});
@@ -116,8 +122,9 @@ TEST_F(BadInput, DtypesThatItLacksAreRefusedByName) {
     p.op(ASSAY_OP_GROUPED_MATMUL, {x, w, offsets}, {y});
     char why[256];
     EXPECT_EQ(adapter_.program().supports(adapter_.ctx(), p.desc(), why, sizeof(why)), ASSAY_UNSUPPORTED);
-    EXPECT_EQ(std::string(why),
-              "tensor 2: dtype " + std::string(name) + "; this adapter has f32, f16, bf16, i8 and i32");
+    EXPECT_EQ(
+        std::string(why),
+        name + std::string(" in grouped_matmul (first: op 0, tensor 2); this adapter has f32, f16, bf16, i8 and i32"));
     EXPECT_EQ(scale, 1u);
   }
 }
