@@ -2,6 +2,8 @@
 // run in own kernels. Kernels come compiled offline (brcc).
 #pragma once
 
+#include "adapters/gpu/vendors/no_profiler.h"
+
 #define GPU_VENDOR "supa"
 #define GPU_VENDOR_NAME "Biren"
 #define GPU_SDK_PATHS "/usr/local/birensupa/sdk/latest/supa/lib"
@@ -126,42 +128,6 @@
 #define gpudnnBackendGetAttribute none
 #define gpudnnBackendFinalize none
 #define gpudnnBackendExecute none
-
-// Profiler: kernels with their times, counters of ranges.
-#define GPU_PROFILER_LIBRARIES ""
-#define gpuprofActivityRegisterCallbacks none
-#define gpuprofActivityEnable none
-#define gpuprofActivityDisable none
-#define gpuprofActivityFlushAll none
-#define gpuprofActivityGetNextRecord none
-#define gpuprofActivityGetNumDroppedRecords none
-#define gpuprofActivityPushExternalCorrelationId none
-#define gpuprofActivityPopExternalCorrelationId none
-#define gpuprofGetTimestamp none
-#define gpuprofGetResultString none
-#define gpuprofProfilerInitialize none
-#define gpuprofProfilerDeInitialize none
-#define gpuprofDeviceGetChipName none
-#define gpuprofGetCounterAvailability none
-#define gpuprofHostInitialize none
-#define gpuprofHostDeinitialize none
-#define gpuprofHostGetMetricProperties none
-#define gpuprofHostConfigAddMetrics none
-#define gpuprofHostGetConfigImageSize none
-#define gpuprofHostGetConfigImage none
-#define gpuprofHostEvaluateToGpuValues none
-#define gpuprofRangeEnable none
-#define gpuprofRangeDisable none
-#define gpuprofRangeGetCounterDataSize none
-#define gpuprofRangeCounterDataInitialize none
-#define gpuprofRangeSetConfig none
-#define gpuprofRangeStart none
-#define gpuprofRangeStop none
-#define gpuprofRangePush none
-#define gpuprofRangePop none
-#define gpuprofRangeDecodeData none
-#define gpuprofRangeGetCounterDataInfo none
-#define gpuprofRangeGetRangeInfo none
 
 // Management: power, energy, clocks.
 #define GPU_SMI_LIBRARIES "libbiren-ml.so.1", "libbiren-ml.so"

@@ -19,7 +19,7 @@ std::map<std::string, std::string> defines(const std::string& vendor) {
   const std::regex line_of("#define (\\w+) (.*)"), other("#include \"adapters/gpu/vendors/(\\w+).h\"");
   std::smatch found;
   for (std::string line; std::getline(in, line);) {
-    if (std::regex_match(line, found, other)) out = defines(found[1]);
+    if (std::regex_match(line, found, other)) out.merge(defines(found[1]));
     if (std::regex_match(line, found, line_of)) out[found[1]] = found[2];
   }
   return out;
