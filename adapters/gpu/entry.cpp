@@ -18,7 +18,8 @@ namespace {
 constexpr uint64_t kDtypes = 1u << ASSAY_F32 | 1u << ASSAY_F16 | 1u << ASSAY_BF16 | 1u << ASSAY_F8E4M3 |
                              1u << ASSAY_F8E5M2 | 1u << ASSAY_I8 | 1u << ASSAY_I4 | 1u << ASSAY_F4E2M1 |
                              1u << ASSAY_I32;
-constexpr uint64_t kFlushBytes = uint64_t{512} << 20;  // where nothing tells the cache's size
+constexpr uint64_t kSweepBytes = uint64_t{512} << 20;  // where nothing tells the cache's size
+constexpr uint64_t kSweeps = 4;  // times the cache: caches do not evict strictly by age, and twice has left parts warm
 constexpr unsigned kCandidates = 8, kMostCandidates = 64;
 constexpr int kMaxDynamicShared = 8;  // the attribute of a function that lets it have more shared memory
 
@@ -177,7 +178,6 @@ class GpuAdapter final : public sdk::Adapter {
     runtime_.check(runtime_.Free(nullptr), "open the device");
     Machine machine;
     machine.runtime = &runtime_;
-    machine.products = load_products(index);
     machine.sdpa = load_sdpa();
     machine.index = index;
     machine.fuses = fuses_;
@@ -188,7 +188,8 @@ class GpuAdapter final : public sdk::Adapter {
     const int processors = runtime_.attribute(GPU_ATTRIBUTE_MULTIPROCESSORS, device);
     machine.device.multiprocessors = processors > 0 ? processors : 64;
     const int cache = runtime_.attribute(GPU_ATTRIBUTE_L2_BYTES, device);
-    machine.flush_bytes = cache > 0 ? 2 * static_cast<uint64_t>(cache) : kFlushBytes;
+    machine.device.sweep_bytes = cache > 0 ? kSweeps * static_cast<uint64_t>(cache) : kSweepBytes;
+    machine.products = load_products(index, machine.device.sweep_bytes);
     more_shared_memory(machine.device, device);
     return machines_.emplace(index, std::move(machine)).first->second;
   }
@@ -206,13 +207,13 @@ class GpuAdapter final : public sdk::Adapter {
     return value;
   }
 
-  std::shared_ptr<Products> load_products(uint32_t index) const {
+  std::shared_ptr<Products> load_products(uint32_t index, uint64_t sweep_bytes) const {
     if (own_products_) return nullptr;
     const std::string folder = host_.option("cache_dir");
     char name[256] = "";
     if (runtime_.DeviceGetName != nullptr) runtime_.DeviceGetName(name, sizeof(name), static_cast<int>(index));
     const ProductSetup setup{name, folder.empty() || folder == "off" ? "" : folder + "/" GPU_VENDOR "_products.tsv",
-                             candidates_, host_};
+                             candidates_, host_, sweep_bytes};
     std::string why;
     std::shared_ptr<Products> products = Products::load(runtime_, setup, &why);
     if (products == nullptr) {

@@ -56,4 +56,13 @@ void fill_randomly(const Runtime& runtime, void* stream, void* to, uint32_t dtyp
   runtime.check(runtime.StreamSynchronize(stream), "fill");
 }
 
+Memory sweep_memory(const Runtime& runtime, uint64_t bytes) {
+  try {
+    return Memory(runtime, bytes);
+  } catch (const Failure& failure) {
+    if (failure.status() != ASSAY_OUT_OF_MEMORY) throw;
+    return {};
+  }
+}
+
 }  // namespace assay::gpu

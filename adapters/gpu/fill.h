@@ -11,4 +11,7 @@ namespace assay::gpu {
 // whatever is hot. dtype: floats, 8-bit floats, i8. Waits until it is done.
 void fill_randomly(const Runtime& runtime, void* stream, void* to, uint32_t dtype, int64_t elements);
 
+// Memory that sweeps the caches when it is written; none where there is none left.
+Memory sweep_memory(const Runtime& runtime, uint64_t bytes);
+
 }  // namespace assay::gpu

@@ -58,6 +58,7 @@ Layout lay_out(const Model& model);
 struct Device {
   int multiprocessors = 1;
   uint64_t shared_bytes = 48 << 10;  // of a block, at most
+  uint64_t sweep_bytes = 0;          // to write so that nothing else stays in the caches
   std::map<std::string, void*> kernels;
 
   [[nodiscard]] bool has(const std::string& kernel) const { return kernels.count(kernel) != 0; }

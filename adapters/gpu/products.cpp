@@ -8,6 +8,7 @@
 
 #include "adapters/gpu/blaslt.h"
 #include "adapters/gpu/fill.h"
+#include "adapters/gpu/plan.h"
 #include "adapters/gpu/tuning.h"
 
 namespace assay::gpu {
@@ -43,6 +44,12 @@ struct Bound {
   Algorithm algorithm{};
   size_t workspace = 0;
 };
+
+// In a step a product finds its weights in memory, not in the caches, as the others' went through them meanwhile: those
+// small enough to stay there from one timed run to the next are swept out between them.
+bool is_swept(const ProductShape& s, uint64_t sweep_bytes) {
+  return static_cast<uint64_t>(s.batch * s.n * s.k) * bits_of_element(s.w_dtype) / 8 < sweep_bytes;
+}
 
 enum class ChosenBy { kFirst, kTimed, kKept };
 struct Choice {
@@ -233,16 +240,19 @@ class LtProducts final : public Products {
     const std::vector<Found>& found = candidates(s);
     if (found.empty()) throw Failure(ASSAY_INTERNAL, name_ + " has no algorithm for a product that it takes");
     Choice choice{found.front().algorithm, found.front().workspace, ChosenBy::kFirst};
-    if (setup_.candidates > 1 && kept(key, bound, &choice)) {
+    if (setup_.candidates > 1 && kept(kept_as(s), bound, &choice)) {
       choice.by = ChosenBy::kKept;
     } else if (setup_.candidates > 1 && found.size() > 1) {
-      search(s, key, found, bound, o, &choice);
+      search(s, found, bound, o, &choice);
     } else {
       take_first(s, found, bound, o, &choice);
     }
     return choices_.emplace(key, choice).first->second;
   }
 
+  [[nodiscard]] std::string kept_as(const ProductShape& s) const {
+    return key_of(s) + (is_swept(s, setup_.sweep_bytes) ? " cold" : "");
+  }
   // From the file, where the library still takes it for this product.
   bool kept(const std::string& key, const Bound& bound, Choice* choice) {
     const Tuned* tuned = file_->find(key);
@@ -276,7 +286,7 @@ class LtProducts final : public Products {
       bound.algorithm = f.algorithm;
       bound.workspace = f.workspace;
       *choice = {f.algorithm, f.workspace, ChosenBy::kFirst};
-      if (piece(bound, o, s.y_dtype == ASSAY_I32, 1) >= 0) return;
+      if (piece(bound, o, s.y_dtype == ASSAY_I32, 1, Memory()) >= 0) return;
     }
     refused(key_of(s));
   }
@@ -288,8 +298,8 @@ class LtProducts final : public Products {
     throw ProductRefused{};
   }
 
-  void search(const ProductShape& s, const std::string& key, const std::vector<Found>& found, Bound& bound,
-              const ProductOperands& o, Choice* choice) {
+  void search(const ProductShape& s, const std::vector<Found>& found, Bound& bound, const ProductOperands& o,
+              Choice* choice) {
     open_stream();
     fill_randomly(runtime_, stream_.get(), o.x, s.x_dtype, (s.batch - 1) * s.x_stride + (s.m - 1) * s.ldx + s.k);
     fill_randomly(runtime_, stream_.get(), o.w, s.w_dtype, (s.batch - 1) * s.w_stride + s.n * s.k);
@@ -297,6 +307,7 @@ class LtProducts final : public Products {
       fill_randomly(runtime_, stream_.get(), o.x_scale, ASSAY_F32, s.m);
       fill_randomly(runtime_, stream_.get(), o.w_scale, ASSAY_F32, s.n);
     }
+    const Memory sweep = is_swept(s, setup_.sweep_bytes) ? sweep_memory(runtime_, setup_.sweep_bytes) : Memory();
     const uint64_t began = setup_.host.now_ns();
     const bool integer = s.y_dtype == ASSAY_I32;
     std::vector<std::vector<double>> times(found.size());
@@ -305,7 +316,7 @@ class LtProducts final : public Products {
       for (size_t i = 0; i < found.size(); ++i) {
         bound.algorithm = found[i].algorithm;
         bound.workspace = found[i].workspace;
-        const double ns = repeats[i] > 0 ? piece(bound, o, integer, repeats[i]) : -1;
+        const double ns = repeats[i] > 0 ? piece(bound, o, integer, repeats[i], sweep) : -1;
         if (ns < 0) repeats[i] = 0;  // it refused: no candidate
         if (ns < 0 || round == -2) continue;
         if (round == -1)
@@ -327,22 +338,30 @@ class LtProducts final : public Products {
               setup_.candidates};
       *choice = {found[i].algorithm, found[i].workspace, ChosenBy::kTimed};
     }
-    if (best.ns <= 0) refused(key);
-    const std::string why = file_->keep(key, best);
+    if (best.ns <= 0) refused(key_of(s));
+    const std::string why = file_->keep(kept_as(s), best);
     if (!why.empty()) setup_.host.log(ASSAY_LOG_WARNING, why);
   }
 
-  // Device time of one product, ns; below 0 where the library refuses.
-  double piece(const Bound& bound, const ProductOperands& o, bool integer, int repeats) const {
-    runtime_.check(runtime_.EventRecord(from_.get(), stream_.get()), "event");
-    for (int r = 0; r < repeats; ++r) {
-      if (multiply(bound, o, integer, stream_.get()) != 0) return -1;
+  // Device time of one product, ns; below 0 where the library refuses. With `sweep` each begins with cold caches.
+  double piece(const Bound& bound, const ProductOperands& o, bool integer, int repeats, const Memory& sweep) const {
+    const int stretch = sweep.data() == nullptr ? repeats : 1;  // products between two events
+    double ns = 0;
+    for (int done = 0; done < repeats; done += stretch) {
+      if (sweep.data() != nullptr) {
+        runtime_.check(runtime_.MemsetAsync(sweep.data(), 0, sweep.bytes(), stream_.get()), "sweep");
+      }
+      runtime_.check(runtime_.EventRecord(from_.get(), stream_.get()), "event");
+      for (int r = 0; r < stretch; ++r) {
+        if (multiply(bound, o, integer, stream_.get()) != 0) return -1;
+      }
+      runtime_.check(runtime_.EventRecord(to_.get(), stream_.get()), "event");
+      runtime_.check(runtime_.EventSynchronize(to_.get()), "timing a product");
+      float ms = 0;
+      runtime_.check(runtime_.EventElapsedTime(&ms, from_.get(), to_.get()), "elapsed time");
+      ns += static_cast<double>(ms) * 1e6;
     }
-    runtime_.check(runtime_.EventRecord(to_.get(), stream_.get()), "event");
-    runtime_.check(runtime_.EventSynchronize(to_.get()), "timing a product");
-    float ms = 0;
-    runtime_.check(runtime_.EventElapsedTime(&ms, from_.get(), to_.get()), "elapsed time");
-    return static_cast<double>(ms) * 1e6 / repeats;
+    return ns / repeats;
   }
 
   const Runtime& runtime_;

@@ -44,6 +44,7 @@ struct ProductSetup {
   std::string file;         // of timings; "": none is kept
   unsigned candidates = 8;  // algorithms timed per shape; 1: the library's first guess is taken
   sdk::Host host{nullptr};
+  uint64_t sweep_bytes = 0;  // to write before a product is timed that is small enough to stay in the caches
 };
 
 class Products {

@@ -261,7 +261,7 @@ void Program::wait(assay_run_result& result) {
 
 // Before the step's first event, and done before the host's clock is read.
 void Program::flush_caches() {
-  if (machine_.flush.data() == nullptr) machine_.flush = Memory(runtime_, machine_.flush_bytes);
+  if (machine_.flush.data() == nullptr) machine_.flush = Memory(runtime_, machine_.device.sweep_bytes);
   runtime_.check(runtime_.MemsetAsync(machine_.flush.data(), 0, machine_.flush.bytes(), stream_.get()), "flush");
   runtime_.check(runtime_.StreamSynchronize(stream_.get()), "flush");
 }

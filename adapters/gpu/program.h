@@ -22,9 +22,8 @@ struct Machine {
   Device device;
   uint32_t index = 0;
   sdk::Host host{nullptr};
-  bool fuses = true;         // neighbouring kernels into one
-  uint64_t flush_bytes = 0;  // to write so that nothing else stays in the caches
-  Memory flush;              // allocated when first needed
+  bool fuses = true;  // neighbouring kernels into one
+  Memory flush;       // allocated when first needed
   // Of a profiling pass. `activity` set: it records, the first step runs call by call, the others as ever.
   Activity* activity = nullptr;
   bool calls_recorded = false;

@@ -79,6 +79,16 @@ TEST_F(Search, TheFastestIsChosenAndRemembered) {
   EXPECT_THAT(untimed.executed, HasSubstr("1 by the library's first choice, untimed"));
 }
 
+TEST_F(Search, WeightsThatFitTheCacheAreSweptOutBetween) {
+  const int64_t before = standin("cuda", "set_bytes"), sweep = 4 << 20;  // the stand-in's L2 has 1 MiB
+  run(2, "1");
+  const int64_t untimed = standin("cuda", "set_bytes");
+  EXPECT_LT(untimed - before, sweep);
+  run(2);
+  EXPECT_GE(standin("cuda", "set_bytes") - untimed, 5 * 4 * sweep) << "four algorithms in five rounds";
+  EXPECT_THAT(text(), HasSubstr(" cold\t"));
+}
+
 TEST_F(Search, AnotherLibraryTimesAnew) {
   EXPECT_EQ(run(2).algorithm, 2);
   {
