@@ -51,13 +51,12 @@ void lower_rope(Plan& plan, const sdk::Op& op) {
   std::vector<uint64_t> turns;
   for (const int64_t dim : dims) add_turns(turns, dim, op);
   const int64_t tokens = x.rows / op.integer(ASSAY_ROPE_BATCH);
-  plan.launch(
-      "rope", {count_of(x.rows), 1, 1},
-      {plan.at(op.in[0]), plan.constant(turns), Plan::scalars(), plan.at(op.out[0]), op.scalar_slot, i32(x.cols),
-       i32(tokens), i32(head_dim), i32(op.integer(ASSAY_ROPE_COLS) / head_dim), i32(op.integer(ASSAY_ROPE_COL)),
-       i32(op.integer(ASSAY_ROPE_ROTARY_COL)), i32(op.attr[ASSAY_ROPE_INTERLEAVED] != 0 ? 1 : 0), i32(dims[0]),
-       i32(dims[1]), i32(dims[2]), i32(op.integer(ASSAY_ROPE_GRID_H)), i32(op.integer(ASSAY_ROPE_GRID_W)),
-       i32(grid ? op.integer(ASSAY_ROPE_TEXT_ROWS) : 0)});
+  plan.launch("rope", {count_of(x.rows), 1, 1},
+              {plan.at(op.in[0]), plan.constant(turns), plan.scalars(), plan.at(op.out[0]), op.scalar_slot, i32(x.cols),
+               i32(tokens), i32(head_dim), i32(op.integer(ASSAY_ROPE_COLS) / head_dim), i32(op.integer(ASSAY_ROPE_COL)),
+               i32(op.integer(ASSAY_ROPE_ROTARY_COL)), i32(op.attr[ASSAY_ROPE_INTERLEAVED] != 0 ? 1 : 0), i32(dims[0]),
+               i32(dims[1]), i32(dims[2]), i32(op.integer(ASSAY_ROPE_GRID_H)), i32(op.integer(ASSAY_ROPE_GRID_W)),
+               i32(grid ? op.integer(ASSAY_ROPE_TEXT_ROWS) : 0)});
 }
 
 void lower_kv_append(Plan& plan, const sdk::Op& op) {
@@ -70,7 +69,7 @@ void lower_kv_append(Plan& plan, const sdk::Op& op) {
     throw sdk::Failure(ASSAY_UNSUPPORTED, "kv_append: k and v of different dtypes");
   }
   plan.launch("kv_append_" + suffix(k.dtype), {count_of(x.rows), 1, 1},
-              {plan.at(op.in[0]), Plan::scalars(), plan.at(op.out[0]),
+              {plan.at(op.in[0]), plan.scalars(), plan.at(op.out[0]),
                dim_v > 0 ? Argument(plan.at(op.out[1])) : Argument(Absent{}), op.scalar_slot, i32(x.cols),
                i32(op.integer(ASSAY_KV_APPEND_K_COL)), i32(heads * op.integer(ASSAY_KV_APPEND_DIM_K)),
                i32(op.integer(ASSAY_KV_APPEND_V_COL)), i32(heads * dim_v), i32(tokens), i32(k.dims[1])});
@@ -97,9 +96,12 @@ void lower_attention(Plan& plan, const sdk::Op& op) {
   constexpr int64_t kKeysOfPart = 256, kMaxSplits = 256;  // kernels/attention.cl
   const int64_t groups = tiles * kv_heads * batch;
   const int64_t keys = indexed ? n_index : capacity;
-  // A CPU's groups are of one speed: two for a core are enough, and joining costs a launch.
-  const int64_t wanted = (plan.device().form == Form::kCpu ? 2 : 4) * int64_t{plan.device().units};
-  const int64_t splits = std::clamp<int64_t>(wanted / groups, 1, std::min(kMaxSplits, ceil_div(keys, kKeysOfPart)));
+  const int64_t wanted = 4 * int64_t{plan.device().units};
+  // A core waits for another's part of a step, so that no part is long.
+  constexpr int64_t kMostKeys = 1024;
+  const int64_t least = plan.device().form == Form::kCpu && tokens == 1 ? keys / kMostKeys : 1;
+  const int64_t splits =
+      std::clamp<int64_t>(std::max(wanted / groups, least), 1, std::min(kMaxSplits, ceil_div(keys, kKeysOfPart)));
   Argument parts = Absent{};
   if (splits > 1) parts = plan.work(static_cast<uint64_t>(q.rows * heads * splits * (dv + 2)) * sizeof(float));
   const size_t lanes = plan.device().form == Form::kCpu ? 1 : std::min<size_t>(plan.row_group(), 64);
@@ -110,7 +112,7 @@ void lower_attention(Plan& plan, const sdk::Op& op) {
                plan.at(op.in[2]),
                plan.input(op, 3),
                plan.input(op, 4),
-               Plan::scalars(),
+               plan.scalars(),
                plan.at(op.out[0]),
                parts,
                op.scalar_slot,
@@ -148,13 +150,12 @@ void lower_index_topk(Plan& plan, const sdk::Op& op) {
   const View scores = plan.work(static_cast<uint64_t>(q.rows * capacity) * sizeof(float));
   const View chosen = plan.work(static_cast<uint64_t>(q.rows * n) * sizeof(int32_t));
   plan.launch("index_scores_" + suffix(k.dtype), {count_of(ceil_div(capacity, kSpan)), count_of(q.rows), 1},
-              {plan.at(op.in[0]), plan.at(op.in[1]), plan.at(op.in[2]), Plan::scalars(), scores, op.scalar_slot,
+              {plan.at(op.in[0]), plan.at(op.in[1]), plan.at(op.in[2]), plan.scalars(), scores, op.scalar_slot,
                i32(tokens), i32(op.integer(ASSAY_INDEX_TOPK_HEADS)), i32(op.integer(ASSAY_INDEX_TOPK_DIM)), i32(q.cols),
                i32(op.integer(ASSAY_INDEX_TOPK_Q_COL)), static_cast<float>(op.attr[ASSAY_INDEX_TOPK_SCALE]),
                i32(capacity), i32(kSpan)});
-  plan.launch(
-      "index_select", {count_of(q.rows), 1, 1},
-      {scores, Plan::scalars(), chosen, plan.at(op.out[0]), op.scalar_slot, i32(tokens), i32(capacity), i32(n)});
+  plan.launch("index_select", {count_of(q.rows), 1, 1},
+              {scores, plan.scalars(), chosen, plan.at(op.out[0]), op.scalar_slot, i32(tokens), i32(capacity), i32(n)});
 }
 
 }  // namespace assay::spirv

@@ -65,25 +65,6 @@ void lower_gated_row(Plan& plan, const sdk::Op& matmul, const sdk::Op& act) {
                i32(act.integer(ASSAY_GATED_ACT_FUNCTION))});
 }
 
-bool lower_normed_row(Plan& plan, const std::vector<sdk::Op>& ops, size_t i) {
-  constexpr int64_t kRows = 48;  // of the weights in a group: kernels/gemm_cpu.cl
-  if (!plan.device().is_cpu || plan.device().form != Form::kCpu) return false;
-  if (i + 2 >= ops.size() || ops[i].kind != ASSAY_OP_MATMUL) return false;
-  const sdk::Op& matmul = ops[i];
-  const sdk::Op& add = ops[i + 1];
-  const sdk::Op& norm = ops[i + 2];
-  const sdk::Slot& x = plan.slot(matmul.in[0]);
-  if (matmul.has_in(2) || x.rows != 1 || x.dtype == ASSAY_I8 || !is_add_rms_norm(plan, add, norm)) return false;
-  const size_t product = add.in[0] == matmul.out[0] ? 0 : 1;
-  if (add.in[product] != matmul.out[0] || add.in[1 - product] == matmul.out[0]) return false;
-  const Product p = product_of(plan, matmul.in[0], matmul.in[1], matmul.out[0]);
-  plan.launch("normed_row_" + suffix(p.w_dtype), {count_of(ceil_div(p.n, kRows)), 1, 1},
-              {p.x, p.w, p.scale, p.y, plan.at(add.in[1 - product]), plan.at(norm.in[1]), plan.at(add.out[0]),
-               plan.at(norm.out[0]), plan.counter(), i32(p.n), i32(p.k), i32(p.block),
-               static_cast<float>(norm.attr[ASSAY_RMS_NORM_EPS])});
-  return true;
-}
-
 void lower_grouped_matmul(Plan& plan, const sdk::Op& op) {
   Product p = product_of(plan, op.in[0], op.in[1], op.out[0]);
   p.offsets = plan.at(op.in[2]);

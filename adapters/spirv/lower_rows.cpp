@@ -81,17 +81,12 @@ void lower_add(Plan& plan, const sdk::Op& op) {
               {plan.at(op.in[0]), plan.at(op.in[1]), plan.at(op.out[0]), count, i32(span)});
 }
 
-bool is_add_rms_norm(const Plan& plan, const sdk::Op& add, const sdk::Op& norm) {
+bool lower_add_rms_norm(Plan& plan, const sdk::Op& add, const sdk::Op& norm) {
   if (add.kind != ASSAY_OP_ADD || norm.kind != ASSAY_OP_RMS_NORM || add.has_in(2) || norm.in[0] != add.out[0]) {
     return false;
   }
   const sdk::Slot& x = plan.slot(norm.in[0]);
-  return x.rows == 1 && norm.integer(ASSAY_RMS_NORM_GROUP) == x.cols;
-}
-
-bool lower_add_rms_norm(Plan& plan, const sdk::Op& add, const sdk::Op& norm) {
-  if (!is_add_rms_norm(plan, add, norm)) return false;
-  const sdk::Slot& x = plan.slot(norm.in[0]);
+  if (x.rows != 1 || norm.integer(ASSAY_RMS_NORM_GROUP) != x.cols) return false;
   plan.launch("add_rms_norm", {1, 1, 1},
               {plan.at(add.in[0]), plan.at(add.in[1]), plan.at(norm.in[1]), plan.at(add.out[0]), plan.at(norm.out[0]),
                i32(x.cols), static_cast<float>(norm.attr[ASSAY_RMS_NORM_EPS])});

@@ -25,8 +25,8 @@ std::string suffix(uint32_t dtype) { return sdk::dtype_text(dtype); }
 Plan::Plan(const Traits& device, const sdk::Model& model) : device_(device), model_(model) {
   const sdk::Layout layout = sdk::lay_out(lives_joined(device, model), false);
   buffers.resize(2);
-  buffers[kScalars].contents.resize(std::max<uint32_t>(1, model.n_scalars));
-  buffers[kScalars].bytes = buffers[kScalars].contents.size() * sizeof(int64_t);
+  const std::vector<uint64_t> zeros(std::max<uint32_t>(1, model.n_scalars));
+  buffers[kScalars] = {zeros.size() * sizeof(int64_t), {{0, zeros}}};
   uint32_t scratch = 0;
   if (layout.scratch_bytes > 0) {
     scratch = static_cast<uint32_t>(buffers.size());
@@ -68,13 +68,8 @@ View Plan::work(uint64_t bytes) {
 }
 
 View Plan::constant(const std::vector<uint64_t>& words) {
-  buffers.push_back({words.size() * sizeof(uint64_t), words});
+  buffers.push_back({words.size() * sizeof(uint64_t), {{0, words}}});
   return {static_cast<uint32_t>(buffers.size() - 1), 0};
-}
-
-View Plan::counter() {
-  if (!counter_) counter_ = constant({0});
-  return *counter_;
 }
 
 void Plan::launch(const std::string& kernel, std::array<size_t, 3> groups, std::vector<Argument> arguments) {
@@ -88,6 +83,30 @@ void Plan::launch(const std::string& kernel, std::array<size_t, 3> groups, std::
 
 void Plan::note(const std::string& text) {
   if (std::find(notes.begin(), notes.end(), text) == notes.end()) notes.push_back(text);
+}
+
+bool Plan::gather() {
+  Buffer whole;
+  std::vector<uint64_t> at;
+  for (Buffer& buffer : buffers) {
+    at.push_back(whole.bytes);
+    whole.bytes += (buffer.bytes + kAlign - 1) / kAlign * kAlign;
+  }
+  if (device_.max_allocation != 0 && whole.bytes > device_.max_allocation) return false;
+  const auto move = [&](View& view) { view = {kWork, at[view.buffer] + view.offset}; };
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    for (Contents& c : buffers[i].contents) whole.contents.push_back({at[i] + c.offset, std::move(c.words)});
+  }
+  for (View& view : views_) move(view);
+  move(scalars_);
+  for (Launch& launch : launches) {
+    for (Argument& argument : launch.arguments) {
+      if (View* view = std::get_if<View>(&argument)) move(*view);
+    }
+  }
+  buffers.clear();
+  buffers.push_back(std::move(whole));
+  return true;
 }
 
 Launch Plan::sweep(uint64_t bytes) const {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,7 +36,8 @@ class Plan {
   [[nodiscard]] Argument input(const sdk::Op& op, size_t i) const {
     return op.has_in(i) ? Argument(at(op.in[i])) : Absent{};
   }
-  [[nodiscard]] static Argument scalars() { return View{kScalars, 0}; }
+  [[nodiscard]] Argument scalars() const { return scalars_; }
+  [[nodiscard]] View scalars_at() const { return scalars_; }
 
   // Work-items of a group that works on a row: 1 on a CPU.
   [[nodiscard]] size_t row_group() const;
@@ -48,19 +48,23 @@ class Plan {
   View work(uint64_t bytes);
   // Memory with these contents.
   View constant(const std::vector<uint64_t>& words);
-  // A zero that each launch leaves as one.
-  View counter();
   void launch(const std::string& kernel, std::array<size_t, 3> groups, std::vector<Argument> arguments);
   void launch(const std::string& kernel, std::array<size_t, 3> groups, std::array<size_t, 3> local,
               std::vector<Argument> arguments);
   void multiply(const Product& product);
   void note(const std::string& text);
+  // Makes one buffer, kWork, of all; false, and nothing changed, where the device gives no piece of that size.
+  bool gather();
   // Reads and writes the whole of buffer 0, of `bytes`.
   [[nodiscard]] Launch sweep(uint64_t bytes) const;
 
+  struct Contents {
+    uint64_t offset = 0;
+    std::vector<uint64_t> words;
+  };
   struct Buffer {
     uint64_t bytes = 0;
-    std::vector<uint64_t> contents;
+    std::vector<Contents> contents;
   };
   std::vector<Buffer> buffers;
   std::vector<Launch> launches;
@@ -71,8 +75,8 @@ class Plan {
   const Traits device_;
   const sdk::Model& model_;
   std::vector<View> views_;  // per tensor
-  uint64_t work_used_ = 0;   // by the op in hand
-  std::optional<View> counter_;
+  View scalars_{kScalars, 0};
+  uint64_t work_used_ = 0;  // by the op in hand
 };
 
 // Adds the launches of one op. Throws sdk::Failure (UNSUPPORTED) for what the kernels can't do.
@@ -103,9 +107,6 @@ void lower_patchify3d(Plan& plan, const sdk::Op& op);
 
 // A row's sum and the norm of it in one launch; false, and nothing added, where they are no such pair.
 bool lower_add_rms_norm(Plan& plan, const sdk::Op& add, const sdk::Op& norm);
-bool is_add_rms_norm(const Plan& plan, const sdk::Op& add, const sdk::Op& norm);
-// One row's product as well, on a CPU: ops i to i + 2.
-bool lower_normed_row(Plan& plan, const std::vector<sdk::Op>& ops, size_t i);
 // Whether op i and the next one are one row's product and its gate, which a CPU computes in one launch.
 bool is_gated_row(const Traits& device, const sdk::Model& model, size_t i);
 void lower_gated_row(Plan& plan, const sdk::Op& matmul, const sdk::Op& act);

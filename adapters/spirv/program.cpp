@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "adapters/spirv/chain.h"
 #include "adapters/spirv/plan.h"
 
 namespace assay::spirv {
@@ -51,8 +52,6 @@ Plan plan_of(const Traits& device, const sdk::Model& model) {
     try {
       if (is_gated_row(device, model, i)) {
         lower_gated_row(plan, op, model.ops[++i]);
-      } else if (lower_normed_row(plan, model.ops, i)) {
-        i += 2;
       } else if (i + 1 < model.ops.size() && lower_add_rms_norm(plan, op, model.ops[i + 1])) {
         ++i;
       } else {
@@ -62,6 +61,7 @@ Plan plan_of(const Traits& device, const sdk::Model& model) {
       throw sdk::Failure(failure.status(), "op " + std::to_string(op.index) + ": " + failure.what());
     }
   }
+  chain(plan);
   return plan;
 }
 
@@ -96,10 +96,13 @@ Program::Program(Device& device, const assay_program_desc& desc) : device_(devic
   require_memory(device.card(), device.traits(), plan.buffers);
   for (const Plan::Buffer& buffer : plan.buffers) {
     buffers_.push_back(buffer.bytes == 0 ? nullptr : device.allocate(buffer.bytes));
-    if (!buffer.contents.empty()) device.write(*buffers_.back(), 0, buffer.contents.data(), buffer.bytes);
+    for (const Plan::Contents& c : buffer.contents) {
+      device.write(*buffers_.back(), c.offset, c.words.data(), c.words.size() * sizeof(uint64_t));
+    }
     info_.device_bytes += buffer.bytes;
   }
   for (uint32_t t = 0; t < model_.slots.size(); ++t) views_.push_back(plan.at(t));
+  scalars_at_ = plan.scalars_at();
   step_ = device.record(plan.launches, buffers_);
   // Twice the cache left parts of a step warm, measured on a CPU.
   sweep_bytes_ = std::max<uint64_t>(4 * device.card().cache_bytes, 128u << 20);
@@ -130,8 +133,9 @@ void Program::write(uint32_t tensor, uint64_t offset, const void* src, uint64_t 
   }
   if (bytes == 0) return;
   if (src == nullptr) throw sdk::Failure(ASSAY_INVALID_ARGUMENT, "write: null source");
-  Memory& memory = *buffers_[views_[tensor].buffer];
-  if (slot.dtype == slot.host_dtype) return device_.write(memory, offset, src, bytes);
+  const View at = views_[tensor];
+  Memory& memory = *buffers_[at.buffer];
+  if (slot.dtype == slot.host_dtype) return device_.write(memory, at.offset + offset, src, bytes);
   const size_t count = bytes / sizeof(uint16_t);
   widened_.resize(count);
   const char* codes = static_cast<const char*>(src);
@@ -140,18 +144,19 @@ void Program::write(uint32_t tensor, uint64_t offset, const void* src, uint64_t 
     std::memcpy(&code, codes + i * sizeof(code), sizeof(code));
     widened_[i] = widen(slot.host_dtype, code);
   }
-  device_.write(memory, offset * 2, widened_.data(), count * sizeof(float));
+  device_.write(memory, at.offset + offset * 2, widened_.data(), count * sizeof(float));
 }
 
 void Program::read(uint32_t tensor, uint64_t offset, void* dst, uint64_t bytes) {
   const sdk::Slot& slot = sdk::check_range(model_.slots, tensor, offset, bytes, "read");
   if (bytes == 0) return;
   if (dst == nullptr) throw sdk::Failure(ASSAY_INVALID_ARGUMENT, "read: null destination");
-  const Memory& memory = *buffers_[views_[tensor].buffer];
-  if (slot.dtype == slot.host_dtype) return device_.read(memory, offset, dst, bytes);
+  const View at = views_[tensor];
+  const Memory& memory = *buffers_[at.buffer];
+  if (slot.dtype == slot.host_dtype) return device_.read(memory, at.offset + offset, dst, bytes);
   const size_t count = bytes / sizeof(uint16_t);
   widened_.resize(count);
-  device_.read(memory, offset * 2, widened_.data(), count * sizeof(float));
+  device_.read(memory, at.offset + offset * 2, widened_.data(), count * sizeof(float));
   for (size_t i = 0; i < count; ++i) {
     const uint16_t code = narrow(slot.host_dtype, widened_[i]);
     std::memcpy(static_cast<char*>(dst) + i * sizeof(code), &code, sizeof(code));
@@ -162,7 +167,7 @@ void Program::submit(const assay_run_args& args) {
   sdk::check_scalars(model_.slots, model_.ops, model_.n_scalars, args.scalars);
   if (args.repeat < 1) throw sdk::Failure(ASSAY_INVALID_ARGUMENT, "submit: repeat must be at least 1");
   if (!std::equal(scalars_.begin(), scalars_.end(), args.scalars, args.scalars + model_.n_scalars)) {
-    device_.write(*buffers_[Plan::kScalars], 0, args.scalars, model_.n_scalars * sizeof(int64_t));
+    device_.write(*buffers_[scalars_at_.buffer], scalars_at_.offset, args.scalars, model_.n_scalars * sizeof(int64_t));
     scalars_.assign(args.scalars, args.scalars + model_.n_scalars);
   }
   step_->start(args.repeat);

@@ -25,6 +25,7 @@ class Program : public sdk::Program {
   Device& device_;
   const sdk::Model model_;
   std::vector<View> views_;  // per tensor
+  View scalars_at_;
   std::vector<std::unique_ptr<Memory>> buffers_;
   std::unique_ptr<Step> step_;
   Launch sweep_;                                // of more than the caches hold,

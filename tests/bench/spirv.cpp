@@ -1,7 +1,7 @@
 // The OpenCL adapter on a CPU driver (PoCL), as ratios taken in turn within one run: prefill against CLBlast's sgemm on
 // the same driver and against the CPU adapter, decode against the CPU adapter.
 //
-//   bench_spirv [rounds] [model] [prefill|decode]
+//   bench_spirv [rounds] [model] [prefill|decode] [dtype of decode]
 #include "harness/loader/manifest.h"
 #include "tests/bench/ceilings.h"
 
@@ -123,6 +123,8 @@ int main(int argc, char** argv) {
   if (!part.empty() && part != "prefill" && part != "decode") fail("expected prefill or decode, found '" + part + "'");
   if (part != "decode") bench_prefill(*opencl, *cpu, model, rounds);
   if (part == "prefill") return 0;
-  for (const char* dtype : {"f32", "bf16", "int8"}) bench_decode(*opencl, *cpu, model, dtype, rounds);
+  for (const std::string dtype : {"f32", "bf16", "int8"}) {
+    if (argc <= 4 || dtype == argv[4]) bench_decode(*opencl, *cpu, model, dtype, rounds);
+  }
   return 0;
 }

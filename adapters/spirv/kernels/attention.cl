@@ -85,25 +85,23 @@ float soften8(local float* scores, float base, int lid, int lanes) {
   return sum8(sum);
 }
 
-// A work-group takes `high` rows (1 to 4; 1 where keys are chosen by index). Group id 0: rows, 1: KV head, 2: batch and
-// part.
+// A work-group takes `high` rows (1 to 4; 1 where keys are chosen by index). Group id 0: rows (`tile`), 1: KV head (g),
+// 2: batch and part.
 #define ATTENTION(T)                                                                                                   \
-  kernel void attention_##T(const global float* restrict q, const global T_##T* restrict k,                            \
-                            const global T_##T* restrict v, const global T_##T* restrict k_rope,                       \
-                            const global int* restrict index, const global long* restrict scalars,                     \
-                            global float* restrict y, global float* restrict parts, uint slot, int tokens, int heads,  \
-                            int kv_heads, int dk, int dv, int rope, int mask, int window, float scale, int ldq,        \
-                            int q_at, int capacity, int k_wide, int k_at, int v_wide, int v_at, int n_index,           \
-                            int splits, int high) {                                                                    \
-    local float p[4 * kKeys];                                                                                          \
-    local float4 tmp[kMaxGroup];                                                                                       \
+  void attend_##T(const global float* restrict q, const global T_##T* restrict k,                                      \
+                  const global T_##T* restrict v, const global T_##T* restrict k_rope,                                 \
+                  const global int* restrict index, const global long* restrict scalars,                               \
+                  global float* restrict y, global float* restrict parts, uint slot, int tokens, int heads,            \
+                  int kv_heads, int dk, int dv, int rope, int mask, int window, float scale, int ldq,                  \
+                  int q_at, int capacity, int k_wide, int k_at, int v_wide, int v_at, int n_index,                     \
+                  int splits, int high, int tile, int g, int of_batch, local float* p,                                 \
+                  local float4* tmp) {                                                                                 \
     const int lid = (int)get_local_id(0);                                                                              \
     const int lanes = (int)get_local_size(0);                                                                          \
     const int group = heads / kv_heads;                                                                                \
-    const int g = (int)get_group_id(1);                                                                                \
-    const int b = (int)get_group_id(2) / splits;                                                                       \
-    const int split = (int)get_group_id(2) % splits;                                                                   \
-    const int row0 = (int)get_group_id(0) * high;                                                                      \
+    const int b = of_batch / splits;                                                                                   \
+    const int split = of_batch % splits;                                                                               \
+    const int row0 = tile * high;                                                                                      \
     const int rows = min(high, group * tokens - row0);                                                                 \
     const int row1 = row0 + min(1, rows - 1);                                                                          \
     const int row2 = row0 + min(2, rows - 1);                                                                          \
@@ -156,7 +154,7 @@ float soften8(local float* scores, float base, int lid, int lanes) {
         p[2 * kKeys + j] = s.z;                                                                                        \
         p[3 * kKeys + j] = s.w;                                                                                        \
       }                                                                                                                \
-      barrier(CLK_LOCAL_MEM_FENCE);                                                                                    \
+      SYNC                                                                                                             \
       const float4 old = most;                                                                                         \
       most = fmax(old, group_max4((float4)(most8(p, lid, lanes), most8(p + kKeys, lid, lanes),                         \
                                            most8(p + 2 * kKeys, lid, lanes), most8(p + 3 * kKeys, lid, lanes)), tmp)); \
@@ -167,7 +165,7 @@ float soften8(local float* scores, float base, int lid, int lanes) {
             group_sum4((float4)(soften8(p, base.x, lid, lanes), soften8(p + kKeys, base.y, lid, lanes),                \
                                 soften8(p + 2 * kKeys, base.z, lid, lanes),                                            \
                                 soften8(p + 3 * kKeys, base.w, lid, lanes)), tmp);                                     \
-      barrier(CLK_LOCAL_MEM_FENCE);                                                                                    \
+      SYNC                                                                                                             \
       const global T_##T* vp = v + (((long)b * capacity) * kv_heads + g) * v_wide + v_at;                              \
       const long v_step = (long)kv_heads * v_wide;                                                                     \
       if (kLanes == 16) VALUES(16, T, 0)                                                                               \
@@ -184,7 +182,7 @@ float soften8(local float* scores, float base, int lid, int lanes) {
         if (rows > 2) o2[d] = a.z;                                                                                     \
         if (rows > 3) o3[d] = a.w;                                                                                     \
       }                                                                                                                \
-      barrier(CLK_LOCAL_MEM_FENCE);                                                                                    \
+      SYNC                                                                                                             \
     }                                                                                                                  \
     if (splits > 1) {                                                                                                  \
       if (lid == 0) {                                                                                                  \
@@ -202,16 +200,29 @@ float soften8(local float* scores, float base, int lid, int lanes) {
       if (rows > 2) o2[d] *= share.z;                                                                                  \
       if (rows > 3) o3[d] *= share.w;                                                                                  \
     }                                                                                                                  \
+  }                                                                                                                    \
+  kernel void attention_##T(const global float* restrict q, const global T_##T* restrict k,                            \
+                            const global T_##T* restrict v, const global T_##T* restrict k_rope,                       \
+                            const global int* restrict index, const global long* restrict scalars,                     \
+                            global float* restrict y, global float* restrict parts, uint slot, int tokens, int heads,  \
+                            int kv_heads, int dk, int dv, int rope, int mask, int window, float scale, int ldq,        \
+                            int q_at, int capacity, int k_wide, int k_at, int v_wide, int v_at, int n_index,           \
+                            int splits, int high) {                                                                    \
+    local float p[4 * kKeys];                                                                                          \
+    local float4 tmp[kMaxGroup];                                                                                       \
+    attend_##T(q, k, v, k_rope, index, scalars, y, parts, slot, tokens, heads, kv_heads, dk, dv, rope, mask, window,   \
+               scale, ldq, q_at, capacity, k_wide, k_at, v_wide, v_at, n_index, splits, high, (int)get_group_id(0),    \
+               (int)get_group_id(1), (int)get_group_id(2), p, tmp);                                                    \
   }
 ATTENTION(f32)
 ATTENTION(f16)
 ATTENTION(bf16)
 
-// One row's parts as one. Group id 0: row and head.
-kernel void attention_join(const global float* restrict parts, global float* restrict y, int dv, int splits) {
-  local float share[kMaxSplits];
-  parts += (long)get_group_id(0) * splits * (dv + 2);
-  y += (long)get_group_id(0) * dv;
+// The parts of one row and head as one.
+void join_parts(const global float* restrict parts, global float* restrict y, int dv, int splits, int row,
+                local float* share) {
+  parts += (long)row * splits * (dv + 2);
+  y += (long)row * dv;
   if (get_local_id(0) == 0) {
     float most = -INFINITY;
     for (int s = 0; s < splits; ++s) most = max(most, parts[s * (dv + 2) + dv]);
@@ -223,10 +234,14 @@ kernel void attention_join(const global float* restrict parts, global float* res
     }
     for (int s = 0; s < splits; ++s) share[s] = sum > 0 ? share[s] / sum : 0.0f;
   }
-  barrier(CLK_LOCAL_MEM_FENCE);
+  SYNC
   for (int d = (int)get_local_id(0); d < dv; d += (int)get_local_size(0)) {
     float total = 0;
     for (int s = 0; s < splits; ++s) total += parts[s * (dv + 2) + d] * share[s];
     y[d] = total;
   }
+}
+kernel void attention_join(const global float* restrict parts, global float* restrict y, int dv, int splits) {
+  local float share[kMaxSplits];
+  join_parts(parts, y, dv, splits, (int)get_group_id(0), share);
 }

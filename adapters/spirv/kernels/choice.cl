@@ -1,4 +1,4 @@
-// Routing, the ops around experts, and the choice of keys.
+// Routing, the ops around experts, and the choice of keys and of the next token.
 
 // One work-item a row. `select` and `value`: E floats of work a row; `group_value`: one a group.
 kernel void router_topk(const global float* restrict logits, const global float* restrict plan, global int* restrict index,
@@ -153,23 +153,23 @@ kernel void index_select(const global float* restrict scores, const global long*
     threshold = 0;
     ties = n;
   }
-  barrier(CLK_LOCAL_MEM_FENCE);
+  SYNC
   for (int shift = 24; shift >= 0 && keys > n; shift -= 8) {
     EACH(i, 256) counts[i] = 0;
-    barrier(CLK_LOCAL_MEM_FENCE);
+    SYNC
     EACH(i, keys) {
       const uint code = sortable(scores[i]);
       if (shift == 24 || (code >> (shift + 8)) == (threshold >> (shift + 8))) {
         atomic_inc(&counts[(code >> shift) & 255u]);
       }
     }
-    barrier(CLK_LOCAL_MEM_FENCE);
+    SYNC
     if (lid == 0) {
       int digit = 255;
       for (; digit > 0 && counts[digit] < ties; --digit) ties -= counts[digit];
       threshold |= (uint)digit << shift;
     }
-    barrier(CLK_LOCAL_MEM_FENCE);
+    SYNC
   }
   if (lid == 0) {
     int count = 0;
@@ -194,4 +194,58 @@ kernel void index_select(const global float* restrict scores, const global long*
     }
     index[before] = chosen[i];
   }
+}
+
+// The largest of each part of a row and the lowest index it has; one part: the row's answer. Group id 0: part, 1: row.
+void argmax_part(const global float* restrict x, global float* restrict value, global int* restrict index, int n,
+                 int span, int part, int parts, int of_row, local float* tmp, local int* best) {
+  const int from = part * span;
+  const int count = min(span, n - from);
+  const global float* row = x + (long)of_row * n + from;
+  float8 m0 = -INFINITY, m1 = -INFINITY, m2 = -INFINITY, m3 = -INFINITY;
+  const int lid = (int)get_local_id(0);
+  const int step = (int)get_local_size(0) * 32;
+  for (int i = lid * 32; i + 32 <= count; i += step) {
+    m0 = max(m0, vload8(0, row + i));
+    m1 = max(m1, vload8(1, row + i));
+    m2 = max(m2, vload8(2, row + i));
+    m3 = max(m3, vload8(3, row + i));
+  }
+  m0 = max(max(m0, m1), max(m2, m3));
+  const float4 q = max(m0.lo, m0.hi);
+  const float2 d = max(q.lo, q.hi);
+  float most = max(d.x, d.y);
+  for (int i = count / 32 * 32 + lid; i < count; i += (int)get_local_size(0)) most = max(most, row[i]);
+  most = group_max(most, tmp);
+  int first = 0x7fffffff;
+  for (int i = lid; i < count; i += (int)get_local_size(0)) {
+    if (row[i] == most) {
+      first = i;
+      break;
+    }
+  }
+  best[lid] = first;
+  SYNC
+  if (lid == 0) {
+    for (int i = 1; i < (int)get_local_size(0); ++i) first = min(first, best[i]);
+    const long at = (long)of_row * parts + part;
+    value[at] = most;
+    index[at] = from + (first == 0x7fffffff ? 0 : first);
+  }
+}
+kernel void argmax_parts(const global float* restrict x, global float* restrict value, global int* restrict index, int n,
+                         int span) {
+  local float tmp[kMaxGroup];
+  local int best[kMaxGroup];
+  argmax_part(x, value, index, n, span, (int)get_group_id(0), (int)get_num_groups(0), (int)get_group_id(1), tmp, best);
+}
+void argmax_of_parts(const global float* restrict value, const global int* restrict index, global int* restrict y,
+                     int parts, long row) {
+  long best = row * parts;
+  for (long i = best + 1; i < (row + 1) * parts; ++i) best = value[i] > value[best] ? i : best;
+  y[row] = index[best];
+}
+kernel void argmax_join(const global float* restrict value, const global int* restrict index, global int* restrict y,
+                        int parts) {
+  argmax_of_parts(value, index, y, parts, (long)get_global_id(0));
 }

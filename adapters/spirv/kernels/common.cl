@@ -1,6 +1,5 @@
 // What the kernels share. OpenCL C 1.2, one source for OpenCL and Level Zero. Activations are f32; weights and caches are
-// read as they are stored. A work-group of a row kernel may have any size up to kMaxGroup: 1 on a CPU.
-#define kMaxGroup 256
+// read as they are stored. A work-group of a row kernel may have any size up to kMaxGroup.
 #define kNone 0xffffffffu
 
 typedef float T_f32;
@@ -39,26 +38,26 @@ float group_sum(float value, local float* tmp) {
   const int lid = (int)get_local_id(0);
   const int size = (int)get_local_size(0);
   tmp[lid] = value;
-  barrier(CLK_LOCAL_MEM_FENCE);
+  SYNC
   for (int half_size = size / 2; half_size > 0; half_size /= 2) {
     if (lid < half_size) tmp[lid] += tmp[lid + half_size];
-    barrier(CLK_LOCAL_MEM_FENCE);
+    SYNC
   }
   const float result = tmp[0];
-  barrier(CLK_LOCAL_MEM_FENCE);
+  SYNC
   return result;
 }
 float group_max(float value, local float* tmp) {
   const int lid = (int)get_local_id(0);
   const int size = (int)get_local_size(0);
   tmp[lid] = value;
-  barrier(CLK_LOCAL_MEM_FENCE);
+  SYNC
   for (int half_size = size / 2; half_size > 0; half_size /= 2) {
     if (lid < half_size) tmp[lid] = fmax(tmp[lid], tmp[lid + half_size]);
-    barrier(CLK_LOCAL_MEM_FENCE);
+    SYNC
   }
   const float result = tmp[0];
-  barrier(CLK_LOCAL_MEM_FENCE);
+  SYNC
   return result;
 }
 
@@ -66,25 +65,25 @@ float group_max(float value, local float* tmp) {
 float4 group_sum4(float4 value, local float4* tmp) {
   const int lid = (int)get_local_id(0);
   tmp[lid] = value;
-  barrier(CLK_LOCAL_MEM_FENCE);
+  SYNC
   for (int half_size = (int)get_local_size(0) / 2; half_size > 0; half_size /= 2) {
     if (lid < half_size) tmp[lid] += tmp[lid + half_size];
-    barrier(CLK_LOCAL_MEM_FENCE);
+    SYNC
   }
   const float4 result = tmp[0];
-  barrier(CLK_LOCAL_MEM_FENCE);
+  SYNC
   return result;
 }
 float4 group_max4(float4 value, local float4* tmp) {
   const int lid = (int)get_local_id(0);
   tmp[lid] = value;
-  barrier(CLK_LOCAL_MEM_FENCE);
+  SYNC
   for (int half_size = (int)get_local_size(0) / 2; half_size > 0; half_size /= 2) {
     if (lid < half_size) tmp[lid] = fmax(tmp[lid], tmp[lid + half_size]);
-    barrier(CLK_LOCAL_MEM_FENCE);
+    SYNC
   }
   const float4 result = tmp[0];
-  barrier(CLK_LOCAL_MEM_FENCE);
+  SYNC
   return result;
 }
 

@@ -64,92 +64,17 @@ void put(global float* y, float sum, int first, int last, int exact, float scale
 TILE(tile_global, global)
 TILE(tile_local, local)
 
-// One row of x by up to 4 rows of w as they are stored: what a decode step reads, it reads once. Prefetchers lose their way
-// between rows, so memory is asked for by hand, where the compiler has a hint.
+// Prefetchers lose their way between rows, so memory is asked for by hand, where the compiler has a hint.
 #if defined(__clang__) && !defined(__SPIR__)
-#define FETCH(p) __builtin_prefetch(p)
+#define FETCH(p) __builtin_prefetch(p, 0, 2)
 #else
 #define FETCH(p) (void)(p)
 #endif
 #define FETCH_ROW(p, bytes) \
   for (int at_ = 0; at_ < (int)(bytes); at_ += 64) FETCH((const global char*)(p) + at_);
-#define kFewBytes 4096  // four rows that a page holds are read at once, longer ones one after another
-#define kAheadBytes 2048
-#define ONE_ROW(T)                                                                                                    \
-  void four_rows_##T(const global float* x, const global T_##T* w, long ldw, int cols, int from, int end, float* t) { \
-    const global T_##T* w0 = w;                                                                                       \
-    const global T_##T* w1 = w + (cols > 1 ? ldw : 0);                                                                \
-    const global T_##T* w2 = w + (cols > 2 ? 2 * ldw : 0);                                                            \
-    const global T_##T* w3 = w + (cols > 3 ? 3 * ldw : 0);                                                            \
-    float8 a0 = 0, a1 = 0, a2 = 0, a3 = 0;                                                                            \
-    int k = from;                                                                                                     \
-    for (; k + 8 <= end; k += 8) {                                                                                    \
-      FETCH(w0 + 8 * ldw + 4 * k); /* the four behind the next ones */                                                \
-      const float8 v = vload8(0, x + k);                                                                              \
-      a0 = fma(v, LOAD8_##T(w0, k), a0);                                                                              \
-      a1 = fma(v, LOAD8_##T(w1, k), a1);                                                                              \
-      a2 = fma(v, LOAD8_##T(w2, k), a2);                                                                              \
-      a3 = fma(v, LOAD8_##T(w3, k), a3);                                                                              \
-    }                                                                                                                 \
-    t[0] = sum8(a0), t[1] = sum8(a1), t[2] = sum8(a2), t[3] = sum8(a3);                                               \
-    for (; k < end; ++k) {                                                                                            \
-      t[0] += x[k] * LOAD1_##T(w0, k);                                                                                \
-      t[1] += x[k] * LOAD1_##T(w1, k);                                                                                \
-      t[2] += x[k] * LOAD1_##T(w2, k);                                                                                \
-      t[3] += x[k] * LOAD1_##T(w3, k);                                                                                \
-    }                                                                                                                 \
-  }                                                                                                                   \
-  float long_row_##T(const global float* x, const global T_##T* w, int from, int end) {                               \
-    float8 a0 = 0, a1 = 0, a2 = 0, a3 = 0;                                                                            \
-    int k = from;                                                                                                     \
-    for (; k + 32 <= end; k += 32) {                                                                                  \
-      FETCH_ROW(w + k + kAheadBytes / sizeof(*w), 32 * sizeof(*w))                                                    \
-      a0 = fma(vload8(0, x + k), LOAD8_##T(w, k), a0);                                                                \
-      a1 = fma(vload8(0, x + k + 8), LOAD8_##T(w, k + 8), a1);                                                        \
-      a2 = fma(vload8(0, x + k + 16), LOAD8_##T(w, k + 16), a2);                                                      \
-      a3 = fma(vload8(0, x + k + 24), LOAD8_##T(w, k + 24), a3);                                                      \
-    }                                                                                                                 \
-    float t = sum8((a0 + a1) + (a2 + a3));                                                                            \
-    for (; k < end; ++k) t += x[k] * LOAD1_##T(w, k);                                                                 \
-    return t;                                                                                                         \
-  }                                                                                                                   \
-  void one_row_##T(const global float* x, const global T_##T* w, long ldw, int cols, const global float* scale,       \
-                   int n_k, int block, global float* y, const global float* bias) {                                   \
-    const int blocks = n_k / block;                                                                                   \
-    const int few = 4 * ldw * (long)sizeof(*w) <= kFewBytes;                                                          \
-    float sums[4] = {0, 0, 0, 0};                                                                                     \
-    float t[4];                                                                                                       \
-    if (few) {                                                                                                        \
-      for (int s = 0; s < blocks; ++s) {                                                                              \
-        four_rows_##T(x, w, ldw, cols, s * block, (s + 1) * block, t);                                                \
-        for (int c = 0; c < cols; ++c) sums[c] += t[c] * (scale != 0 ? scale[(long)c * blocks + s] : 1);              \
-      }                                                                                                               \
-    } else {                                                                                                          \
-      for (int c = 0; c < cols; ++c) {                                                                                \
-        for (int s = 0; s < blocks; ++s) {                                                                            \
-          sums[c] += long_row_##T(x, w + c * ldw, s * block, (s + 1) * block) *                                       \
-                     (scale != 0 ? scale[(long)c * blocks + s] : 1);                                                  \
-        }                                                                                                             \
-      }                                                                                                               \
-    }                                                                                                                 \
-    for (int c = 0; c < cols; ++c) y[c] = sums[c] + (bias != 0 ? bias[c] : 0);                                        \
-  }                                                                                                                   \
-  /* Rows [first, end) of w, one after another. */                                                                    \
-  void rows_##T(const global float* x, const global T_##T* w, const global float* scale, int first, int end, int k,   \
-                int block, global float* y, const global float* bias) {                                               \
-    for (int r = first; r < end; r += 4) {                                                                            \
-      one_row_##T(x, w + (long)r * k, k, min(4, end - r), scale != 0 ? scale + (long)r * (k / block) : 0, k, block,   \
-                  y + r, bias != 0 ? bias + r : 0);                                                                   \
-    }                                                                                                                 \
-  }
-ONE_ROW(f32)
-ONE_ROW(f16)
-ONE_ROW(bf16)
-ONE_ROW(i8)
 
-// Few rows are read as four streams far apart, one in each quarter of w, which neighbouring groups continue: one stream
-// takes as long to come to pace as such a matrix takes.
-#define kFewRows 4096
+// One row of x by rows of w as they are stored: what a decode step reads, it reads once, as four streams far apart, one in
+// each quarter of w, which neighbouring groups continue. One line of two is asked for: its neighbour comes with it.
 #define kStreamAheadBytes 1024
 #define kRowsOfQuarter (kBlockN / 4)
 #define STEP_f32 32
@@ -164,52 +89,60 @@ ONE_ROW(i8)
     a##2 = fma(v_, LOAD16_##T(w2, (at)), a##2);               \
     a##3 = fma(v_, LOAD16_##T(w3, (at)), a##3);               \
   }
-#define ROWS_APART(T)                                                                                                 \
-  float4 rows_apart_##T(const global float* x, const global T_##T* w0, const global T_##T* w1, const global T_##T* w2,\
-                        const global T_##T* w3, int n) {                                                              \
-    float16 a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;                                           \
-    int k = 0;                                                                                                        \
-    for (; k + STEP_##T <= n; k += STEP_##T) {                                                                        \
-      const int ahead = k + kStreamAheadBytes / (int)sizeof(*w0);                                                     \
-      FETCH_ROW(w0 + ahead, STEP_##T * sizeof(*w0))                                                                   \
-      FOUR_APART(T, k, a)                                                                                             \
-      FETCH_ROW(w1 + ahead, STEP_##T * sizeof(*w0))                                                                   \
-      FOUR_APART(T, k + 16, b)                                                                                        \
-      FETCH_ROW(w2 + ahead, STEP_##T * sizeof(*w0))                                                                   \
-      if (STEP_##T == 64) FOUR_APART(T, k + 32, a)                                                                    \
-      FETCH_ROW(w3 + ahead, STEP_##T * sizeof(*w0))                                                                   \
-      if (STEP_##T == 64) FOUR_APART(T, k + 48, b)                                                                    \
-    }                                                                                                                 \
-    for (; k + 16 <= n; k += 16) FOUR_APART(T, k, a)                                                                  \
-    float4 total = (float4)(sum16(a0 + b0), sum16(a1 + b1), sum16(a2 + b2), sum16(a3 + b3));                          \
-    for (; k < n; ++k) {                                                                                              \
-      total += x[k] * (float4)(LOAD1_##T(w0, k), LOAD1_##T(w1, k), LOAD1_##T(w2, k), LOAD1_##T(w3, k));               \
-    }                                                                                                                 \
-    return total;                                                                                                     \
-  }                                                                                                                   \
-  /* Rows [group, group + 1) * kRowsOfQuarter of each quarter of the n rows of w. */                                  \
-  void quarters_##T(const global float* x, const global T_##T* w, const global float* scale, int n, int n_k, int block,\
-                   int group, global float* y, const global float* bias) {                                            \
-    const int blocks = n_k / block;                                                                                   \
-    const int quarter = (n + 3) / 4;                                                                                  \
-    const int end = min((group + 1) * kRowsOfQuarter, quarter);                                                       \
-    for (int r = group * kRowsOfQuarter; r < end; ++r) {                                                              \
-      const int r1 = min(r + quarter, n - 1), r2 = min(r + 2 * quarter, n - 1), r3 = min(r + 3 * quarter, n - 1);     \
-      float4 total = 0;                                                                                               \
-      for (int s = 0; s < blocks; ++s) {                                                                              \
-        const global T_##T* at = w + s * block;                                                                       \
-        const float4 part = rows_apart_##T(x + s * block, at + (long)r * n_k, at + (long)r1 * n_k,                    \
-                                           at + (long)r2 * n_k, at + (long)r3 * n_k, block);                                 \
-        total += scale == 0 ? part                                                                                    \
-                            : part * (float4)(scale[(long)r * blocks + s], scale[(long)r1 * blocks + s],              \
-                                              scale[(long)r2 * blocks + s], scale[(long)r3 * blocks + s]);            \
-      }                                                                                                               \
-      if (bias != 0) total += (float4)(bias[r], bias[r1], bias[r2], bias[r3]);                                        \
-      y[r] = total.x;                                                                                                 \
-      if (r + quarter < n) y[r + quarter] = total.y;                                                                  \
-      if (r + 2 * quarter < n) y[r + 2 * quarter] = total.z;                                                          \
-      if (r + 3 * quarter < n) y[r + 3 * quarter] = total.w;                                                          \
-    }                                                                                                                 \
+#define ROWS_APART(T)                                                                                                  \
+  float4 rows_apart_##T(const global float* x, const global T_##T* w0, const global T_##T* w1, const global T_##T* w2, \
+                        const global T_##T* w3, int n) {                                                               \
+    float16 a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;                                            \
+    int k = 0;                                                                                                         \
+    for (; k + STEP_##T <= n; k += STEP_##T) {                                                                         \
+      const int ahead = k + kStreamAheadBytes / (int)sizeof(*w0);                                                      \
+      FETCH(w0 + ahead);                                                                                               \
+      FETCH(w1 + ahead);                                                                                               \
+      FETCH(w2 + ahead);                                                                                               \
+      FETCH(w3 + ahead);                                                                                               \
+      FOUR_APART(T, k, a)                                                                                              \
+      FOUR_APART(T, k + 16, b)                                                                                         \
+      if (STEP_##T == 64) {                                                                                            \
+        FOUR_APART(T, k + 32, a)                                                                                       \
+        FOUR_APART(T, k + 48, b)                                                                                       \
+      }                                                                                                                \
+    }                                                                                                                  \
+    for (; k + 16 <= n; k += 16) FOUR_APART(T, k, a)                                                                   \
+    float4 total = (float4)(sum16(a0 + b0), sum16(a1 + b1), sum16(a2 + b2), sum16(a3 + b3));                           \
+    for (; k < n; ++k) {                                                                                               \
+      total += x[k] * (float4)(LOAD1_##T(w0, k), LOAD1_##T(w1, k), LOAD1_##T(w2, k), LOAD1_##T(w3, k));                \
+    }                                                                                                                  \
+    return total;                                                                                                      \
+  }                                                                                                                    \
+  /* The same of rows `r` of w, with their scales. */                                                                  \
+  float4 four_rows_##T(const global float* x, const global T_##T* w, const global float* scale, int4 r, int k,         \
+                       int block) {                                                                                    \
+    const int blocks = k / block;                                                                                      \
+    float4 total = 0;                                                                                                  \
+    for (int s = 0; s < blocks; ++s) {                                                                                 \
+      const global T_##T* at = w + s * block;                                                                          \
+      const float4 part = rows_apart_##T(x + s * block, at + (long)r.x * k, at + (long)r.y * k, at + (long)r.z * k,    \
+                                         at + (long)r.w * k, block);                                                   \
+      total += scale == 0 ? part                                                                                       \
+                          : part * (float4)(scale[(long)r.x * blocks + s], scale[(long)r.y * blocks + s],              \
+                                            scale[(long)r.z * blocks + s], scale[(long)r.w * blocks + s]);             \
+    }                                                                                                                  \
+    return total;                                                                                                      \
+  }                                                                                                                    \
+  /* Groups [first, end) of kBlockN of the n rows of w. */                                                             \
+  void row_product_##T(const global float* x, const global T_##T* w, const global float* scale, int n, int k,          \
+                       int block, int first, int end, global float* y, const global float* bias) {                     \
+    const int quarter = (n + 3) / 4;                                                                                   \
+    const int to = min(end * kRowsOfQuarter, quarter);                                                                 \
+    for (int r = first * kRowsOfQuarter; r < to; ++r) {                                                                \
+      const int4 rows = min((int4)(r, r + quarter, r + 2 * quarter, r + 3 * quarter), (int4)(n - 1));                  \
+      float4 total = four_rows_##T(x, w, scale, rows, k, scale != 0 ? block : k);                                      \
+      if (bias != 0) total += (float4)(bias[rows.x], bias[rows.y], bias[rows.z], bias[rows.w]);                        \
+      y[r] = total.x;                                                                                                  \
+      if (r + quarter < n) y[r + quarter] = total.y;                                                                   \
+      if (r + 2 * quarter < n) y[r + 2 * quarter] = total.z;                                                           \
+      if (r + 3 * quarter < n) y[r + 3 * quarter] = total.w;                                                           \
+    }                                                                                                                  \
   }
 ROWS_APART(f32)
 ROWS_APART(f16)
@@ -253,12 +186,7 @@ WIDEN(i8)
     if (scale != 0) scale += from * (k / block);                                                                      \
     const int rows = p.m1 - p.m0;                                                                                     \
     if (rows == 1 && x_scale == 0) {                                                                                  \
-      const int of_scale = scale != 0 ? block : k;                                                                    \
-      if (n <= kFewRows) {                                                                                            \
-        quarters_##T(x, w, scale, n, k, of_scale, (int)get_group_id(0), y, bias);                                     \
-      } else {                                                                                                        \
-        rows_##T(x, w, scale, n0, n0 + cols, k, of_scale, y, bias);                                                   \
-      }                                                                                                               \
+      row_product_##T(x, w, scale, n, k, block, (int)get_group_id(0), (int)get_group_id(0) + 1, y, bias);             \
       return;                                                                                                         \
     }                                                                                                                 \
     y += n0;                                                                                                          \
@@ -289,45 +217,35 @@ GEMM(f16, WIDE_BUFFER, MULTIPLY_WIDENED)
 GEMM(bf16, WIDE_BUFFER, MULTIPLY_WIDENED)
 GEMM(i8, WIDE_BUFFER, MULTIPLY_WIDENED)
 
-// One row by the rows of a gate and of what it opens, [2 f, k], and act(gate) * up of the results.
+// One row by the rows of a gate and of what it opens, [2 f, k], and act(gate) * up of the results: two streams of each.
 #define kGated (kBlockN / 2)  // a group's rows of each
-#define GATED_ROW(T)                                                                                                  \
-  kernel void gated_row_##T(const global float* x, const global T_##T* w, const global float* scale, global float* y, \
-                            global float* gated, int f, int k, int block, int function) {                             \
-    const int first = (int)get_group_id(0) * kGated;                                                                  \
-    const int end = min(first + kGated, f);                                                                           \
-    const int of_scale = scale != 0 ? block : k;                                                                      \
-    rows_##T(x, w, scale, first, end, k, of_scale, y, 0);                                                             \
-    rows_##T(x, w, scale, f + first, f + end, k, of_scale, y, 0);                                                     \
-    int i = first;                                                                                                    \
-    for (; i + 8 <= end; i += 8) vstore8(act8(vload8(0, y + i), function) * vload8(0, y + f + i), 0, gated + i);      \
-    for (; i < end; ++i) gated[i] = act1(y[i], function) * y[f + i];                                                  \
+#define GATED_ROW(T)                                                                                                   \
+  /* Groups [first, end). */                                                                                           \
+  void gated_rows_##T(const global float* x, const global T_##T* w, const global float* scale, global float* y,        \
+                      global float* gated, int f, int k, int block, int function, int first, int end) {                \
+    const int half_f = (f + 1) / 2;                                                                                    \
+    const int from = first * kGated / 2;                                                                               \
+    const int to = min(end * kGated / 2, half_f);                                                                      \
+    for (int r = from; r < to; ++r) {                                                                                  \
+      const int next = min(r + half_f, f - 1);                                                                         \
+      const float4 total = four_rows_##T(x, w, scale, (int4)(r, next, f + r, f + next), k, scale != 0 ? block : k);    \
+      y[r] = total.x;                                                                                                  \
+      y[next] = total.y;                                                                                               \
+      y[f + r] = total.z;                                                                                              \
+      y[f + next] = total.w;                                                                                           \
+    }                                                                                                                  \
+    for (int at = 0; at < f; at += half_f) {                                                                           \
+      const int n = min(at + to, f);                                                                                   \
+      int i = at + from;                                                                                               \
+      for (; i + 8 <= n; i += 8) vstore8(act8(vload8(0, y + i), function) * vload8(0, y + f + i), 0, gated + i);       \
+      for (; i < n; ++i) gated[i] = act1(y[i], function) * y[f + i];                                                   \
+    }                                                                                                                  \
+  }                                                                                                                    \
+  kernel void gated_row_##T(const global float* x, const global T_##T* w, const global float* scale, global float* y,  \
+                            global float* gated, int f, int k, int block, int function) {                              \
+    gated_rows_##T(x, w, scale, y, gated, f, k, block, function, (int)get_group_id(0), (int)get_group_id(0) + 1);      \
   }
 GATED_ROW(f32)
 GATED_ROW(f16)
 GATED_ROW(bf16)
 GATED_ROW(i8)
-
-// One row's product, and by the group that is done last its sum with a row and the norm of it, which may lie where a row
-// that is read lay. `done` counts the groups that are, and is 0 again behind them.
-#define NORMED_ROW(T)                                                                                                 \
-  kernel void normed_row_##T(const global float* x, const global T_##T* w, const global float* scale, global float* y,\
-                             const global float* a, const global float* gamma, global float* sum, global float* normed,\
-                             volatile global int* done, int n, int k, int block, float eps) {                         \
-    const int group = (int)get_group_id(0);                                                                           \
-    const int of_scale = scale != 0 ? block : k;                                                                      \
-    if (n <= kFewRows) {                                                                                              \
-      quarters_##T(x, w, scale, n, k, of_scale, group, y, 0);                                                         \
-    } else {                                                                                                          \
-      rows_##T(x, w, scale, group * kBlockN, min((group + 1) * kBlockN, n), k, of_scale, y, 0);                       \
-    }                                                                                                                 \
-    mem_fence(CLK_GLOBAL_MEM_FENCE);                                                                                  \
-    if (atomic_inc(done) + 1 < (int)get_num_groups(0)) return;                                                        \
-    *done = 0;                                                                                                        \
-    mem_fence(CLK_GLOBAL_MEM_FENCE);                                                                                  \
-    norm_of_sum(a, y, gamma, sum, normed, n, eps);                                                                    \
-  }
-NORMED_ROW(f32)
-NORMED_ROW(f16)
-NORMED_ROW(bf16)
-NORMED_ROW(i8)

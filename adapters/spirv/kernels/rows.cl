@@ -27,11 +27,10 @@ float part_of_sum(const global float* x, int n) {
 }
 
 // Groups of `group` columns in [col, col + cols); the rest passes.
-kernel void rms_norm(const global float* restrict x, const global float* restrict gamma, global float* restrict y, int ld,
-                     float eps, int group, int col, int cols) {
-  local float tmp[kMaxGroup];
-  x += (long)get_group_id(0) * ld;
-  y += (long)get_group_id(0) * ld;
+void rms_norm_row(const global float* restrict x, const global float* restrict gamma, global float* restrict y, int ld,
+                  float eps, int group, int col, int cols, int row, local float* tmp) {
+  x += (long)row * ld;
+  y += (long)row * ld;
   copy_span(x, y, col);
   copy_span(x + col + cols, y + col + cols, ld - col - cols);
   for (int g = col; g < col + cols; g += group) {
@@ -40,6 +39,11 @@ kernel void rms_norm(const global float* restrict x, const global float* restric
     EACH8(i, group) vstore8(vload8(0, x + g + i) * factor * vload8(0, gamma + i), 0, y + g + i);
     EACH_REST(i, group) y[g + i] = x[g + i] * factor * gamma[i];
   }
+}
+kernel void rms_norm(const global float* restrict x, const global float* restrict gamma, global float* restrict y, int ld,
+                     float eps, int group, int col, int cols) {
+  local float tmp[kMaxGroup];
+  rms_norm_row(x, gamma, y, ld, eps, group, col, cols, (int)get_group_id(0), tmp);
 }
 
 // mod: shift and scale of the row's sequence; gamma, beta, mod may be absent.
@@ -106,12 +110,10 @@ kernel void group_norm(const global float* restrict x, const global float* restr
 }
 
 // Turns by (position * turns[i]) / 2^64 of a revolution: integers keep the phase exact at any position.
-kernel void rope(const global float* restrict x, const global ulong* restrict turns, const global long* restrict scalars,
-                 global float* restrict y, uint slot, int ld, int tokens, int head_dim, int heads, int col,
-                 int rotary_col, int interleaved, int dim0, int dim1, int dim2, int grid_h, int grid_w, int text_rows) {
-  local float cosines[2048];
-  local float sines[2048];
-  const int row = (int)get_group_id(0);
+void rope_row(const global float* restrict x, const global ulong* restrict turns, const global long* restrict scalars,
+              global float* restrict y, uint slot, int ld, int tokens, int head_dim, int heads, int col, int rotary_col,
+              int interleaved, int dim0, int dim1, int dim2, int grid_h, int grid_w, int text_rows, int row,
+              local float* cosines, local float* sines) {
   const int t = row % tokens;
   const int u = t - text_rows;
   x += (long)row * ld;
@@ -130,7 +132,7 @@ kernel void rope(const global float* restrict x, const global ulong* restrict tu
     cosines[i] = cos(angle);
     sines[i] = sin(angle);
   }
-  barrier(CLK_LOCAL_MEM_FENCE);
+  SYNC
   copy_span(x, y, col);
   copy_span(x + col + heads * head_dim, y + col + heads * head_dim, ld - col - heads * head_dim);
   for (int h = 0; h < heads; ++h) {
@@ -163,17 +165,30 @@ kernel void rope(const global float* restrict x, const global ulong* restrict tu
     }
   }
 }
+#define kPairs 2048
+kernel void rope(const global float* restrict x, const global ulong* restrict turns, const global long* restrict scalars,
+                 global float* restrict y, uint slot, int ld, int tokens, int head_dim, int heads, int col,
+                 int rotary_col, int interleaved, int dim0, int dim1, int dim2, int grid_h, int grid_w, int text_rows) {
+  local float cosines[kPairs];
+  local float sines[kPairs];
+  rope_row(x, turns, scalars, y, slot, ld, tokens, head_dim, heads, col, rotary_col, interleaved, dim0, dim1, dim2,
+           grid_h, grid_w, text_rows, (int)get_group_id(0), cosines, sines);
+}
 
 // A row's columns from `at` on into the caches [batch, capacity, n] behind what they hold; v may be absent.
 #define KV_APPEND(T)                                                                                                  \
-  kernel void kv_append_##T(const global float* restrict x, const global long* restrict scalars,                      \
-                            global T_##T* restrict k, global T_##T* restrict v, uint slot, int ld, int k_at, int n_k, \
-                            int v_at, int n_v, int tokens, int capacity) {                                            \
-    const int row = (int)get_group_id(0);                                                                             \
+  void append_row_##T(const global float* restrict x, const global long* restrict scalars, global T_##T* restrict k,  \
+                      global T_##T* restrict v, uint slot, int ld, int k_at, int n_k, int v_at, int n_v, int tokens,  \
+                      int capacity, int row) {                                                                        \
     const long to = (long)(row / tokens) * capacity + position(scalars, slot) + row % tokens;                         \
     x += (long)row * ld;                                                                                              \
     EACH(i, n_k) { STORE1_##T(k, to * n_k + i, x[k_at + i]); }                                                        \
     EACH(i, n_v) { STORE1_##T(v, to * n_v + i, x[v_at + i]); }                                                        \
+  }                                                                                                                   \
+  kernel void kv_append_##T(const global float* restrict x, const global long* restrict scalars,                      \
+                            global T_##T* restrict k, global T_##T* restrict v, uint slot, int ld, int k_at, int n_k, \
+                            int v_at, int n_v, int tokens, int capacity) {                                            \
+    append_row_##T(x, scalars, k, v, slot, ld, k_at, n_k, v_at, n_v, tokens, capacity, (int)get_group_id(0));         \
   }
 KV_APPEND(f32)
 KV_APPEND(f16)
@@ -193,27 +208,36 @@ WIDEN_ROWS(bf16)
 WIDEN_ROWS(i8)
 
 // Rows of a table; an index outside it reads row 0.
-#define EMBEDDING(T)                                                                                                  \
-  kernel void embedding_##T(const global int* restrict index, const global T_##T* restrict table,                     \
-                            const global float* restrict scale, global float* restrict y, int rows, int h, int block) { \
-    const int found = index[get_group_id(0)];                                                                         \
-    const long row = found >= 0 && found < rows ? found : 0;                                                          \
-    y += (long)get_group_id(0) * h;                                                                                   \
-    EACH(i, h) y[i] = LOAD1_##T(table, row * h + i) * (scale != 0 ? scale[row * (h / block) + i / block] : 1.0f);     \
+#define EMBEDDING(T)                                                                                                   \
+  void embed_row_##T(const global int* restrict index, const global T_##T* restrict table,                             \
+                     const global float* restrict scale, global float* restrict y, int rows, int h, int block, int at) {\
+    const int found = index[at];                                                                                       \
+    const long row = found >= 0 && found < rows ? found : 0;                                                           \
+    y += (long)at * h;                                                                                                 \
+    EACH(i, h) y[i] = LOAD1_##T(table, row * h + i) * (scale != 0 ? scale[row * (h / block) + i / block] : 1.0f);      \
+  }                                                                                                                    \
+  kernel void embedding_##T(const global int* restrict index, const global T_##T* restrict table,                      \
+                            const global float* restrict scale, global float* restrict y, int rows, int h, int block) {\
+    embed_row_##T(index, table, scale, y, rows, h, block, (int)get_group_id(0));                                       \
   }
 EMBEDDING(f32)
 EMBEDDING(f16)
 EMBEDDING(bf16)
 EMBEDDING(i8)
 
-kernel void gated_act(const global float* restrict x, global float* restrict y, int f, int function, int span) {
-  const int from = (int)get_group_id(0) * span;
+// Part `part` of a row.
+void gated_act_span(const global float* restrict x, global float* restrict y, int f, int function, int span, int part,
+                    int row) {
+  const int from = part * span;
   const int n = min(span, f - from);
-  const global float* gate = x + (long)get_group_id(1) * 2 * f + from;
+  const global float* gate = x + (long)row * 2 * f + from;
   const global float* up = gate + f;
-  y += (long)get_group_id(1) * f + from;
+  y += (long)row * f + from;
   EACH8(i, n) vstore8(act8(vload8(0, gate + i), function) * vload8(0, up + i), 0, y + i);
   EACH_REST(i, n) y[i] = act1(gate[i], function) * up[i];
+}
+kernel void gated_act(const global float* restrict x, global float* restrict y, int f, int function, int span) {
+  gated_act_span(x, y, f, function, span, (int)get_group_id(0), (int)get_group_id(1));
 }
 
 kernel void activation(const global float* restrict x, global float* restrict y, long count, int function, int span) {
@@ -225,36 +249,30 @@ kernel void activation(const global float* restrict x, global float* restrict y,
   EACH_REST(i, n) y[i] = act1(x[i], function);
 }
 
-kernel void add(const global float* restrict a, const global float* restrict b, global float* restrict y, long count,
-                int span) {
-  const long from = (long)get_group_id(0) * span;
+void add_span(const global float* restrict a, const global float* restrict b, global float* restrict y, long count,
+              int span, int part) {
+  const long from = (long)part * span;
   const int n = (int)min((long)span, count - from);
   EACH8(i, n) vstore8(vload8(0, a + from + i) + vload8(0, b + from + i), 0, y + from + i);
   EACH_REST(i, n) y[from + i] = a[from + i] + b[from + i];
 }
-// A row's sum, and its norm, by one work-item.
-void norm_of_sum(const global float* a, const global float* b, const global float* gamma, global float* sum,
-                 global float* y, int n, float eps) {
-  int i = 0;
-  for (; i + 8 <= n; i += 8) vstore8(vload8(0, a + i) + vload8(0, b + i), 0, sum + i);
-  for (; i < n; ++i) sum[i] = a[i] + b[i];
-  float8 squares = 0;
-  for (i = 0; i + 8 <= n; i += 8) squares = fma(vload8(0, sum + i), vload8(0, sum + i), squares);
-  float total = sum8(squares);
-  for (; i < n; ++i) total += sum[i] * sum[i];
-  const float factor = 1.0f / sqrt(total / (float)n + eps);
-  for (i = 0; i + 8 <= n; i += 8) vstore8(vload8(0, sum + i) * factor * vload8(0, gamma + i), 0, y + i);
-  for (; i < n; ++i) y[i] = sum[i] * factor * gamma[i];
+kernel void add(const global float* restrict a, const global float* restrict b, global float* restrict y, long count,
+                int span) {
+  add_span(a, b, y, count, span, (int)get_group_id(0));
 }
 // One row's sum, and its norm, which may lie where a or b lay.
-kernel void add_rms_norm(const global float* a, const global float* b, const global float* gamma, global float* sum,
-                         global float* y, int n, float eps) {
-  local float tmp[kMaxGroup];
+void add_rms_norm_row(const global float* a, const global float* b, const global float* gamma, global float* sum,
+                      global float* y, int n, float eps, local float* tmp) {
   EACH8(i, n) vstore8(vload8(0, a + i) + vload8(0, b + i), 0, sum + i);
   EACH_REST(i, n) sum[i] = a[i] + b[i];
   const float factor = 1.0f / sqrt(group_sum(part_of_squares(sum, 0, n), tmp) / (float)n + eps);
   EACH8(i, n) vstore8(vload8(0, sum + i) * factor * vload8(0, gamma + i), 0, y + i);
   EACH_REST(i, n) y[i] = sum[i] * factor * gamma[i];
+}
+kernel void add_rms_norm(const global float* a, const global float* b, const global float* gamma, global float* sum,
+                         global float* y, int n, float eps) {
+  local float tmp[kMaxGroup];
+  add_rms_norm_row(a, b, gamma, sum, y, n, eps, tmp);
 }
 kernel void add_gated(const global float* restrict a, const global float* restrict b, const global float* restrict mod,
                       global float* restrict y, int h, int rows_per_sequence, int ld_mod, int gate_col) {
@@ -264,53 +282,6 @@ kernel void add_gated(const global float* restrict a, const global float* restri
   b += (long)row * h;
   y += (long)row * h;
   EACH(i, h) y[i] = a[i] + mod[i] * b[i];
-}
-
-// The largest of each part of a row and the lowest index it has; one part: the row's answer. Group id 0: part, 1: row.
-kernel void argmax_parts(const global float* restrict x, global float* restrict value, global int* restrict index, int n,
-                         int span) {
-  local float tmp[kMaxGroup];
-  local int best[kMaxGroup];
-  const int from = (int)get_group_id(0) * span;
-  const int count = min(span, n - from);
-  const global float* row = x + (long)get_group_id(1) * n + from;
-  float8 m0 = -INFINITY, m1 = -INFINITY, m2 = -INFINITY, m3 = -INFINITY;
-  const int lid = (int)get_local_id(0);
-  const int step = (int)get_local_size(0) * 32;
-  for (int i = lid * 32; i + 32 <= count; i += step) {
-    m0 = max(m0, vload8(0, row + i));
-    m1 = max(m1, vload8(1, row + i));
-    m2 = max(m2, vload8(2, row + i));
-    m3 = max(m3, vload8(3, row + i));
-  }
-  m0 = max(max(m0, m1), max(m2, m3));
-  const float4 q = max(m0.lo, m0.hi);
-  const float2 d = max(q.lo, q.hi);
-  float most = max(d.x, d.y);
-  for (int i = count / 32 * 32 + lid; i < count; i += (int)get_local_size(0)) most = max(most, row[i]);
-  most = group_max(most, tmp);
-  int first = 0x7fffffff;
-  for (int i = lid; i < count; i += (int)get_local_size(0)) {
-    if (row[i] == most) {
-      first = i;
-      break;
-    }
-  }
-  best[lid] = first;
-  barrier(CLK_LOCAL_MEM_FENCE);
-  if (lid == 0) {
-    for (int i = 1; i < (int)get_local_size(0); ++i) first = min(first, best[i]);
-    const long at = (long)get_group_id(1) * get_num_groups(0) + get_group_id(0);
-    value[at] = most;
-    index[at] = from + (first == 0x7fffffff ? 0 : first);
-  }
-}
-kernel void argmax_join(const global float* restrict value, const global int* restrict index, global int* restrict y,
-                        int parts) {
-  const long row = (long)get_global_id(0);
-  long best = row * parts;
-  for (long i = best + 1; i < (row + 1) * parts; ++i) best = value[i] > value[best] ? i : best;
-  y[row] = index[best];
 }
 
 kernel void quantize(const global float* restrict x, global char* restrict q, global float* restrict scale, int k) {

@@ -2,6 +2,7 @@
 // adapter makes of the driver's objects, it releases.
 #include <array>
 
+#include "adapters/spirv/chain.h"
 #include "adapters/spirv/opencl_api.h"
 #include "tests/unit/cpu/cpu_program.h"
 
@@ -61,8 +62,36 @@ class Counting {
   static spirv::OpenCl& table() { return const_cast<spirv::OpenCl&>(spirv::opencl()); }
 };
 
-// One row's product with a gate runs in one launch on a CPU; its groups, quarters and vectors don't divide these
-// shapes.
+// Nine groups for two cores: a quarter of what is left, at least one. A launch without groups has no task; one waits
+// for the tasks of all before it.
+TEST(OpenCl, TasksShrinkTowardsALaunchsEnd) {
+  const std::vector<std::array<int32_t, 4>> expected = {{0, 0, 2, 0}, {0, 2, 3, 0}, {0, 3, 4, 0},
+                                                        {0, 4, 5, 0}, {0, 5, 6, 0}, {0, 6, 7, 0},
+                                                        {0, 7, 8, 0}, {0, 8, 9, 0}, {2, 0, 1, 8}};
+  std::vector<std::array<int32_t, 4>> got;
+  for (const spirv::Task& t : spirv::tasks_of({9, 0, 1}, 2)) got.push_back({t.launch, t.from, t.to, t.before});
+  EXPECT_EQ(got, expected);
+}
+
+uint32_t launches_of(const Adapter& adapter, assay_program* program) {
+  assay_program_info info{};
+  info.struct_size = sizeof(info);
+  EXPECT_EQ(adapter.program().info(program, &info), ASSAY_OK) << Adapter::error();
+  return info.n_launches;
+}
+
+// Whether the device is a CPU, on which one row's products and what stands between them are one launch.
+bool on_a_cpu() {
+  cl_platform_id platform = nullptr;
+  cl_device_id device = nullptr;
+  cl_device_type type = 0;
+  return spirv::opencl().clGetPlatformIDs(1, &platform, nullptr) == CL_SUCCESS &&
+         spirv::opencl().clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 1, &device, nullptr) == CL_SUCCESS &&
+         spirv::opencl().clGetDeviceInfo(device, CL_DEVICE_TYPE, sizeof(type), &type, nullptr) == CL_SUCCESS &&
+         (type & CL_DEVICE_TYPE_CPU) != 0;
+}
+
+// Groups, quarters and vectors don't divide these shapes.
 TEST(OpenCl, AGateInOneLaunchWithItsProductGivesBoth) {
   const std::map<std::string, std::string> for_cpus{{"kernels", "cpu"}};
   Adapter adapter(for_cpus);
@@ -107,8 +136,7 @@ TEST(OpenCl, AGateInOneLaunchWithItsProductGivesBoth) {
   }
 }
 
-// So does one with the sum and the norm behind it: the last of its groups computes them. Twice, as it counts its
-// groups.
+// Twice, as the launch counts its tasks.
 TEST(OpenCl, ASumAndItsNormInOneLaunchWithTheProductGiveAll) {
   const std::map<std::string, std::string> for_cpus{{"kernels", "cpu"}};
   Adapter adapter(for_cpus);
@@ -129,6 +157,9 @@ TEST(OpenCl, ASumAndItsNormInOneLaunchWithTheProductGiveAll) {
     p.prepare(adapter);
     const Doubles weights = p.write_normal(w, 2);
     const Doubles factors = p.write_normal(gamma, 3);
+    if (on_a_cpu()) {
+      EXPECT_EQ(launches_of(adapter, p.handle()), 1);
+    }
     for (const uint32_t seed : {4u, 5u}) {
       const Doubles in = p.write_normal(x, seed);
       const Doubles other = p.write_normal(row, seed + 2);
