@@ -35,7 +35,8 @@ std::string slope_text(const Line& line) {
 
 SheetTable context_table(const ContextCurve& c) {
   SheetTable t;
-  t.title = "context: " + c.model + " " + c.dtype + ", " + shape_text(c.step_kind, c.batch, c.tokens) + ", " + c.device;
+  t.title = "context: " + c.model + " " + c.dtype + ", " + shape_text(c.step_kind, c.batch, c.tokens) +
+            (c.layout.empty() ? "" : ", KV cache in pages (" + c.layout + ")") + ", " + c.device;
   t.columns = {
       {"case", "case"},     {"context", "context", true},     {"step_ns", "step", true}, {"step_low_ns", "95 %", true},
       {"step_high_ns", ""}, {"line_ns", "by the line", true}, {"basis", "basis"},        {"form", "of"}};

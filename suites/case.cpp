@@ -110,8 +110,35 @@ json case_json(const Case& c) {
   } else {
     j["buffer_bytes"] = c.buffer_bytes;
   }
+  if (c.paged()) {  // absent where each sequence has one block, as before there was a choice
+    j["kv_layout"] = "paged";
+    j["page_tokens"] = c.page_tokens;
+    j["page_seed"] = c.page_seed;
+  }
   if (c.cold) j["cache"] = "cold";  // absent where warm, as before there was a choice
   return j;
+}
+
+std::string check_pages(const Case& c) {
+  if (c.page_tokens < 0 || c.page_tokens > case_limits::kPageTokens) {
+    return "page_tokens: expected 1 to " + std::to_string(case_limits::kPageTokens) + ", found " +
+           std::to_string(c.page_tokens);
+  }
+  if (!c.paged()) return "";
+  if (c.model.has_indexer()) {
+    return "kv_layout: expected no 'paged' for model '" + c.model.name +
+           "', whose attention chooses tokens by an index";
+  }
+  if (c.model.has_mla() && c.kind == StepKind::kPrefill) {
+    return "kv_layout: expected no 'paged' for a prefill of model '" + c.model.name +
+           "', whose keys are made from a latent cache in one block";
+  }
+  const int64_t pages = (c.context + c.tokens + c.page_tokens - 1) / c.page_tokens;
+  if (pages > case_limits::kPages / c.batch) {
+    return "page_tokens: expected at most 2^31 - 1 pages, found " + std::to_string(pages) + " for each of " +
+           std::to_string(c.batch) + " sequences";
+  }
+  return "";
 }
 
 std::string check_model_step(const Case& c) {
@@ -127,7 +154,8 @@ std::string check_model_step(const Case& c) {
     return "tokens + context: expected at most the " + std::to_string(c.model.max_context) + " that model '" +
            c.model.name + "' was made for, found " + std::to_string(c.tokens) + " + " + std::to_string(c.context);
   }
-  return check_routing(c);
+  const std::string pages = check_pages(c);
+  return pages.empty() ? check_routing(c) : pages;
 }
 
 }  // namespace
@@ -173,6 +201,8 @@ std::vector<std::string> step_kind_names() {
   return names;
 }
 
+std::vector<std::string> kv_layout_names() { return {"contiguous", "paged"}; }
+
 StepKind step_kind(const std::string& name) {
   for (const StepKind kind : kKinds) {
     if (name == step_kind_name(kind)) return kind;
@@ -210,6 +240,8 @@ std::string Case::id() const {
     id += "/" + model.name + "/" + dtype + "/b" + std::to_string(batch);
     if (kind == StepKind::kPrefill) id += "/t" + std::to_string(tokens);
     if (kind == StepKind::kDecode || context > 0) id += "/c" + std::to_string(context);
+    if (paged()) id += "/p" + std::to_string(page_tokens);
+    if (paged() && page_seed != 1) id += "-seed" + std::to_string(page_seed);
     return (model.has_moe() ? id + "/" + routing_id(routing) : id) + end;
   }
   if (is_video_step(kind)) return id + "/" + kind_name + "/" + video_case_id(*this) + end;
@@ -267,7 +299,7 @@ Result<Case> case_from_json(const std::string& text, const std::string& where) {
   root.fields(
       {"suite",       "suite_hash", "kind",   "dtype",        "model",   "batch",        "tokens",       "context",
        "m",           "n",          "k",      "buffer_bytes", "routing", "routing_seed", "routing_hash", "routing_file",
-       "video_model", "frames",     "height", "width",        "cache"});
+       "video_model", "frames",     "height", "width",        "cache",   "kv_layout",    "page_tokens",  "page_seed"});
   Case c;
   c.suite = root.at("suite").text(64);
   c.suite_hash = root.at("suite_hash").text(64);
@@ -282,6 +314,10 @@ Result<Case> case_from_json(const std::string& text, const std::string& where) {
     c.batch = root.at("batch").integer();
     c.tokens = root.at("tokens").integer();
     c.context = root.at("context").integer();
+    if (root.has("kv_layout") && root.at("kv_layout").text_of(kv_layout_names()) == "paged") {
+      c.page_tokens = root.at("page_tokens").integer(1, case_limits::kPageTokens);
+      c.page_seed = root.at("page_seed").unsigned_integer();
+    }
     if (c.model.has_moe()) c.routing = read_routing(root);
   } else if (is_video_step(c.kind)) {
     if (const Status read = read_video_case(root, where, &c); !read) return read.error();

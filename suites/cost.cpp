@@ -100,6 +100,14 @@ double kv_row_bytes(const Graph& graph, const Op& op, double own_dim_qk) {
   return own_dim_qk * k_bytes + (dim_v - shared) * v_bytes;
 }
 
+// Entries of the page table that lead to `keys` neighbouring keys of each sequence, or to single ones of a list.
+double page_table_bytes(const Graph& graph, const Op& op, double keys, bool listed) {
+  const uint32_t table = page_table_of(op);
+  if (table == kNoTensor) return 0;
+  const double entries = listed ? keys : std::ceil(keys / dim(graph, op.in[1], 1));
+  return dim(graph, table, 0) * std::min(dim(graph, table, 1), entries) * element_bytes(graph, table);
+}
+
 OpCost attention_cost(const Graph& graph, const Op& op, double pos) {
   const auto& a = op.attr;
   const double batch = a[ASSAY_ATTENTION_BATCH], heads = a[ASSAY_ATTENTION_HEADS];
@@ -116,6 +124,7 @@ OpCost attention_cost(const Graph& graph, const Op& op, double pos) {
   double key_bytes = a[ASSAY_ATTENTION_KV_HEADS] * kv_row_bytes(graph, op, a[ASSAY_ATTENTION_DIM_QK] - dim_rope);
   if (dim_rope > 0) key_bytes += dim_rope * element_bytes(graph, op.in[3]);
   (is_state(graph, op.in[1]) ? cost.kv_bytes : cost.activation_bytes) += batch * seen.distinct * key_bytes;
+  cost.activation_bytes += page_table_bytes(graph, op, seen.distinct, has_input(op, 4));
   cost.activation_bytes +=
       rows * heads * a[ASSAY_ATTENTION_DIM_QK] * element_bytes(graph, op.in[0]) + tensor_bytes(graph, op.out[0]);
   return cost;
@@ -128,7 +137,8 @@ OpCost kv_append_cost(const Graph& graph, const Op& op) {
   cost.kv_bytes = per_row * (a[ASSAY_KV_APPEND_DIM_K] * element_bytes(graph, op.in[1]) +
                              a[ASSAY_KV_APPEND_DIM_V] * element_bytes(graph, op.in[2]));
   cost.activation_bytes =
-      per_row * (a[ASSAY_KV_APPEND_DIM_K] + a[ASSAY_KV_APPEND_DIM_V]) * element_bytes(graph, op.in[0]);
+      per_row * (a[ASSAY_KV_APPEND_DIM_K] + a[ASSAY_KV_APPEND_DIM_V]) * element_bytes(graph, op.in[0]) +
+      page_table_bytes(graph, op, rows_of(graph, op.in[0]) / a[ASSAY_KV_APPEND_BATCH], false);
   return cost;
 }
 

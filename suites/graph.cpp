@@ -41,6 +41,12 @@ uint64_t Graph::bytes(uint32_t tensor) const {
   return packed_bytes(tensors[tensor].dtype, static_cast<uint64_t>(elements(tensor)));
 }
 
+uint32_t page_table_of(const Op& op) {
+  const size_t i = op.kind == ASSAY_OP_ATTENTION ? ASSAY_ATTENTION_IN_PAGES : ASSAY_KV_APPEND_IN_PAGES;
+  const bool takes_one = op.kind == ASSAY_OP_ATTENTION || op.kind == ASSAY_OP_KV_APPEND;
+  return takes_one && op.in.size() > i ? op.in[i] : kNoTensor;
+}
+
 uint32_t dtype_bits(uint32_t dtype) {
   for (const auto& row : kDtypes) {
     if (row.dtype == dtype) return row.bits;

@@ -24,13 +24,15 @@ struct Fill {
     kUniformInt,  // integers in [0, bound)
     kConstant,    // mean
     kLastRow,     // I32 [B]: b*T + T-1, with bound = T
-    kRouting      // [M, experts]: mean where `routing` sends row m, 0 elsewhere; the seed is the routing's own
+    kRouting,     // [M, experts]: mean where `routing` sends row m, 0 elsewhere; the seed is the routing's own
+    kPages        // I32 [B, P]: the pages 0..bound-1 in the order of `page_seed`, whatever the run's seed
   };
   Kind kind = Kind::kNone;
   double mean = 0;
   double stddev = 1;
   int64_t bound = 0;
   std::shared_ptr<const RoutingPlan> routing = nullptr;
+  uint64_t page_seed = 0;
 };
 
 struct Tensor {
@@ -65,6 +67,9 @@ struct Graph {
   // Bytes of the dense image the host writes or reads.
   [[nodiscard]] uint64_t bytes(uint32_t tensor) const;
 };
+
+// The page table among an op's inputs (op_spec.md, Pages); kNoTensor: its caches are one block a sequence.
+uint32_t page_table_of(const Op& op);
 
 uint32_t dtype_bits(uint32_t dtype);  // of one element; 4 for I4 and F4E2M1; 0 if unknown
 // Bytes that `count` elements take, the last one padded; saturates.

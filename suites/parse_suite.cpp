@@ -14,6 +14,7 @@ namespace assay {
 namespace {
 
 constexpr size_t kMaxCases = 100000;
+constexpr int64_t kDefaultPageTokens = 16;
 
 std::vector<std::string> names_of(const std::vector<ModelShape>& models) {
   std::vector<std::string> names;
@@ -90,12 +91,14 @@ class Block {
 
   void read_steps(Case c, const std::vector<std::string>& dtypes, std::vector<Case>* out) {
     const bool prefill = c.kind == StepKind::kPrefill;
-    node_.fields({"kind", "models", "dtypes", "cache", "batch", "tokens", "context", "routing", "routing_seed"});
+    node_.fields({"kind", "models", "dtypes", "cache", "batch", "tokens", "context", "routing", "routing_seed",
+                  "kv_layout", "page_tokens", "page_seed"});
     if (!prefill && node_.has("tokens")) node_.at("tokens").fail("decode has one new token per sequence; no such axis");
     const auto batches = axis(node_, "batch", 1, case_limits::kBatch);
     const auto tokens = prefill ? axis(node_, "tokens", 1, int64_t{1} << 30) : std::vector<int64_t>{1};
     const auto contexts =
         prefill && !node_.has("context") ? std::vector<int64_t>{0} : axis(node_, "context", 0, int64_t{1} << 30);
+    const std::vector<int64_t> pages = read_pages(&c.page_seed);
     const std::vector<Routing> all_routings = read_routings();
     for (const JsonNode& item : node_.at("models").items(1, 1000)) {
       const std::string name = item.text_of(names_of(models_));
@@ -113,14 +116,29 @@ class Block {
             c.batch = batch;
             c.tokens = t;
             c.context = context;
-            for (const Routing& r : routings) {
-              c.routing = r;
-              add(c, dtypes, out);
+            for (const int64_t page_tokens : pages) {
+              c.page_tokens = page_tokens;
+              for (const Routing& r : routings) {
+                c.routing = r;
+                add(c, dtypes, out);
+              }
             }
           }
         }
       }
     }
+  }
+
+  // Tokens of a page; 0 where each sequence has one block.
+  std::vector<int64_t> read_pages(uint64_t* seed) {
+    const bool paged = node_.has("kv_layout") && node_.at("kv_layout").text_of(kv_layout_names()) == "paged";
+    for (const char* name : {"page_tokens", "page_seed"}) {
+      if (!paged && node_.has(name)) node_.at(name).fail(std::string(name) + " needs \"kv_layout\": \"paged\"");
+    }
+    if (!paged) return {0};
+    if (node_.has("page_seed")) *seed = node_.at("page_seed").unsigned_integer();
+    return node_.has("page_tokens") ? axis(node_, "page_tokens", 1, case_limits::kPageTokens)
+                                    : std::vector<int64_t>{kDefaultPageTokens};
   }
 
   // Traces lie beside the suite file.
@@ -186,7 +204,8 @@ class Block {
   // Of the axes that the fault names before its colon ("tokens + context: ...") the last that the block has: there the
   // case's value.
   JsonNode place_of(const Case& c, const std::string& fault) const {
-    const std::pair<const char*, int64_t> axes[] = {{"batch", c.batch}, {"tokens", c.tokens}, {"context", c.context}};
+    const std::pair<const char*, int64_t> axes[] = {
+        {"batch", c.batch}, {"tokens", c.tokens}, {"context", c.context}, {"page_tokens", c.page_tokens}};
     const std::string names = fault.substr(0, fault.find(':'));
     JsonNode place = node_.has(names.c_str()) ? node_.at(names.c_str()) : node_;
     for (const auto& [name, value] : axes) {

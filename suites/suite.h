@@ -101,9 +101,12 @@ struct Case {
   VideoShape video;                           // dit, text-encoder, vae-tile
   int64_t frames = 0, height = 0, width = 0;  // pixels of the clip (dit) or tile (vae-tile); tokens follow from them
   bool cold = false;                          // the device's caches are flushed before each step, outside its time
+  int64_t page_tokens = 0;                    // of the KV cache's pages; 0: one block of memory per sequence
+  uint64_t page_seed = 1;                     // of the order of the pages (page_at, base/rng.h)
 
   [[nodiscard]] std::string id() const;    // "prefill/smollm2-135m/f32/b1/t512", "decode/.../b1/c1024"
   [[nodiscard]] std::string hash() const;  // xxh3-128 of the canonical JSON of everything above but suite_hash
+  [[nodiscard]] bool paged() const { return page_tokens > 0; }
   [[nodiscard]] int64_t tokens_per_step() const { return batch * tokens; }
   [[nodiscard]] std::string model_name() const;   // "" for a case without a model
   [[nodiscard]] int64_t layers() const;           // repeated layers of its step; 0: none

@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 #define ASSAY_ABI_MAJOR 1u
-#define ASSAY_ABI_MINOR 3u
+#define ASSAY_ABI_MINOR 4u
 
 /* True if `field` of table `t` is inside what the other side was built with, and is set. */
 #define ASSAY_HAS(t, type, field) \
@@ -261,6 +261,11 @@ enum {
   ASSAY_INDEX_TOPK_SCALE,
   ASSAY_INDEX_TOPK_N_ATTR
 };
+
+/* (since 1.4) Where the optional page table stands among an op's inputs: int32 [batch, pages per sequence], INPUT. With
+ * it the op's caches are [pages, tokens per page, kv_heads, dim], and a sequence's pages lie anywhere in them
+ * (op_spec.md, "Pages"). No attribute changes; without it nothing does. */
+enum { ASSAY_ATTENTION_IN_PAGES = 5, ASSAY_KV_APPEND_IN_PAGES = 3 };
 
 typedef struct assay_op {
   uint32_t struct_size, kind;

@@ -20,6 +20,7 @@ struct Attention {
         k_rope(op.has_in(3) ? &plan.slots[op.in[3]] : nullptr),
         index(op.has_in(4) ? &plan.slots[op.in[4]] : nullptr),
         y(plan.slots[op.out[0]]),
+        rows(plan.slots, op),
         batch(op.integer(ASSAY_ATTENTION_BATCH)),
         heads(op.integer(ASSAY_ATTENTION_HEADS)),
         kv_heads(op.integer(ASSAY_ATTENTION_KV_HEADS)),
@@ -44,23 +45,25 @@ struct Attention {
     if (mask == ASSAY_MASK_CROSS) return k.dims[1];
     return mask == ASSAY_MASK_FULL ? pos + tokens : pos + t + 1;
   }
-  [[nodiscard]] const char* key(int64_t b, int64_t j, int64_t g) const { return element(k, b, j, g, k_col); }
-  [[nodiscard]] const char* value(int64_t b, int64_t j, int64_t g) const { return element(v, b, j, g, v_col); }
-  [[nodiscard]] const char* key_rope(int64_t b, int64_t j) const { return element(*k_rope, b, j, 0, 0); }
+  // Of row `at` of the caches.
+  [[nodiscard]] const char* key(int64_t at, int64_t g) const { return element(k, at, g, k_col); }
+  [[nodiscard]] const char* value(int64_t at, int64_t g) const { return element(v, at, g, v_col); }
+  [[nodiscard]] const char* key_rope(int64_t at) const { return element(*k_rope, at, 0, 0); }
   [[nodiscard]] const float* query(int64_t row, int64_t h) const { return q.f32() + row * q.cols + q_col + h * dk; }
 
   const Kernels& kernels;
   const Slot &q, &k, &v;
   const Slot *k_rope, *index;  // nullptr: none
   Slot& y;
+  CacheRows rows;
   int64_t batch, heads, kv_heads, dk, dv, rope, mask, window, q_col, k_col, v_col, tokens, group;
   uint32_t slot;
   float scale;
 
  private:
-  static const char* element(const Slot& cache, int64_t b, int64_t j, int64_t g, int64_t d) {
-    const int64_t at = ((b * cache.dims[1] + j) * cache.dims[2] + g) * cache.cols + d;
-    return cache.data + static_cast<size_t>(at) * element_bytes(cache.dtype);
+  static const char* element(const Slot& cache, int64_t at, int64_t g, int64_t d) {
+    const int64_t first = (at * cache.dims[2] + g) * cache.cols + d;
+    return cache.data + static_cast<size_t>(first) * element_bytes(cache.dtype);
   }
 };
 

@@ -59,7 +59,7 @@ class StreamStage : public Stage {
   };
   static int64_t most_splits(const Attention& a, unsigned threads) {
     const int64_t wanted = (int64_t{4} * threads + a.batch - 1) / a.batch;
-    return std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, a.k.dims[1] / kFewestKeys));
+    return std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, a.rows.capacity() / kFewestKeys));
   }
   // Parts that the KV heads are cut into, where the stretches are fewer than the threads.
   [[nodiscard]] int64_t cuts(const Step& step) const {
@@ -73,12 +73,17 @@ class StreamStage : public Stage {
     for (int64_t h = first; h < end; ++h) std::fill_n(partials_.at(b * a_.heads + h, split), a_.dv, 0.0f);
     for (int64_t j = from; j < to; j += keys_) {
       const int64_t n = std::min(keys_, to - j);
-      for (int64_t i = j; i < j + n; i += kBlock) {
-        const int64_t block = std::min(kBlock, j + n - i);
+      int64_t block = 0;
+      for (int64_t i = j; i < j + n; i += block) {
+        block = a_.rows.run(i, std::min(kBlock, j + n - i));
+        const int64_t at_row = a_.rows.at(b, i);
+        const int64_t next = std::min(i + ahead_, to - 1);
+        const int64_t asked = a_.rows.run(next, std::min(kBlock, to - i - ahead_));
+        const int64_t next_row = a_.rows.at(b, next);
         for_rows(heads, [&](int64_t g, int64_t h, int m) {
-          ask_for(a_.value(b, i, g), a_.v, a_.dv, block);
-          ask_for(a_.key(b, i + ahead_, g), a_.k, a_.dk, std::min(kBlock, to - i - ahead_));
-          multiply(b, i, block, g, h, m, scores + h * keys_ + (i - j));
+          ask_for(a_.value(at_row, g), a_.v, a_.dv, block);
+          ask_for(a_.key(next_row, g), a_.k, a_.dk, asked);
+          multiply(b, at_row, block, g, h, m, scores + h * keys_ + (i - j));
         });
       }
       for_rows(heads, [&](int64_t g, int64_t h, int m) {
@@ -87,8 +92,7 @@ class StreamStage : public Stage {
         for (int r = 0; r < m; ++r) {
           keep[r] = running[h + r].take(a_.kernels, weights + r * keys_, a_.scale, at(n));
         }
-        a_.kernels.weighted_sum({a_.value(b, j, g), a_.v.dtype, ld_v_, at(n), at(a_.dv), weights, at(keys_), m, keep,
-                                 partials_.at(b * a_.heads + h, split), partials_.ld()});
+        add_values(b, j, n, g, m, weights, keep, partials_.at(b * a_.heads + h, split));
       });
     }
     for (int64_t h = first; h < end; ++h) {
@@ -106,11 +110,23 @@ class StreamStage : public Stage {
       }
     }
   }
-  void multiply(int64_t b, int64_t j, int64_t n, int64_t g, int64_t h, int m, float* scores) const {
+  // sums = sums * keep + the weighted values of keys [j, j + n), page by page where they lie in pages.
+  void add_values(int64_t b, int64_t j, int64_t n, int64_t g, int m, const float* weights, const float* keep,
+                  float* sums) const {
+    static constexpr float kOnes[kMaxSkinnyRows] = {1, 1, 1, 1, 1, 1, 1, 1};
+    int64_t run = 0;
+    for (int64_t i = 0; i < n; i += run) {
+      run = a_.rows.run(j + i, n - i);
+      a_.kernels.weighted_sum({a_.value(a_.rows.at(b, j + i), g), a_.v.dtype, ld_v_, at(run), at(a_.dv), weights + i,
+                               at(keys_), m, i == 0 ? keep : kOnes, sums, partials_.ld()});
+    }
+  }
+  // `n` keys from row `at_row` of the cache on.
+  void multiply(int64_t b, int64_t at_row, int64_t n, int64_t g, int64_t h, int m, float* scores) const {
     // From this many queries on the sums over a key's few elements cost more than its products, one row at a time.
     constexpr int kDotRows = 3;
     (m < kDotRows ? a_.kernels.matvec
-                  : a_.kernels.dot_gemm)({a_.key(b, j, g), a_.k.dtype, ld_k_, at(n), at(a_.dk), a_.query(b, h),
+                  : a_.kernels.dot_gemm)({a_.key(at_row, g), a_.k.dtype, ld_k_, at(n), at(a_.dk), a_.query(b, h),
                                           at(a_.dk), m, scores, at(keys_), nullptr, nullptr, 0, 0});
   }
   // `n` rows of `elements` of a cache from `row` on; none for n <= 0.

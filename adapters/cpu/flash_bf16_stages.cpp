@@ -30,7 +30,8 @@ class FlashBf16Stage : public Stage {
     return static_cast<uint32_t>(a_.batch * a_.kv_heads * blocks_ * splits(step));
   }
   [[nodiscard]] size_t scratch_bytes() const override {
-    return (at(kBlock) * (at(a_.dk + dv_) + 4) + lane_attention_scratch(at(kBlock), at(a_.dv))) * sizeof(float);
+    const size_t tile = a_.rows.paged() ? at(kKeys) * at(a_.dk + dv_) * sizeof(uint16_t) : 0;
+    return (at(kBlock) * (at(a_.dk + dv_) + 4) + lane_attention_scratch(at(kBlock), at(a_.dv))) * sizeof(float) + tile;
   }
   void run(const Step& step, uint32_t task, char* scratch) const override {
     Block block = place(step, task, scratch);
@@ -54,6 +55,7 @@ class FlashBf16Stage : public Stage {
     int64_t b = 0, g = 0, row = 0, rows = 0, lanes = 0, split = 0, pos = 0;
     int64_t begin = 0, end = 0;  // keys
     float *q = nullptr, *panel = nullptr;
+    uint16_t* tile = nullptr;  // of keys and values in pages: their rows behind one another
     int32_t *first = nullptr, *last = nullptr;
     LaneAttentionArgs args{};
   };
@@ -95,6 +97,7 @@ class FlashBf16Stage : public Stage {
     block.first = reinterpret_cast<int32_t*>(carve(kBlock));
     block.last = reinterpret_cast<int32_t*>(carve(kBlock));
     block.args.scratch = floats;
+    block.tile = reinterpret_cast<uint16_t*>(floats + lane_attention_scratch(at(kBlock), at(a_.dv)));
     block.args.q = block.panel;
     set_shape(block);
     return block;
@@ -102,9 +105,10 @@ class FlashBf16Stage : public Stage {
   void set_shape(Block& block) const {
     LaneAttentionArgs& args = block.args;
     args.lanes = at(block.lanes);
-    args.ldk = at(a_.k.dims[2] * a_.k.cols);
-    args.ld_rope = a_.rope > 0 ? at(a_.k_rope->dims[2] * a_.k_rope->cols) : 0;
-    args.ldv = at(a_.v.dims[2] * a_.v.cols);
+    const bool paged = a_.rows.paged();
+    args.ldk = paged ? at(a_.dk - a_.rope) : at(a_.k.dims[2] * a_.k.cols);
+    args.ld_rope = paged ? at(a_.rope) : a_.rope > 0 ? at(a_.k_rope->dims[2] * a_.k_rope->cols) : 0;
+    args.ldv = paged ? at(dv_) : at(a_.v.dims[2] * a_.v.cols);
     args.dk = at(a_.dk - a_.rope);
     args.rope = at(a_.rope);
     args.dv = at(a_.dv);
@@ -124,12 +128,34 @@ class FlashBf16Stage : public Stage {
     }
     a_.kernels.pack_lanes(block.q, at(a_.dk / 2), at(block.lanes), at(a_.dk / 2), block.panel);
   }
+  void collect(Block& block, int64_t j, int64_t n) const {
+    LaneAttentionArgs& args = block.args;
+    uint16_t* k = block.tile;
+    uint16_t* k_rope = k + at(kKeys) * args.ldk;
+    uint16_t* v = k_rope + at(kKeys) * args.ld_rope;
+    args.k = k;
+    args.k_rope = k_rope;
+    args.v = v;
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t row = a_.rows.at(block.b, j + i);
+      std::memcpy(k + at(i) * args.ldk, a_.key(row, block.g), args.dk * sizeof(uint16_t));
+      if (args.rope > 0) {
+        std::memcpy(k_rope + at(i) * args.ld_rope, a_.key_rope(row), args.rope * sizeof(uint16_t));
+      }
+      std::memcpy(v + at(i) * args.ldv, a_.value(row, block.g), args.dv * sizeof(uint16_t));
+    }
+  }
   void take_keys(Block& block, int64_t j, int64_t n) const {
     LaneAttentionArgs& args = block.args;
     args.n = at(n);
-    args.k = reinterpret_cast<const uint16_t*>(a_.key(block.b, j, block.g));
-    args.v = reinterpret_cast<const uint16_t*>(a_.value(block.b, j, block.g));
-    if (a_.rope > 0) args.k_rope = reinterpret_cast<const uint16_t*>(a_.key_rope(block.b, j));
+    if (a_.rows.paged()) {
+      collect(block, j, n);
+    } else {
+      const int64_t row = a_.rows.at(block.b, j);
+      args.k = reinterpret_cast<const uint16_t*>(a_.key(row, block.g));
+      args.v = reinterpret_cast<const uint16_t*>(a_.value(row, block.g));
+      if (a_.rope > 0) args.k_rope = reinterpret_cast<const uint16_t*>(a_.key_rope(row));
+    }
     // Tokens see stretches of keys that begin and end no earlier than those of the tokens before.
     const bool all =
         a_.first(block.pos, token(block, block.rows - 1)) <= j && a_.last(block.pos, token(block, 0)) >= j + n;

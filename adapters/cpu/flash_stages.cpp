@@ -130,17 +130,17 @@ class FlashStage : public Stage {
     const auto key = [&](int64_t i) { return block.list == nullptr ? j + i : int64_t{block.list[j + i]}; };
     const size_t depth = at(a_.dk);
     const size_t plain = at(a_.dk - a_.rope);
-    for (int64_t i = 0; i < n; ++i) block.pointers[i] = a_.key(block.b, key(i), block.g);
+    for (int64_t i = 0; i < n; ++i) block.pointers[i] = a_.key(a_.rows.at(block.b, key(i)), block.g);
     if (plain > 0) a_.kernels.pack_rows({block.pointers, a_.k.dtype, at(n), plain, block.packed_k, depth});
     if (a_.rope > 0) {
-      for (int64_t i = 0; i < n; ++i) block.pointers[i] = a_.key_rope(block.b, key(i));
+      for (int64_t i = 0; i < n; ++i) block.pointers[i] = a_.key_rope(a_.rows.at(block.b, key(i)));
       a_.kernels.pack_rows({block.pointers, a_.k_rope->dtype, at(n), at(a_.rope),
                             block.packed_k + plain * a_.kernels.panel_cols, depth});
     }
     a_.kernels.panel_gemm(
         {block.q, depth, at(block.rows), block.packed_k, depth, at(n), depth, block.scores, at(keys_), false});
     for (int64_t r = 0; r < block.rows; ++r) weigh(block, r, j, n);
-    for (int64_t i = 0; i < n; ++i) block.pointers[i] = a_.value(block.b, key(i), block.g);
+    for (int64_t i = 0; i < n; ++i) block.pointers[i] = a_.value(a_.rows.at(block.b, key(i)), block.g);
     a_.kernels.pack_columns({block.pointers, a_.v.dtype, at(a_.dv), at(n), block.packed_v, at(n)});
     a_.kernels.panel_gemm(
         {block.scores, at(keys_), at(block.rows), block.packed_v, at(n), at(a_.dv), at(n), block.sums, at(dv_), true});

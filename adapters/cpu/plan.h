@@ -1,6 +1,7 @@
 // What a prepared program is made of: tensors in memory, and stages that the threads run one after another.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -36,6 +37,28 @@ struct Step {
   const int64_t* scalars = nullptr;
   BadIndex* bad_index = nullptr;
   [[nodiscard]] int64_t pos(uint32_t slot) const { return slot == ASSAY_NO_SCALAR ? 0 : scalars[slot]; }
+};
+
+// Where the tokens of the caches of an op lie: rows of [kv_heads, dim], one block a sequence or in pages.
+class CacheRows {
+ public:
+  CacheRows(const std::vector<Slot>& slots, const Op& op)
+      : table_(op.pages() == kAbsent ? nullptr : &slots[op.pages()]), length_(slots[op.in[1]].dims[1]) {}
+  // Tokens that a sequence may have.
+  [[nodiscard]] int64_t capacity() const { return table_ == nullptr ? length_ : table_->cols * length_; }
+  [[nodiscard]] int64_t at(int64_t b, int64_t j) const {
+    if (table_ == nullptr) return b * length_ + j;
+    return reinterpret_cast<const int32_t*>(table_->data)[b * table_->cols + j / length_] * length_ + j % length_;
+  }
+  // How many of the tokens [j, j + n) lie behind one another from j on.
+  [[nodiscard]] int64_t run(int64_t j, int64_t n) const {
+    return table_ == nullptr ? n : std::min(n, length_ - j % length_);
+  }
+  [[nodiscard]] bool paged() const { return table_ != nullptr; }
+
+ private:
+  const Slot* table_;  // nullptr: none
+  int64_t length_;     // of a block or page, in tokens
 };
 
 // A piece of work cut into tasks that need nothing of each other. Stages follow each other in order.

@@ -55,6 +55,7 @@ Program::Program(Pool& pool, Isa isa, const assay_program_desc& desc) : pool_(po
   plan_.slots = model.slots;
   ops_ = model.ops;
   n_scalars_ = model.n_scalars;
+  page_tables_ = sdk::PageTables(model.slots, ops_);
   allocate(model);
   add_stages(model);
   for (const auto& stage : plan_.stages) {
@@ -141,6 +142,7 @@ void Program::write(uint32_t tensor, uint64_t offset, const void* src, uint64_t 
   if (src == nullptr) throw Failure(ASSAY_INVALID_ARGUMENT, "write: null source");
   if (slot.dtype == slot.host_dtype) {
     std::memcpy(slot.data + offset, src, bytes);
+    page_tables_.note(tensor, offset, src, bytes);
     return;
   }
   const uint64_t size = element_bytes(slot.host_dtype);
@@ -221,6 +223,7 @@ void Program::throw_bad_index(const BadIndex& bad_index) const {
 
 void Program::run(const int64_t* scalars, uint32_t repeat) {
   sdk::check_scalars(plan_.slots, ops_, n_scalars_, scalars);
+  page_tables_.check();
   BadIndex bad_index;
   const Step step{scalars, &bad_index};
   pool_.run([&](unsigned id) { work(id, step, repeat); });
@@ -229,6 +232,7 @@ void Program::run(const int64_t* scalars, uint32_t repeat) {
 
 void Program::run_traced(const int64_t* scalars, Trace& trace) {
   sdk::check_scalars(plan_.slots, ops_, n_scalars_, scalars);
+  page_tables_.check();
   BadIndex bad_index;
   const Step step{scalars, &bad_index};
   trace.spans.reserve(trace.spans.size() + plan_.stages.size());

@@ -61,6 +61,7 @@ class Program {
   Buffer evictor_;              // more than the caches hold, once it is asked for
   std::vector<char*> scratch_;  // per thread
   std::vector<Op> ops_;
+  sdk::PageTables page_tables_;
   std::vector<uint32_t> stage_op_;  // per stage: the op that it belongs to
   uint32_t n_scalars_ = 0;
   uint64_t device_bytes_ = 0;

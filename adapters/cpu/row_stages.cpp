@@ -181,9 +181,10 @@ void add_kv_append(Plan& plan, const Op& op) {
     const Slot& cache = plan.slots[op.in[1 + part]];
     const size_t col = at(op.integer(part == 0 ? ASSAY_KV_APPEND_K_COL : ASSAY_KV_APPEND_V_COL));
     const size_t n = at(cache.dims[2] * cache.dims[3]);
-    const size_t length = at(cache.dims[1]);
+    const CacheRows rows(plan.slots, op);
     push_rows(plan, x.rows, static_cast<int64_t>(n), [=, &kernels, &x, &cache](const Step& step, size_t row) {
-      const size_t to = row / tokens * length + at(step.pos(slot)) + row % tokens;
+      const size_t to =
+          at(rows.at(static_cast<int64_t>(row / tokens), step.pos(slot) + static_cast<int64_t>(row % tokens)));
       kernels.from_f32(cache.dtype, x.f32() + row * at(x.cols) + col, cache.data + to * n * element_bytes(cache.dtype),
                        n);
     });

@@ -23,6 +23,7 @@ void Lower::attention_shapes() const {
   const int64_t kh = op_.integer(ASSAY_ATTENTION_KV_HEADS), dk = op_.integer(ASSAY_ATTENTION_DIM_QK);
   const int64_t dv = op_.integer(ASSAY_ATTENTION_DIM_V), mask = op_.integer(ASSAY_ATTENTION_MASK);
   const int64_t rope = op_.integer(ASSAY_ATTENTION_DIM_ROPE);
+  can(op_.pages() == kAbsent, "paged KV not supported");
   batch(in(0).rows, b);
   need(kh >= 1 && h >= 1 && h % kh == 0, "kv_heads does not divide heads");
   can(dk >= 1 && dv >= 1 && dk <= 1024 && dv <= 512, "dim_qk must be 1 to 1024, dim_v 1 to 512");

@@ -165,6 +165,7 @@ void Lower::kv_append() {
   const int64_t b = op_.integer(ASSAY_KV_APPEND_BATCH), kh = op_.integer(ASSAY_KV_APPEND_KV_HEADS);
   const int64_t dims[] = {op_.integer(ASSAY_KV_APPEND_DIM_K), op_.integer(ASSAY_KV_APPEND_DIM_V)};
   const int64_t cols[] = {op_.integer(ASSAY_KV_APPEND_K_COL), op_.integer(ASSAY_KV_APPEND_V_COL)};
+  can(op_.pages() == kAbsent, "paged KV not supported");
   batch(in(0).rows, b);
   floats({&in(0)});
   need(kh >= 1 && dims[0] >= 1 && dims[1] >= 0, "kv_heads and dim_k must be at least 1, dim_v not negative");

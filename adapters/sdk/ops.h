@@ -67,6 +67,9 @@ class OpChecks {
                                        0};
     need(op_.in.size() >= kIn[op_.kind] && op_.out.size() == kOut[op_.kind] && op_.n_attr >= kAttr[op_.kind],
          "wrong number of inputs, outputs or attributes");
+    const size_t pages = op_.kind == ASSAY_OP_ATTENTION ? ASSAY_ATTENTION_IN_PAGES : ASSAY_KV_APPEND_IN_PAGES;
+    const bool caches = op_.kind == ASSAY_OP_ATTENTION || op_.kind == ASSAY_OP_KV_APPEND;
+    can(!caches || op_.in.size() <= pages, "paged KV not supported");
     can(op_.in.size() <= kIn[op_.kind] + (op_.kind == ASSAY_OP_MATMUL ? 1 : 0), "optional inputs are not supported");
     for (size_t i = kAttr[op_.kind]; i < op_.n_attr; ++i)
       can(op_.attr[i] == 0, "attributes since 1.1 are not supported");

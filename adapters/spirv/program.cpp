@@ -47,6 +47,10 @@ uint16_t narrow(uint32_t dtype, float value) {
 
 Plan plan_of(const Traits& device, const sdk::Model& model) {
   Plan plan(device, model);
+  for (const sdk::Op& op : model.ops) {
+    if (op.pages() == sdk::kAbsent) continue;
+    throw sdk::Failure(ASSAY_UNSUPPORTED, std::string("op ") + sdk::kind_text(op.kind) + ": paged KV not supported");
+  }
   for (size_t i = 0; i < model.ops.size(); ++i) {
     const sdk::Op& op = model.ops[i];
     try {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/conformance/bench.h"
+#include "suites/base/rng.h"
 #include "suites/lower/builder.h"
 
 namespace assay::conformance {
@@ -31,6 +32,17 @@ class Maker {
   }
   uint32_t state(Dims dims) {
     return b.tensor(next("s"), b.plan().kv, ASSAY_ROLE_STATE, std::move(dims), {Fill::Kind::kNormal, 0, 1, 0});
+  }
+  // The page table of a cache of `batch` sequences of `slots` tokens in pages of `page`, and one page more than they
+  // need; `out`: the pages there are.
+  uint32_t pages(int64_t batch, int64_t slots, int64_t page, int64_t* out) {
+    const int64_t each = (slots + page - 1) / page;
+    *out = batch * each + 1;
+    Values order;
+    for (int64_t i = 0; i < batch * each; ++i) {
+      order.push_back(page_at(3, static_cast<uint32_t>(*out), static_cast<uint32_t>(i)));
+    }
+    return integers({batch, each}, std::move(order));
   }
   // A product's weights, quantised where the plan says so.
   uint32_t weight(Dims dims) {

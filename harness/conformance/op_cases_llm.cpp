@@ -12,6 +12,7 @@ struct Attention {
   int mask;
   int64_t window = 0, rope = 0, col_k = 0, col_v = 0;
   bool latent = false, listed = false;
+  int64_t page = 0;  // tokens of a page; 0: one block a sequence
 };
 
 constexpr Attention kAttention[] = {
@@ -29,8 +30,13 @@ constexpr Attention kAttention[] = {
     {"absorbed latent (MLA)", 2, 3, 20, 29, 5, 1, 40, 32, ASSAY_MASK_CAUSAL, 0, 0, 0, 0, true},
     {"columns of a wider cache", 1, 3, 20, 29, 4, 2, 24, 17, ASSAY_MASK_CAUSAL, 0, 0, 7, 9, true},
     {"rotary keys beside", 2, 3, 5, 19, 4, 4, 24, 16, ASSAY_MASK_CAUSAL, 0, 8},
-    {"list of keys", 1, 3, 20, 29, 6, 1, 24, 16, ASSAY_MASK_CAUSAL, 0, 0, 0, 0, true, true}};
-constexpr size_t kQuickAttention = 15;
+    {"list of keys", 1, 3, 20, 29, 6, 1, 24, 16, ASSAY_MASK_CAUSAL, 0, 0, 0, 0, true, true},
+    {"pages of 5, one token, batch 3", 3, 1, 37, 38, 8, 2, 32, 24, ASSAY_MASK_CAUSAL, 0, 0, 0, 0, false, false, 5},
+    {"pages of 16, one token, GQA 4", 2, 1, 95, 96, 8, 2, 64, 64, ASSAY_MASK_CAUSAL, 0, 0, 0, 0, false, false, 16},
+    {"pages of 4, 19 tokens behind 30", 2, 19, 30, 49, 6, 3, 16, 16, ASSAY_MASK_CAUSAL, 0, 0, 0, 0, false, false, 4},
+    {"pages of 3, window 6", 2, 5, 13, 31, 4, 2, 16, 16, ASSAY_MASK_WINDOW, 6, 0, 0, 0, false, false, 3},
+    {"latent (MLA) in pages of 8", 2, 1, 28, 29, 5, 1, 40, 32, ASSAY_MASK_CAUSAL, 0, 0, 0, 0, true, false, 8}};
+constexpr size_t kQuickAttention = 20;
 constexpr Attention kMoreAttention[] = {
     {"one token over 1500 keys, GQA 7", 1, 1, 1499, 1500, 7, 1, 64, 64, ASSAY_MASK_CAUSAL},
     {"131 tokens behind 70, GQA 3", 2, 131, 70, 211, 6, 2, 32, 32, ASSAY_MASK_CAUSAL},
@@ -50,14 +56,20 @@ OpCase attention(const DtypePlan& plan, const Attention& s) {
   const int64_t rows = s.batch * s.tokens, q_col = 3;
   const uint32_t q = m.input({rows, q_col + s.heads * s.dk + 2});
   const int64_t wide = s.latent ? std::max(s.col_k + s.dk - s.rope, s.col_v + s.dv) : s.col_k + s.dk - s.rope;
-  const uint32_t k = m.state({s.batch, s.slots, s.kv_heads, wide});
-  const uint32_t v = s.latent ? k : m.state({s.batch, s.slots, s.kv_heads, s.col_v + s.dv});
+  int64_t blocks = s.batch, length = s.slots;
+  const uint32_t pages = s.page > 0 ? m.pages(s.batch, s.slots, length = s.page, &blocks) : kNoTensor;
+  const uint32_t k = m.state({blocks, length, s.kv_heads, wide});
+  const uint32_t v = s.latent ? k : m.state({blocks, length, s.kv_heads, s.col_v + s.dv});
   std::vector<uint32_t> in{q, k, v};
   std::vector<double> attr{
       real(s.batch),  real(s.heads), real(s.kv_heads), real(s.dk), real(s.dv), 0.3, static_cast<double>(s.mask),
       real(s.window), real(q_col)};
   if (s.rope > 0) in.push_back(m.state({s.batch, s.slots, 1, s.rope}));
   if (s.listed) in.insert(in.end(), {kNoTensor, m.integers({rows, 9}, key_list(rows, 9, s.slots))});
+  if (s.page > 0) {
+    in.resize(ASSAY_ATTENTION_IN_PAGES, kNoTensor);
+    in.push_back(pages);
+  }
   if (s.rope > 0 || s.latent) attr.insert(attr.end(), {real(s.rope), real(s.col_k), real(s.col_v)});
   m.op(ASSAY_OP_ATTENTION, in, {m.out({rows, s.heads * s.dv})}, attr, true);
   return m.take(s.name);
@@ -74,19 +86,25 @@ void attention_cases(const DtypePlan& plan, bool quick, std::vector<OpCase>* out
 
 void kv_append_cases(const DtypePlan& plan, bool /*quick*/, std::vector<OpCase>* out) {
   struct Shape {
-    int64_t batch, tokens, pos, slots, heads, dk, dv;
+    int64_t batch, tokens, pos, slots, heads, dk, dv, page;
   };
-  for (const Shape& s : {Shape{1, 1, 0, 1, 1, 4, 4}, Shape{2, 1, 7, 9, 3, 6, 5}, Shape{3, 5, 2, 11, 2, 7, 7},
-                         Shape{2, 3, 4, 8, 1, 7, 0}}) {
+  for (const Shape& s :
+       {Shape{1, 1, 0, 1, 1, 4, 4, 0}, Shape{2, 1, 7, 9, 3, 6, 5, 0}, Shape{3, 5, 2, 11, 2, 7, 7, 0},
+        Shape{2, 3, 4, 8, 1, 7, 0, 0}, Shape{3, 5, 2, 11, 2, 8, 6, 3}, Shape{2, 1, 9, 10, 1, 7, 0, 4}}) {
     Maker m(plan, s.pos);
     const int64_t k_col = 2, v_col = k_col + s.heads * s.dk + 1;
     const uint32_t x = m.input({s.batch * s.tokens, v_col + s.heads * s.dv + 3});
-    const uint32_t k = m.state({s.batch, s.slots, s.heads, s.dk});
-    const uint32_t v = s.dv == 0 ? k : m.state({s.batch, s.slots, s.heads, s.dv});
-    m.op(ASSAY_OP_KV_APPEND, {x, k, v}, {k, v},
+    int64_t blocks = s.batch, length = s.slots;
+    const uint32_t pages = s.page > 0 ? m.pages(s.batch, s.slots, length = s.page, &blocks) : kNoTensor;
+    const uint32_t k = m.state({blocks, length, s.heads, s.dk});
+    const uint32_t v = s.dv == 0 ? k : m.state({blocks, length, s.heads, s.dv});
+    std::vector<uint32_t> in{x, k, v};
+    if (s.page > 0) in.push_back(pages);
+    m.op(ASSAY_OP_KV_APPEND, in, {k, v},
          {real(s.batch), real(s.heads), real(s.dk), real(s.dv), real(k_col), s.dv == 0 ? 0 : real(v_col)}, true);
     out->push_back(m.take("batch " + std::to_string(s.batch) + ", " + std::to_string(s.tokens) + " tokens behind " +
-                          std::to_string(s.pos) + (s.dv == 0 ? ", keys alone" : "")));
+                          std::to_string(s.pos) + (s.dv == 0 ? ", keys alone" : "") +
+                          (s.page > 0 ? ", pages of " + std::to_string(s.page) : "")));
   }
 }
 

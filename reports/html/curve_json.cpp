@@ -59,7 +59,7 @@ ordered_json context_json(const ReportContext& of) {
   }
   return {{"chip", of.chip},
           {"model", c.model},
-          {"dtype", c.dtype},
+          {"dtype", c.layout.empty() ? c.dtype : c.dtype + " " + c.layout},
           {"kind", c.step_kind},
           {"batch", c.batch},
           {"tokens", c.tokens},

@@ -94,6 +94,19 @@ std::vector<MeasuredRecord> measured_records(const std::vector<Record>& records)
   return out;
 }
 
+std::string page_layout(const std::string& case_id) {
+  const auto digits = [&](size_t from) {
+    return std::min(case_id.find_first_not_of("0123456789", from), case_id.size());
+  };
+  for (size_t at = case_id.find("/p"); at != std::string::npos; at = case_id.find("/p", at + 1)) {
+    size_t end = digits(at + 2);
+    if (end == at + 2) continue;  // "/prefill"
+    if (case_id.compare(end, 5, "-seed") == 0) end = digits(end + 5);
+    if (end == case_id.size() || case_id[end] == '/') return case_id.substr(at + 1, end - at - 1);
+  }
+  return "";
+}
+
 bool cold_cache(const Record& record) { return record.case_id.ends_with("/cold"); }
 
 WorkUnits work_units(const Record& record) { return {units_per_step(record), unit_of(record)}; }

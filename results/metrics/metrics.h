@@ -38,6 +38,9 @@ std::vector<MeasuredRecord> measured_records(const std::vector<Record>& records)
 
 // Whether the device's caches were flushed before each step: no curve or sum mixes such steps with warm ones.
 bool cold_cache(const Record& record);
+// "p16" of a case whose KV cache lies in pages of 16 tokens, "p16-seed2" where they lie in another order; "" otherwise.
+// No curve mixes layouts.
+std::string page_layout(const std::string& case_id);
 
 // What a step of the record does, in the unit of its rate.
 struct WorkUnits {

@@ -57,7 +57,7 @@ void decode_curve(const JsonNode& node, PlanUnit* unit) {
 // Whether a record stands for a point of a curve: a step of the whole model, or projected to it, from warm caches. A
 // chunk behind a context is no prompt of its length.
 bool stands_for_a_point(const Record& r, const Metrics& m) {
-  if (!m.rate || m.unit != "tokens/s" || cold_cache(r)) return false;
+  if (!m.rate || m.unit != "tokens/s" || cold_cache(r) || !page_layout(r.case_id).empty()) return false;
   return (!is_part(r) || m.projected_rate) && (r.step_kind == "decode" || (r.step_kind == "prefill" && r.context == 0));
 }
 

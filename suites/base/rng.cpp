@@ -238,6 +238,23 @@ int32_t uniform_at(uint64_t seed, uint64_t stream, uint64_t index, uint32_t boun
   return static_cast<int32_t>(((word >> 32) * bound + (low >> 32)) >> 32);
 }
 
+uint32_t page_at(uint64_t seed, uint32_t n, uint32_t i) {
+  uint32_t half = 1;  // bits
+  while (half < 16 && (uint64_t{1} << 2 * half) < n) ++half;
+  const uint32_t mask = (1u << half) - 1;
+  do {
+    uint32_t left = i >> half, right = i & mask;
+    for (uint64_t round = 0; round < 4; ++round) {
+      const uint64_t mixed = mix64(mix64(seed + round * 0x9e3779b97f4a7c15ull) ^ right);
+      const uint32_t next = (left ^ static_cast<uint32_t>(mixed)) & mask;
+      left = right;
+      right = next;
+    }
+    i = left << half | right;
+  } while (i >= n);
+  return i;
+}
+
 void fill_elements(const Tensor& tensor, uint64_t stream, uint64_t seed, uint64_t first, uint64_t count, void* out) {
   auto* bytes = static_cast<char*>(out);
   switch (tensor.fill.kind) {
@@ -265,6 +282,12 @@ void fill_elements(const Tensor& tensor, uint64_t stream, uint64_t seed, uint64_
       return;
     case Fill::Kind::kRouting:
       return fill_routing(tensor, first, count, bytes);
+    case Fill::Kind::kPages:
+      for (uint64_t i = 0; i < count; ++i) {
+        const auto bound = static_cast<uint32_t>(tensor.fill.bound);
+        store(tensor, i, page_at(tensor.fill.page_seed, bound, static_cast<uint32_t>(first + i)), bytes);
+      }
+      return;
     case Fill::Kind::kLastRow:
       for (uint64_t i = 0; i < count; ++i) {
         store(tensor, i, static_cast<double>((first + i + 1) * static_cast<uint64_t>(tensor.fill.bound) - 1), bytes);

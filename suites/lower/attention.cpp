@@ -9,18 +9,27 @@ namespace {
 
 constexpr double kIndexNormEps = 1e-6;
 
-// `before`: tokens that it holds before the step.
-uint32_t cache(const LlmContext& x, const std::string& name, int64_t heads, int64_t dim, int64_t before) {
-  return x.g.tensor(name, x.g.plan().kv, ASSAY_ROLE_STATE, {x.c.batch, before + x.c.tokens, heads, dim},
-                    {Fill::Kind::kNormal, 0, 1, 0});
+// A cache that holds the kept tokens and the step's.
+uint32_t cache(const LlmContext& x, const std::string& name, int64_t heads, int64_t dim, bool windowed = false) {
+  std::vector<int64_t> dims{x.c.batch, kept_tokens(x, windowed) + x.c.tokens, heads, dim};
+  if (x.c.paged()) {
+    dims[0] = x.g.at(windowed ? x.window_pages : x.pages).fill.bound;
+    dims[1] = x.c.page_tokens;
+  }
+  return x.g.tensor(name, x.g.plan().kv, ASSAY_ROLE_STATE, std::move(dims), {Fill::Kind::kNormal, 0, 1, 0});
 }
-uint32_t cache(const LlmContext& x, const std::string& name, int64_t heads, int64_t dim) {
-  return cache(x, name, heads, dim, x.c.context);
+
+// An op's inputs with the page table at its place behind them, where there is one.
+std::vector<uint32_t> with_pages(std::vector<uint32_t> in, size_t place, uint32_t pages) {
+  if (pages == kNoTensor) return in;
+  in.resize(place, kNoTensor);
+  in.push_back(pages);
+  return in;
 }
 
 // Rows of `in` go to one cache of `dim` columns from `col` on.
 void append_one(const LlmContext& x, uint32_t in, uint32_t to, const std::string& name, int64_t dim, int64_t col) {
-  x.g.op(ASSAY_OP_KV_APPEND, name, {in, to, to}, {to, to},
+  x.g.op(ASSAY_OP_KV_APPEND, name, with_pages({in, to, to}, ASSAY_KV_APPEND_IN_PAGES, x.pages), {to, to},
          {x.batch(), 1, static_cast<double>(dim), 0, static_cast<double>(col), 0}, x.pos);
 }
 
@@ -112,7 +121,8 @@ uint32_t absorbed(const LlmContext& x, const Latent& in, uint32_t index, const s
   std::vector<uint32_t> inputs{q, latent, latent};
   if (index != kNoTensor) inputs.insert(inputs.end(), {kNoTensor, index});
   const uint32_t mixed = x.g.activation(p + "attention", {x.rows, heads * a.kv_rank});
-  x.g.op(ASSAY_OP_ATTENTION, p + "attention", inputs, {mixed}, attributes, x.pos);
+  x.g.op(ASSAY_OP_ATTENTION, p + "attention", with_pages(std::move(inputs), ASSAY_ATTENTION_IN_PAGES, x.pages), {mixed},
+         attributes, x.pos);
   const uint32_t back = x.g.matrix(p + "v_up.weight", {heads, a.v_dim, a.kv_rank}, plain_stddev(a.kv_rank));
   const uint32_t y = x.g.activation(p + "v_out", {x.rows, heads * a.v_dim});
   x.g.op(ASSAY_OP_HEAD_MATMUL, p + "v_up", {mixed, back}, {y}, {n_heads, 0, static_cast<double>(a.kv_rank), 0});
@@ -175,12 +185,12 @@ uint32_t gqa_attention(const LlmContext& x, int64_t layer, uint32_t normed, cons
 
   // What has left the window is no longer kept. Keys are cached turned, so that their slots may move.
   const bool windowed = x.m.windowed_layer(layer);
-  const int64_t before = windowed ? std::min(x.c.context, x.m.window - 1) : x.c.context;
   const uint32_t pos = windowed ? x.window_pos : x.pos;
-  const uint32_t k = cache(x, p + "k_cache", x.m.kv_heads, d, before);
-  const uint32_t v = cache(x, p + "v_cache", x.m.kv_heads, d, before);
+  const uint32_t k = cache(x, p + "k_cache", x.m.kv_heads, d, windowed);
+  const uint32_t v = cache(x, p + "v_cache", x.m.kv_heads, d, windowed);
+  const uint32_t pages = windowed ? x.window_pages : x.pages;
   const auto dim = static_cast<double>(d);
-  x.g.op(ASSAY_OP_KV_APPEND, p + "kv_append", {qkv, k, v}, {k, v},
+  x.g.op(ASSAY_OP_KV_APPEND, p + "kv_append", with_pages({qkv, k, v}, ASSAY_KV_APPEND_IN_PAGES, pages), {k, v},
          {x.batch(), static_cast<double>(x.m.kv_heads), dim, dim, static_cast<double>(q_cols),
           static_cast<double>(q_cols + k_cols)},
          pos);
@@ -190,7 +200,8 @@ uint32_t gqa_attention(const LlmContext& x, int64_t layer, uint32_t normed, cons
     attributes[ASSAY_ATTENTION_WINDOW] = static_cast<double>(x.m.window);
   }
   const uint32_t y = x.g.activation(p + "attention", {x.rows, q_cols});
-  x.g.op(ASSAY_OP_ATTENTION, p + "attention", {qkv, k, v}, {y}, attributes, pos);
+  x.g.op(ASSAY_OP_ATTENTION, p + "attention", with_pages({qkv, k, v}, ASSAY_ATTENTION_IN_PAGES, pages), {y}, attributes,
+         pos);
   return project_out(x, y, q_cols, p);
 }
 

@@ -14,6 +14,10 @@ double residual_stddev(const ModelShape& m, int64_t inputs) {
   return 1 / std::sqrt(static_cast<double>(inputs) * 2 * static_cast<double>(m.layers));
 }
 
+int64_t kept_tokens(const LlmContext& x, bool windowed) {
+  return windowed ? std::min(x.c.context, x.m.window - 1) : x.c.context;
+}
+
 uint32_t llm_vector(const LlmContext& x, const std::string& name, int64_t size, double mean, double stddev) {
   return x.g.tensor(name, x.g.plan().activation, ASSAY_ROLE_WEIGHT, {size}, {Fill::Kind::kNormal, mean, stddev, 0});
 }
@@ -55,15 +59,14 @@ namespace {
 class LlmStep {
  public:
   LlmStep(const Case& c, DtypePlan plan, int64_t layers, bool expose)
-      : c_(c),
-        m_(c.model),
-        layers_(layers),
-        g_(std::move(plan), expose),
-        x_{c, c.model, g_, 0, 0, c.batch * c.tokens} {}
+      : c_(c), m_(c.model), layers_(layers), g_(std::move(plan), expose), x_{c,         c.model,  g_,
+                                                                             0,         0,        c.batch * c.tokens,
+                                                                             kNoTensor, kNoTensor} {}
 
   Graph lower() {
     x_.pos = g_.scalar("pos");
     if (m_.window > 0) x_.window_pos = g_.scalar(kWindowPosition);
+    if (c_.paged()) make_page_tables();
     const uint32_t ids =
         g_.tensor("token_ids", ASSAY_I32, ASSAY_ROLE_INPUT, {x_.rows}, {Fill::Kind::kUniformInt, 0, 1, m_.vocab});
     table_ = g_.weight("embedding", m_.vocab, m_.hidden, 1);
@@ -77,6 +80,18 @@ class LlmStep {
   }
 
  private:
+  // One for all layers whose caches are as long, each of which has memory of its own, as in serving engines.
+  void make_page_tables() {
+    x_.pages = page_table("kv_pages", kept_tokens(x_, false));
+    if (m_.window > 0) x_.window_pages = page_table("window_pages", kept_tokens(x_, true));
+  }
+  uint32_t page_table(const std::string& name, int64_t before) {
+    const int64_t pages = (before + c_.tokens + c_.page_tokens - 1) / c_.page_tokens;
+    Fill order{Fill::Kind::kPages, 0, 1, c_.batch * pages};
+    order.page_seed = c_.page_seed;
+    return g_.tensor(name, ASSAY_I32, ASSAY_ROLE_INPUT, {c_.batch, pages}, order);
+  }
+
   uint32_t layer(int64_t index, uint32_t x, bool last) {
     g_.set_layer(static_cast<int32_t>(index));
     const std::string p = "layer" + std::to_string(index) + ".";

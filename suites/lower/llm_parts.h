@@ -13,8 +13,13 @@ struct LlmContext {
   GraphBuilder& g;
   uint32_t pos = 0, window_pos = 0;  // scalars; the second where layers have windows
   int64_t rows = 0;                  // batch * tokens
+  // Page tables of caches of all tokens and of those of a window; kNoTensor: each sequence has one block of memory.
+  uint32_t pages = kNoTensor, window_pages = kNoTensor;
   [[nodiscard]] double batch() const { return static_cast<double>(c.batch); }
 };
+
+// Tokens that a cache keeps from before the step, of a window or of all.
+int64_t kept_tokens(const LlmContext& x, bool windowed);
 
 double plain_stddev(int64_t inputs);
 // Parts that write to the residual stream are scaled down, so that its size does not grow with depth.

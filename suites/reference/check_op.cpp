@@ -114,7 +114,7 @@ class Checker {
     std::vector<double> out(columns.size());
     if (c_.op.kind == ASSAY_OP_KV_APPEND) {
       for (size_t i = 0; i < columns.size(); ++i) {
-        const reference::KvPlace at = reference::kv_place(c_, row, columns[i]);
+        const reference::KvPlace at = reference::kv_place(c_, actual_, row, columns[i]);
         actual_(c_.op.out[at.output], at.element, 1, &out[i]);
       }
       return out;

@@ -48,7 +48,7 @@ std::vector<Values> append(const OpContext& c, const Source& source, const std::
   for (uint64_t r = 0; r < reference::row_count(c); ++r) {
     rows.values(r, columns, row.data());
     for (const uint64_t column : columns) {
-      const reference::KvPlace place = reference::kv_place(c, r, column);
+      const reference::KvPlace place = reference::kv_place(c, source, r, column);
       out[place.output][place.element] = row[column];
     }
   }

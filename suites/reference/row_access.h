@@ -40,6 +40,9 @@ inline double dot(const double* a, const double* b, uint64_t n) {
   return sum;
 }
 
+// First element of token j of sequence b in a cache of the op, [B,S,G,L] or in pages [N,page,G,L].
+uint64_t cache_row(const OpContext& c, const Source& source, const Tensor& cache, uint64_t b, uint64_t j);
+
 // Columns (ascending) of output row `row` -> out.
 using Columns = std::vector<uint64_t>;
 using RowFunction = void (*)(const OpContext& c, const Source& source, uint64_t row, const Columns& columns,

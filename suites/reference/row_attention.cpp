@@ -68,10 +68,10 @@ class Query {
   }
 
  private:
-  // First element of key j of head g in input i [B,S,G,L].
+  // First element of key j of head g in input i.
   uint64_t element(size_t i, int64_t j, uint64_t g) const {
     const Tensor& t = input(c_, i);
-    return ((sequence_ * dim(t, 1) + static_cast<uint64_t>(j)) * dim(t, 2) + g) * dim(t, 3);
+    return cache_row(c_, source_, t, sequence_, static_cast<uint64_t>(j)) + g * dim(t, 3);
   }
 
   const OpContext& c_;
@@ -124,6 +124,19 @@ void rotate_grid(const OpContext& c, int64_t place, uint64_t first, uint64_t rot
 
 }  // namespace
 
+uint64_t cache_row(const OpContext& c, const Source& source, const Tensor& cache, uint64_t b, uint64_t j) {
+  const uint32_t table = page_table_of(c.op);
+  uint64_t place = b * dim(cache, 1) + j;
+  if (table != kNoTensor) {
+    const uint64_t page = dim(cache, 1);
+    const double found = fetch(source, table, b * dim(c.graph.tensors[table], 1) + j / page, 1)[0];
+    // A table that points outside is refused where it enters; here it must do no harm.
+    const double last = static_cast<double>(dim(cache, 0) - 1);
+    place = static_cast<uint64_t>(std::clamp(found, 0.0, last)) * page + j % page;
+  }
+  return place * dim(cache, 2) * dim(cache, 3);
+}
+
 std::vector<int64_t> keys_seen(const OpContext& c, const Source& source, uint64_t row) {
   const KeyRange range = masked_range(c, static_cast<int64_t>(row) % tokens_per_sequence(c));
   std::vector<int64_t> keys;
@@ -160,14 +173,13 @@ void kv_append(const OpContext& c, const Source& source, uint64_t row, const Col
   }
 }
 
-KvPlace kv_place(const OpContext& c, uint64_t row, uint64_t column) {
-  const uint64_t heads = size_attr(c, ASSAY_KV_APPEND_KV_HEADS);
-  const uint64_t dk = size_attr(c, ASSAY_KV_APPEND_DIM_K), dv = size_attr(c, ASSAY_KV_APPEND_DIM_V);
+KvPlace kv_place(const OpContext& c, const Source& source, uint64_t row, uint64_t column) {
+  const uint64_t k_cols = size_attr(c, ASSAY_KV_APPEND_KV_HEADS) * size_attr(c, ASSAY_KV_APPEND_DIM_K);
   const auto tokens = static_cast<uint64_t>(tokens_per_sequence(c));
-  const bool key = column < heads * dk;
-  const uint64_t slots = dim(c.graph.tensors[c.op.out[key ? 0 : 1]], 1);
-  const uint64_t slot = row / tokens * slots + static_cast<uint64_t>(c.pos) + row % tokens;
-  return {key ? 0u : 1u, key ? slot * heads * dk + column : slot * heads * dv + column - heads * dk};
+  const uint32_t output = column < k_cols ? 0 : 1;
+  const Tensor& cache = c.graph.tensors[c.op.out[output]];
+  const uint64_t first = cache_row(c, source, cache, row / tokens, static_cast<uint64_t>(c.pos) + row % tokens);
+  return {output, first + column - (output == 0 ? 0 : k_cols)};
 }
 
 void rope(const OpContext& c, const Source& source, uint64_t row, const Columns& columns, double* out) {

@@ -65,7 +65,7 @@ struct KvPlace {
   uint32_t output = 0;
   uint64_t element = 0;
 };
-KvPlace kv_place(const OpContext& c, uint64_t row, uint64_t column);
+KvPlace kv_place(const OpContext& c, const Source& source, uint64_t row, uint64_t column);
 
 // ATTENTION: the keys that row `row` sees, in the order of its index list where it has one.
 std::vector<int64_t> keys_seen(const OpContext& c, const Source& source, uint64_t row);

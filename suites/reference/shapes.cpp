@@ -65,8 +65,8 @@ struct Rule {
 };
 constexpr Rule kRules[] = {
     {ASSAY_OP_MATMUL, 2, 3, 1, 0, check_matmul},
-    {ASSAY_OP_ATTENTION, 3, 5, 1, ASSAY_ATTENTION_N_ATTR, check_attention},
-    {ASSAY_OP_KV_APPEND, 3, 3, 2, ASSAY_KV_APPEND_N_ATTR, check_kv_append},
+    {ASSAY_OP_ATTENTION, 3, 6, 1, ASSAY_ATTENTION_N_ATTR, check_attention},
+    {ASSAY_OP_KV_APPEND, 3, 4, 2, ASSAY_KV_APPEND_N_ATTR, check_kv_append},
     {ASSAY_OP_RMS_NORM, 2, 2, 1, ASSAY_RMS_NORM_N_ATTR, check_rms_norm},
     {ASSAY_OP_ROPE, 1, 1, 1, ASSAY_ROPE_N_ATTR, check_rope},
     {ASSAY_OP_GATED_ACT, 1, 1, 1, ASSAY_GATED_ACT_N_ATTR, check_gated_act},
@@ -144,6 +144,19 @@ Status expect_columns(const OpContext& c, const char* name, size_t i, int64_t fi
 Status expect_cache(const OpContext& c, const char* name, size_t i, int64_t batch, int64_t slots, int64_t heads,
                     int64_t size) {
   const Dims& cache = in(c, i);
+  if (const uint32_t table = page_table_of(c.op); table != kNoTensor) {
+    const Dims &pages = c.graph.tensors[table].dims, &first = in(c, 1);
+    if (cache.size() == 4 && first.size() == 4 && pages.size() == 2 && pages[0] == batch &&
+        pages[1] * batch <= cache[0] && pages[1] * cache[1] >= slots && cache[0] == first[0] && cache[1] == first[1] &&
+        cache[2] == heads && cache[3] >= size) {
+      return ok_status();
+    }
+    return wrong(c,
+                 std::string(name) + " [N,page," + std::to_string(heads) + "," + std::to_string(size) +
+                     "] and pages [" + std::to_string(batch) + ",P] with P * page >= " + std::to_string(slots) +
+                     " and N >= B * P",
+                 text(cache) + " and " + text(pages));
+  }
   if (cache.size() == 4 && cache[0] == batch && cache[1] >= slots && cache[2] == heads && cache[3] >= size) {
     return ok_status();
   }

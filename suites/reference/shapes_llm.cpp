@@ -26,12 +26,15 @@ Status check_attention(const OpContext& c) {
   if (dk < 1 || dv < 1 || dim_rope < 0 || dim_rope > dk || col_k < 0 || col_v < 0) {
     return wrong(c, "dim_qk, dim_v >= 1, dim_rope <= dim_qk, columns >= 0", std::to_string(dim_rope));
   }
+  const bool paged = given(c, ASSAY_ATTENTION_IN_PAGES);
+  if (paged && mask == ASSAY_MASK_CROSS) return wrong(c, "no pages with mask CROSS", "both");
   const int64_t rows = as_rows(in(c, 0))[0], tokens = rows / batch,
                 slots = mask == ASSAY_MASK_CROSS ? 1 : c.pos + tokens;
   if (Status s = expect_cache(c, "k", 1, batch, slots, kv_heads, col_k + dk - dim_rope); !s) return s;
-  if (Status s = expect_cache(c, "v", 2, batch, in(c, 1)[1], kv_heads, col_v + dv); !s) return s;
+  const int64_t as_long = paged ? slots : in(c, 1)[1];
+  if (Status s = expect_cache(c, "v", 2, batch, as_long, kv_heads, col_v + dv); !s) return s;
   if (given(c, 3)) {
-    if (Status s = expect_cache(c, "k_rope", 3, batch, in(c, 1)[1], 1, dim_rope); !s) return s;
+    if (Status s = expect_cache(c, "k_rope", 3, batch, as_long, 1, dim_rope); !s) return s;
   }
   if (given(c, 4) && (in(c, 4).size() != 2 || in(c, 4)[0] != rows)) {
     return wrong(c, "index [M,n]", text(in(c, 4)));
@@ -45,15 +48,20 @@ Status check_kv_append(const OpContext& c) {
   const int64_t dk = whole(c, ASSAY_KV_APPEND_DIM_K), dv = whole(c, ASSAY_KV_APPEND_DIM_V);
   if (Status s = expect_sequences(c, batch); !s) return s;
   const int64_t slots = c.pos + as_rows(in(c, 0))[0] / batch;
-  if (dk < 1 || dv < 0 || in(c, 1).size() != 4 || in(c, 1)[1] < slots) {
+  const bool paged = given(c, ASSAY_KV_APPEND_IN_PAGES);
+  if (dk < 1 || dv < 0 || in(c, 1).size() != 4 || (!paged && in(c, 1)[1] < slots)) {
     return wrong(c, "a cache of at least pos + T = " + std::to_string(slots) + " slots", text(in(c, 1)));
   }
-  if (Status s = expect(c, "k", in(c, 1), {batch, in(c, 1)[1], heads, dk}); !s) return s;
+  if (paged) {
+    if (Status s = expect_cache(c, "k", 1, batch, slots, heads, dk); !s) return s;
+  }
+  const int64_t blocks = paged ? in(c, 1)[0] : batch;
+  if (Status s = expect(c, "k", in(c, 1), {blocks, in(c, 1)[1], heads, dk}); !s) return s;
   if (dv == 0) {
     if (c.op.in[1] != c.op.in[2] || c.op.out[0] != c.op.out[1]) {
       return wrong(c, "v to be the same tensor as k where dim_v is 0", "another");
     }
-  } else if (Status s = expect(c, "v", in(c, 2), {batch, in(c, 1)[1], heads, dv}); !s) {
+  } else if (Status s = expect(c, "v", in(c, 2), {blocks, in(c, 1)[1], heads, dv}); !s) {
     return s;
   }
   if (Status s = expect_columns(c, "key", 0, whole(c, ASSAY_KV_APPEND_K_COL), heads * dk); !s) return s;

@@ -200,8 +200,8 @@ Status Streamed::keep_kv(const OpContext& c) {
     Values row(length);
     reference.values(r, columns, row.data());
     const auto middle = row.begin() + static_cast<std::ptrdiff_t>(keys);
-    states_[c.op.out[0]][kv_place(c, r, 0).element / keys] = {row.begin(), middle};
-    if (keys < length) states_[c.op.out[1]][kv_place(c, r, keys).element / (length - keys)] = {middle, row.end()};
+    states_[c.op.out[0]][kv_place(c, from, r, 0).element / keys] = {row.begin(), middle};
+    if (keys < length) states_[c.op.out[1]][kv_place(c, from, r, keys).element / (length - keys)] = {middle, row.end()};
   }
   return ok_status();
 }

@@ -25,10 +25,10 @@ struct RunningHead {
   }
 };
 
-// One slot of a cache [B,S,G,L], all of its heads.
+// One token of a cache, all of its heads.
 std::vector<double> slot(const OpContext& c, const Source& source, size_t i, uint64_t sequence, int64_t key) {
   const uint64_t size = dim(input(c, i), 2) * dim(input(c, i), 3);
-  return fetch(source, c.op.in[i], (sequence * dim(input(c, i), 1) + static_cast<uint64_t>(key)) * size, size);
+  return fetch(source, c.op.in[i], cache_row(c, source, input(c, i), sequence, static_cast<uint64_t>(key)), size);
 }
 
 void attend_all_heads(const OpContext& c, const Source& source, uint64_t row, double* out) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cstring>
 #include <string>
 
 #include "adapters/sdk/graph/graph.h"
@@ -55,12 +57,50 @@ void check_scalars(const std::vector<Slot>& slots, const std::vector<Op>& ops, u
     if (pos < 0 || pos > int64_t{1} << 40) invalid(where + " is out of range");
     const Slot* cache = cache_of(slots, op);
     if (cache == nullptr) continue;
+    const uint32_t table = op.pages();
+    const int64_t sequences = table == kAbsent ? cache->dims[0] : slots[table].rows;
     const int64_t tokens =
-        op.kind == ASSAY_OP_KV_EXPAND ? op.integer(ASSAY_KV_EXPAND_TOKENS) : slots[op.in[0]].rows / cache->dims[0];
-    if (pos + tokens > cache->dims[1]) {
+        op.kind == ASSAY_OP_KV_EXPAND ? op.integer(ASSAY_KV_EXPAND_TOKENS) : slots[op.in[0]].rows / sequences;
+    const int64_t capacity = table == kAbsent ? cache->dims[1] : slots[table].cols * cache->dims[1];
+    if (pos + tokens > capacity) {
       invalid(where + " and " + std::to_string(tokens) + " tokens do not fit a KV cache of " +
-              std::to_string(cache->dims[1]));
+              std::to_string(capacity));
     }
+  }
+}
+
+void PageTables::add(uint32_t tensor, const std::vector<int64_t>& dims, int64_t pages) {
+  auto table = std::find_if(tables_.begin(), tables_.end(), [&](const Table& t) { return t.tensor == tensor; });
+  if (table == tables_.end()) {
+    const std::vector<int32_t> unwritten(static_cast<size_t>(dims[0] * dims[1]));
+    table = tables_.insert(table, Table{tensor, pages, unwritten, false});
+  }
+  table->pages = std::min(table->pages, pages);
+}
+
+void PageTables::note(uint32_t tensor, uint64_t offset, const void* src, uint64_t bytes) {
+  for (Table& table : tables_) {
+    if (table.tensor != tensor) continue;
+    std::memcpy(reinterpret_cast<char*>(table.entries.data()) + offset, src, bytes);
+    table.checked = false;
+  }
+}
+
+void PageTables::check() {
+  for (Table& table : tables_) {
+    if (table.checked) continue;
+    std::vector<bool> used(static_cast<size_t>(table.pages));
+    for (size_t i = 0; i < table.entries.size(); ++i) {
+      const int32_t page = table.entries[i];
+      const bool inside = page >= 0 && page < table.pages;
+      if (!inside || used[static_cast<size_t>(page)]) {
+        invalid("submit: page table " + std::to_string(table.tensor) + ", entry " + std::to_string(i) + ": page " +
+                std::to_string(page) +
+                (inside ? " stands in the table twice" : " of a cache of " + std::to_string(table.pages) + " pages"));
+      }
+      used[static_cast<size_t>(page)] = true;
+    }
+    table.checked = true;
   }
 }
 

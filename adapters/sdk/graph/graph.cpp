@@ -26,8 +26,8 @@ const KindRule* rule_of(uint32_t kind) {
   static constexpr KindRule kRules[] = {
       {"", 0, 0, 0, 0, 0},
       {"matmul", 2, 3, 1, 0, 0},
-      {"attention", 3, 5, 1, ASSAY_ATTENTION_N_ATTR, ASSAY_ATTENTION_N_ATTR_1_1},
-      {"kv_append", 3, 3, 2, ASSAY_KV_APPEND_N_ATTR, ASSAY_KV_APPEND_N_ATTR},
+      {"attention", 3, 6, 1, ASSAY_ATTENTION_N_ATTR, ASSAY_ATTENTION_N_ATTR_1_1},
+      {"kv_append", 3, 4, 2, ASSAY_KV_APPEND_N_ATTR, ASSAY_KV_APPEND_N_ATTR},
       {"rms_norm", 2, 2, 1, ASSAY_RMS_NORM_N_ATTR, ASSAY_RMS_NORM_N_ATTR},
       {"rope", 1, 1, 1, ASSAY_ROPE_N_ATTR, ASSAY_ROPE_N_ATTR_1_1},
       {"gated_act", 1, 1, 1, ASSAY_GATED_ACT_N_ATTR, ASSAY_GATED_ACT_N_ATTR},

@@ -43,6 +43,11 @@ struct Op {
 
   [[nodiscard]] bool has_in(size_t i) const { return i < in.size() && in[i] != kAbsent; }
   [[nodiscard]] int64_t integer(uint32_t i) const { return static_cast<int64_t>(attr[i]); }
+  // The page table among the inputs; kAbsent: the op's caches are one block a sequence.
+  [[nodiscard]] uint32_t pages() const {
+    const size_t i = kind == ASSAY_OP_ATTENTION ? ASSAY_ATTENTION_IN_PAGES : ASSAY_KV_APPEND_IN_PAGES;
+    return (kind == ASSAY_OP_ATTENTION || kind == ASSAY_OP_KV_APPEND) && has_in(i) ? in[i] : kAbsent;
+  }
 };
 
 // The description as slots and ops, checked whole: shapes, dtypes, attributes, order.
@@ -60,6 +65,34 @@ const Slot& check_range(const std::vector<Slot>& slots, uint32_t tensor, uint64_
 // Whether every op's pos lies in its KV cache.
 void check_scalars(const std::vector<Slot>& slots, const std::vector<Op>& ops, uint32_t n_scalars,
                    const int64_t* scalars);
+
+// The page tables of a program as the host writes them, so that a wrong one is refused before a step reads it.
+class PageTables {
+ public:
+  PageTables() = default;
+  // `slots`: of any adapter's kind, with dims.
+  template <typename Slots>
+  PageTables(const Slots& slots, const std::vector<Op>& ops) {
+    for (const Op& op : ops) {
+      if (op.pages() != kAbsent) add(op.pages(), slots[op.pages()].dims, slots[op.in[1]].dims[0]);
+    }
+  }
+  // What was written to a tensor; of no table: nothing happens.
+  void note(uint32_t tensor, uint64_t offset, const void* src, uint64_t bytes);
+  // Throws Failure (INVALID_ARGUMENT) for a table with a page outside its cache or one twice. Looks only at tables
+  // written since.
+  void check();
+
+ private:
+  void add(uint32_t tensor, const std::vector<int64_t>& dims, int64_t pages);
+  struct Table {
+    uint32_t tensor = 0;
+    int64_t pages = 0;  // of the smallest cache that it leads into
+    std::vector<int32_t> entries;
+    bool checked = false;
+  };
+  std::vector<Table> tables_;
+};
 
 // Memory of the slots: scratch that is not alive at the same time shares it.
 struct Layout {

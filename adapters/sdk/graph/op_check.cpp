@@ -58,9 +58,22 @@ void OpCheck::matrix(const Slot& w, const char* what) const {
 }
 
 void OpCheck::cache(const Slot& k, int64_t b, int64_t heads, int64_t col, int64_t dim) const {
-  need(k.dims.size() == 4 && k.dims[0] == b && k.dims[2] == heads, "the KV cache does not fit");
+  const int64_t blocks = op_.pages() == kAbsent ? b : in(1).dims[0];
+  need(k.dims.size() == 4 && k.dims[0] == blocks && k.dims[2] == heads, "the KV cache does not fit");
   need(col >= 0 && dim >= 0 && dim <= k.dims[3] && col <= k.dims[3] - dim, "the KV cache is too narrow");
   can(is_float(k.dtype), "the KV cache must be f32, bf16 or f16");
+}
+
+void OpCheck::page_table(int64_t b) const {
+  if (op_.pages() == kAbsent) return;
+  const Slot& table = model_.slots[op_.pages()];
+  need(table.dtype == ASSAY_I32 && table.role == ASSAY_ROLE_INPUT, "pages must be an INPUT of i32");
+  need(table.dims.size() == 2 && table.rows == b, "pages is not [B,P]");
+  need(static_cast<int64_t>(table.elements()) <= in(1).dims[0], "the table has more pages than the KV cache");
+}
+
+int64_t OpCheck::capacity() const {
+  return op_.pages() == kAbsent ? in(1).dims[1] : model_.slots[op_.pages()].cols * in(1).dims[1];
 }
 
 void OpCheck::integers(const Slot& slot, int64_t n, const char* what) const {

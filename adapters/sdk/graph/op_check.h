@@ -22,6 +22,9 @@ class OpCheck {
   void activation(const Slot& slot, const char* what) const;
   void matrix(const Slot& w, const char* what) const;  // of weights: f32, bf16, f16, or i8 with scales
   void cache(const Slot& k, int64_t b, int64_t heads, int64_t col, int64_t dim) const;
+  void page_table(int64_t b) const;  // of an op that has one, beside its first cache
+  // Tokens of a sequence that the op's first cache holds.
+  [[nodiscard]] int64_t capacity() const;
   void integers(const Slot& slot, int64_t n, const char* what) const;
   void slice(int64_t col, int64_t cols, int64_t of) const;
   void batch(int64_t rows, int64_t n) const;

@@ -18,9 +18,11 @@ void OpCheck::attention() const {
   cache(in(1), b, kh, op_.integer(ASSAY_ATTENTION_KV_COL_K), dk - rope);
   cache(in(2), b, kh, op_.integer(ASSAY_ATTENTION_KV_COL_V), dv);
   need(in(1).dims[1] == in(2).dims[1], "k and v differ in length");
+  page_table(b);
   need(out(0).rows == in(0).rows && out(0).cols == h * dv, "y is not [M,H*DV]");
   need(mask >= ASSAY_MASK_FULL && mask <= ASSAY_MASK_CROSS, "unknown mask");
-  need(mask == ASSAY_MASK_CROSS || in(1).dims[1] >= in(0).rows / b, "the KV cache is shorter than the step");
+  need(mask == ASSAY_MASK_CROSS || capacity() >= in(0).rows / b, "the KV cache is shorter than the step");
+  need(mask != ASSAY_MASK_CROSS || op_.pages() == kAbsent, "pages do not go with mask CROSS");
   need(mask != ASSAY_MASK_WINDOW || op_.integer(ASSAY_ATTENTION_WINDOW) >= 1, "the window must be at least 1");
   need(op_.attr[ASSAY_ATTENTION_SCALE] > 0, "scale must be above 0");
   activation(in(0), "q must be f32, bf16 or f16");
@@ -47,11 +49,12 @@ void OpCheck::kv_append() const {
   slice(op_.integer(ASSAY_KV_APPEND_V_COL), kh * dv, in(0).cols);
   cache(in(1), b, kh, 0, dk);
   cache(in(2), b, kh, 0, dv == 0 ? dk : dv);
+  page_table(b);
   need(in(1).dims[3] == dk && in(2).dims[3] == (dv == 0 ? dk : dv), "the KV cache does not fit");
   need(dv > 0 || op_.in[1] == op_.in[2], "with dim_v 0, v must be the same tensor as k");
   need(in(1).dims[1] == in(2).dims[1], "k and v differ in length");
   need(op_.out[0] == op_.in[1] && op_.out[1] == op_.in[2], "the outputs must be the KV cache itself");
-  need(in(1).dims[1] >= in(0).rows / b, "the KV cache is shorter than the step");
+  need(capacity() >= in(0).rows / b, "the KV cache is shorter than the step");
   need(in(1).role == ASSAY_ROLE_STATE && in(2).role == ASSAY_ROLE_STATE, "the KV cache must be STATE");
   activation(in(0), "x must be f32, bf16 or f16");
 }

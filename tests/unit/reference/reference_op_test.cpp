@@ -58,6 +58,43 @@ TEST(ReferenceOp, RmsNormOfASliceCopiesTheRest) {
               {9, 3 / std::sqrt(12.5), 2 * 4 / std::sqrt(12.5), 9});
 }
 
+// Pages of 2 tokens, the sequence's first in page 1: keys 0, ln 2 and ln 4 weigh 1, 2 and 4 of 7, their values are 7,
+// 14 and 70. The third token is appended to the first place of page 0.
+TEST(ReferenceOp, PagesAreFoundByTheTable) {
+  OneOp t;
+  const uint32_t q = t.add({1, 1}, {1}), pages = t.add({1, 2}, {1, 0});
+  const uint32_t k = t.state({2, 2, 1, 1}, {std::log(4.0), 50, 0, std::log(2.0)});
+  const uint32_t v = t.state({2, 2, 1, 1}, {70, 999, 7, 14});
+  const uint32_t y = t.result({1, 1});
+  expect_near(t.run(ASSAY_OP_ATTENTION, {q, k, v, kNoTensor, kNoTensor, pages}, {y},
+                    {1, 1, 1, 1, 1, 1, ASSAY_MASK_CAUSAL, 0, 0}, 2)[0],
+              {45});
+  OneOp a;
+  const uint32_t x = a.add({1, 2}, {8, 9}), table = a.add({1, 2}, {1, 0});
+  const uint32_t ak = a.state({2, 2, 1, 1}, {0, 1, 2, 3}), av = a.state({2, 2, 1, 1}, {4, 5, 6, 7});
+  const auto out = a.run(ASSAY_OP_KV_APPEND, {x, ak, av, table}, {ak, av}, {1, 1, 1, 1, 0, 1}, 2);
+  expect_near(out[0], {8, 1, 2, 3});
+  expect_near(out[1], {9, 5, 6, 7});
+}
+
+TEST(ReferenceOp, PagesThatDoNotFitAreNamed) {
+  OneOp t;
+  const uint32_t q = t.add({2, 1}, {1, 1}), pages = t.add({2, 2}, {0, 1, 2, 3});
+  const uint32_t k = t.state({3, 2, 1, 1}, Values(6)), y = t.result({2, 1});
+  t.graph.ops = {{ASSAY_OP_ATTENTION,
+                  "a",
+                  0,
+                  {q, k, k, kNoTensor, kNoTensor, pages},
+                  {y},
+                  {2, 1, 1, 1, 1, 1, ASSAY_MASK_CAUSAL, 0, 0},
+                  0}};
+  const auto out = reference_op(t.graph, t.graph.ops[0], {{1, 1}, Values(6), Values(6), {}, {}, {0, 1, 2, 3}}, {1});
+  ASSERT_FALSE(out.ok());
+  EXPECT_EQ(out.error().message,
+            "op 'a' (attention): expected k [N,page,1,1] and pages [2,P] with P * page >= 2 and N >= B * P, found "
+            "[3,2,1,1] and [2,2]");
+}
+
 // head_dim 4, theta 100: f = 1, 0.1. Position 2 (pos 1, second token): angles 2 and 0.2.
 TEST(ReferenceOp, RopeRotatesHalvesOrNeighbours) {
   OneOp t;

@@ -112,11 +112,22 @@ TEST(Streamed, AChoiceOfExpertsByLessThanRoundingIsRefused) {
   EXPECT_EQ(refusal(&s, 2), "op 'l0.router_topk' (router_topk) chooses experts by less than rounding for row 0");
 }
 
-// Absorbed latent attention: two heads, latent 6 + rotary 2; with an index of `chosen` keys where that is not 0.
-uint32_t absorbed(Step* s, uint32_t x, int64_t chosen) {
+// Absorbed latent attention: two heads, latent 6 + rotary 2; with an index of `chosen` keys where that is not 0, and
+// its cache in pages of `page` tokens.
+uint32_t absorbed(Step* s, uint32_t x, int64_t chosen, int64_t page = 0) {
   const auto batch = static_cast<double>(s->batch);
-  const uint32_t latent = s->cache("latent", 1, 8), kv = s->projected("kv", x, 8);
-  s->g.op(ASSAY_OP_KV_APPEND, "append", {kv, latent, latent}, {latent, latent}, {batch, 1, 8, 0, 0, 0}, s->slot);
+  const int64_t each = page > 0 ? (s->slots() + page - 1) / page : 0;
+  Fill order{Fill::Kind::kPages, 0, 1, s->batch * each};
+  order.page_seed = 4;
+  const uint32_t pages =
+      page > 0 ? s->g.tensor("pages", ASSAY_I32, ASSAY_ROLE_INPUT, {s->batch, each}, order) : kNoTensor;
+  const uint32_t latent =
+      page > 0 ? s->g.tensor("latent", ASSAY_F32, ASSAY_ROLE_STATE, {s->batch * each, page, 1, 8}, kNormal)
+               : s->cache("latent", 1, 8);
+  const uint32_t kv = s->projected("kv", x, 8);
+  std::vector<uint32_t> append{kv, latent, latent};
+  if (page > 0) append.push_back(pages);
+  s->g.op(ASSAY_OP_KV_APPEND, "append", append, {latent, latent}, {batch, 1, 8, 0, 0, 0}, s->slot);
   const uint32_t q = s->projected("q", x, 2 * 5), into = s->g.weight("into", {2, 6, 3}, 0.5);
   const uint32_t wide = s->g.activation("wide", {s->rows(), 16}), mixed = s->g.activation("mixed", {s->rows(), 12});
   s->g.op(ASSAY_OP_HEAD_MATMUL, "into", {q, into}, {wide}, {2, 0, 5, 2});
@@ -128,6 +139,10 @@ uint32_t absorbed(Step* s, uint32_t x, int64_t chosen) {
     const uint32_t index = s->g.tensor("index", ASSAY_I32, ASSAY_ROLE_SCRATCH, {s->rows(), chosen});
     s->g.op(ASSAY_OP_INDEX_TOPK, "index_topk", {iq, keys, weight}, {index}, {batch, 3, 4, 0, 0.5}, s->slot);
     in.insert(in.end(), {kNoTensor, index});
+  }
+  if (page > 0) {
+    in.resize(ASSAY_ATTENTION_IN_PAGES, kNoTensor);
+    in.push_back(pages);
   }
   s->g.op(ASSAY_OP_ATTENTION, "attention", in, {mixed}, {batch, 2, 1, 8, 6, 0.4, ASSAY_MASK_CAUSAL, 0, 0, 0, 0, 0},
           s->slot);
@@ -143,6 +158,13 @@ TEST(Streamed, LatentAttentionOfTheFirstSequences) {
   expect_same(&sparse, sparse.result(absorbed(&sparse, sparse.embedded(), 4), "hidden"), 2);
   Step prefill{2, 4, 3};
   expect_same(&prefill, prefill.result(absorbed(&prefill, prefill.embedded(), 4), "hidden"), 3);
+}
+
+TEST(Streamed, PagedAttentionOfTheFirstSequences) {
+  Step s{3, 1, 9};
+  expect_same(&s, s.result(absorbed(&s, s.embedded(), 0, 4), "hidden"), 2);
+  Step listed{2, 4, 3};
+  expect_same(&listed, listed.result(absorbed(&listed, listed.embedded(), 4, 3), "hidden"), 3);
 }
 
 // Keys and values expanded from the latent cache; the rotary key is shared by the heads.

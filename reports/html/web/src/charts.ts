@@ -3,7 +3,7 @@ import { notDrawn, type Chart, type ChartDef, type ChartResult, type Mark, type 
 import { contextCurves, skewCurves } from "./derived_charts";
 import { costBars, costTornado, costWaterfall } from "./cost_charts";
 import { axisNumber, axisTime, grouped, numberText, roundDown, roundUp, rateText, timeText } from "./format";
-import { chipName, coldCache, shownRows, usable, type Curve, type Model, type Row } from "./model";
+import { chipName, coldCache, pagedCache, shownRows, usable, type Curve, type Model, type Row } from "./model";
 import { reasonText, someReasons } from "./phrases";
 import { commonValue, reference, scopeOf, type State } from "./state";
 import { basisText, say, T, withCold, type Lang } from "./text";
@@ -56,7 +56,9 @@ const nearOnLog = (a: Mark, b: Mark): boolean => Math.abs(Math.log10(a.x / b.x))
 function pareto(model: Model, state: State, lang: Lang): ChartResult[] {
   const head = { id: "pareto", title: T.pareto_title };
   const decode = shownRows(model).filter((r) => usable(r) && model.cases[r.case].kind === "decode" && inScope(model, state, r));
-  const all = decode.filter((r) => !coldCache(model, r));
+  const warm = decode.filter((r) => !coldCache(model, r));
+  const contiguous = warm.filter((r) => !pagedCache(model, r));
+  const all = contiguous.length > 0 ? contiguous : warm;
   if (all.length === 0) return [{ ...head, missing: T.pareto_empty }];
   const contextOf = (r: Row): number => model.cases[r.case].context;
   const context = commonValue(all, contextOf, reference(model, state)?.context || undefined);
@@ -76,7 +78,7 @@ function pareto(model: Model, state: State, lang: Lang): ChartResult[] {
   return [
     {
       ...head,
-      note: withCold(T.pareto_note, decode.length - all.length),
+      note: withCold(T.pareto_note, decode.length - warm.length),
       noteArgs: { scope: state.scope, context: grouped(String(context)) },
       x: { name: T.axis_user_rate, scale: "linear", tick: rateTick, value: (v) => numberText(v, 4) },
       y: { name: T.axis_rate, scale: "linear", tick: rateTick, value: tokens },

@@ -359,6 +359,9 @@ export const usable = (row: Row): boolean =>
 /** Whether the whole model ran: the rate of a part is no rate of the model. */
 export const whole = (row: Row): boolean => row.part === "";
 
+/** Whether the case's KV cache lies in pages ("…/c4096/p16"): no curve mixes layouts. */
+export const pagedCache = (model: Model, row: Row): boolean => /\/p\d+(-seed\d+)?(\/|$)/.test(model.cases[row.case].id);
+
 /** Whether the caches were flushed before each step: no curve mixes such steps with warm ones. */
 export const coldCache = (model: Model, row: Row): boolean => model.cases[row.case].id.endsWith("/cold");
 
