@@ -140,9 +140,11 @@ Launch joined(Plan& plan, const Stretch& stretch) {
   const std::vector<Task> tasks = tasks_of(groups, plan.device().units);
   std::vector<uint64_t> packed(tasks.size() * sizeof(Task) / sizeof(uint64_t));
   std::memcpy(packed.data(), tasks.data(), tasks.size() * sizeof(Task));
-  const auto or_f32 = [](const std::string& dtype) { return dtype.empty() ? std::string("f32") : dtype; };
+  // Without a cache: the dtype that goes with the weights most often, so that one kernel more is seldom compiled.
+  const std::string& weights = stretch.weights;
+  const std::string cache = !stretch.cache.empty() ? stretch.cache : (weights == "i8" ? "f32" : weights);
   // More groups than cores: a driver may deal one core several, and each is as patient as a group is.
-  return {"chain_" + or_f32(stretch.weights) + "_" + or_f32(stretch.cache),
+  return {"chain_" + weights + "_" + cache,
           {size_t{8} * plan.device().units, 1, 1},
           {1, 1, 1},
           {View{Plan::kWork, 0}, plan.constant(words), plan.constant(packed),
