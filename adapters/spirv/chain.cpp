@@ -145,7 +145,7 @@ Launch joined(Plan& plan, const Stretch& stretch) {
   const std::string cache = !stretch.cache.empty() ? stretch.cache : (weights == "i8" ? "f32" : weights);
   // More groups than cores: a driver may deal one core several, and each is as patient as a group is.
   return {"chain_" + weights + "_" + cache,
-          {size_t{8} * plan.device().units, 1, 1},
+          {size_t{4} * plan.device().units, 1, 1},
           {1, 1, 1},
           {View{Plan::kWork, 0}, plan.constant(words), plan.constant(packed),
            plan.constant(std::vector<uint64_t>(kCounters * sizeof(int32_t) / sizeof(uint64_t))),

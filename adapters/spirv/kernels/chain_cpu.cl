@@ -18,7 +18,7 @@
 #define kTaken 0
 #define kDone 32
 #define kLeft 64
-#define kPatience 2000  // looks at a task that is not ready
+#define kPatience 10000  // looks at a task that is not ready: longer than tasks take, shorter than a time slice
 
 // adapters/spirv/chain.cpp writes each launch as kWords words: its kernel, its groups along dimensions 0 and 1, and its
 // arguments: bytes from `base` on (-1: absent), integers, bits of a float.

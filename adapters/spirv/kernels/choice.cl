@@ -196,40 +196,54 @@ kernel void index_select(const global float* restrict scores, const global long*
   }
 }
 
-// The largest of each part of a row and the lowest index it has; one part: the row's answer. Group id 0: part, 1: row.
+// The largest of each part of a row and the lowest index it has; one part: the row's answer. Group id 0: part, 1: row. A
+// work-item reads blocks of 32, and remembers where the run of kRun blocks with the largest begins.
+#define kRun 64
 void argmax_part(const global float* restrict x, global float* restrict value, global int* restrict index, int n,
                  int span, int part, int parts, int of_row, local float* tmp, local int* best) {
   const int from = part * span;
   const int count = min(span, n - from);
   const global float* row = x + (long)of_row * n + from;
-  float8 m0 = -INFINITY, m1 = -INFINITY, m2 = -INFINITY, m3 = -INFINITY;
   const int lid = (int)get_local_id(0);
   const int step = (int)get_local_size(0) * 32;
-  for (int i = lid * 32; i + 32 <= count; i += step) {
-    m0 = max(m0, vload8(0, row + i));
-    m1 = max(m1, vload8(1, row + i));
-    m2 = max(m2, vload8(2, row + i));
-    m3 = max(m3, vload8(3, row + i));
-  }
-  m0 = max(max(m0, m1), max(m2, m3));
-  const float4 q = max(m0.lo, m0.hi);
-  const float2 d = max(q.lo, q.hi);
-  float most = max(d.x, d.y);
-  for (int i = count / 32 * 32 + lid; i < count; i += (int)get_local_size(0)) most = max(most, row[i]);
-  most = group_max(most, tmp);
-  int first = 0x7fffffff;
-  for (int i = lid; i < count; i += (int)get_local_size(0)) {
-    if (row[i] == most) {
-      first = i;
-      break;
+  const int rest = count / 32 * 32 + lid;
+  float most = -INFINITY;
+  int run = lid * 32;
+  for (int begin = run; begin + 32 <= count; begin += kRun * step) {
+    const int end = min(begin + kRun * step, count - 31);
+    float8 m0 = -INFINITY, m1 = -INFINITY, m2 = -INFINITY, m3 = -INFINITY;
+    for (int i = begin; i < end; i += step) {
+      FETCH(row + i + 512);
+      m0 = max(m0, vload8(0, row + i));
+      m1 = max(m1, vload8(1, row + i));
+      m2 = max(m2, vload8(2, row + i));
+      m3 = max(m3, vload8(3, row + i));
+    }
+    m0 = max(max(m0, m1), max(m2, m3));
+    const float4 q = max(m0.lo, m0.hi);
+    const float2 d = max(q.lo, q.hi);
+    const float largest = max(d.x, d.y);
+    if (largest > most) {
+      most = largest;
+      run = begin;
     }
   }
+  float of_rest = -INFINITY;
+  for (int i = rest; i < count; i += (int)get_local_size(0)) of_rest = max(of_rest, row[i]);
+  const float largest = group_max(max(most, of_rest), tmp);
+  int first = 0x7fffffff;
+  if (most == largest) {
+    for (int i = run; i + 32 <= count && first == 0x7fffffff; i += step) {
+      for (int j = i + 31; j >= i; --j) first = row[j] == largest ? j : first;
+    }
+  }
+  for (int i = rest; i < count; i += (int)get_local_size(0)) first = row[i] == largest ? min(first, i) : first;
   best[lid] = first;
   SYNC
   if (lid == 0) {
     for (int i = 1; i < (int)get_local_size(0); ++i) first = min(first, best[i]);
     const long at = (long)of_row * parts + part;
-    value[at] = most;
+    value[at] = largest;
     index[at] = from + (first == 0x7fffffff ? 0 : first);
   }
 }

@@ -2,7 +2,8 @@
 // work-item TALL x 4 results in registers, with the side that suits the device's sub-groups; single rows are read by
 // whole work-groups, four weight rows at a time.
 #define kLanes 8           // elements of a vector
-#define FETCH_ROW(p, bytes) // many threads hide the way to memory
+#define FETCH(p) (void)(p) // many threads hide the way to memory
+#define FETCH_ROW(p, bytes)
 // Element k of weight row r of the tile; 0 outside.
 #define TILED(NAME, T, TALL, SIDE)                                                                            \
   kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void NAME##_##T(GEMM_ARGS(T)) {                 \
