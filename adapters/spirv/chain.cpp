@@ -9,7 +9,7 @@ namespace assay::spirv {
 
 namespace {
 
-constexpr size_t kWords = 32;     // a launch: kernels/chain_cpu.cl
+constexpr size_t kWords = 40;     // a launch: kernels/chain_cpu.cl
 constexpr size_t kCounters = 96;  // of four bytes
 // Of weights, behind which a launch ends: a millisecond's, which makes the beginning of the next one small, and after
 // which a core that another process had comes in again.

@@ -34,6 +34,13 @@ void add_turns(std::vector<uint64_t>& turns, int64_t dim, const sdk::Op& op) {
   }
 }
 
+// Tokens of a sequence that the op's caches hold; the kernels count the rows of all.
+int64_t capacity_of(const Plan& plan, const sdk::Op& op) {
+  const sdk::Slot& cache = plan.slot(op.in[1]);
+  i32(cache.dims[0] * cache.dims[1]);
+  return op.pages() == sdk::kAbsent ? cache.dims[1] : plan.slot(op.pages()).cols * cache.dims[1];
+}
+
 }  // namespace
 
 void lower_rope(Plan& plan, const sdk::Op& op) {
@@ -72,7 +79,8 @@ void lower_kv_append(Plan& plan, const sdk::Op& op) {
               {plan.at(op.in[0]), plan.scalars(), plan.at(op.out[0]),
                dim_v > 0 ? Argument(plan.at(op.out[1])) : Argument(Absent{}), op.scalar_slot, i32(x.cols),
                i32(op.integer(ASSAY_KV_APPEND_K_COL)), i32(heads * op.integer(ASSAY_KV_APPEND_DIM_K)),
-               i32(op.integer(ASSAY_KV_APPEND_V_COL)), i32(heads * dim_v), i32(tokens), i32(k.dims[1])});
+               i32(op.integer(ASSAY_KV_APPEND_V_COL)), i32(heads * dim_v), i32(tokens), i32(capacity_of(plan, op)),
+               plan.input(op, ASSAY_KV_APPEND_IN_PAGES), i32(k.dims[1])});
 }
 
 void lower_attention(Plan& plan, const sdk::Op& op) {
@@ -88,7 +96,7 @@ void lower_attention(Plan& plan, const sdk::Op& op) {
   const int64_t kv_heads = op.integer(ASSAY_ATTENTION_KV_HEADS);
   const int64_t dv = op.integer(ASSAY_ATTENTION_DIM_V);
   const int64_t tokens = q.rows / batch;
-  const int64_t capacity = k.dims[1];
+  const int64_t capacity = capacity_of(plan, op);
   const int64_t n_index = indexed ? plan.slot(op.in[4]).cols : 0;
   // Rows that share a KV head read its keys together, but not where each row has keys of its own.
   const int64_t high = indexed ? 1 : 4;
@@ -134,7 +142,9 @@ void lower_attention(Plan& plan, const sdk::Op& op) {
                i32(op.integer(ASSAY_ATTENTION_KV_COL_V)),
                i32(n_index),
                i32(splits),
-               i32(high)});
+               i32(high),
+               plan.input(op, ASSAY_ATTENTION_IN_PAGES),
+               i32(k.dims[1])});
   if (splits > 1) {
     plan.launch("attention_join", {count_of(q.rows * heads), 1, 1}, {parts, plan.at(op.out[0]), i32(dv), i32(splits)});
   }

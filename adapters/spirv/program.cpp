@@ -47,10 +47,6 @@ uint16_t narrow(uint32_t dtype, float value) {
 
 Plan plan_of(const Traits& device, const sdk::Model& model) {
   Plan plan(device, model);
-  for (const sdk::Op& op : model.ops) {
-    if (op.pages() == sdk::kAbsent) continue;
-    throw sdk::Failure(ASSAY_UNSUPPORTED, std::string("op ") + sdk::kind_text(op.kind) + ": paged KV not supported");
-  }
   for (size_t i = 0; i < model.ops.size(); ++i) {
     const sdk::Op& op = model.ops[i];
     try {
@@ -95,7 +91,8 @@ std::string unsupported(const Traits& device, const assay_program_desc& desc) {
   return "";
 }
 
-Program::Program(Device& device, const assay_program_desc& desc) : device_(device), model_(sdk::read_model(desc)) {
+Program::Program(Device& device, const assay_program_desc& desc)
+    : device_(device), model_(sdk::read_model(desc)), page_tables_(model_.slots, model_.ops) {
   const Plan plan = plan_of(device.traits(), model_);
   require_memory(device.card(), device.traits(), plan.buffers);
   for (const Plan::Buffer& buffer : plan.buffers) {
@@ -137,6 +134,7 @@ void Program::write(uint32_t tensor, uint64_t offset, const void* src, uint64_t 
   }
   if (bytes == 0) return;
   if (src == nullptr) throw sdk::Failure(ASSAY_INVALID_ARGUMENT, "write: null source");
+  page_tables_.note(tensor, offset, src, bytes);
   const View at = views_[tensor];
   Memory& memory = *buffers_[at.buffer];
   if (slot.dtype == slot.host_dtype) return device_.write(memory, at.offset + offset, src, bytes);
@@ -169,6 +167,7 @@ void Program::read(uint32_t tensor, uint64_t offset, void* dst, uint64_t bytes) 
 
 void Program::submit(const assay_run_args& args) {
   sdk::check_scalars(model_.slots, model_.ops, model_.n_scalars, args.scalars);
+  page_tables_.check();
   if (args.repeat < 1) throw sdk::Failure(ASSAY_INVALID_ARGUMENT, "submit: repeat must be at least 1");
   if (!std::equal(scalars_.begin(), scalars_.end(), args.scalars, args.scalars + model_.n_scalars)) {
     device_.write(*buffers_[scalars_at_.buffer], scalars_at_.offset, args.scalars, model_.n_scalars * sizeof(int64_t));

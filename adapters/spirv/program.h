@@ -24,6 +24,7 @@ class Program : public sdk::Program {
  private:
   Device& device_;
   const sdk::Model model_;
+  sdk::PageTables page_tables_;
   std::vector<View> views_;  // per tensor
   View scalars_at_;
   std::vector<std::unique_ptr<Memory>> buffers_;

@@ -50,9 +50,9 @@ int2 seen(int mask, int window, int capacity, int tokens, long pos, int t) {
     float##W a2 = vload##W(0, o2 + d) * shrink.z;                                                                    \
     float##W a3 = vload##W(0, o3 + d) * shrink.w;                                                                    \
     for (int j = 0; j < n; ++j) {                                                                                    \
-      const int key = KEY_OF(j0 + j);                                                                                \
-      if (key < 0 || key >= capacity) continue;                                                                      \
-      const float##W e = LOAD##W##_##T(vp + key * v_step, d);                                                        \
+      const int at = places[j];                                                                                      \
+      if (at < 0) continue;                                                                                          \
+      const float##W e = LOAD##W##_##T(vp + at * v_step, d);                                                         \
       a0 = fma((float##W)p[j], e, a0);                                                                               \
       a1 = fma((float##W)p[kKeys + j], e, a1);                                                                       \
       a2 = fma((float##W)p[2 * kKeys + j], e, a2);                                                                   \
@@ -94,8 +94,8 @@ float soften8(local float* scores, float base, int lid, int lanes) {
                   global float* restrict y, global float* restrict parts, uint slot, int tokens, int heads,            \
                   int kv_heads, int dk, int dv, int rope, int mask, int window, float scale, int ldq,                  \
                   int q_at, int capacity, int k_wide, int k_at, int v_wide, int v_at, int n_index,                     \
-                  int splits, int high, int tile, int g, int of_batch, local float* p,                                 \
-                  local float4* tmp) {                                                                                 \
+                  int splits, int high, const global int* restrict pages, int page, int tile, int g, int of_batch,     \
+                  local float* p, local int* places, local float4* tmp) {                                              \
     const int lid = (int)get_local_id(0);                                                                              \
     const int lanes = (int)get_local_size(0);                                                                          \
     const int group = heads / kv_heads;                                                                                \
@@ -133,15 +133,18 @@ float soften8(local float* scores, float base, int lid, int lanes) {
       const int n = min(kKeys, to - j0);                                                                               \
       for (int j = lid; j < kKeys; j += lanes) {                                                                       \
         const int key = j < n ? KEY_OF(j0 + j) : -1;                                                                   \
+        int at = -1;                                                                                                   \
         float4 s = -INFINITY;                                                                                          \
         if (key >= 0 && key < capacity) {                                                                              \
           float s0 = 0, s1 = 0, s2 = 0, s3 = 0;                                                                        \
-          const global T_##T* kp = k + (((long)b * capacity + key) * kv_heads + g) * k_wide + k_at;                    \
-          FETCH_ROW(kp + 8l * kv_heads * k_wide, (dk - rope) * sizeof(*kp))                                            \
-          FETCH_ROW(v + (((long)b * capacity + key) * kv_heads + g) * v_wide + v_at, dv * sizeof(*v))                  \
+          at = PLACE_OF(key);                                                                                          \
+          const global T_##T* kp = k + ((long)at * kv_heads + g) * k_wide + k_at;                                      \
+          const int ahead = PLACE_OF(min(key + 8, capacity - 1)); (void)ahead; /* a GPU fetches nothing */             \
+          FETCH_ROW(k + ((long)ahead * kv_heads + g) * k_wide + k_at, (dk - rope) * sizeof(*kp))                       \
+          FETCH_ROW(v + ((long)at * kv_heads + g) * v_wide + v_at, dv * sizeof(*v))                                    \
           DOTS(T, 0, kp, dk - rope, s0, s1, s2, s3)                                                                    \
           if (rope > 0) {                                                                                              \
-            const global T_##T* rp = k_rope + ((long)b * capacity + key) * rope;                                       \
+            const global T_##T* rp = k_rope + (long)at * rope;                                                         \
             DOTS(T, (dk - rope), rp, rope, s0, s1, s2, s3)                                                             \
           }                                                                                                            \
           s.x = key >= see0.x && key < see0.y ? s0 * scale : -INFINITY;                                                \
@@ -149,6 +152,7 @@ float soften8(local float* scores, float base, int lid, int lanes) {
           s.z = key >= see2.x && key < see2.y ? s2 * scale : -INFINITY;                                                \
           s.w = key >= see3.x && key < see3.y ? s3 * scale : -INFINITY;                                                \
         }                                                                                                              \
+        places[j] = at; /* -1: no key */                                                                               \
         p[j] = s.x;                                                                                                    \
         p[kKeys + j] = s.y;                                                                                            \
         p[2 * kKeys + j] = s.z;                                                                                        \
@@ -166,16 +170,16 @@ float soften8(local float* scores, float base, int lid, int lanes) {
                                 soften8(p + 2 * kKeys, base.z, lid, lanes),                                            \
                                 soften8(p + 3 * kKeys, base.w, lid, lanes)), tmp);                                     \
       SYNC                                                                                                             \
-      const global T_##T* vp = v + (((long)b * capacity) * kv_heads + g) * v_wide + v_at;                              \
+      const global T_##T* vp = v + (long)g * v_wide + v_at;                                                            \
       const long v_step = (long)kv_heads * v_wide;                                                                     \
       if (kLanes == 16) VALUES(16, T, 0)                                                                               \
       VALUES(8, T, kLanes == 16 ? dv / 16 * 16 : 0)                                                                    \
       for (int d = dv / 8 * 8 + lid; d < dv; d += lanes) {                                                             \
         float4 a = (float4)(o0[d], o1[d], o2[d], o3[d]) * shrink;                                                      \
         for (int j = 0; j < n; ++j) {                                                                                  \
-          const int key = KEY_OF(j0 + j);                                                                              \
-          if (key < 0 || key >= capacity) continue;                                                                    \
-          a += (float4)(p[j], p[kKeys + j], p[2 * kKeys + j], p[3 * kKeys + j]) * LOAD1_##T(vp, key * v_step + d);     \
+          const int at = places[j];                                                                                    \
+          if (at < 0) continue;                                                                                        \
+          a += (float4)(p[j], p[kKeys + j], p[2 * kKeys + j], p[3 * kKeys + j]) * LOAD1_##T(vp, at * v_step + d);      \
         }                                                                                                              \
         o0[d] = a.x;                                                                                                   \
         if (rows > 1) o1[d] = a.y;                                                                                     \
@@ -207,12 +211,13 @@ float soften8(local float* scores, float base, int lid, int lanes) {
                             global float* restrict y, global float* restrict parts, uint slot, int tokens, int heads,  \
                             int kv_heads, int dk, int dv, int rope, int mask, int window, float scale, int ldq,        \
                             int q_at, int capacity, int k_wide, int k_at, int v_wide, int v_at, int n_index,           \
-                            int splits, int high) {                                                                    \
+                            int splits, int high, const global int* restrict pages, int page) {                        \
     local float p[4 * kKeys];                                                                                          \
+    local int places[kKeys];                                                                                           \
     local float4 tmp[kMaxGroup];                                                                                       \
     attend_##T(q, k, v, k_rope, index, scalars, y, parts, slot, tokens, heads, kv_heads, dk, dv, rope, mask, window,   \
-               scale, ldq, q_at, capacity, k_wide, k_at, v_wide, v_at, n_index, splits, high, (int)get_group_id(0),    \
-               (int)get_group_id(1), (int)get_group_id(2), p, tmp);                                                    \
+               scale, ldq, q_at, capacity, k_wide, k_at, v_wide, v_at, n_index, splits, high, pages, page,             \
+               (int)get_group_id(0), (int)get_group_id(1), (int)get_group_id(2), p, places, tmp);                      \
   }
 ATTENTION(f32)
 ATTENTION(f16)

@@ -22,7 +22,7 @@
 
 // adapters/spirv/chain.cpp writes each launch as kWords words: its kernel, its groups along dimensions 0 and 1, and its
 // arguments: bytes from `base` on (-1: absent), integers, bits of a float.
-#define kWords 32
+#define kWords 40
 #define LINK_ROW_PRODUCT 0
 #define LINK_GATED_ROW 1
 #define LINK_ROPE 2
@@ -65,12 +65,13 @@
           break;                                                                                                       \
         case LINK_KV_APPEND:                                                                                           \
           append_row_##C(P(float, 0), P(long, 1), P(T_##C, 2), P(T_##C, 3), (uint)a[4], I(5), I(6), I(7), I(8), I(9),  \
-                         I(10), I(11), i);                                                                             \
+                         I(10), I(11), P(int, 12), I(13), i);                                                          \
           break;                                                                                                       \
         case LINK_ATTENTION:                                                                                           \
           attend_##C(P(float, 0), P(T_##C, 1), P(T_##C, 2), P(T_##C, 3), P(int, 4), P(long, 5), P(float, 6),           \
                      P(float, 7), (uint)a[8], I(9), I(10), I(11), I(12), I(13), I(14), I(15), I(16), F(17), I(18), I(19),\
-                     I(20), I(21), I(22), I(23), I(24), I(25), I(26), I(27), g0, g1, i / wide / (int)launch[2], u, tmp4);\
+                     I(20), I(21), I(22), I(23), I(24), I(25), I(26), I(27), P(int, 28), I(29), g0, g1,                \
+                     i / wide / (int)launch[2], u, (local int*)v, tmp4);                                               \
           break;                                                                                                       \
         case LINK_ATTENTION_JOIN:                                                                                      \
           join_parts(P(float, 0), P(float, 1), I(2), I(3), i, u);                                                      \

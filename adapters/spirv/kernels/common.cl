@@ -106,3 +106,7 @@ float act1(float x, int function) {
 }
 
 long position(const global long* scalars, uint slot) { return slot == kNone ? 0 : scalars[slot]; }
+
+// The row of a key of sequence b in the caches: in one block a sequence, or in pages of `page` tokens.
+#define PLACE_OF(key) \
+  (pages != 0 ? pages[(long)b * (capacity / page) + (key) / page] * page + (key) % page : b * capacity + (key))

@@ -179,16 +179,19 @@ kernel void rope(const global float* restrict x, const global ulong* restrict tu
 #define KV_APPEND(T)                                                                                                  \
   void append_row_##T(const global float* restrict x, const global long* restrict scalars, global T_##T* restrict k,  \
                       global T_##T* restrict v, uint slot, int ld, int k_at, int n_k, int v_at, int n_v, int tokens,  \
-                      int capacity, int row) {                                                                        \
-    const long to = (long)(row / tokens) * capacity + position(scalars, slot) + row % tokens;                         \
+                      int capacity, const global int* restrict pages, int page, int row) {                            \
+    const int b = row / tokens;                                                                                       \
+    const int key = (int)position(scalars, slot) + row % tokens;                                                      \
+    const long to = PLACE_OF(key);                                                                                    \
     x += (long)row * ld;                                                                                              \
     EACH(i, n_k) { STORE1_##T(k, to * n_k + i, x[k_at + i]); }                                                        \
     EACH(i, n_v) { STORE1_##T(v, to * n_v + i, x[v_at + i]); }                                                        \
   }                                                                                                                   \
   kernel void kv_append_##T(const global float* restrict x, const global long* restrict scalars,                      \
                             global T_##T* restrict k, global T_##T* restrict v, uint slot, int ld, int k_at, int n_k, \
-                            int v_at, int n_v, int tokens, int capacity) {                                            \
-    append_row_##T(x, scalars, k, v, slot, ld, k_at, n_k, v_at, n_v, tokens, capacity, (int)get_group_id(0));         \
+                            int v_at, int n_v, int tokens, int capacity, const global int* restrict pages, int page) {\
+    append_row_##T(x, scalars, k, v, slot, ld, k_at, n_k, v_at, n_v, tokens, capacity, pages, page,                   \
+                   (int)get_group_id(0));                                                                             \
   }
 KV_APPEND(f32)
 KV_APPEND(f16)
