@@ -57,9 +57,29 @@ void Lower::slice(int64_t col, int64_t cols, int64_t of) const {
 void Lower::batch(int64_t rows, int64_t n) const { need(n >= 1 && rows % n == 0, "batch does not divide the rows"); }
 
 void Lower::cache(const Slot& k, int64_t b, int64_t heads, int64_t col, int64_t dim) const {
-  need(k.dims.size() == 4 && k.dims[0] == b && k.dims[2] == heads, "the KV cache does not fit");
+  const int64_t blocks = op_.pages() == kAbsent ? b : in(1).dims[0];
+  need(k.dims.size() == 4 && k.dims[0] == blocks && k.dims[2] == heads, "the KV cache does not fit");
   need(col >= 0 && dim >= 0 && dim <= k.dims[3] && col <= k.dims[3] - dim, "the KV cache is too narrow");
   floats({&k});
+}
+
+void Lower::page_table(int64_t b) const {
+  if (op_.pages() == kAbsent) return;
+  const Slot& table = plan_.slots[op_.pages()];
+  need(table.dtype == ASSAY_I32 && table.role == ASSAY_ROLE_INPUT, "pages must be an INPUT of i32");
+  need(table.dims.size() == 2 && table.rows == b, "pages is not [B,P]");
+  need(table.elements() <= in(1).dims[0], "the table has more pages than the KV cache");
+  can(capacity() <= 0x7fffffff, "more keys than an i32 counts");
+}
+
+int64_t Lower::capacity() const {
+  return op_.pages() == kAbsent ? in(1).dims[1] : plan_.slots[op_.pages()].cols * in(1).dims[1];
+}
+
+assay_gpu::Pages Lower::pages() const {
+  if (op_.pages() == kAbsent) return {nullptr, 0, 0};
+  const Slot& table = plan_.slots[op_.pages()];
+  return {reinterpret_cast<const int*>(table.data), table.cols, in(1).dims[1]};
 }
 
 void Lower::integers(const Slot& slot, int64_t n) const {

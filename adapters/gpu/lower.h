@@ -53,6 +53,10 @@ class Lower {
   void slice(int64_t col, int64_t cols, int64_t of) const;
   void batch(int64_t rows, int64_t n) const;
   void cache(const Slot& k, int64_t b, int64_t heads, int64_t col, int64_t dim) const;
+  void page_table(int64_t b) const;  // of an op that has one, beside its first cache
+  // Tokens of a sequence that the op's first cache holds.
+  [[nodiscard]] int64_t capacity() const;
+  [[nodiscard]] assay_gpu::Pages pages() const;
   void integers(const Slot& slot, int64_t n) const;
   void modulation(const Slot& mod, int64_t n, std::initializer_list<int64_t> cols) const;
   void product_shapes(const Slot& x, const Slot& w, const Slot& y) const;

@@ -23,7 +23,6 @@ void Lower::attention_shapes() const {
   const int64_t kh = op_.integer(ASSAY_ATTENTION_KV_HEADS), dk = op_.integer(ASSAY_ATTENTION_DIM_QK);
   const int64_t dv = op_.integer(ASSAY_ATTENTION_DIM_V), mask = op_.integer(ASSAY_ATTENTION_MASK);
   const int64_t rope = op_.integer(ASSAY_ATTENTION_DIM_ROPE);
-  can(op_.pages() == kAbsent, "paged KV not supported");
   batch(in(0).rows, b);
   need(kh >= 1 && h >= 1 && h % kh == 0, "kv_heads does not divide heads");
   can(dk >= 1 && dv >= 1 && dk <= 1024 && dv <= 512, "dim_qk must be 1 to 1024, dim_v 1 to 512");
@@ -33,9 +32,11 @@ void Lower::attention_shapes() const {
   cache(in(2), b, kh, op_.integer(ASSAY_ATTENTION_KV_COL_V), dv);
   need(in(1).dims[1] == in(2).dims[1], "k and v differ in length");
   need(in(1).dims[1] <= 0x7fffffff, "more keys than an i32 counts");
+  page_table(b);
   need(out(0).rows == in(0).rows && out(0).cols == h * dv, "y is not [M,H*DV]");
   need(mask >= ASSAY_MASK_FULL && mask <= ASSAY_MASK_CROSS, "unknown mask");
-  need(mask == ASSAY_MASK_CROSS || in(1).dims[1] >= in(0).rows / b, "the KV cache is shorter than the step");
+  need(mask == ASSAY_MASK_CROSS || capacity() >= in(0).rows / b, "the KV cache is shorter than the step");
+  need(mask != ASSAY_MASK_CROSS || op_.pages() == kAbsent, "pages do not go with mask CROSS");
   need(mask != ASSAY_MASK_WINDOW || op_.integer(ASSAY_ATTENTION_WINDOW) >= 1, "the window must be at least 1");
   need(op_.attr[ASSAY_ATTENTION_SCALE] > 0, "scale must be above 0");
   need(op_.has_in(3) == (rope > 0), "k_rope must be given where dim_rope is above 0, and only there");
@@ -86,22 +87,25 @@ void Lower::attention() {
   a.q_col = op_.integer(ASSAY_ATTENTION_Q_COL);
   a.col_k = op_.integer(ASSAY_ATTENTION_KV_COL_K);
   a.col_v = op_.integer(ASSAY_ATTENTION_KV_COL_V);
-  a.slots = in(1).dims[1];
+  a.slots = capacity();
   a.scale = op_.attr[ASSAY_ATTENTION_SCALE];
+  a.pages = pages();
   keys_ = in(1);
   const size_t joined = plan_.calls.size();
   join_keys(&a);
   const size_t first = plan_.calls.size();
   if (!attention_on_matrix_cores(a) && !attention_of_few(a)) attention_by_rows(a);
-  if (plan_.sdpa != nullptr) attention_by_library(a, joined, first);
+  const bool paged = op_.pages() != kAbsent;
+  if (paged && plan_.sdpa != nullptr) plan_.note("attention over pages: own kernel");
+  if (plan_.sdpa != nullptr && !paged) attention_by_library(a, joined, first);
 }
 
 // Many queries of keys in two parts: whole keys are made first, which matrix cores and the library can read.
 void Lower::join_keys(AttentionArgs* a) {
   const bool same = in(0).dtype != ASSAY_F32 && in(0).dtype == in(1).dtype && in(0).dtype == in(2).dtype;
-  if (a->dim_rope == 0 || op_.has_in(4) || !same || in(3).dtype != in(0).dtype || a->tokens < kMatrixTokens ||
-      (a->dim_qk | a->dim_v) % 16 != 0 || (a->dim_rope | in(1).cols | a->col_k) % 8 != 0 || a->dim_qk > 256 ||
-      a->dim_v > 128 || in(3).cols != a->dim_rope || in(1).rows > 0x7fffffff) {
+  if (a->dim_rope == 0 || op_.has_in(4) || op_.pages() != kAbsent || !same || in(3).dtype != in(0).dtype ||
+      a->tokens < kMatrixTokens || (a->dim_qk | a->dim_v) % 16 != 0 || (a->dim_rope | in(1).cols | a->col_k) % 8 != 0 ||
+      a->dim_qk > 256 || a->dim_v > 128 || in(3).cols != a->dim_rope || in(1).rows > 0x7fffffff) {
     return;
   }
   keys_.cols = a->dim_qk;

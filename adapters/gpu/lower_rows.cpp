@@ -165,7 +165,6 @@ void Lower::kv_append() {
   const int64_t b = op_.integer(ASSAY_KV_APPEND_BATCH), kh = op_.integer(ASSAY_KV_APPEND_KV_HEADS);
   const int64_t dims[] = {op_.integer(ASSAY_KV_APPEND_DIM_K), op_.integer(ASSAY_KV_APPEND_DIM_V)};
   const int64_t cols[] = {op_.integer(ASSAY_KV_APPEND_K_COL), op_.integer(ASSAY_KV_APPEND_V_COL)};
-  can(op_.pages() == kAbsent, "paged KV not supported");
   batch(in(0).rows, b);
   floats({&in(0)});
   need(kh >= 1 && dims[0] >= 1 && dims[1] >= 0, "kv_heads and dim_k must be at least 1, dim_v not negative");
@@ -177,12 +176,13 @@ void Lower::kv_append() {
     const Slot& k = in(1 + i);
     slice(cols[i], kh * dims[i], in(0).cols);
     cache(k, b, kh, 0, dims[i]);
-    need(k.dims[3] == dims[i] && k.dims[1] >= tokens, "the KV cache does not fit");
+    need(k.dims[3] == dims[i] && k.dims[1] == in(1).dims[1] && capacity() >= tokens, "the KV cache does not fit");
     need(k.role == ASSAY_ROLE_STATE, "the KV cache must be STATE");
   }
+  page_table(b);
   launch("kv_append", {in(0).rows, dims[1] > 0 ? 2 : 1, 1, 128, 0},
-         AppendArgs{in_data(0), in_data(1), in_data(2), pos(), tokens, in(1).dims[1], kh, dims[0], dims[1], cols[0],
-                    cols[1]});
+         AppendArgs{in_data(0), in_data(1), in_data(2), pos(), tokens, capacity(), kh, dims[0], dims[1], cols[0],
+                    cols[1], pages()});
 }
 
 void Lower::embedding() {

@@ -17,7 +17,7 @@ uint64_t rounded(uint64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign
 }  // namespace
 
 Program::Program(Machine& machine, Model model)
-    : machine_(machine), runtime_(*machine.runtime), model_(std::move(model)) {
+    : machine_(machine), runtime_(*machine.runtime), model_(std::move(model)), page_tables_(model_.slots, model_.ops) {
   runtime_.check(runtime_.SetDevice(static_cast<int>(machine.index)), "set device");
   stream_ = make_stream(runtime_);
   begin_ = make_event(runtime_);
@@ -113,6 +113,7 @@ void Program::write(uint32_t tensor, uint64_t offset, const void* src, uint64_t 
   if (src == nullptr) throw Failure(ASSAY_INVALID_ARGUMENT, "write: null source");
   runtime_.check(runtime_.MemcpyAsync(slot.data + offset, src, bytes, kHostToDevice, stream_.get()), "write");
   runtime_.check(runtime_.StreamSynchronize(stream_.get()), "write");
+  page_tables_.note(tensor, offset, src, bytes);
 }
 
 void Program::read(uint32_t tensor, uint64_t offset, void* dst, uint64_t bytes) {
@@ -136,10 +137,13 @@ void Program::check_scalars(const int64_t* scalars) const {
     const bool expands = op.kind == ASSAY_OP_KV_EXPAND;
     if (!attends && !expands && op.kind != ASSAY_OP_KV_APPEND && op.kind != ASSAY_OP_INDEX_TOPK) continue;
     const Slot& cache = model_.slots[op.in[expands ? 0 : 1]];
-    const int64_t tokens = expands ? op.integer(ASSAY_KV_EXPAND_TOKENS) : model_.slots[op.in[0]].rows / cache.dims[0];
-    if (pos + tokens > cache.dims[1]) {
+    const Slot* table = op.pages() == kAbsent ? nullptr : &model_.slots[op.pages()];
+    const int64_t sequences = table == nullptr ? cache.dims[0] : table->rows;
+    const int64_t tokens = expands ? op.integer(ASSAY_KV_EXPAND_TOKENS) : model_.slots[op.in[0]].rows / sequences;
+    const int64_t capacity = table == nullptr ? cache.dims[1] : table->cols * cache.dims[1];
+    if (pos + tokens > capacity) {
       throw Failure(ASSAY_INVALID_ARGUMENT, where + " and " + std::to_string(tokens) +
-                                                " tokens do not fit a KV cache of " + std::to_string(cache.dims[1]));
+                                                " tokens do not fit a KV cache of " + std::to_string(capacity));
     }
   }
 }
@@ -208,6 +212,7 @@ void Program::run_recorded() {
 void Program::submit(const assay_run_args& args) {
   if (args.repeat < 1) throw Failure(ASSAY_INVALID_ARGUMENT, "submit: repeat must be at least 1");
   check_scalars(args.scalars);
+  page_tables_.check();
   upload(args.scalars);
   const bool traced = machine_.trace != nullptr;
   if (!traced && steps_ == 1 && runtime_.has_graphs()) capture();
@@ -299,6 +304,7 @@ void Program::count(const assay_run_args& args, const std::vector<uint64_t>& ops
     if (op >= model_.ops.size()) throw Failure(ASSAY_INVALID_ARGUMENT, "count: no op " + std::to_string(op));
   }
   check_scalars(args.scalars);
+  page_tables_.check();
   std::string why;
   if (machine_.counters == nullptr) machine_.counters = RangeCounters::load(runtime_.folder(), &why);
   if (machine_.counters == nullptr) throw Failure(ASSAY_UNSUPPORTED, "no hardware counters: " + why);

@@ -64,6 +64,7 @@ class Program final : public sdk::Program {
   Machine& machine_;
   const Runtime& runtime_;
   Model model_;
+  sdk::PageTables page_tables_;
   Plan plan_;
   Memory own_, scratch_, small_, lengths_, tables_;
   Handle stream_, begin_, end_, pinned_, graph_, exec_;

@@ -17,6 +17,12 @@ struct Data {
   i64 dtype, cols, block;
 };
 
+// How a KV cache lies: in pages of `tokens` tokens, found by a table [B, per_sequence]; no table: one block a sequence.
+struct Pages {
+  const int* table;
+  i64 per_sequence, tokens;
+};
+
 // Where a bad index of the input is noted: [0] 1 + op, [1] the index, [2] the bound. Host memory that the device sees.
 typedef i64* Fault;
 
@@ -50,6 +56,7 @@ struct AppendArgs {
   Data x, k, v;
   const i64* pos;
   i64 tokens, slots, heads, dim_k, dim_v, col_k, col_v;
+  Pages pages;
 };
 // Neighbouring ops in one kernel: each of these does what the kernels of its parts do one after the other.
 struct AddNormArgs {  // sum = a + b; y = RMS norm of the whole rows of sum
@@ -111,6 +118,7 @@ struct AttentionArgs {
   i64 rows, tokens, heads, kv_heads, dim_qk, dim_v, dim_rope, mask, window, q_col, col_k, col_v, slots, splits;
   float *part, *stats;  // of each split: weighted sums [rows, heads, splits, dim_v]; maximum and sum [.., 2]
   double scale;
+  Pages pages;
 };
 struct JoinArgs {  // y [B,S,KH,D+R]: a head's part of each key and the part that all heads share
   Data k, rope, y;

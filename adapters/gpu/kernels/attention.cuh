@@ -20,13 +20,13 @@ __device__ inline void seen_keys(const AttentionArgs& a, i64 t, i64* first, i64*
 
 constexpr int kTileKeys = 32, kGroupRows = 8, kAttentionThreads = 128;
 
-// The score of one key for the rows in shared memory, shared among the lanes of a warp.
-__device__ inline void score_key(const AttentionArgs& a, i64 b, i64 g, i64 key, const float* q, int rows, int lane,
+// The score of the key in row `place` of the cache for the rows in shared memory, shared among the lanes of a warp.
+__device__ inline void score_key(const AttentionArgs& a, i64 g, i64 place, const float* q, int rows, int lane,
                                  float* out) {
   float sums[kGroupRows];
   for (int r = 0; r < kGroupRows; ++r) sums[r] = 0;
   const i64 plain = a.dim_qk - a.dim_rope;
-  const i64 at = ((b * a.slots + key) * a.kv_heads + g) * a.k.cols + a.col_k;
+  const i64 at = (place * a.kv_heads + g) * a.k.cols + a.col_k;
   const bool eights = plain % 8 == 0 && a.col_k % 8 == 0 && a.k.cols % 8 == 0;
   for (i64 d = lane * 8; d < plain; d += 256) {
     float k[8];
@@ -43,7 +43,7 @@ __device__ inline void score_key(const AttentionArgs& a, i64 b, i64 g, i64 key, 
     }
   }
   for (i64 d = lane; d < a.dim_rope; d += 32) {
-    const float k = load(a.rope, (b * a.slots + key) * a.rope.cols + d);
+    const float k = load(a.rope, place * a.rope.cols + d);
     for (int r = 0; r < kGroupRows; ++r) {
       if (r < rows) sums[r] += k * q[r * a.dim_qk + plain + d];
     }
@@ -57,7 +57,7 @@ ASSAY_KERNEL(attention_rows, AttentionArgs) {
   ASSAY_DYNAMIC_SHARED(float, q);
   __shared__ float score[kGroupRows][kTileKeys];
   __shared__ float correction[kGroupRows], total[kGroupRows], most[kGroupRows];
-  __shared__ int keys[kTileKeys];
+  __shared__ i64 places[kTileKeys];  // rows of the cache; -1: no key
   const i64 per_kv = a.heads / a.kv_heads, groups = (per_kv + kGroupRows - 1) / kGroupRows;
   const i64 g = blockIdx.y / groups, h0 = g * per_kv + blockIdx.y % groups * kGroupRows;
   const i64 left = (g + 1) * per_kv - h0;
@@ -88,15 +88,15 @@ ASSAY_KERNEL(attention_rows, AttentionArgs) {
     __syncthreads();
     if (thread < n) {
       const i64 key = a.index.p == nullptr ? k0 + thread : reinterpret_cast<const int*>(a.index.p)[m * listed + k0 + thread];
-      keys[thread] = key >= first && key < end ? static_cast<int>(key) : -1;
+      places[thread] = key >= first && key < end ? cache_row(a.pages, a.slots, b, key) : -1;
     }
     __syncthreads();
     for (int j = warp; j < n; j += kAttentionThreads / 32) {
       float out[kGroupRows];
-      if (keys[j] >= 0) score_key(a, b, g, keys[j], q, rows, lane, out);
+      if (places[j] >= 0) score_key(a, g, places[j], q, rows, lane, out);
       if (lane == 0) {
 #pragma unroll
-        for (int r = 0; r < kGroupRows; ++r) score[r][j] = keys[j] >= 0 ? out[r] : -INFINITY;
+        for (int r = 0; r < kGroupRows; ++r) score[r][j] = places[j] >= 0 ? out[r] : -INFINITY;
       }
     }
     __syncthreads();
@@ -120,8 +120,8 @@ ASSAY_KERNEL(attention_rows, AttentionArgs) {
 #pragma unroll
       for (int r = 0; r < kGroupRows; ++r) sums[r][c] *= r < rows ? correction[r] : 0;
       for (int j = 0; j < n; ++j) {
-        if (keys[j] < 0) continue;
-        const float v = load(a.v, ((b * a.slots + keys[j]) * a.kv_heads + g) * a.v.cols + a.col_v + d);
+        if (places[j] < 0) continue;
+        const float v = load(a.v, (places[j] * a.kv_heads + g) * a.v.cols + a.col_v + d);
 #pragma unroll
         for (int r = 0; r < kGroupRows; ++r) {
           if (r < rows) sums[r][c] += score[r][j] * v;
@@ -192,13 +192,15 @@ ASSAY_KERNEL(attention_matrix, AttentionArgs) {
     __syncthreads();
     for (int e = thread; e < 64 * dim / 8; e += kAttentionThreads) {
       const int r = e / (dim / 8), c = e % (dim / 8);
-      const i64 at = ((b * a.slots + k0 + r) * a.kv_heads + g) * a.k.cols + a.col_k + c * 8;
+      const i64 place = k0 + r < last_end ? cache_row(a.pages, a.slots, b, k0 + r) : 0;
+      const i64 at = (place * a.kv_heads + g) * a.k.cols + a.col_k + c * 8;
       *reinterpret_cast<Vector*>(k + r * pitch + c * 4) =
           k0 + r < last_end ? *reinterpret_cast<const Vector*>(a.k.p + at * 2) : nothing;
     }
     for (int e = thread; e < 64 * dim_v / 8; e += kAttentionThreads) {
       const int r = e % 64, c = e / 64;
-      const i64 at = ((b * a.slots + k0 + r) * a.kv_heads + g) * a.v.cols + a.col_v + c * 8;
+      const i64 place = k0 + r < last_end ? cache_row(a.pages, a.slots, b, k0 + r) : 0;
+      const i64 at = (place * a.kv_heads + g) * a.v.cols + a.col_v + c * 8;
       const Vector eight = k0 + r < last_end ? *reinterpret_cast<const Vector*>(a.v.p + at * 2) : nothing;
       for (int j = 0; j < 8; ++j) {
         v[(c * 8 + j) * kValuePitch * 2 + r] = static_cast<unsigned short>(eight.word[j / 2] >> (j % 2 * 16));

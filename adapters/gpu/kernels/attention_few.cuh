@@ -38,17 +38,28 @@ __device__ inline void attention_few(const AttentionArgs& a) {
   const i64 share = ((end - first + a.splits - 1) / a.splits + kStep - 1) / kStep * kStep;
   const i64 from = first + split * share, to = from + share < end ? from + share : end;
   const i64 k_step = a.kv_heads * a.k.cols * kBytes, v_step = a.kv_heads * a.v.cols * kBytes;
-  const char* keys = a.k.p + ((b * a.slots * a.kv_heads + g) * a.k.cols + a.col_k + part * 8) * kBytes;
-  const char* values = a.v.p + ((b * a.slots * a.kv_heads + g) * a.v.cols + a.col_v + part * 8) * kBytes;
+  const bool paged = a.pages.table != nullptr;
+  const i64 start = paged ? 0 : b * a.slots * a.kv_heads;
+  const char* keys = a.k.p + ((start + g) * a.k.cols + a.col_k + part * 8) * kBytes;
+  const char* values = a.v.p + ((start + g) * a.v.cols + a.col_v + part * 8) * kBytes;
   for (i64 k0 = from + warp * kKeys * kAhead; k0 < to; k0 += kStep) {
     Eight k[kAhead], v[kAhead];
+    i64 place[kAhead];  // before the loads, so that they stay side by side
 #pragma unroll
     for (int u = 0; u < kAhead; ++u) {
-      const i64 key = k0 + u * kKeys + sub, at = key < to ? key : to - 1;
+      const i64 key = k0 + u * kKeys + sub;
+      place[u] = key < to ? key : to - 1;
+    }
+    if (paged) {
+#pragma unroll
+      for (int u = 0; u < kAhead; ++u) place[u] = cache_row(a.pages, a.slots, b, place[u]);
+    }
+#pragma unroll
+    for (int u = 0; u < kAhead; ++u) {
 #pragma unroll
       for (int half = 0; half < kVectors; ++half) {
-        k[u].half[half] = reinterpret_cast<const Vector*>(keys + at * k_step)[half];
-        v[u].half[half] = reinterpret_cast<const Vector*>(values + at * v_step)[half];
+        k[u].half[half] = reinterpret_cast<const Vector*>(keys + place[u] * k_step)[half];
+        v[u].half[half] = reinterpret_cast<const Vector*>(values + place[u] * v_step)[half];
       }
     }
     float s[kAhead][kRows];

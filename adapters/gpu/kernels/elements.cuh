@@ -166,6 +166,13 @@ __device__ inline void store8(const Data& d, i64 i, const float* in) {
 
 __device__ inline i64 position(const i64* pos) { return pos == nullptr ? 0 : *pos; }
 
+// The row of token j of sequence b in a cache of `slots` tokens a sequence.
+__device__ inline i64 cache_row(const Pages& pages, i64 slots, i64 b, i64 j) {
+  if (pages.table == nullptr) return b * slots + j;
+  const unsigned size = static_cast<unsigned>(pages.tokens), token = static_cast<unsigned>(j), page = token / size;
+  return static_cast<i64>(pages.table[b * pages.per_sequence + page]) * size + (token - page * size);
+}
+
 __device__ inline void note(Fault fault, i64 op, i64 index, i64 bound) {
   fault[1] = index;
   fault[2] = bound;

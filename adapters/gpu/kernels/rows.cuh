@@ -278,9 +278,10 @@ __device__ inline bool rope_turns(const RopeArgs& a, unsigned j) {
 
 // Eight columns of x from `col` on into the caches, where they belong there.
 __device__ inline void append8(const AppendArgs& a, i64 row, i64 col, const float* x) {
-  const i64 slot = position(a.pos) + row % a.tokens, at = row / a.tokens * a.slots + slot;
+  const i64 slot = position(a.pos) + row % a.tokens;
   const i64 keys = a.heads * a.dim_k, values = a.heads * a.dim_v;
   if (slot >= a.slots) return;
+  const i64 at = cache_row(a.pages, a.slots, row / a.tokens, slot);
   if (col >= a.col_k && col < a.col_k + keys) store8(a.k, at * keys + col - a.col_k, x);
   if (col >= a.col_v && col < a.col_v + values) store8(a.v, at * values + col - a.col_v, x);
 }
@@ -384,7 +385,7 @@ ASSAY_KERNEL(kv_append, AppendArgs) {
   if (slot >= a.slots) return;
   const bool second = blockIdx.y != 0;
   const Data& cache = second ? a.v : a.k;
-  const i64 n = a.heads * (second ? a.dim_v : a.dim_k), to = (b * a.slots + slot) * n;
+  const i64 n = a.heads * (second ? a.dim_v : a.dim_k), to = cache_row(a.pages, a.slots, b, slot) * n;
   const i64 from = row * a.x.cols + (second ? a.col_v : a.col_k);
   if ((n | a.x.cols | a.col_k | a.col_v) % 8 == 0) {
     for (i64 j = threadIdx.x * 8; j < n; j += blockDim.x * 8) {

@@ -1,5 +1,7 @@
 // Every op of the suites at every dtype, on the stand-in, against the double-precision reference: the same check that
 // precedes each measurement.
+#include <algorithm>
+
 #include "suites/video_case.h"
 #include "tests/unit/gpu/on_standin.h"
 #include "tests/unit/gpu/small_models.h"
@@ -90,6 +92,47 @@ TEST_F(OnStandin, DecodingReadsEveryKeyOnce) {
     model.heads = 10;
     model.kv_heads = 1;
     passes(case_of(model, dtype, StepKind::kPrefill, 1, 3, 131));
+  }
+}
+
+// Caches in pages: the kernels for decoding, on matrix cores and for any shape, RoPE with and without the appending.
+TEST_F(OnStandin, CachesInPages) {
+  const auto check = [this](Case c, int64_t page, const Adapter::Options& options = {}) {
+    c.page_tokens = page;
+    passes(c, options);
+  };
+  for (const char* dtype : {"f32", "bf16"}) {
+    ModelShape model = llama();
+    check(case_of(model, dtype, StepKind::kDecode, 3, 1, 40), 7);
+    check(case_of(model, dtype, StepKind::kPrefill, 2, 20, 13), 16, {{"attention", "fastest"}, {"fusion", "off"}});
+    model.layers = 1;
+    model.head_dim = 64;
+    model.window = 200;
+    model.window_period = 2;
+    check(case_of(model, dtype, StepKind::kDecode, 2, 1, 300), 16);
+    ModelShape latent = with_latent();
+    latent.indexer = {};
+    check(case_of(latent, dtype, StepKind::kDecode, 3, 1, 40), 16);
+  }
+}
+
+TEST_F(OnStandin, AWrongPageTableIsRefused) {
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda", {});
+  ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  Case c = case_of(llama(), "f32", StepKind::kDecode, 2, 1, 20);
+  c.page_tokens = 16;
+  const Graph graph = lower(c, {}).value();
+  const uint32_t table = page_table_of(
+      *std::find_if(graph.ops.begin(), graph.ops.end(), [](const Op& op) { return op.kind == ASSAY_OP_ATTENTION; }));
+  Result<std::unique_ptr<Program>> program = (*adapter)->prepare(graph, 0);
+  ASSERT_TRUE(program.ok()) << program.error().message;
+  const int64_t pos = 20;
+  const assay_run_args args{sizeof(assay_run_args), 1, &pos};
+  for (const int32_t wrong : {4, -1, 2}) {  // of 4 pages; 2 stands in it already
+    const int32_t pages[] = {3, 2, wrong, 0};
+    ASSERT_TRUE((*program)->write(table, 0, pages, sizeof pages).ok());
+    assay_run* run = nullptr;
+    EXPECT_EQ((*program)->submit(&args, &run), ASSAY_INVALID_ARGUMENT) << wrong;
   }
 }
 
