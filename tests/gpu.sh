@@ -138,10 +138,15 @@ part() { # name seconds command...
 }
 
 measure() { # name seconds arguments of assay run
-  local name=$1 most=$2 resume=()
+  local name=$1 most=$2 resume=() before=${#omitted[@]} all kept
   shift 2
   [ -e "$out/$name/campaign.json" ] && resume=(--resume)
   part "$name" "$most" "$assay" run "$@" --device "$device" --out "$out/$name" "${settings[@]}" "${resume[@]}"
+  if [ "${#omitted[@]}" -gt "$before" ] && [ -e "$out/$name/campaign.json" ]; then # how far it came
+    all=$(grep -c '"suite_hash"' "$out/$name/campaign.json" || true)
+    kept=$(find "$out/$name" -name '*.record.json' | wc -l)
+    omitted[before]+=" ($kept of $all cases have a record)"
+  fi
 }
 
 profile() { # name seconds suite case
@@ -165,6 +170,9 @@ if "$python" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; th
   [ "$(left)" -gt $((most + 20)) ] || most=$(($(left) - 20))
   part "PyTorch on the same shapes" $((most + 10)) "$python" tests/gpu_torch.py --assay "$assay" --records "$out" \
     --out "$out/torch.json" --seconds "$most"
+  # What ran there without an end: torch.compile above all, which has a time limit of its own.
+  while read -r what; do omitted+=("PyTorch: $what"); done < <("$python" -c \
+    'import json, sys; print(*json.load(open(sys.argv[1]))["left_out"], sep="\n")' "$out/torch.json" 2>/dev/null | grep . || true)
 else
   omitted+=("PyTorch on the same shapes: no torch with CUDA in $python")
 fi

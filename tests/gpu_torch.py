@@ -4,16 +4,19 @@
 
 Taken: Llama-shaped prefill and decode, and the blocks of Wan's video transformer, in bf16, with as many layers as the
 record ran. For each shape the fastest of the attention backends and, while time is left, the faster of eager and
-torch.compile runs as one CUDA graph. Both sides are timed alike: host time from the call to the end of the step, after
-as long a warm-up and over as long a time as the record's. A ratio is PyTorch's median over ours: above 1, ours is
-faster. Last the sustained rates of a product and of the copy: a card at its power limit is faster in the first tenths of
-a second.
+torch.compile runs as one CUDA graph. A compilation first runs in a process of its own, which is ended when its time
+is over and leaves its kernels in a cache beside FILE; one that did not end is named as left out, and another call
+with the same FILE tries that shape again, from where the cache is. Both sides are timed alike: host time from the
+call to the end of the step, after as long a warm-up and over as long a time as the record's. A ratio is PyTorch's
+median over ours: above 1, ours is faster. Last the sustained rates of a product and of the copy: a card at its power
+limit is faster in the first tenths of a second.
 """
 
 import argparse
 import contextlib
 import gc
 import json
+import os
 import pathlib
 import signal
 import statistics
@@ -234,6 +237,34 @@ def graph_of(step):
     return graph
 
 
+def attention_order(names):
+    return sdpa_kernel([BACKENDS[n] for n in names] + [SDPBackend.MATH], set_priority=True)
+
+
+def ended_in_time(command, seconds):
+    """None, or why it did not: the process and all that it started are gone then."""
+    child = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                             text=True)
+    try:
+        said = child.communicate(timeout=seconds)[1].strip().splitlines()
+        return None if child.returncode == 0 else f"failed: {said[-1][:150] if said else child.returncode}"
+    except subprocess.TimeoutExpired:
+        return f"did not end in {seconds:.0f} s"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def compile_ahead(file, variant, attention):
+    """The other process: one layer of a record's case, compiled and run once."""
+    case = json.loads(pathlib.Path(file).read_text())["case"]
+    model = model_of(case)(case, 1)
+    with torch.no_grad(), attention_order(attention):
+        model.step(torch.compile(model.layer, dynamic=False, **dict(compilations("max"))[variant]), 1)
+    torch.cuda.synchronize()
+
+
 def compilations(level):
     """(name, arguments of torch.compile), the cheapest first, as time may end; the last tries many kernels."""
     if level != "off":
@@ -243,33 +274,42 @@ def compilations(level):
         yield "max-autotune", {"mode": "max-autotune-no-cudagraphs"}
 
 
-def fastest_layer(model, level, seconds):
-    """(name, layer, ms of one layer): eager or compiled. One layer alone tells; the rest of the step is equal."""
-    tried, end = [], time.perf_counter() + seconds
+def fastest_layer(model, file, attention, level, seconds):
+    """(name, layer) of eager or compiled, and of each compilation that was left out why. One layer alone tells; the
+    rest of the step is equal."""
+    tried, left_out, end = [], {}, time.perf_counter() + seconds
     for name, options in [("eager", None), *compilations(level)]:
-        if options is not None and end - time.perf_counter() < COMPILE_S:
-            break
+        rest = end - time.perf_counter()
+        if options is not None:
+            command = [sys.executable, __file__, "--ahead", name, "--records", file, "--attention", *attention]
+            # A quarter is kept for the same from the cache, in this process.
+            why = f"{rest:.0f} s were left" if rest < COMPILE_S else ended_in_time(command, 0.75 * rest)
+            if why:
+                left_out[name] = why
+                continue
         try:
-            with at_most(max(end - time.perf_counter(), COMPILE_S)):
+            with at_most(max(end - time.perf_counter(), COMPILE_S / 4)):
                 layer = model.layer if options is None else torch.compile(model.layer, dynamic=False, **options)
                 graph = graph_of(lambda: model.step(layer, 1))
                 tried.append((name, layer, statistics.median(times_ms(graph.replay, 0.2))))
                 del graph
         except OutOfTime:
-            say(f"  {name}: out of time")
+            left_out[name] = "out of time with its kernels in the cache"
         except Exception as e:  # a compiler may fail in any way; eager stays
-            say(f"  {name}: {type(e).__name__}: {str(e).splitlines()[0][:150] if str(e) else ''}")
-    say("  a layer and the rest: " + ", ".join(f"{n} {ms:.3f} ms" for n, _, ms in tried))
-    return min(tried, key=lambda t: t[2])
+            left_out[name] = f"{type(e).__name__}: {str(e).splitlines()[0][:150] if str(e) else ''}"
+    say("  a layer and the rest: " + ", ".join([f"{n} {ms:.3f} ms" for n, _, ms in tried] +
+                                               [f"{n}: {why}" for n, why in left_out.items()]))
+    return *min(tried, key=lambda t: t[2])[:2], left_out
 
 
-def timed(case, stop, layers, level, seconds):
+def timed(record, layers, level, seconds):
+    case, stop = record["case"], record["stop"]
     model = model_of(case)(case, layers)
     attention = fastest_attention(model.shape)
     say("  attention: " + ", ".join(f"{n} {ms:.3f} ms" for n, ms in attention))
-    order = [BACKENDS[n] for n, _ in attention] + [SDPBackend.MATH]
-    with torch.no_grad(), sdpa_kernel(order, set_priority=True):
-        name, layer, _ = fastest_layer(model, level, seconds)
+    names = [n for n, _ in attention]
+    with torch.no_grad(), attention_order(names):
+        name, layer, left_out = fastest_layer(model, record["file"], names, level, seconds)
         graph = torch.cuda.CUDAGraph()  # the shapes have run: nothing is left to set up
         with torch.cuda.graph(graph):
             model.step(layer, layers)
@@ -279,7 +319,7 @@ def timed(case, stop, layers, level, seconds):
     rest = SUSTAINED_S - sum(like) / 1e3
     long = times_ms(graph.replay, rest, least=1) if rest > 0 else like
     return {"variant": name, "attention": attention[0][0] if attention else "math", "torch": spread(like),
-            "torch_sustained_p50_ms": statistics.median(long[len(long) // 2:])}
+            "torch_sustained_p50_ms": statistics.median(long[len(long) // 2:]), "compile_left_out": left_out}
 
 
 def sustained(name, run, amount, unit):
@@ -337,7 +377,7 @@ def row_of(record, ours, level, seconds):
     layers = layers_of(record)
     say(f"{record['case_id']}, {layers} layers")
     row = {"case": record["case_id"], "record": record["id"], "layers": layers, "ours": spread(ours) if ours else None}
-    row |= timed(record["case"], record["stop"], layers, level, seconds)
+    row |= timed(record, layers, level, seconds)
     theirs = f"PyTorch ({row['variant']}, {row['attention']}) {spread_text(row['torch'])}"
     theirs += f", sustained {row['torch_sustained_p50_ms']:.3f} ms"
     if ours:
@@ -348,33 +388,51 @@ def row_of(record, ours, level, seconds):
     return row
 
 
+def caches(file):
+    """Of compilations, beside the file, also for the processes that are started from here."""
+    for name, folder in (("TORCHINDUCTOR_CACHE_DIR", "inductor"), ("TRITON_CACHE_DIR", "triton")):
+        os.environ.setdefault(name, str(file.resolve().parent / "torch-cache" / folder))
+
+
+def todo_of(found, rows):
+    """What has no row yet, then what has one without a compilation that was left out."""
+    left = {row["record"]: bool(row.get("compile_left_out")) for row in rows}
+    return [r for r in found if r[0]["id"] not in left] + [r for r in found if left.get(r[0]["id"])]
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--assay", required=True)
+    parser.add_argument("--assay")
     parser.add_argument("--records", required=True)
-    parser.add_argument("--out", required=True)
+    parser.add_argument("--out")
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--compile", default="default", choices=["off", "default", "max"])
+    parser.add_argument("--ahead", help="only compile this variant of the one record")
+    parser.add_argument("--attention", nargs="*", default=[])
     args = parser.parse_args()
+    if args.ahead:
+        return compile_ahead(args.records, args.ahead, args.attention)
     end = time.perf_counter() + args.seconds
     out = {"torch": torch.__version__, "cudnn": torch.backends.cudnn.version(), "gpu": torch.cuda.get_device_name(),
            "rows": [], "left_out": []}
     file = pathlib.Path(args.out)
+    caches(file)
     before = json.loads(file.read_text()) if file.exists() else {}
     if all(before.get(key) == out[key] for key in ("torch", "cudnn", "gpu")):
         out["rows"] = before["rows"]  # of an earlier call
     keep = lambda: file.write_text(json.dumps(out, indent=1))
-    done = {row["record"] for row in out["rows"]}
-    todo = [(r, ours) for r, ours in records(args.assay, args.records) if r["id"] not in done]
+    todo = todo_of(list(records(args.assay, args.records)), out["rows"])
     for i, (record, ours) in enumerate(todo):
         left = end - RATES_S - time.perf_counter()
         if left < CASE_S:
-            out["left_out"] += [r["case_id"] for r, _ in todo[i:]]
+            timed_before = {row["record"] for row in out["rows"]}
+            out["left_out"] += [r["case_id"] for r, _ in todo[i:] if r["id"] not in timed_before]
             break
         try:
             with at_most(left):
-                spare = min(40, left - CASE_S * (len(todo) - i))
-                out["rows"].append(row_of(record, ours, args.compile, spare))
+                spare = left - CASE_S * (len(todo) - i)
+                row = row_of(record, ours, args.compile, spare / 2 if i + 1 < len(todo) else spare)
+                out["rows"] = [r for r in out["rows"] if r["record"] != record["id"]] + [row]
         except (OutOfTime, Exception) as e:  # whatever fails, the other shapes still run
             print(f"{record['case_id']}: {type(e).__name__}: {str(e)[:300]}", file=sys.stderr)
             out["left_out"].append(record["case_id"])
@@ -386,10 +444,12 @@ def main():
             out |= rates()
     except (OutOfTime, RuntimeError) as e:
         print(f"rates: {type(e).__name__} {e}", file=sys.stderr)
+    out["left_out"] += [f"torch.compile ({name}) of {row['case']}: {why}" for row in out["rows"]
+                        for name, why in row.get("compile_left_out", {}).items()]
     keep()
-    if out["left_out"]:
-        say("left out: " + ", ".join(out["left_out"]))
-    if not todo and not done:
+    for what in out["left_out"]:
+        say(f"left out: {what}")
+    if not out["rows"] and not todo:
         print("no record has a shape that this script runs", file=sys.stderr)
 
 
