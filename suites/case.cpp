@@ -141,21 +141,27 @@ std::string check_pages(const Case& c) {
   return "";
 }
 
-std::string check_model_step(const Case& c) {
+std::vector<std::string> model_step_faults(const Case& c) {
+  std::vector<std::string> out;
   if (c.batch < 1 || c.batch > case_limits::kBatch) {
-    return "batch: expected 1 to " + std::to_string(case_limits::kBatch) + ", found " + std::to_string(c.batch);
+    out.push_back("batch: expected 1 to " + std::to_string(case_limits::kBatch) + ", found " + std::to_string(c.batch));
   }
-  if (c.tokens < 1 || (c.kind == StepKind::kDecode && c.tokens != 1)) {
-    return std::string("tokens: expected ") + (c.kind == StepKind::kDecode ? "1 (decode)" : "1 or more") + ", found " +
-           std::to_string(c.tokens);
+  const bool tokens = c.tokens >= 1 && (c.kind != StepKind::kDecode || c.tokens == 1), context = c.context >= 0;
+  if (!tokens) {
+    out.push_back(std::string("tokens: expected ") + (c.kind == StepKind::kDecode ? "1 (decode)" : "1 or more") +
+                  ", found " + std::to_string(c.tokens));
   }
-  if (c.context < 0) return "context: expected 0 or more, found " + std::to_string(c.context);
-  if (c.tokens > c.model.max_context || c.context > c.model.max_context - c.tokens) {
-    return "tokens + context: expected at most the " + std::to_string(c.model.max_context) + " that model '" +
-           c.model.name + "' was made for, found " + std::to_string(c.tokens) + " + " + std::to_string(c.context);
+  if (!context) out.push_back("context: expected 0 or more, found " + std::to_string(c.context));
+  if (tokens && context && (c.tokens > c.model.max_context || c.context > c.model.max_context - c.tokens)) {
+    out.push_back("tokens + context: expected at most the " + std::to_string(c.model.max_context) + " that model '" +
+                  c.model.name + "' was made for, found " + std::to_string(c.tokens) + " + " +
+                  std::to_string(c.context));
   }
-  const std::string pages = check_pages(c);
-  return pages.empty() ? check_routing(c) : pages;
+  if (out.empty()) {
+    if (std::string pages = check_pages(c); !pages.empty()) out.push_back(std::move(pages));
+  }
+  if (std::string routing = check_routing(c); !routing.empty()) out.push_back(std::move(routing));
+  return out;
 }
 
 }  // namespace
@@ -210,26 +216,28 @@ StepKind step_kind(const std::string& name) {
   return StepKind::kPrefill;
 }
 
-std::string case_fault(const Case& c) {
-  if (const Result<DtypePlan> plan = dtype_plan(c.dtype); !plan) return plan.error().message;
-  if (is_model_step(c.kind)) return check_model_step(c);
-  if (is_video_step(c.kind)) return check_video_case(c);
+std::vector<std::string> case_faults(const Case& c) {
+  if (const Result<DtypePlan> plan = dtype_plan(c.dtype); !plan) return {plan.error().message};
+  if (is_model_step(c.kind)) return model_step_faults(c);
+  if (is_video_step(c.kind)) return video_case_faults(c);
+  std::vector<std::string> out;
   if (c.kind == StepKind::kGemm) {
     for (const int64_t side : {c.m, c.n, c.k}) {
-      if (side < 1 || side > case_limits::kGemmSide) {
-        return "m, n, k: expected 1 to " + std::to_string(case_limits::kGemmSide) + ", found " + std::to_string(side);
-      }
+      if (side >= 1 && side <= case_limits::kGemmSide) continue;
+      out.push_back("m, n, k: expected 1 to " + std::to_string(case_limits::kGemmSide) + ", found " +
+                    std::to_string(side));
     }
   } else if (c.buffer_bytes < case_limits::kMinBuffer || c.buffer_bytes > case_limits::kMaxBuffer) {
-    return "buffer_bytes: expected " + std::to_string(case_limits::kMinBuffer) + " to " +
-           std::to_string(case_limits::kMaxBuffer) + ", found " + std::to_string(c.buffer_bytes);
+    out.push_back("buffer_bytes: expected " + std::to_string(case_limits::kMinBuffer) + " to " +
+                  std::to_string(case_limits::kMaxBuffer) + ", found " + std::to_string(c.buffer_bytes));
   }
-  return "";
+  return out;
 }
 
 Status check_case(const Case& c) {
-  const std::string fault = case_fault(c);
-  return fault.empty() ? ok_status() : Status(bad_input("case " + c.id() + ": " + fault));
+  std::string all;
+  for (const std::string& fault : case_faults(c)) all += (all.empty() ? "" : "; ") + fault;
+  return all.empty() ? ok_status() : Status(bad_input("case " + c.id() + ": " + all));
 }
 
 std::string Case::id() const {

@@ -24,8 +24,8 @@ StepKind step_kind(const std::string& name);  // one of step_kind_names()
 // Canonical JSON of a shape, as parse_model reads it.
 std::string model_to_json(const ModelShape& m);
 
-// "" or what is wrong with the case: "batch: expected 1 to 1048576, found 0".
-std::string case_fault(const Case& c);
+// All that is wrong with the case: "batch: expected 1 to 1048576, found 0".
+std::vector<std::string> case_faults(const Case& c);
 // kBadInput that names the case, the field, what was expected and what was found.
 Status check_case(const Case& c);
 

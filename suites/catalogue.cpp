@@ -10,7 +10,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMaxBases = 8;
+constexpr size_t kMaxBases = 8;
 
 Result<std::vector<fs::path>> json_files(const fs::path& dir) {
   std::error_code code;
@@ -118,13 +118,28 @@ Result<Suite> Catalogue::suite(const std::string& name_or_path) const {
   return suite_from(*text, name_or_path);
 }
 
-Result<Suite> Catalogue::suite_from(const std::string& text, const std::string& where, int depth) const {
+Result<Suite> Catalogue::suite_from(const std::string& text, const std::string& where) const {
+  return suite_from(text, where, {});
+}
+
+Result<Suite> Catalogue::suite_from(const std::string& text, const std::string& where,
+                                    std::vector<std::string> files) const {
+  const auto whole = [](const std::string& file) {
+    std::error_code code;
+    return fs::weakly_canonical(file, code).string();
+  };
+  files.push_back(whole(where));
   const BaseSuite base = [&](const std::string& name) -> Result<Suite> {
-    if (depth >= kMaxBases) return bad_input("more than " + std::to_string(kMaxBases) + " suites extend one another");
     if (!is_path(name)) return suite(name);
-    const std::string file = (fs::path(where).parent_path() / name).string();
+    const std::string file = (fs::path(where).parent_path() / name).lexically_normal().string();
+    if (std::find(files.begin(), files.end(), whole(file)) != files.end()) {
+      return bad_input("'" + name + "' would extend itself");
+    }
+    if (files.size() > kMaxBases) {
+      return bad_input("more than " + std::to_string(kMaxBases) + " suites extend one another");
+    }
     const Result<std::string> base_text = read_text_file(file);
-    return base_text ? suite_from(*base_text, file, depth + 1) : base_text.error();
+    return base_text ? suite_from(*base_text, file, files) : base_text.error();
   };
   return parse_suite(text, where, models_, videos_, base);
 }

@@ -14,7 +14,6 @@ void read_rope(const JsonNode& root, ModelShape* m) {
   if (root.has("no_rope")) m->no_rope = root.at("no_rope").boolean();
   if (m->no_rope) return;
   m->rope_theta = root.at("rope_theta").number(1, 1e12);
-  if (root.has("rotary_dim")) m->rotary_dim = root.at("rotary_dim").integer(2, kMaxWidth);
   if (root.has("rope_interleaved")) m->rope_interleaved = root.at("rope_interleaved").boolean();
   const JsonNode scaling = root.find("rope_scaling");
   if (!scaling.present()) return;
@@ -40,22 +39,26 @@ void read_moe(const JsonNode& node, ModelShape* m) {
   node.fields({"dense_layers", "experts", "top_k", "shared_experts", "ffn", "router", "normalise", "balancing_bias",
                "factor", "groups", "top_groups"});
   MoeShape& e = m->moe;
+  e.router = node.at("router").text_of({"softmax", "sigmoid", "softmax_of_topk"});
+  if (node.has("normalise")) e.normalise = node.at("normalise").boolean();
+  if (node.has("balancing_bias")) e.balancing_bias = node.at("balancing_bias").boolean();
+  if (node.has("factor")) e.factor = node.at("factor").number(1e-6, 1e6);
+  const size_t faults = node.fault_count();
   if (node.has("dense_layers")) e.dense_layers = node.at("dense_layers").integer(0, kMaxLayers);
   e.experts = node.at("experts").integer(2, kMaxExperts);
   e.top_k = node.at("top_k").integer(1, kMaxTopK);
   if (node.has("shared_experts")) e.shared_experts = node.at("shared_experts").integer(0, kMaxTopK);
   e.ffn = node.at("ffn").integer(1, kMaxWidth);
-  e.router = node.at("router").text_of({"softmax", "sigmoid", "softmax_of_topk"});
-  if (node.has("normalise")) e.normalise = node.at("normalise").boolean();
-  if (node.has("balancing_bias")) e.balancing_bias = node.at("balancing_bias").boolean();
-  if (node.has("factor")) e.factor = node.at("factor").number(1e-6, 1e6);
   if (node.has("groups")) e.groups = node.at("groups").integer(1, kMaxExperts);
   if (node.has("top_groups")) e.top_groups = node.at("top_groups").integer(1, kMaxExperts);
+  if (node.fault_count() > faults) return;  // what follows holds these numbers against each other
   if (e.dense_layers >= m->layers) node.at("dense_layers").fail_expected("fewer than layers");
   if (e.experts % e.groups != 0) node.at("groups").fail_expected("a divisor of experts");
   if (e.top_groups > e.groups) node.at("top_groups").fail_expected("at most groups");
-  if (e.top_k > e.experts / e.groups * e.top_groups)
-    node.at("top_k").fail_expected("at most the experts to choose from");
+  if (e.top_k > e.experts / e.groups * e.top_groups) {
+    node.at("top_k").fail_expected("at most the " + std::to_string(e.experts / e.groups * e.top_groups) +
+                                   " experts to choose from");
+  }
 }
 
 void read_indexer(const JsonNode& node, ModelShape* m) {
@@ -74,33 +77,35 @@ void read_window(const JsonNode& node, ModelShape* m) {
   m->window_period = node.at("period").integer(2, kMaxLayers + 1);
 }
 
-// Attention by heads of keys and values; MLA has none.
-void read_heads(const JsonNode& root, ModelShape* m) {
-  m->heads = root.at("heads").integer(1, kMaxWidth);
-  if (root.has("mla")) {
-    read_mla(root.at("mla"), m);
-    for (const char* name : {"kv_heads", "head_dim", "rotary_dim", "qkv_bias", "qk_norm", "window"}) {
-      if (root.has(name)) root.at(name).fail("does not go with mla");
-    }
-    return;
-  }
-  m->kv_heads = root.at("kv_heads").integer(1, kMaxWidth);
-  m->head_dim = root.at("head_dim").integer(2, kMaxWidth);
-  if (root.has("qkv_bias")) m->qkv_bias = root.at("qkv_bias").boolean();
-  if (root.has("qk_norm")) m->qk_norm = root.at("qk_norm").boolean();
-  if (root.has("qk_norm_row")) m->qk_norm_row = root.at("qk_norm_row").boolean();
-  if (root.has("window")) read_window(root.at("window"), m);
-}
-
-void check_shape(const JsonNode& root, const ModelShape& m) {
-  if (m.has_mla()) return;
-  if (m.kv_heads > 0 && m.heads % m.kv_heads != 0) {
+void check_heads(const JsonNode& root, const ModelShape& m) {
+  if (m.heads % m.kv_heads != 0) {
     root.at("heads").fail_expected("a multiple of kv_heads (" + std::to_string(m.kv_heads) + ")");
   }
   if (m.head_dim % 2 != 0) root.at("head_dim").fail_expected("an even number");
   if (m.rotary_dim > m.head_dim || m.rotary_dim % 2 != 0) {
     root.at("rotary_dim").fail_expected("an even number up to head_dim (" + std::to_string(m.head_dim) + ")");
   }
+}
+
+// Attention by heads of keys and values; MLA has none.
+void read_heads(const JsonNode& root, ModelShape* m) {
+  const size_t faults = root.fault_count();
+  m->heads = root.at("heads").integer(1, kMaxWidth);
+  if (root.has("mla")) {
+    read_mla(root.at("mla"), m);
+    for (const char* name : {"kv_heads", "head_dim", "rotary_dim", "qkv_bias", "qk_norm", "qk_norm_row", "window"}) {
+      if (root.has(name)) root.at(name).fail("does not go with mla");
+    }
+    return;
+  }
+  m->kv_heads = root.at("kv_heads").integer(1, kMaxWidth);
+  m->head_dim = root.at("head_dim").integer(2, kMaxWidth);
+  if (root.has("rotary_dim")) m->rotary_dim = root.at("rotary_dim").integer(2, kMaxWidth);
+  if (root.fault_count() == faults) check_heads(root, *m);
+  if (root.has("qkv_bias")) m->qkv_bias = root.at("qkv_bias").boolean();
+  if (root.has("qk_norm")) m->qk_norm = root.at("qk_norm").boolean();
+  if (root.has("qk_norm_row")) m->qk_norm_row = root.at("qk_norm_row").boolean();
+  if (root.has("window")) read_window(root.at("window"), m);
 }
 
 double mla_params(const ModelShape& m) {
@@ -194,7 +199,9 @@ Result<ModelShape> parse_model(const std::string& text, const std::string& where
   m.family = root.at("family").text(64);
   m.source = root.at("source").text();
   if (root.has("note")) m.note = root.at("note").text();
+  const size_t faults = root.fault_count();
   m.layers = root.at("layers").integer(1, kMaxLayers);
+  if (root.fault_count() > faults) m.layers = kMaxLayers + 1;  // so that nothing is held against a wrong number
   m.hidden = root.at("hidden").integer(1, kMaxWidth);
   if (root.has("moe")) read_moe(root.at("moe"), &m);
   if (!m.has_moe() || m.moe.dense_layers > 0) m.ffn = root.at("ffn").integer(1, kMaxWidth);
@@ -206,7 +213,6 @@ Result<ModelShape> parse_model(const std::string& text, const std::string& where
   read_rope(root, &m);
   m.norm_eps = root.at("norm_eps").number(1e-12, 1);
   if (root.has("published_params")) m.published_params = root.at("published_params").number(1, 1e15);
-  if (input.ok()) check_shape(root, m);
   if (input.ok() && m.name.empty()) root.at("name").fail_expected("a name");
   if (!input.ok()) return input.error();
   return m;

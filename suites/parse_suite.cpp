@@ -47,6 +47,16 @@ RunPolicy read_policy(const JsonNode& node, RunPolicy p) {
   return p;
 }
 
+// What is wrong with a file that this one names: the first fault with its line, and how many there are.
+std::string of_another_file(const std::string& file, const Error& error) {
+  if (error.faults.empty()) return error.message;
+  const Fault& first = error.faults.front();
+  const size_t n = error.faults.size();
+  std::string text = file + (first.line > 0 ? ":" + std::to_string(first.line) : "") + ": " + first.message;
+  if (n > 1) text += " (and " + std::to_string(n - 1) + " more: assay validate " + file + ")";
+  return text;
+}
+
 // The axes of a block in the order in which cases run.
 class Block {
  public:
@@ -143,7 +153,10 @@ class Block {
 
   // Traces lie beside the suite file.
   std::vector<Routing> read_routings() {
-    if (!node_.has("routing")) return kNoRouting;
+    if (!node_.has("routing")) {
+      if (node_.has("routing_seed")) node_.at("routing_seed").fail("no axis 'routing' beside it that it could draw");
+      return kNoRouting;
+    }
     std::vector<Routing> out;
     for (const JsonNode& item : node_.at("routing").items(1, 1000)) {
       Result<Routing> routing = parse_routing(item.text());
@@ -154,7 +167,7 @@ class Block {
       if (node_.has("routing_seed")) routing->seed = node_.at("routing_seed").unsigned_integer();
       if (routing->kind == Routing::Kind::kTrace) routing->file = (folder_ / routing->file).lexically_normal().string();
       if (const Status loaded = load_routing_trace(&*routing); !loaded) {
-        item.fail(loaded.error().message);
+        item.fail(of_another_file(routing->file, loaded.error()));
         continue;
       }
       out.push_back(*routing);
@@ -162,10 +175,11 @@ class Block {
     return out;
   }
 
-  // All of a trace's rows: too long to be a part of case_fault().
+  // All of a trace's rows: too long to be a part of case_faults().
   void check_groups(const Case& c, const Routing& r) {
     if (r.trace == nullptr) return;
-    if (r.trace->experts != c.model.moe.experts || r.trace->top_k != c.model.moe.top_k) return;  // told by case_fault()
+    if (r.trace->experts != c.model.moe.experts || r.trace->top_k != c.model.moe.top_k)
+      return;  // told by case_faults()
     const std::string fault = trace_fault(*r.trace, c.model.moe);
     if (!fault.empty()) node_.at("routing").fail("model '" + c.model.name + "': " + r.file + ": " + fault);
   }
@@ -185,14 +199,11 @@ class Block {
   void add(Case c, const std::vector<std::string>& dtypes, std::vector<Case>* out) {
     for (const std::string& dtype : dtypes) {
       c.dtype = dtype;
-      const std::string fault = case_fault(c);
-      if (!fault.empty()) {
-        tell(c, fault);
-      } else if (out->size() < kMaxCases) {
-        out->push_back(c);
-      } else {
-        return tell(c, "expected at most " + std::to_string(kMaxCases) + " cases");
-      }
+      const std::vector<std::string> faults = case_faults(c);
+      for (const std::string& fault : faults) tell(c, fault);
+      if (!faults.empty()) continue;
+      if (out->size() >= kMaxCases) return tell(c, "expected at most " + std::to_string(kMaxCases) + " cases");
+      out->push_back(c);
     }
   }
 
@@ -243,7 +254,8 @@ void read_form(const JsonNode& node, const std::vector<ModelShape>& models, cons
 }
 
 // The base's cases and policies under the new suite's name; an empty suite where the base is not to be had.
-Suite extended(const JsonNode& node, const std::string& name, const BaseSuite& base) {
+Suite extended(const JsonNode& node, const std::string& name, const std::filesystem::path& folder,
+               const BaseSuite& base) {
   const std::string wanted = node.text();
   if (!base) {
     node.fail("no suite can be extended here");
@@ -251,7 +263,7 @@ Suite extended(const JsonNode& node, const std::string& name, const BaseSuite& b
   }
   Result<Suite> found = base(wanted);
   if (!found) {
-    node.fail(found.error().message);
+    node.fail(of_another_file((folder / wanted).lexically_normal().string(), found.error()));
     return {};
   }
   Suite out = std::move(found).value();
@@ -282,7 +294,7 @@ Result<Suite> parse_suite(const std::string& text, const std::string& where, con
   const bool extends = root.has("extends");
   Suite suite;
   const std::filesystem::path folder = std::filesystem::path(where).parent_path();
-  if (extends) suite = extended(root.at("extends"), name, base);
+  if (extends) suite = extended(root.at("extends"), name, folder, base);
   const std::string base_hash = suite.hash;
   suite.name = name;
   if (!extends || root.has("version")) suite.version = static_cast<int>(root.at("version").integer(1, 1'000'000));

@@ -19,7 +19,9 @@ std::vector<int32_t> read_layer(const JsonNode& node, const RoutingTrace& trace)
   for (const JsonNode& row : node.items(1, kMaxRows)) {
     const size_t begin = out.size();
     for (const JsonNode& expert : row.items(k, k)) {
+      const size_t faults = expert.fault_count();
       const auto e = static_cast<int32_t>(expert.integer(0, trace.experts - 1));
+      if (expert.fault_count() > faults) continue;
       if (std::find(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(), e) != out.end()) {
         expert.fail_expected("an expert that the row has not named yet");
       }

@@ -151,9 +151,12 @@ class Catalogue {
   [[nodiscard]] Result<std::variant<ModelShape, VideoShape>> any_model(const std::string& name) const;
   [[nodiscard]] Result<Suite> suite(const std::string& name_or_path) const;  // same; reads a file given by path
   // A suite from a file's text. It may extend a shipped suite, or a file named by its path from the folder of `where`.
-  [[nodiscard]] Result<Suite> suite_from(const std::string& text, const std::string& where, int depth = 0) const;
+  [[nodiscard]] Result<Suite> suite_from(const std::string& text, const std::string& where) const;
 
  private:
+  // `files`: those that lead to this one, each extending the next.
+  [[nodiscard]] Result<Suite> suite_from(const std::string& text, const std::string& where,
+                                         std::vector<std::string> files) const;
   std::vector<ModelShape> models_;
   std::vector<VideoShape> videos_;
   std::vector<Suite> suites_;

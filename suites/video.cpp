@@ -230,20 +230,22 @@ json text_json(const TextEncoderShape& t) {
 Result<VideoGrid> video_grid(const VideoShape& v, const VideoClip& clip) {
   const auto& s = v.vae.strides;
   const auto& p = v.dit.patch;
+  std::string faults;
   if ((clip.frames - 1) % s[0] != 0 || ((clip.frames - 1) / s[0] + 1) % p[0] != 0) {
-    return bad_input("frames: expected 1 more than a multiple of " + std::to_string(s[0]) +
-                     (p[0] > 1 ? " that fills patches of " + std::to_string(p[0]) : "") + ", found " +
-                     std::to_string(clip.frames));
+    faults = "frames: expected 1 more than a multiple of " + std::to_string(s[0]) +
+             (p[0] > 1 ? " that fills patches of " + std::to_string(p[0]) : "") + ", found " +
+             std::to_string(clip.frames);
   }
   VideoGrid grid;
   grid.latent = {(clip.frames - 1) / s[0] + 1, clip.height / s[1], clip.width / s[2]};
   const std::array<int64_t, 3> size{grid.latent[0] * s[0], clip.height, clip.width};
   for (size_t i = 1; i < 3; ++i) {
     if (size[i] < 1 || size[i] % (s[i] * p[i]) != 0) {
-      return bad_input(std::string(i == 1 ? "height" : "width") + ": expected a multiple of " +
-                       std::to_string(s[i] * p[i]) + ", found " + std::to_string(size[i]));
+      faults += (faults.empty() ? "" : "; ") + std::string(i == 1 ? "height" : "width") + ": expected a multiple of " +
+                std::to_string(s[i] * p[i]) + ", found " + std::to_string(size[i]);
     }
   }
+  if (!faults.empty()) return bad_input(faults);
   for (size_t i = 0; i < 3; ++i) grid.patches[i] = grid.latent[i] / p[i];
   return grid;
 }

@@ -21,20 +21,23 @@ std::string size_text(const Case& c) {
 
 std::string expected(const std::string& what, int64_t found) { return what + ", found " + std::to_string(found); }
 
-std::string check_tile(const Case& c) {
+std::vector<std::string> tile_faults(const Case& c) {
+  std::vector<std::string> out;
   const auto& s = c.video.vae.strides;
   if (c.frames < 1 || (c.frames - 1) % s[0] != 0) {
-    return expected("frames: expected 1 more than a multiple of " + std::to_string(s[0]), c.frames);
+    out.push_back(expected("frames: expected 1 more than a multiple of " + std::to_string(s[0]), c.frames));
   }
   if (c.height < 1 || c.height % s[1] != 0) {
-    return expected("height: expected a multiple of " + std::to_string(s[1]), c.height);
+    out.push_back(expected("height: expected a multiple of " + std::to_string(s[1]), c.height));
   }
   if (c.width < 1 || c.width % s[2] != 0) {
-    return expected("width: expected a multiple of " + std::to_string(s[2]), c.width);
+    out.push_back(expected("width: expected a multiple of " + std::to_string(s[2]), c.width));
   }
   const DtypePlan plan = dtype_plan(c.dtype).value();
-  if (plan.weight != plan.activation) return "dtype: expected one without quantised weights, found '" + c.dtype + "'";
-  return "";
+  if (plan.weight != plan.activation) {
+    out.push_back("dtype: expected one without quantised weights, found '" + c.dtype + "'");
+  }
+  return out;
 }
 
 VideoClip clip_of(const Case& c) { return {c.frames, c.height, c.width, 1}; }
@@ -117,19 +120,24 @@ bool is_video_step(StepKind kind) {
   return kind == StepKind::kDit || kind == StepKind::kTextEncoder || kind == StepKind::kVaeTile;
 }
 
-std::string check_video_case(const Case& c) {
+std::vector<std::string> video_case_faults(const Case& c) {
+  std::vector<std::string> out;
+  if (c.kind == StepKind::kVaeTile) out = tile_faults(c);
   if (c.batch < 1 || c.batch > case_limits::kBatch) {
-    return expected("batch: expected 1 to " + std::to_string(case_limits::kBatch), c.batch);
+    out.push_back(expected("batch: expected 1 to " + std::to_string(case_limits::kBatch), c.batch));
   }
-  if (c.context != 0) return expected("context: expected 0 (a video model has no cache)", c.context);
-  if (c.kind == StepKind::kTextEncoder) {
-    if (c.tokens >= 1 && c.tokens <= kMaxClipTokens) return "";
-    return expected("tokens: expected 1 to " + std::to_string(kMaxClipTokens), c.tokens);
+  if (c.context != 0) out.push_back(expected("context: expected 0 (a video model has no cache)", c.context));
+  if (c.kind == StepKind::kTextEncoder && (c.tokens < 1 || c.tokens > kMaxClipTokens)) {
+    out.push_back(expected("tokens: expected 1 to " + std::to_string(kMaxClipTokens), c.tokens));
   }
-  if (c.kind == StepKind::kVaeTile) return check_tile(c);
+  if (c.kind != StepKind::kDit) return out;
   const Result<VideoGrid> grid = video_grid(c.video, clip_of(c));
-  if (!grid) return grid.error().message;
-  return c.tokens == grid->tokens() ? "" : expected("tokens: expected " + std::to_string(grid->tokens()), c.tokens);
+  if (!grid) {
+    out.push_back(grid.error().message);
+  } else if (c.tokens != grid->tokens()) {
+    out.push_back(expected("tokens: expected " + std::to_string(grid->tokens()), c.tokens));
+  }
+  return out;
 }
 
 std::string video_case_id(const Case& c) {
@@ -184,9 +192,11 @@ std::vector<Case> read_video_block(const JsonNode& block, StepKind kind, const s
   c.kind = kind;
   const auto add = [&](const JsonNode& at) {
     complete_video_case(&c);
-    const std::string fault = case_fault(c);
-    if (fault.empty()) out.push_back(c);
-    if (!fault.empty() && told.insert(at.where() + fault).second) at.fail("case " + c.id() + ": " + fault);
+    const std::vector<std::string> faults = case_faults(c);
+    if (faults.empty()) out.push_back(c);
+    for (const std::string& fault : faults) {
+      if (told.insert(at.where() + fault).second) at.fail("case " + c.id() + ": " + fault);
+    }
   };
   for (const VideoShape* model : axes.models) {
     c.video = *model;

@@ -11,8 +11,8 @@ namespace assay {
 
 bool is_video_step(StepKind kind);
 
-// "" or what is wrong with the fields of a video case.
-std::string check_video_case(const Case& c);
+// All that is wrong with the fields of a video case.
+std::vector<std::string> video_case_faults(const Case& c);
 // Behind suite and kind: "wan2.1-1.3b/bf16/b1/81f480x832", ".../t512" for a text encoder.
 std::string video_case_id(const Case& c);
 // Canonical JSON object of the fields of a video case alone.

@@ -67,7 +67,7 @@ Result<std::string> validated(const std::string& file, const Catalogue& catalogu
   if (!text.ok()) return text.error();
   JsonInput input(*text, file);
   const JsonNode root = input.root();
-  if (!input.ok()) return input.error();
+  if (!root.present()) return input.error();
   if (root.has("schema_version")) return summarised(record_from_json(*text, file), record_summary);
   if (root.has("routing_trace_version")) return validated_trace(*text, file, catalogue);
   if (root.has("quick") || root.has("full") || root.has("extends")) {
@@ -75,6 +75,7 @@ Result<std::string> validated(const std::string& file, const Catalogue& catalogu
   }
   if (root.has("dit") || root.has("vae")) return summarised(parse_video(*text, file), video_summary);
   if (root.has("hidden") || root.has("layers")) return summarised(parse_model(*text, file), model_summary);
+  if (!input.ok()) return input.error();
   return bad_input(file +
                    ": expected a suite (quick, full or extends), a model (layers, hidden), a video model (dit, "
                    "vae), a routing trace (routing_trace_version) or a record (schema_version), found none of these "

@@ -48,6 +48,7 @@ const json& value_at(const void* value) { return *static_cast<const json*>(value
 struct JsonInput::Document {
   Document() : root(nullptr) {}
   json root;
+  bool read = false;  // the text is JSON
 };
 
 JsonInput::JsonInput(std::string_view text, std::string where, JsonLimits limits)
@@ -60,8 +61,10 @@ JsonInput::JsonInput(std::string_view text, std::string where, JsonLimits limits
     return;
   }
   JsonText read = read_json(text, limits.max_depth);
+  for (const Fault& f : read.duplicates) add_fault(f.line, f.message);
   if (read.fault.empty()) {
     document_->root = std::move(read.root);
+    document_->read = true;
   } else {
     // Broken text has no values to look a line up by.
     text_.clear();
@@ -71,7 +74,7 @@ JsonInput::JsonInput(std::string_view text, std::string where, JsonLimits limits
 
 JsonInput::~JsonInput() = default;
 
-JsonNode JsonInput::root() { return {this, ok() ? &document_->root : nullptr, ""}; }
+JsonNode JsonInput::root() { return {this, document_->read ? &document_->root : nullptr, ""}; }
 
 void JsonInput::fail(const std::string& path, const std::string& message, const std::string& at) {
   if (error_.faults.size() >= kMaxFaults) return;
@@ -158,8 +161,10 @@ std::vector<JsonNode> JsonNode::items(size_t min, size_t max) const {
     return {};
   }
   if (value.size() < min || value.size() > max) {
-    fail("expected " + std::to_string(min) + " to " + std::to_string(max) + " elements, found " +
-         std::to_string(value.size()));
+    const std::string wanted = max == SIZE_MAX ? "at least " + std::to_string(min)
+                               : min == max    ? std::to_string(min)
+                                               : std::to_string(min) + " to " + std::to_string(max);
+    fail("expected " + wanted + " elements, found " + std::to_string(value.size()));
     return {};
   }
   std::vector<JsonNode> out;

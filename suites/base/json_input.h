@@ -79,8 +79,8 @@ class JsonNode {
 
 class JsonInput {
  public:
-  // `where` names the text in messages. Invalid JSON gives line and column; a duplicate member, a text or a depth
-  // beyond the limits is a fault too.
+  // `where` names the text in messages. Invalid JSON gives line and column; a duplicate member (the first is kept), a
+  // text or a depth beyond the limits is a fault too.
   JsonInput(std::string_view text, std::string where, JsonLimits limits = {});
   ~JsonInput();
   JsonInput(const JsonInput&) = delete;

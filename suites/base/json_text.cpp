@@ -1,6 +1,7 @@
 #include "suites/base/json_text.h"
 
 #include <algorithm>
+#include <deque>
 #include <vector>
 
 namespace assay::json_text {
@@ -8,15 +9,16 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t kLongestQuoted = 60;
+constexpr size_t kLongestQuoted = 60, kMaxDuplicates = 100;
 
-// Builds the document and stops at the first duplicate member, excess of depth or syntax error.
+// Builds the document and stops at the first excess of depth or syntax error.
 class Builder : public nlohmann::json_sax<json> {
  public:
   Builder(std::string_view text, int max_depth) : text_(text), max_depth_(max_depth) {}
   json root;
-  std::string fault_path, fault;
+  std::string fault;
   int64_t fault_line = 0;
+  std::vector<std::pair<std::string, std::string>> duplicates;  // path of the object, name of the member
 
   bool null() override { return add(nullptr); }
   bool boolean(bool value) override { return add(value); }
@@ -34,9 +36,9 @@ class Builder : public nlohmann::json_sax<json> {
     const auto [member, fresh] = stack_.back()->get_ref<json::object_t&>().try_emplace(name);
     member_ = &member->second;
     if (fresh) return true;
-    fault_path = path();
-    fault = "duplicate field " + in_quotes(name);
-    return false;
+    if (duplicates.size() < kMaxDuplicates) duplicates.emplace_back(path(), name);
+    member_ = &unused_.emplace_back();
+    return true;
   }
   bool parse_error(size_t position, const std::string& /*token*/, const nlohmann::detail::exception& e) override {
     // The library's text begins with an id and its own position: "[json...] parse error at line 1, column 5: ..."
@@ -110,6 +112,7 @@ class Builder : public nlohmann::json_sax<json> {
   std::vector<json*> stack_;       // containers being read; a parent does not grow while its child is open
   std::vector<std::string> keys_;  // the member being read of each of them
   json* member_ = nullptr;         // its value
+  std::deque<json> unused_;        // the values of duplicate members
 };
 
 // Finds where in a text that is known to be JSON a value begins.
@@ -117,8 +120,9 @@ class LineFinder {
  public:
   explicit LineFinder(std::string_view text) : text_(text) {}
   // 0 where there is no such value.
-  int64_t line_of(const std::string& path) {
+  int64_t line_of(const std::string& path, int nth) {
     wanted_ = path;
+    left_ = nth;
     value("");
     return found_;
   }
@@ -137,7 +141,7 @@ class LineFinder {
   }
   void value(const std::string& path) {
     blanks();
-    if (path == wanted_) found_ = line_;
+    if (path == wanted_ && --left_ == 0) found_ = line_;
     if (found_ != 0 || i_ >= text_.size()) return;
     if (at() == '"') {
       quoted();
@@ -158,6 +162,7 @@ class LineFinder {
 
   std::string_view text_;
   std::string wanted_;
+  int left_ = 1;
   size_t i_ = 0;
   int64_t line_ = 1, found_ = 0;
 };
@@ -185,11 +190,18 @@ std::string member_path(const std::string& path, const std::string& name) {
 
 JsonText read_json(std::string_view text, int max_depth) {
   Builder builder(text, max_depth);
-  if (json::sax_parse(text.begin(), text.end(), &builder)) return {std::move(builder.root), "", 0};
-  const std::string place = builder.fault_path.empty() ? "" : builder.fault_path + ": ";
-  return {nullptr, place + builder.fault, builder.fault_line};
+  const bool whole = json::sax_parse(text.begin(), text.end(), &builder);
+  std::vector<Fault> duplicates;
+  for (const auto& [path, name] : builder.duplicates) {
+    duplicates.push_back({line_of_value(text, member_path(path, name), 2),
+                          (path.empty() ? "" : path + ": ") + "duplicate field " + in_quotes(name)});
+  }
+  if (!whole) return {nullptr, std::move(duplicates), builder.fault, builder.fault_line};
+  return {std::move(builder.root), std::move(duplicates), "", 0};
 }
 
-int64_t line_of_value(std::string_view text, const std::string& path) { return LineFinder(text).line_of(path); }
+int64_t line_of_value(std::string_view text, const std::string& path, int nth) {
+  return LineFinder(text).line_of(path, nth);
+}
 
 }  // namespace assay::json_text

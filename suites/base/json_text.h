@@ -5,6 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "suites/base/result.h"
 
 namespace assay::json_text {
 
@@ -15,12 +18,13 @@ std::string member_path(const std::string& path, const std::string& name);
 
 struct JsonText {
   nlohmann::json root;
-  std::string fault;  // "" or the first duplicate field, excess of depth or syntax error, with its place
+  std::vector<Fault> duplicates;  // fields that an object has twice, of which it keeps the first; at most 100
+  std::string fault;              // "" or the excess of depth or syntax error that ended the reading, with its place
   int64_t fault_line = 0;
 };
 JsonText read_json(std::string_view text, int max_depth);
 
-// Where in a text that is known to be JSON the value of this path begins, counted from 1; 0 where there is none.
-int64_t line_of_value(std::string_view text, const std::string& path);
+// Where in a text that is JSON up to there the nth value of this path begins, counted from 1; 0 where there is none.
+int64_t line_of_value(std::string_view text, const std::string& path, int nth = 1);
 
 }  // namespace assay::json_text

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
@@ -219,6 +220,29 @@ TEST(ParseModel, HeadsMustShareKvHeadsEvenly) {
   EXPECT_EQ(m.error().message, "m.json: heads: expected a multiple of kv_heads (4), found 9");
 }
 
+// Whatever else is wrong: numbers are held against each other, but none against a wrong one.
+TEST(ParseModel, AllFaultsOfAShapeAtOnce) {
+  nlohmann::json model = load(kData / "models" / "qwen3-30b-a3b.json");
+  model["layers"] = 0;
+  model["kv_heads"] = 5;
+  model["head_dim"] = 127;
+  model["moe"]["top_k"] = 129;
+  model["moe"]["router"] = "softmx";
+  model["moe"]["dense_layers"] = 3;
+  const Result<ModelShape> m = parse_model(model.dump(), "m.json");
+  ASSERT_FALSE(m.ok());
+  std::set<std::string> found;
+  for (const auto& f : m.error().faults) found.insert(f.message);
+  EXPECT_EQ(found, (std::set<std::string>{
+                       "layers: expected an integer from 1 to 4096, found 0",
+                       "field 'ffn' is missing",
+                       "heads: expected a multiple of kv_heads (5), found 32",
+                       "head_dim: expected an even number, found 127",
+                       "moe.top_k: expected at most the 128 experts to choose from, found 129",
+                       "moe.router: unknown value 'softmx'; did you mean 'softmax'?",
+                   }));
+}
+
 struct ShapeFault {
   const char* model;
   const char* pointer;
@@ -230,7 +254,7 @@ TEST(ParseModel, FaultsOfExpertsLatentAndIndex) {
   const std::vector<ShapeFault> faults = {
       {"deepseek-v3", "/moe/groups", 7, "moe.groups: expected a divisor of experts, found 7"},
       {"deepseek-v3", "/moe/top_groups", 9, "moe.top_groups: expected at most groups, found 9"},
-      {"qwen3-30b-a3b", "/moe/top_k", 129, "moe.top_k: expected at most the experts to choose from, found 129"},
+      {"qwen3-30b-a3b", "/moe/top_k", 129, "moe.top_k: expected at most the 128 experts to choose from, found 129"},
       {"kimi-k2", "/moe/dense_layers", 61, "moe.dense_layers: expected fewer than layers, found 61"},
       {"kimi-k2", "/mla/rope_dim", 63, "mla.rope_dim: expected an even number, found 63"},
       {"kimi-k2", "/head_dim", 128, "head_dim: does not go with mla"},

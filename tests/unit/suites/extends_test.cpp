@@ -68,8 +68,17 @@ TEST_F(Extends, AFileBesideIt) {
 TEST_F(Extends, BadBasesAreNamed) {
   const auto fault = [&](const std::string& text) { return catalogue_.suite(file("mine.json", text)).error().message; };
   EXPECT_NE(fault(R"({"name": "mine", "extends": "decod"})").find("did you mean 'decode'"), std::string::npos);
-  EXPECT_NE(fault(R"({"name": "mine", "extends": "./mine.json"})").find("more than 8 suites extend one another"),
-            std::string::npos);
+  EXPECT_EQ(fault(R"({"name": "mine", "extends": "./mine.json"})"),
+            (dir_ / "mine.json").string() + ": extends: './mine.json' would extend itself");
+  file("loop.json", "{\"name\": \"loop\",\n \"extends\": \"./mine.json\"}");
+  EXPECT_EQ(fault(R"({"name": "mine", "extends": "./loop.json"})"),
+            (dir_ / "mine.json").string() + ": extends: " + (dir_ / "loop.json").string() +
+                ":2: extends: './mine.json' would extend itself");
+  file("bad.json", "{\"name\": \"bad\",\n \"versoin\": 2, \"extends\": \"decode\",\n \"title\": 3}");
+  const std::string bad = (dir_ / "bad.json").string();
+  EXPECT_EQ(fault(R"({"name": "mine", "extends": "./bad.json"})"),
+            (dir_ / "mine.json").string() + ": extends: " + bad +
+                ":2: unknown field 'versoin'; did you mean 'version'? (and 1 more: assay validate " + bad + ")");
   EXPECT_NE(fault(R"({"name": "mine", "extends": "./absent.json"})").find("absent.json"), std::string::npos);
   EXPECT_NE(fault(R"({"name": "mine", "version": 1, "title": "", "question": "", "full": {"cases": []},)"
                   R"( "quick": {"more_cases": []}})")
@@ -132,13 +141,18 @@ TEST_F(Extends, AFaultOfABlockHidesNoOther) {
       "{\"kind\": \"decode\", \"models\": [\"qwen2.5-0.5b\"], \"dtypes\": [\"bf17\"], \"batch\": [1],\n"
       " \"routing\": [\"zipf:x\"],\n"
       " \"context\": [\n"
-      "  99999]}\n"
+      "  99999]},\n"
+      "{\"kind\": \"decode\", \"models\": [\"qwen3-30b-a3b\"], \"dtypes\": [\"bf16\"], \"batch\": [1],\n"
+      " \"context\": [40960],\n"
+      " \"routing\": [\"k-hot:4\"]},\n"
+      "{\"kind\": \"decode\", \"models\": [\"qwen3-30b-a3b\"], \"dtypes\": [\"bf16\"], \"batch\": [1],\n"
+      " \"context\": [9], \"routing_seed\": 4}\n"
       "]}}\n");
   const Result<Suite> bad = catalogue_.suite(path);
   ASSERT_FALSE(bad.ok());
   std::vector<std::string> found;
   for (const Fault& f : bad.error().faults) found.push_back(std::to_string(f.line) + ": " + f.message);
-  ASSERT_EQ(found.size(), 9u) << testing::PrintToString(found);
+  ASSERT_EQ(found.size(), 12u) << testing::PrintToString(found);
   EXPECT_EQ(found[0],
             "3: quick.cases[0].clips[0]: case bad/dit/wan2.1-1.3b/bf16/b1/80f480x832: frames: expected 1 more than a "
             "multiple of 4, found 80");
@@ -154,6 +168,9 @@ TEST_F(Extends, AFaultOfABlockHidesNoOther) {
   EXPECT_EQ(found[8].rfind("12: quick.cases[2].context[0]: case bad/decode/qwen2.5-0.5b/f32/b1/c99999: tokens +", 0),
             0u)
       << found[8];
+  EXPECT_NE(found[9].find("14: quick.cases[3].context[0]: case"), std::string::npos) << found[9];
+  EXPECT_NE(found[10].find("15: quick.cases[3].routing: case"), std::string::npos) << found[10];
+  EXPECT_EQ(found[11], "17: quick.cases[4].routing_seed: no axis 'routing' beside it that it could draw");
 }
 
 }  // namespace

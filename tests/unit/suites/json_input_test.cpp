@@ -45,6 +45,24 @@ TEST(JsonInput, RefusesDuplicatesDepthAndSize) {
   EXPECT_FALSE(large.ok());
 }
 
+// A field that stands twice is told with the line of the second, and hides nothing else; what stands first is read.
+TEST(JsonInput, ReadsOnBehindADuplicate) {
+  JsonInput input("{\n\"a\": [{\"b\": 1,\n \"b\": {\"c\": [2]}}],\n\"n\": -1,\n\"a\": [3]}", "f.json");
+  const JsonNode root = input.root();
+  EXPECT_EQ(root.at("a").items(1, 1).at(0).at("b").integer(), 1);
+  (void)root.at("n").integer(0, 5);
+  std::vector<std::string> found;
+  for (const Fault& f : input.error().faults) found.push_back(std::to_string(f.line) + ": " + f.message);
+  EXPECT_EQ(found,
+            (std::vector<std::string>{"3: a[0]: duplicate field 'b'", "4: n: expected an integer from 0 to 5, found -1",
+                                      "5: duplicate field 'a'"}));
+  JsonInput broken("{\"a\": 1,\n\"a\": 2,\n}", "f.json");
+  EXPECT_FALSE(broken.root().present());
+  ASSERT_EQ(broken.error().faults.size(), 2u);
+  EXPECT_EQ(broken.error().faults[0].line, 2);
+  EXPECT_EQ(broken.error().faults[1].line, 3);
+}
+
 TEST(JsonInput, TheFirstFaultStays) {
   EXPECT_EQ(fault_of(R"({"a": "x", "b": "y"})",
                      [](const JsonNode& n) {
