@@ -33,34 +33,53 @@ std::string slope_text(const Line& line) {
          signed_time(line.slope_interval->high * kThousand) + ")";
 }
 
+// A figure whose run something disturbed is marked, and a note says what it was.
+std::string marked(const std::string& figure, const std::string& case_id, const std::string& disturbed_by,
+                   SheetTable* table) {
+  if (disturbed_by.empty()) return figure;
+  table->notes.push_back("* disturbed: " + case_id + ": " + disturbed_by);
+  return figure + " *";
+}
+
+std::string kv_text(const ContextCurve& c) {
+  std::string text = "KV cache: " + number_text(c.kv_bytes_per_token, 7) + " bytes per token and sequence, whole model";
+  if (c.window == 0) return text;
+  return text + "; behind the window of " + std::to_string(c.window) + " tokens " +
+         number_text(c.kv_bytes_behind_window, 7);
+}
+
 SheetTable context_table(const ContextCurve& c) {
   SheetTable t;
   t.title = "context: " + c.model + " " + c.dtype + ", " + shape_text(c.step_kind, c.batch, c.tokens) +
             (c.layout.empty() ? "" : ", KV cache in pages (" + c.layout + ")") + ", " + c.device;
   t.columns = {
       {"case", "case"},     {"context", "context", true},     {"step_ns", "step", true}, {"step_low_ns", "95 %", true},
-      {"step_high_ns", ""}, {"line_ns", "by the line", true}, {"basis", "basis"},        {"form", "of"}};
+      {"step_high_ns", ""}, {"line_ns", "by the line", true}, {"basis", "basis"},        {"form", "of"},
+      {"disturbed_by", ""}};
   for (const ContextPoint& p : c.points) {
     const double line = c.time->intercept + c.time->slope * static_cast<double>(p.context);
     const auto& interval = p.step_interval_ns;
     t.rows.push_back(
         {p.case_id,
          {std::to_string(p.context), static_cast<double>(p.context)},
-         {time_text(p.step_ns), p.step_ns},
+         {marked(time_text(p.step_ns), p.case_id, p.disturbed_by, &t), p.step_ns},
          interval ? SheetCell(time_text(interval->low) + "–" + time_text(interval->high), interval->low) : SheetCell(),
          interval ? SheetCell("", interval->high) : SheetCell(),
          {time_text(line), line},
          c.basis,
-         c.form});
+         c.form,
+         p.disturbed_by});
   }
-  t.notes = {slope_text(*c.time),
-             "KV cache: " + number_text(c.kv_bytes_per_token, 7) + " bytes per token and sequence, whole model",
-             "attention overtakes the rest by FLOPs: " + mark_text(c.knee_flops) +
-                 "; its cache the weights by bytes: " + mark_text(c.knee_bytes) +
-                 "; its time the rest by the line: " + mark_text(c.knee_time),
-             "largest context that fits the device with the whole model: " + mark_text(c.largest)};
+  t.notes.insert(t.notes.begin(),
+                 {slope_text(*c.time), kv_text(c),
+                  "attention overtakes the rest by FLOPs: " + mark_text(c.knee_flops) +
+                      "; its cache the weights by bytes: " + mark_text(c.knee_bytes) +
+                      "; its time the rest by the line: " + mark_text(c.knee_time),
+                  "largest context that fits the device with the whole model: " + mark_text(c.largest)});
   return t;
 }
+
+std::string megabytes(double bytes) { return number_text(bytes / 1e6, bytes < 1e9 ? 4 : 7) + " MB"; }
 
 SheetTable skew_table(const SkewCurve& c) {
   SheetTable t;
@@ -68,7 +87,8 @@ SheetTable skew_table(const SkewCurve& c) {
   t.title = "skew: " + c.model + " " + c.dtype + ", " + shape_text(c.step_kind, c.batch, c.tokens) + ", " +
             std::to_string(c.top_k) + " of " + std::to_string(c.experts) + " experts, " + c.device;
   t.columns = {{"routing", "routing"},
-               {"rate_per_s", "rate /s", true},
+               {"seed", "seed", true},
+               {"rate_per_s", c.unit, true},
                {"rate_low_per_s", "95 %", true},
                {"rate_high_per_s", ""},
                {"active_experts", "active", true},
@@ -78,34 +98,38 @@ SheetTable skew_table(const SkewCurve& c) {
                {"gamma_p95", "p95", true},
                {"basis", "basis"},
                {"form", "of"},
-               {"case", "case"}};
+               {"case", "case"},
+               {"disturbed_by", ""}};
   for (const SkewPoint& p : c.points) {
     const double half = p.interval ? (p.interval->high - p.interval->low) / 2 : 0;
     const auto rate = [&](double per_s) { return rate_text(per_s, half, c.unit); };
     const auto figure = [](double value, int digits) { return SheetCell(number_text(value, digits), value); };
     t.rows.push_back(
         {p.routing,
-         {rate(p.per_s), p.per_s},
+         p.seed ? SheetCell(std::to_string(*p.seed), static_cast<double>(*p.seed)) : SheetCell(),
+         {marked(rate(p.per_s), p.case_id, p.disturbed_by, &t), p.per_s},
          p.interval ? SheetCell(rate(p.interval->low) + "–" + rate(p.interval->high), p.interval->low) : SheetCell(),
          p.interval ? SheetCell("", p.interval->high) : SheetCell(),
          figure(p.active, 4),
          p.expected ? figure(*p.expected, 4) : SheetCell(),
-         figure(p.expert_bytes, 4),
+         {megabytes(p.expert_bytes), p.expert_bytes},
          figure(p.imbalance.mean, 3),
          figure(p.imbalance.p95, 3),
          c.basis,
          c.form,
-         p.case_id});
+         p.case_id,
+         p.disturbed_by});
   }
-  t.notes = {"active, expected: experts with a token, mean of the " + std::to_string(c.layers_run) +
-                 " layers that ran; expert bytes: of their weights in those layers",
-             "gamma: fullest rank over mean, experts dealt at random to " + ranks +
-                 " ranks, none twice; mean and 95 % of placements",
-             "skew-rated throughput on one rank: " + rate_text(c.rated_one_rank_per_s, 0, c.unit) + " " + c.unit +
-                 " (" + c.rated_one_rank_routing + ", basis " + c.basis + ")",
-             "skew-rated throughput with experts on " + ranks + " ranks: " + rate_text(c.rated_per_s, 0, c.unit) + " " +
-                 c.unit + " for each rank (" + c.rated_routing +
-                 "; the least rate / gamma, as if the whole step waited for the fullest rank; basis projected)"};
+  t.notes.insert(t.notes.begin(),
+                 {"active, expected: experts with a token, mean of the " + std::to_string(c.layers_run) +
+                      " layers that ran; expert bytes: of their weights in those layers",
+                  "gamma: fullest rank over mean, experts dealt at random to " + ranks +
+                      " ranks, none twice; mean and 95 % of placements",
+                  "skew-rated throughput on one rank: " + rate_text(c.rated_one_rank_per_s, 0, c.unit) + " " + c.unit +
+                      " (" + c.rated_one_rank_routing + ", basis " + c.basis + ")",
+                  "skew-rated throughput with experts on " + ranks + " ranks: " + rate_text(c.rated_per_s, 0, c.unit) +
+                      " " + c.unit + " for each rank (" + c.rated_routing +
+                      "; the least rate / gamma, as if the whole step waited for the fullest rank; basis projected)"});
   return t;
 }
 

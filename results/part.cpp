@@ -1,5 +1,7 @@
 #include "results/part.h"
 
+#include "suites/base/words.h"
+
 namespace assay {
 
 bool is_part(const Record& r) {
@@ -19,6 +21,10 @@ std::string part_text(const Record& r) {
         (part.empty() ? "" : ", ") + std::to_string(e.experts_run) + "/" + std::to_string(e.experts_total) + " experts";
   }
   return part;
+}
+
+std::string disturbance(const Record& record) {
+  return record.noise.disturbed ? joined(record.noise.causes, ", ") : "";
 }
 
 }  // namespace assay

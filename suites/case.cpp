@@ -157,7 +157,7 @@ std::vector<std::string> model_step_faults(const Case& c) {
                   c.model.name + "' was made for, found " + std::to_string(c.tokens) + " + " +
                   std::to_string(c.context));
   }
-  if (out.empty()) {
+  if (c.batch >= 1 && tokens && context) {
     if (std::string pages = check_pages(c); !pages.empty()) out.push_back(std::move(pages));
   }
   if (std::string routing = check_routing(c); !routing.empty()) out.push_back(std::move(routing));

@@ -13,19 +13,22 @@ std::string dims_text(const Tensor& t) {
   return out + "]";
 }
 
-// dtypes stand where they differ from the first input's.
-std::string shape_text(const Graph& graph, const Op& op) {
-  const uint32_t first = graph.tensors[op.in[0]].dtype;
-  const auto one = [&](uint32_t index) {
-    if (index >= graph.tensors.size()) return std::string("-");
-    const Tensor& t = graph.tensors[index];
-    return dims_text(t) + (t.dtype == first ? "" : std::string(" ") + dtype_name(t.dtype));
-  };
+// A dtype stands behind the last of those neighbours that have it.
+std::string list_text(const Graph& graph, const std::vector<uint32_t>& tensors) {
   std::string out;
-  for (const uint32_t t : op.in) out += (out.empty() ? "" : " ") + one(t);
-  out += std::string(" ") + dtype_name(first) + " ->";
-  for (const uint32_t t : op.out) out += " " + one(t);
-  return out;
+  const Tensor* before = nullptr;
+  for (const uint32_t index : tensors) {
+    const Tensor* t = index < graph.tensors.size() ? &graph.tensors[index] : nullptr;
+    if (t != nullptr && before != nullptr && before->dtype != t->dtype)
+      out += std::string(dtype_name(before->dtype)) + " ";
+    out += (t == nullptr ? "-" : dims_text(*t)) + " ";
+    if (t != nullptr) before = t;
+  }
+  return out + (before == nullptr ? "" : dtype_name(before->dtype));
+}
+
+std::string shape_text(const Graph& graph, const Op& op) {
+  return list_text(graph, op.in) + " -> " + list_text(graph, op.out);
 }
 
 // "block3.qkv_proj" -> "block", "qkv_proj"

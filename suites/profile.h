@@ -15,7 +15,7 @@ struct OpGroup {
   std::string layer;  // "block0-29": the layers that hold them; "" outside the layers
   std::string name;   // without the layer's: "qkv_proj"
   std::string kind;   // "matmul"
-  std::string shape;  // inputs -> outputs: "x [512,896], w [1152,896] bf16 -> [512,1152]"
+  std::string shape;  // inputs -> outputs: "[512,896] [1152,896] bf16 -> [512,1152] bf16"
   OpCost each;
   [[nodiscard]] double bytes() const { return each.weight_bytes + each.kv_bytes + each.activation_bytes; }
   [[nodiscard]] double intensity() const { return bytes() > 0 ? each.flops / bytes() : 0; }  // FLOP per byte

@@ -10,8 +10,10 @@
 #include "harness/cli/find_case.h"
 #include "harness/cli/terminal.h"
 #include "harness/run/layers.h"
+#include "harness/run/routing_report.h"
 #include "reports/format.h"
 #include "results/metrics/roofline.h"
+#include "results/metrics/skew.h"
 #include "results/metrics/video_clip.h"
 
 namespace assay {
@@ -28,8 +30,9 @@ struct Explained {
   GraphMemory memory;                       // of all layers
   std::optional<Peaks> peaks;
   std::string memory_text;
-  std::vector<ClipBound> clips;  // of a denoising pass, by the peaks
-  std::string run;               // how a record of the case stands to its own peaks and to a datasheet; "": none
+  std::optional<RoutingReport> routing;  // of the layers shown
+  std::vector<ClipBound> clips;          // of a denoising pass, by the peaks
+  std::string run;  // how a record of the case stands to its own peaks and to a datasheet; "": none
 };
 
 std::string scaled(double value, const char* unit) {
@@ -37,6 +40,28 @@ std::string scaled(double value, const char* unit) {
   size_t p = 0;
   for (; value >= 1000 && p + 1 < kPrefixes.size(); ++p) value /= 1000;
   return number_text(value, value >= 100 ? 4 : 3) + " " + kPrefixes[p] + unit;
+}
+
+std::string intensity_text(double flops_per_byte) {
+  return flops_per_byte < 1000 ? number_text(flops_per_byte, 3) : std::to_string(std::llround(flops_per_byte));
+}
+
+// Where the model's shape comes from, and what of the model it leaves out or assumes.
+std::string shape_text(const Case& work) {
+  const bool video = !work.video.name.empty();
+  const std::string& source = video ? work.video.source : work.model.source;
+  const std::string& note = video ? work.video.note : work.model.note;
+  if (source.empty()) return "";
+  return "shape: " + source + (note.empty() ? "" : source.ends_with(".") ? " " + note : ". " + note);
+}
+
+std::string routing_text(const RoutingReport& r) {
+  const std::string seed = r.expected_active ? ", seed " + std::to_string(r.seed) : "";
+  const std::string expected =
+      r.expected_active ? " (" + number_text(*r.expected_active, 4) + " expected by the distribution)" : "";
+  return "routing: " + r.distribution + seed + ": " + number_text(active_experts(r), 4) + " of " +
+         std::to_string(r.experts) + " experts get a token in a layer" + expected + ", " + std::to_string(r.top_k) +
+         " a token; an expert's weights take " + scaled(r.expert_bytes, "B") + " a layer";
 }
 
 // MFU and MBU of a record against the datasheet and, apart, against what was attainable beside it.
@@ -68,6 +93,7 @@ Result<Explained> explained(const Case& work, int64_t layers, bool all) {
   if (!graph.ok()) return graph.error();
   const std::vector<int64_t> scalars = step_scalars(work, *graph);
   e.groups = op_groups(*graph, scalars, all);
+  e.routing = routing_report(*graph, work);
   const auto add = [&](const Graph& g, double* flops, double* bytes) {
     const GraphCost cost = graph_cost(g, scalars);
     *flops = cost.flops;
@@ -126,7 +152,7 @@ std::vector<std::string> cells(const Explained& e, const OpGroup& g) {
                                std::to_string(g.count),
                                scaled(n * g.each.flops, ""),
                                scaled(n * g.bytes(), "B"),
-                               number_text(g.intensity(), 3),
+                               intensity_text(g.intensity()),
                                percent_text(e.flops > 0 ? n * g.each.flops / e.flops : n * g.bytes() / e.bytes)};
   if (e.peaks) {
     const Bound bound = roofline(g, *e.peaks);
@@ -138,8 +164,10 @@ std::vector<std::string> cells(const Explained& e, const OpGroup& g) {
 
 std::vector<std::string> footer(const Explained& e) {
   std::vector<std::string> out{"step: " + scaled(e.flops, "FLOP") + ", " + scaled(e.bytes, "B") + ", " +
-                               number_text(e.flops / e.bytes, 3) + " FLOP/B; " + share_text(e)};
+                               intensity_text(e.flops / e.bytes) + " FLOP/B; " + share_text(e)};
   out.push_back(e.memory_text);
+  if (e.routing) out.push_back(routing_text(*e.routing));
+  if (const std::string shape = shape_text(e.work); !shape.empty()) out.push_back(shape);
   if (!e.peaks) {
     out.emplace_back(
         "no roofline: name a device (--device), a chip (--chip) or a record with measured ceilings (--record)");
@@ -183,6 +211,7 @@ std::string as_json(const Explained& e) {
               {"bytes", e.bytes},
               {"flops_share_of_model", e.whole_flops > 0 ? e.flops / e.whole_flops : 1},
               {"bytes_share_of_model", e.bytes / e.whole_bytes},
+              {"shape", shape_text(e.work)},
               {"memory_bytes", e.memory.total()},
               {"weight_memory_bytes", e.memory.weight_bytes},
               {"cache_memory_bytes", e.memory.state_bytes},
@@ -190,6 +219,16 @@ std::string as_json(const Explained& e) {
   if (e.peaks) {
     out["peaks"] = {
         {"flops_per_s", e.peaks->flops_per_s}, {"bytes_per_s", e.peaks->bytes_per_s}, {"source", e.peaks->source}};
+  }
+  if (e.routing) {
+    out["routing"] = {
+        {"distribution", e.routing->distribution},
+        {"seed", e.routing->expected_active ? json(e.routing->seed) : json(nullptr)},
+        {"experts", e.routing->experts},
+        {"top_k", e.routing->top_k},
+        {"active_experts", active_experts(*e.routing)},
+        {"expected_active_experts", e.routing->expected_active ? json(*e.routing->expected_active) : json(nullptr)},
+        {"expert_bytes", e.routing->expert_bytes}};
   }
   for (const ClipBound& b : e.clips) {
     out["clips"].push_back({{"steps", b.schedule.steps},

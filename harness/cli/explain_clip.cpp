@@ -20,8 +20,12 @@ Result<double> least_s(const Case& c, const Peaks& peaks) {
   return seconds;
 }
 
-std::string times_text(int64_t count, const char* what, double seconds) {
-  return std::to_string(count) + " " + what + " x " + time_text(seconds * 1e9);
+std::string count_text(int64_t count, const std::string& what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : what.ends_with("s") ? "es" : "s");
+}
+
+std::string times_text(int64_t count, const std::string& what, double seconds) {
+  return count_text(count, what) + " x " + time_text(seconds * 1e9);
 }
 
 }  // namespace
@@ -46,6 +50,7 @@ Result<std::vector<ClipBound>> clip_bounds(const Case& dit, const Peaks& peaks) 
   if (!tile_s.ok()) return tile_s.error();
   std::vector<ClipBound> out;
   for (const VideoSchedule& s : dit.video.schedules) {
+    if (dit.batch > s.passes) continue;  // a part of the run would be for nothing
     const int64_t tiles = vae_tiles({dit.frames, dit.height, dit.width, 1}, kTile);
     out.push_back({s, denoising_runs(s, dit.batch), s.passes, tiles, *pass_s, *prompt_s, *tile_s, kTile});
   }
@@ -55,10 +60,12 @@ Result<std::vector<ClipBound>> clip_bounds(const Case& dit, const Peaks& peaks) 
 std::string clip_bound_text(const Case& dit, const ClipBound& b) {
   const std::string size =
       std::to_string(dit.frames) + "f " + std::to_string(dit.height) + "x" + std::to_string(dit.width);
-  const std::string passes = dit.batch == 1 ? "passes" : "runs of " + std::to_string(dit.batch) + " passes";
-  return "clip of " + size + ", " + std::to_string(b.schedule.steps) + " steps x " + std::to_string(b.schedule.passes) +
-         " passes: at least " + times_text(b.passes_run, passes.c_str(), b.pass_s) + " + " +
-         times_text(b.prompts, "prompts", b.prompt_s) + " + " + times_text(b.tiles, "VAE tiles", b.tile_s) + " = " +
+  const std::string passes = dit.batch == 1 ? times_text(b.passes_run, "pass", b.pass_s)
+                                            : count_text(b.passes_run, "run") + " of " + count_text(dit.batch, "pass") +
+                                                  " x " + time_text(b.pass_s * 1e9);
+  return "clip of " + size + ", " + count_text(b.schedule.steps, "step") + " x " +
+         count_text(b.schedule.passes, "pass") + ": at least " + passes + " + " +
+         times_text(b.prompts, "prompt", b.prompt_s) + " + " + times_text(b.tiles, "VAE tile", b.tile_s) + " = " +
          time_text(b.seconds() * 1e9) + "; under " + number_text(kClipLimitS, 3) + " s: at least " +
          std::to_string(chips_for(b.seconds(), kClipLimitS, 1)) + " of this chip (projected)";
 }

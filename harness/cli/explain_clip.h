@@ -21,7 +21,8 @@ struct ClipBound {
   }
 };
 
-// One bound for each schedule of the model of `dit`, a denoising case whose batch is the passes of one run. The text
+// One bound for each schedule of the model of `dit`, a denoising case whose batch is the passes of one run and no more
+// than the schedule's. The text
 // encoder takes the case's dtype and the tile of the decoder its activations'; both by the same peaks.
 Result<std::vector<ClipBound>> clip_bounds(const Case& dit, const Peaks& peaks);
 

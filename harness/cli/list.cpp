@@ -6,6 +6,7 @@
 #include "harness/plan/selection.h"
 #include "reports/format.h"
 #include "suites/base/words.h"
+#include "suites/lower/llm.h"
 #include "suites/lower/video.h"
 
 namespace assay {
@@ -55,8 +56,16 @@ std::string experts_text(const ModelShape& m) {
          (m.moe.shared_experts > 0 ? "+" + std::to_string(m.moe.shared_experts) : "");
 }
 
+// "70272 + 15616 index"; where layers see a window "73728, 36864 behind 128".
+std::string kv_text(const ModelShape& m) {
+  std::string text = number_text(m.kv_bytes_per_token(2), 9);
+  if (m.has_indexer()) text += " + " + number_text(m.index_bytes_per_token(2), 9) + " index";
+  if (m.window > 0) text += ", " + number_text(kv_bytes_behind_window(m, 2), 9) + " behind " + std::to_string(m.window);
+  return text;
+}
+
 Listing list_models(const Catalogue& catalogue) {
-  Listing out{TextTable({"model", "parameters", "active", "layers", "hidden", "heads/kv", "experts/top-k",
+  Listing out{TextTable({"model", "parameters", "active", "layers", "hidden", "heads/kv", "experts/top-k+shared",
                          "KV bytes/token bf16", "context", "source"}),
               json::array(),
               {}};
@@ -66,8 +75,7 @@ Listing list_models(const Catalogue& catalogue) {
     const auto kv = static_cast<int64_t>(m.kv_bytes_per_token(2)),
                index = static_cast<int64_t>(m.index_bytes_per_token(2));
     out.table.row({m.name, billions(m.params()), billions(m.active_params()), std::to_string(m.layers),
-                   std::to_string(m.hidden), heads_text(m), experts_text(m),
-                   std::to_string(kv) + (index > 0 ? "+" + std::to_string(index) : ""), std::to_string(m.max_context),
+                   std::to_string(m.hidden), heads_text(m), experts_text(m), kv_text(m), std::to_string(m.max_context),
                    m.source});
     out.items.push_back({{"kind", "language"},
                          {"name", m.name},
@@ -83,6 +91,8 @@ Listing list_models(const Catalogue& catalogue) {
                          {"max_context", m.max_context},
                          {"kv_bytes_per_token_bf16", kv},
                          {"index_bytes_per_token_bf16", index},
+                         {"window", m.window > 0 ? json(m.window) : json(nullptr)},
+                         {"kv_bytes_per_token_bf16_behind_window", kv_bytes_behind_window(m, 2)},
                          {"source", m.source},
                          {"note", m.note}});
   }

@@ -20,11 +20,13 @@ ordered_json skew_json(const ReportSkew& of) {
   for (const SkewPoint& p : c.points) {
     points.push_back({{"case", p.case_id},
                       {"routing", p.routing},
+                      {"seed", p.seed ? ordered_json(*p.seed) : ordered_json(nullptr)},
                       {"per_s", p.per_s},
                       {"low", low(p.interval)},
                       {"high", high(p.interval)},
                       {"active", p.active},
                       {"expected", p.expected ? ordered_json(*p.expected) : ordered_json(nullptr)},
+                      {"expert_bytes", p.expert_bytes},
                       {"gamma", p.imbalance.mean},
                       {"gamma_p95", p.imbalance.p95}});
   }
@@ -70,6 +72,8 @@ ordered_json context_json(const ReportContext& of) {
           {"slope_low", c.time ? low(c.time->slope_interval) : ordered_json(nullptr)},
           {"slope_high", c.time ? high(c.time->slope_interval) : ordered_json(nullptr)},
           {"kv_bytes_per_token", c.kv_bytes_per_token},
+          {"window", c.window},
+          {"kv_bytes_behind_window", c.kv_bytes_behind_window},
           {"knee_flops", mark_json(c.knee_flops)},
           {"knee_bytes", mark_json(c.knee_bytes)},
           {"knee_time", mark_json(c.knee_time)},

@@ -9,6 +9,7 @@
 #include "results/metrics/metrics.h"
 #include "results/metrics/student.h"
 #include "results/part.h"
+#include "suites/lower/llm.h"
 #include "suites/suite.h"
 
 namespace assay {
@@ -133,7 +134,7 @@ std::vector<ContextPoint> points_of(const std::vector<MeasuredRecord>& records, 
   std::vector<ContextPoint> points;
   for (const MeasuredRecord& m : records) {
     const Record* r = m.record;
-    ContextPoint p{r->case_id, r->context, 0, std::nullopt};
+    ContextPoint p{r->case_id, r->context, 0, std::nullopt, disturbance(*r)};
     if (!all_whole && all_known && !whole(*r)) {
       p.step_ns = *r->extrapolation->projected_step_ns;
     } else {
@@ -176,6 +177,8 @@ std::optional<ContextCurve> curve_of(const std::vector<MeasuredRecord>& records)
   }
   const double element = dtype_bits(plan->kv) / 8.0;
   out.kv_bytes_per_token = c->model.kv_bytes_per_token(element) + c->model.index_bytes_per_token(element);
+  out.window = c->model.window;
+  out.kv_bytes_behind_window = kv_bytes_behind_window(c->model, element);
   const int64_t limit = c->model.max_context - c->tokens;
   mark_knees(*c, limit, &out);
   mark_largest(*c, limit, r.device_memory_bytes, &out);

@@ -24,6 +24,7 @@ struct ContextPoint {
   int64_t context = 0;
   double step_ns = 0;
   std::optional<Interval> step_interval_ns;  // absent where projected
+  std::string disturbed_by;                  // "" where nothing disturbed the run
 };
 
 // A context at which something happens, or why there is none.
@@ -40,6 +41,8 @@ struct ContextCurve {
   std::vector<ContextPoint> points;  // by context
   std::optional<Line> time;          // ns against tokens of context
   double kv_bytes_per_token = 0;     // of the whole model, per sequence, at the case's dtype; with an indexer's keys
+  int64_t window = 0;                // of the model's windowed layers; 0: none
+  double kv_bytes_behind_window = 0;
   // The context from which attention (with what expands or indexes the cache) takes more FLOPs than all else, its cache
   // more bytes than the weights, its time (by the line) more than the rest of the step.
   ContextMark knee_flops, knee_bytes, knee_time;

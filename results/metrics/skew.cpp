@@ -41,6 +41,8 @@ SkewPoint point_of(const MeasuredRecord& measured, bool projected, int64_t ranks
   SkewPoint p;
   p.case_id = r.case_id;
   p.routing = r.routing->distribution;
+  if (!p.routing.starts_with("trace:")) p.seed = r.routing->seed;
+  p.disturbed_by = disturbance(r);
   if (projected && r.extrapolation) {
     p.per_s = *m.projected_rate;
   } else {

@@ -148,7 +148,9 @@ std::vector<ClipEstimate> compose_clips(const std::vector<Record>& records) {
   std::vector<ClipEstimate> out;
   for (const Part& p : parts) {
     if (p.work.kind != StepKind::kDit) continue;
-    for (const VideoSchedule& schedule : p.work.video.schedules) out.push_back(compose(p, schedule, parts));
+    for (const VideoSchedule& schedule : p.work.video.schedules) {
+      if (p.work.batch <= schedule.passes) out.push_back(compose(p, schedule, parts));
+    }
   }
   return out;
 }

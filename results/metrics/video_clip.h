@@ -51,7 +51,8 @@ int64_t vae_tiles(const VideoClip& clip, const VideoClip& tile);
 int64_t chips_for(double seconds, double limit_s, double efficiency);
 
 // One estimate per transformer record that is ok and per schedule of its model, with the encoder and tile records of
-// the same model parts on the same device (the same dtype where there is one). Records of other steps are ignored.
+// the same model parts on the same device (the same dtype where there is one). Records of other steps are ignored, and
+// schedules of fewer passes than the record takes at once: some would be for nothing.
 std::vector<ClipEstimate> compose_clips(const std::vector<Record>& records);
 
 }  // namespace assay

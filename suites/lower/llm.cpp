@@ -136,6 +136,12 @@ int64_t first_layer(const ModelShape& m, int64_t layers) {
   return m.has_moe() ? std::clamp<int64_t>(m.layers - layers, 0, m.moe.dense_layers) : 0;
 }
 
+double kv_bytes_behind_window(const ModelShape& m, double bytes_per_element) {
+  int64_t growing = 0;
+  for (int64_t i = 0; i < m.layers; ++i) growing += m.windowed_layer(i) ? 0 : 1;
+  return m.kv_bytes_per_token(bytes_per_element) * static_cast<double>(growing) / static_cast<double>(m.layers);
+}
+
 Graph lower_llm(const Case& c, const DtypePlan& plan, int64_t layers, bool expose_intermediates) {
   return LlmStep(c, plan, layers, expose_intermediates).lower();
 }

@@ -13,6 +13,9 @@ inline constexpr const char* kWindowPosition = "window_pos";
 // enough of them are left.
 int64_t first_layer(const ModelShape& m, int64_t layers);
 
+// Growth of the KV cache per token behind the model's window, where only the layers without one still grow.
+double kv_bytes_behind_window(const ModelShape& m, double bytes_per_element);
+
 // c: valid, kind prefill or decode; layers: 1..c.model.layers.
 Graph lower_llm(const Case& c, const DtypePlan& plan, int64_t layers, bool expose_intermediates);
 

@@ -17,7 +17,7 @@ TEST_F(Tools, ExplainPrintsOpsCostsAndShare) {
   const Outcome out = assay("explain decode smollm2-135m/f32/b1/c512");
   EXPECT_EQ(out.code, 0) << out.text;
   EXPECT_THAT(out.text, HasSubstr("layer0-29"));
-  EXPECT_THAT(out.text, HasSubstr("[1,576] [3072,576] f32 -> [1,3072]"));
+  EXPECT_THAT(out.text, HasSubstr("[1,576] [3072,576] f32 -> [1,3072] f32"));
   EXPECT_THAT(out.text, HasSubstr("30 of 30 layers: 100.0 % of the FLOPs"));
   const Outcome part = assay("explain decode smollm2-135m/f32/b1/c512 --layers 3 --format json");
   EXPECT_EQ(part.code, 0) << part.text;

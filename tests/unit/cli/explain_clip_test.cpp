@@ -60,7 +60,7 @@ TEST(ClipBounds, TheTextAnswersTheQuestion) {
   b.prompt_s = 1;
   b.tile_s = 0.5;
   EXPECT_THAT(clip_bound_text(c, b),  // 400 + 1 + 120 = 521 s, 17.4 times 30 s
-              testing::AllOf(testing::HasSubstr("clip of 121f 1088x1920, 4 steps x 1 passes: at least 4 passes x "),
+              testing::AllOf(testing::HasSubstr("clip of 121f 1088x1920, 4 steps x 1 pass: at least 4 passes x "),
                              testing::HasSubstr("under 30 s: at least 18 of this chip (projected)")));
 }
 

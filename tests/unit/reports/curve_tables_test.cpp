@@ -59,6 +59,25 @@ TEST(CurveTables, SayHowManyColdRecordsTheyLeaveOut) {
   EXPECT_THAT(render_context_curves(records, TableFormat::kText, {}), HasSubstr("1 cold-cache records of decode"));
 }
 
+TEST(CurveTables, DisturbedRunsAreMarked) {
+  std::vector<Record> records = by_context();
+  records[1].noise.disturbed = true;
+  records[1].noise.causes = {"steal 9 %", "gaps 4 %"};
+  const std::string md = render_context_curves(records, TableFormat::kMarkdown, {});
+  EXPECT_THAT(md, HasSubstr("| 2000 | 12.00 ms \\* |"));
+  EXPECT_THAT(md, HasSubstr("| 1000 | 10.00 ms |"));
+  EXPECT_THAT(md, HasSubstr("- \\* disturbed: long-context/decode/qwen2.5-0.5b/f32/b1/c2000: steal 9 %, gaps 4 %"));
+}
+
+// gpt-oss: 36 layers x 2 x 8 heads x 64 x 4 B, of which half stop growing at 128 tokens.
+TEST(CurveTables, CacheBehindAWindow) {
+  std::vector<Record> records;
+  for (const int64_t context : {1000, 2000}) records.push_back(decode_record("gpt-oss-120b", 1, context, 5));
+  EXPECT_THAT(
+      render_context_curves(records, TableFormat::kMarkdown, {}),
+      HasSubstr("KV cache: 147456 bytes per token and sequence, whole model; behind the window of 128 tokens 73728"));
+}
+
 TEST(CurveTables, ContextInEachForm) {
   const json rows = json::parse(render_context_curves(by_context(), TableFormat::kJson, {}));
   ASSERT_EQ(rows.size(), 3u);
@@ -69,7 +88,8 @@ TEST(CurveTables, ContextInEachForm) {
   EXPECT_EQ(rows[2]["basis"], "measured");
   EXPECT_EQ(rows[2]["form"], "whole model");
   const std::string csv = render_context_curves(by_context(), TableFormat::kCsv, {});
-  EXPECT_THAT(csv, testing::StartsWith("case,context,step_ns,step_low_ns,step_high_ns,line_ns,basis,form\r\n"));
+  EXPECT_THAT(csv,
+              testing::StartsWith("case,context,step_ns,step_low_ns,step_high_ns,line_ns,basis,form,disturbed_by\r\n"));
   EXPECT_THAT(csv, HasSubstr("\r\nlong-context/decode/qwen2.5-0.5b/f32/b1/c1000,1000,1e+07,"));
   const std::string md = render_context_curves(by_context(), TableFormat::kMarkdown, {});
   EXPECT_THAT(md, HasSubstr("**context: qwen2.5-0.5b f32, decode, batch 1, cpu:0**"));
@@ -82,6 +102,7 @@ Record routed_record(const std::string& routing, std::vector<uint64_t> rows, dou
   Record r = decode_record("qwen3-30b-a3b", 8, 64, step_ms);
   r.routing.emplace();
   r.routing->distribution = routing;
+  r.routing->seed = 7;
   r.routing->experts = 4;
   r.routing->top_k = 2;
   r.routing->tokens = 8;
@@ -105,10 +126,12 @@ TEST(CurveTables, SkewInEachForm) {
   EXPECT_EQ(rows[1]["gamma_mean"], 2);
   EXPECT_EQ(rows[1]["expected_active_experts"], 3.5);
   const std::string csv = render_skew_curves(records, 2, TableFormat::kCsv, {});
-  EXPECT_THAT(csv, testing::StartsWith("routing,rate_per_s,rate_low_per_s,rate_high_per_s,active_experts,"));
-  EXPECT_THAT(csv, HasSubstr("\r\nk-hot,1000"));
+  EXPECT_THAT(csv, testing::StartsWith("routing,seed,rate_per_s,rate_low_per_s,rate_high_per_s,active_experts,"));
+  EXPECT_THAT(csv, HasSubstr("\r\nk-hot,7,1000"));
   const std::string md = render_skew_curves(records, 2, TableFormat::kMarkdown, {});
   EXPECT_THAT(md, HasSubstr("**skew: qwen3-30b-a3b f32, decode, batch 8, 2 of 4 experts, cpu:0**"));
+  EXPECT_THAT(md, HasSubstr("| routing | seed | tokens/s | 95 % |"));
+  EXPECT_THAT(md, HasSubstr("| 0.0004 MB |"));
   EXPECT_THAT(md, HasSubstr("gamma 2 ranks"));
   EXPECT_THAT(md, HasSubstr("skew-rated throughput with experts on 2 ranks: 500"));
 }

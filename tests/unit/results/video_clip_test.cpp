@@ -81,6 +81,18 @@ TEST(VideoClip, IsTheSumOfItsParts) {
   EXPECT_EQ(e.basis, "projected");
 }
 
+// Two passes at once are no step of a schedule with one: 50 x 2 of the model's two schedules is left.
+TEST(VideoClip, PassesAtOnceFitTheSchedule) {
+  Record dit = record_of(StepKind::kDit, "vidu-class-1080p-vae16", "bf16", {121, 1088, 1920, 24}, {1'000'000'000});
+  Case both = *case_from_json(dit.case_json, "case");
+  both.batch = 2;
+  dit.case_json = both.to_json();
+  const std::vector<ClipEstimate> clips = compose_clips({dit});
+  ASSERT_EQ(clips.size(), 1u);
+  EXPECT_EQ(clips[0].schedule_text, "50 x 2");
+  EXPECT_EQ(clips[0].parts[0].count, 50);
+}
+
 TEST(VideoClip, SaysWhatIsMissingAndHowItWasProjected) {
   Record dit = record_of(StepKind::kDit, "vidu-class-1080p-vae16", "bf16", {121, 1088, 1920, 24}, {1'000'000'000});
   dit.extrapolation = Extrapolation{};

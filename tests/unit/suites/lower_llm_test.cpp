@@ -212,6 +212,18 @@ TEST(LowerWindow, EvenLayersSeeTheWindowOddOnesAll) {
   EXPECT_EQ(graph_memory(g).state_bytes, 2u * 8 * 64 * 2 * 18 * (128 + 1001));
 }
 
+// 18 of 36 layers grow behind the window: 18 x 2 x 8 x 64 elements of two bytes; the state of a step grows by as much.
+TEST(LowerWindow, BehindTheWindowHalfOfTheCacheGrows) {
+  const ModelShape m = decode("gpt-oss-120b", 1, 1000).model;
+  EXPECT_EQ(m.kv_bytes_per_token(2), 36.0 * 2 * 8 * 64 * 2);
+  EXPECT_EQ(kv_bytes_behind_window(m, 2), 18.0 * 2 * 8 * 64 * 2);
+  const auto state = [](int64_t context) {
+    return static_cast<double>(graph_memory(lowered(decode("gpt-oss-120b", 1, context))).state_bytes);
+  };
+  EXPECT_EQ(state(1001) - state(1000), kv_bytes_behind_window(m, 2));
+  EXPECT_EQ(state(101) - state(100), m.kv_bytes_per_token(2));
+}
+
 TEST(LowerWindow, ShortContextsAndPrefillKeepWhatTheyHave) {
   Case c = decode("gpt-oss-120b", 1, 100);
   EXPECT_EQ(step_scalars(c, lowered(c)), (std::vector<int64_t>{100, 100}));

@@ -40,11 +40,19 @@ TEST(Profile, LayersOfOneKindAreOneGroup) {
     if (g.name != "gate_up_proj") continue;
     EXPECT_EQ(g.count, 30);
     EXPECT_EQ(g.layer, "layer0-29");
-    EXPECT_EQ(g.shape, "[1,576] [3072,576] f32 -> [1,3072]");
+    EXPECT_EQ(g.shape, "[1,576] [3072,576] f32 -> [1,3072] f32");
     EXPECT_EQ(g.each.flops, 2.0 * 576 * 3072);
     return;
   }
   ADD_FAILURE() << "no gate_up_proj";
+}
+
+TEST(Profile, DtypesStandBehindTheirTensors) {
+  Case c = decode_case(512);
+  c.dtype = "int8";
+  const Graph graph = lower(c, {}).value();
+  const std::vector<OpGroup> groups = op_groups(graph, step_scalars(c, graph), false);
+  EXPECT_EQ(groups.front().shape, "[1] i32 [49152,576] i8 -> [1,576] f32");
 }
 
 TEST(Profile, RooflineByHand) {

@@ -40,6 +40,25 @@ TEST(TextEncoder, IsT5WithoutItsPositionBias) {
   EXPECT_LT(relative_error(run.at("hidden"), expected), 1e-12);
 }
 
+// umT5-XXL, 512 tokens, by hand: each of 24 layers q, k, v and o of 4096 x 4096, full attention, and gate, up and down
+// of 10240. Weights in bf16 with both norms of each layer and the last one, and of the table the rows of the tokens.
+TEST(TextEncoder, CostsOfAPublishedOneByHand) {
+  Case c;
+  c.kind = StepKind::kTextEncoder;
+  c.dtype = "bf16";
+  const Catalogue catalogue = Catalogue::load(std::string(ASSAY_SOURCE_DIR) + "/suites").value();
+  for (const VideoShape& v : catalogue.videos()) {
+    if (v.name == "wan2.1-14b") c.video = v;
+  }
+  c.tokens = 512;
+  const Graph graph = lower(c, {}).value();
+  const GraphCost cost = graph_cost(graph, step_scalars(c, graph));
+  const double layer = 4 * 2.0 * 512 * 4096 * 4096 + 2 * 2.0 * 512 * 512 * 4096 + 3 * 2.0 * 512 * 4096 * 10240;
+  EXPECT_EQ(cost.flops, 24 * layer);
+  const double weights = 4.0 * 4096 * 4096 + 3.0 * 4096 * 10240 + 2 * 4096;
+  EXPECT_EQ(cost.weight_bytes, 2 * (24 * weights + 4096 + 512.0 * 4096));
+}
+
 // A field of channels over time, height and width.
 struct Field {
   int64_t t = 0, h = 0, w = 0, c = 0;
@@ -69,6 +88,8 @@ class PlainDecoder {
     }
     return conv(act(norm(x, "norm_out")), "pixels", 3, 3);
   }
+  // Of all products of what was decoded, those with the zeros of the border too.
+  [[nodiscard]] double flops() const { return flops_; }
 
  private:
   // Every element times (t, h, w); the first frame once.
@@ -110,6 +131,7 @@ class PlainDecoder {
         }
       }
     }
+    flops_ += 2 * double(y.v.size()) * double(kt * ks * ks * x.c);
     return y;
   }
   static Field act(Field x) {
@@ -161,6 +183,7 @@ class PlainDecoder {
         }
       }
       const Rows out = attention(part[0], part[1], part[2], 1, 1 / std::sqrt(double(c)));
+      flops_ += 2 * 2 * double(places * places * c);  // scores and their sums of values
       for (size_t n = 0; n < places; ++n)
         std::copy(out[n].begin(), out[n].end(), y.v.begin() + long((frame * places + n) * c));
     }
@@ -171,6 +194,7 @@ class PlainDecoder {
 
   const Computed& r_;
   const VideoVae& v_;
+  mutable double flops_ = 0;
 };
 
 TEST(VaeTile, IsTheDecoderWrittenOut) {
@@ -192,10 +216,13 @@ TEST(VaeTile, IsTheDecoderWrittenOut) {
     c.width = 4;
     complete_video_case(&c);
     const Computed run(c);
-    const Field pixels = PlainDecoder(run, v.vae).decode({2, 3, 1, 3, run.at("latent")});
+    PlainDecoder decoder(run, v.vae);
+    const Field pixels = decoder.decode({2, 3, 1, 3, run.at("latent")});
     EXPECT_EQ(pixels.t * pixels.h * pixels.w, c.tokens);
     ASSERT_EQ(run.at("pixels").size(), pixels.v.size());
     EXPECT_LT(relative_error(run.at("pixels"), pixels.v), 1e-12) << (group ? "group norm" : "RMS norm");
+    const Graph graph = lower(c, {}).value();
+    EXPECT_DOUBLE_EQ(graph_cost(graph, step_scalars(c, graph)).flops, decoder.flops());
   }
 }
 

@@ -76,6 +76,61 @@ INSTANTIATE_TEST_SUITE_P(Video, Published,
                            return name;
                          });
 
+// Joint streams attend over text and video together: 17,550 + 226 and 118,800 + 256 rows.
+TEST(Video, RowsOfJointStreams) {
+  const auto rows = [](const char* name) {
+    const VideoShape v = shape(name);
+    return video_grid(v, v.clip)->tokens() + v.dit.text_tokens;
+  };
+  EXPECT_EQ(rows("cogvideox-2b"), 17776);
+  EXPECT_EQ(rows("cogvideox-5b"), 17776);
+  EXPECT_EQ(rows("hunyuanvideo"), 119056);
+}
+
+// The reference runs of facts B2 whose shapes are not shipped, by the same formula. Wan2.2-A14B runs two 14B experts,
+// one a step; CogVideoX1.5 pads 21 latent frames to 22 for patches of two: 11 x 48 x 85 = 44,880 patches, with text
+// 45,104.
+TEST(Video, PetaflopsOfOtherPublishedRuns) {
+  const struct {
+    const char* name;
+    int64_t blocks, hidden, ffn, text, tokens;
+    double pass, runs, clip;        // PFLOP
+    double pass_digit, clip_digit;  // half of the last digit given
+  } published[] = {
+      {"CogVideoX1.5-5B", 42, 3072, 4 * 3072, 224, 44880, 1.48, 100, 148, 0.005, 0.5},
+      {"Open-Sora 2.0", 57, 3072, 4 * 3072, 512, 76000, 5.1, 150, 764, 0.05, 1},
+      {"GLM-Image", 30, 4096, 4 * 4096, 0, 4096, 0.058, 100, 6, 0.0005, 0.5},
+  };
+  for (const auto& p : published) {
+    VideoDit d;
+    d.stream = TextStream::kJoint;
+    d.blocks = p.blocks;
+    d.hidden = p.hidden;
+    d.ffn = p.ffn;
+    d.text_tokens = p.text;
+    const double pass = dit_pass_flops(d, p.tokens) / 1e15;
+    EXPECT_NEAR(pass, p.pass, p.pass_digit) << p.name;
+    EXPECT_NEAR(pass * p.runs, p.clip, p.clip_digit) << p.name;
+  }
+  const VideoShape wan = shape("wan2.1-14b");
+  const double pass = dit_pass_flops(wan.dit, 75600) / 1e15;
+  EXPECT_NEAR(pass * 40 * 2, 522, 0.5);
+  EXPECT_NEAR(pass * 20 * 2, 261, 0.5);
+}
+
+// PFLOP/s that a Vidu-class clip takes to be denoised in 30 s (facts B2), by VAE and schedule.
+TEST(Video, SustainedRateForAClipInThirtySeconds) {
+  const auto rate = [](const char* name, size_t schedule) {
+    const VideoShape v = shape(name);
+    const VideoSchedule& s = v.schedules.at(schedule);
+    return dit_pass_flops(v.dit, video_grid(v, v.clip)->tokens()) * static_cast<double>(s.steps * s.passes) / 30 / 1e15;
+  };
+  EXPECT_NEAR(rate("vidu-class-1080p-vae8", 0), 195, 0.5);
+  EXPECT_NEAR(rate("vidu-class-1080p-vae8", 1), 7.8, 0.05);
+  EXPECT_NEAR(rate("vidu-class-1080p-vae16", 0), 16, 0.5);
+  EXPECT_NEAR(rate("vidu-class-1080p-vae16", 1), 0.64, 0.005);
+}
+
 // The transformers' weights count up to the published files: sizes over bytes per element, to the digits published.
 TEST(Video, ParametersArePublished) {
   const auto billions = [](const char* name) { return dit_params(shape(name)) / 1e9; };

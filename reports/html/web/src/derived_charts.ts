@@ -42,10 +42,16 @@ const signed = (ns: number): string => (ns < 0 ? "−" : "") + timeText(Math.abs
 const tokensText = (of: { context: number | null; note: string }, lang: Lang): string =>
   of.context === null ? reasonText(of.note, lang) : `${grouped(String(of.context))} tokens`;
 
+const kvText = (c: ContextCurve, lang: Lang): string => {
+  const bytes = grouped(String(c.kv_bytes_per_token));
+  if (c.window === 0) return say(T.context_kv, lang, { bytes });
+  return say(T.context_kv_window, lang, { bytes, window: c.window, behind: grouped(String(c.kv_bytes_behind_window)) });
+};
+
 /** What a line alone does not show: where attention overtakes the rest, and how far the device goes. */
 function factsOf(c: ContextCurve, name: string, lang: Lang): string {
   const [colon, stop] = lang === "zh" ? ["：", "；"] : [": ", "; "];
-  return `${name}${colon}${slopeText(c)}${stop}${say(T.context_knee, lang, { time: tokensText(c.knee_time, lang), flops: tokensText(c.knee_flops, lang) })}${stop}${say(T.context_largest, lang, { tokens: tokensText(c.largest, lang) })}`;
+  return `${name}${colon}${slopeText(c)}${stop}${say(T.context_knee, lang, { time: tokensText(c.knee_time, lang), flops: tokensText(c.knee_flops, lang), bytes: tokensText(c.knee_bytes, lang) })}${stop}${kvText(c, lang)}${stop}${say(T.context_largest, lang, { tokens: tokensText(c.largest, lang) })}`;
 }
 
 /** The least-squares line of a curve, which passes through the mean of its points. */
@@ -124,7 +130,12 @@ export function skewCurves(model: Model, state: State, lang: Lang): ChartResult[
       id: at === 0 ? "skew" : `skew-${at}`,
       title: T.skew_title,
       note: withCold(T.skew_note, coldOf(model, curves[0].kind)),
-      noteArgs: { step, ranks: curves[0].ranks, rated: curves.map((c) => `${nameOf(model, c, lang)}: ${rateText(c.rated_per_s, null, null, c.unit)}`).join("; ") },
+      noteArgs: {
+        step,
+        ranks: curves[0].ranks,
+        experts: curves[0].experts,
+        rated: curves.map((c) => `${nameOf(model, c, lang)}: ${rateText(c.rated_per_s, null, null, c.unit)} (${reasonText(c.rated_routing, lang)})`).join("; "),
+      },
       x: { name: T.axis_routing, scale: "category", tick: String, value: String, categories: routings.map((r) => reasonText(r, lang)) },
       y: { name: T.axis_rate, scale: "linear", tick: axisNumber, value: (v) => `${numberText(v, 4)} tokens/s` },
       height: 340,
@@ -134,7 +145,7 @@ export function skewCurves(model: Model, state: State, lang: Lang): ChartResult[
         style: "points-line" as const,
         labels: "top" as const,
         marks: c.points
-          .map((p): Mark => ({ x: routings.indexOf(p.routing), y: p.per_s, yLow: p.low, yHigh: p.high, row: rowOf(model, c, p.case), label: `γ ${numberText(p.gamma)}` }))
+          .map((p): Mark => ({ x: routings.indexOf(p.routing), y: p.per_s, yLow: p.low, yHigh: p.high, row: rowOf(model, c, p.case), label: `γ ${numberText(p.gamma)} · ${Math.round(p.active * 10) / 10}/${c.experts}` }))
           .sort((a, b) => a.x - b.x),
       })),
     };

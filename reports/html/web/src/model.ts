@@ -229,7 +229,7 @@ export interface SkewCurve {
   ranks: number;
   basis: string;
   form: string;
-  points: { case: string; routing: string; per_s: number; low: Maybe; high: Maybe; active: number; expected: Maybe; gamma: number; gamma_p95: number }[];
+  points: { case: string; routing: string; seed: Maybe; per_s: number; low: Maybe; high: Maybe; active: number; expected: Maybe; expert_bytes: number; gamma: number; gamma_p95: number }[];
   rated_per_s: number;
   rated_routing: string;
   rated_one_rank_per_s: number;
@@ -255,6 +255,9 @@ export interface ContextCurve {
   slope_low: Maybe;
   slope_high: Maybe;
   kv_bytes_per_token: number;
+  /** Of the layers that see no more than a window; 0: none. Behind it only the others' caches grow. */
+  window: number;
+  kv_bytes_behind_window: number;
   knee_flops: ContextMark;
   knee_bytes: ContextMark;
   knee_time: ContextMark;
