@@ -43,22 +43,31 @@ struct Step {
 class CacheRows {
  public:
   CacheRows(const std::vector<Slot>& slots, const Op& op)
-      : table_(op.pages() == kAbsent ? nullptr : &slots[op.pages()]), length_(slots[op.in[1]].dims[1]) {}
+      : table_(op.pages() == kAbsent ? nullptr : &slots[op.pages()]), length_(slots[op.in[1]].dims[1]) {
+    while (int64_t{1} << shift_ < length_) ++shift_;
+    if (int64_t{1} << shift_ != length_) shift_ = -1;
+  }
   // Tokens that a sequence may have.
   [[nodiscard]] int64_t capacity() const { return table_ == nullptr ? length_ : table_->cols * length_; }
   [[nodiscard]] int64_t at(int64_t b, int64_t j) const {
     if (table_ == nullptr) return b * length_ + j;
-    return reinterpret_cast<const int32_t*>(table_->data)[b * table_->cols + j / length_] * length_ + j % length_;
+    const int64_t page = page_of(j);
+    const int64_t found = reinterpret_cast<const int32_t*>(table_->data)[b * table_->cols + page];
+    return found * length_ + j - page * length_;
   }
   // How many of the tokens [j, j + n) lie behind one another from j on.
   [[nodiscard]] int64_t run(int64_t j, int64_t n) const {
-    return table_ == nullptr ? n : std::min(n, length_ - j % length_);
+    return table_ == nullptr ? n : std::min(n, (page_of(j) + 1) * length_ - j);
   }
   [[nodiscard]] bool paged() const { return table_ != nullptr; }
 
  private:
+  // A division costs as much as reading some keys.
+  [[nodiscard]] int64_t page_of(int64_t j) const { return shift_ >= 0 ? j >> shift_ : j / length_; }
+
   const Slot* table_;  // nullptr: none
   int64_t length_;     // of a block or page, in tokens
+  int shift_ = 0;      // its logarithm; -1 where it is no power of two
 };
 
 // A piece of work cut into tasks that need nothing of each other. Stages follow each other in order.

@@ -1,5 +1,6 @@
 // The CPU adapter's speed on steps of the shipped suites, as ratios of ceilings measured in the same run, taken in
-// turn: products against a large GEMM in the case's dtype, the expert weights of a decode step against a plain read.
+// turn: products against a large GEMM in the case's dtype, the expert weights of a decode step against a plain read;
+// and decoding's attention over a KV cache in pages against the same over one block a sequence.
 //
 //   bench_cpu_suites [threads] [rounds] [filter]
 #include <algorithm>
@@ -211,6 +212,46 @@ void measure(Adapter& adapter, Gemms& gemms, PlainRead& plain, const Case& c, co
   std::fflush(stdout);
 }
 
+struct PagedRow {
+  const char *model, *dtype;
+  int64_t layers, context, page;
+  double target;
+};
+constexpr PagedRow kPagedRows[] = {
+    {"qwen2.5-0.5b", "f32", 24, 16384, 16, 0.90},     {"qwen2.5-0.5b", "bf16", 24, 16384, 16, 0.90},
+    {"llama-3.1-8b", "bf16", 8, 8192, 16, 0.90},      {"llama-3.1-8b", "bf16", 8, 8192, 64, 0.90},
+    {"deepseek-v2-lite", "bf16", 16, 8192, 64, 0.90},
+};
+
+void measure_paged(Adapter& adapter, const Catalogue& catalogue, const PagedRow& row, int rounds) {
+  Case c;
+  c.suite = "paged";
+  c.kind = StepKind::kDecode;
+  c.model = take(catalogue.model(row.model));
+  c.dtype = row.dtype;
+  c.context = row.context;
+  const auto program_of = [&](int64_t page) {
+    c.page_tokens = page;
+    LowerOptions options;
+    options.layers = row.layers;
+    const Graph whole = take(lower(c, options));
+    return BenchProgram(adapter, cut(whole, kAttention), step_scalars(c, whole));
+  };
+  BenchProgram block = program_of(0), paged = program_of(row.page);
+  block.step();
+  paged.step();
+  std::vector<double> ratio, rate;
+  for (int i = 0; i < rounds; ++i) {
+    const double before = block.median_step(5, 0.1), step = paged.median_step(5, 0.1);
+    ratio.push_back((before + block.median_step(5, 0.1)) / 2 / step);
+    rate.push_back(paged.cost().kv_bytes / step);
+  }
+  const double reached = median(ratio);
+  std::printf("%-58s %-10s %7.1f GB/s     %6.3f of one block  target %.2f  %s\n", c.id().c_str(), "attention",
+              median(rate) / 1e9, reached, row.target, reached >= row.target ? "reached" : "MISSED");
+  std::fflush(stdout);
+}
+
 }  // namespace
 }  // namespace assay::bench
 
@@ -234,6 +275,10 @@ int main(int argc, char** argv) {
   for (const Row& row : kRows) {
     if (std::string(row.id).find(filter) == std::string::npos) continue;
     measure(*adapter, gemms, plain, suite_case(catalogue, row), row, rounds);
+  }
+  for (const PagedRow& row : kPagedRows) {
+    if (std::string("paged/").append(row.model).find(filter) == std::string::npos) continue;
+    measure_paged(*adapter, catalogue, row, rounds);
   }
   return 0;
 }
