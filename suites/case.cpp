@@ -21,8 +21,8 @@ const std::vector<DtypePlan>& plans() {
       {"tf32", ASSAY_F32, ASSAY_F32, ASSAY_F32, false, 0, true},
       {"bf16", ASSAY_BF16, ASSAY_BF16, ASSAY_BF16, false},
       {"f16", ASSAY_F16, ASSAY_F16, ASSAY_F16, false},
-      {"int8", ASSAY_I8, ASSAY_F32, ASSAY_F32, false},
-      {"int8_w8a8", ASSAY_I8, ASSAY_F32, ASSAY_F32, true},
+      {"int8", ASSAY_I8, ASSAY_BF16, ASSAY_BF16, false},
+      {"int8_w8a8", ASSAY_I8, ASSAY_BF16, ASSAY_BF16, true},
       {"fp8", ASSAY_F8E4M3, ASSAY_BF16, ASSAY_BF16, false, 128},
       {"fp8_w8a8", ASSAY_F8E4M3, ASSAY_BF16, ASSAY_BF16, true},
       {"int4", ASSAY_I4, ASSAY_BF16, ASSAY_BF16, false, 128},
@@ -35,6 +35,9 @@ const std::vector<DtypePlan>& plans() {
 
 constexpr StepKind kKinds[] = {StepKind::kPrefill, StepKind::kDecode, StepKind::kGemm,        StepKind::kRead,
                                StepKind::kCopy,    StepKind::kDit,    StepKind::kTextEncoder, StepKind::kVaeTile};
+
+// Cases in these were other ones before their activations were bf16; which they are, their JSON says.
+bool says_activations(const std::string& dtype) { return dtype == "int8" || dtype == "int8_w8a8"; }
 
 bool is_model_step(StepKind kind) { return kind == StepKind::kPrefill || kind == StepKind::kDecode; }
 
@@ -116,6 +119,7 @@ json case_json(const Case& c) {
     j["page_seed"] = c.page_seed;
   }
   if (c.cold) j["cache"] = "cold";  // absent where warm, as before there was a choice
+  if (says_activations(c.dtype) && !c.f32_activations) j["activations"] = "bf16";
   return j;
 }
 
@@ -173,6 +177,12 @@ Result<DtypePlan> dtype_plan(const std::string& name) {
   return bad_input("dtype: unknown '" + name + "'" + suggestion(name, dtype_plan_names()));
 }
 
+Result<DtypePlan> Case::dtypes() const {
+  Result<DtypePlan> plan = dtype_plan(dtype);
+  if (plan.ok() && f32_activations) plan->activation = plan->kv = ASSAY_F32;
+  return plan;
+}
+
 std::vector<std::string> dtype_plan_names() {
   std::vector<std::string> names;
   for (const DtypePlan& plan : plans()) names.push_back(plan.name);
@@ -217,7 +227,7 @@ StepKind step_kind(const std::string& name) {
 }
 
 std::vector<std::string> case_faults(const Case& c) {
-  if (const Result<DtypePlan> plan = dtype_plan(c.dtype); !plan) return {plan.error().message};
+  if (const Result<DtypePlan> plan = c.dtypes(); !plan) return {plan.error().message};
   if (is_model_step(c.kind)) return model_step_faults(c);
   if (is_video_step(c.kind)) return video_case_faults(c);
   std::vector<std::string> out;
@@ -307,12 +317,15 @@ Result<Case> case_from_json(const std::string& text, const std::string& where) {
   root.fields(
       {"suite",       "suite_hash", "kind",   "dtype",        "model",   "batch",        "tokens",       "context",
        "m",           "n",          "k",      "buffer_bytes", "routing", "routing_seed", "routing_hash", "routing_file",
-       "video_model", "frames",     "height", "width",        "cache",   "kv_layout",    "page_tokens",  "page_seed"});
+       "video_model", "frames",     "height", "width",        "cache",   "kv_layout",    "page_tokens",  "page_seed",
+       "activations"});
   Case c;
   c.suite = root.at("suite").text(64);
   c.suite_hash = root.at("suite_hash").text(64);
   c.kind = step_kind(root.at("kind").text_of(step_kind_names()));
   c.dtype = root.at("dtype").text_of(dtype_plan_names());
+  const bool said = root.has("activations") && root.at("activations").text_of({"bf16"}) == "bf16";
+  c.f32_activations = says_activations(c.dtype) && !said;
   if (root.has("cache")) c.cold = root.at("cache").text_of({"warm", "cold"}) == "cold";
   if (!input.ok()) return input.error();
   if (is_model_step(c.kind)) {

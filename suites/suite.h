@@ -70,7 +70,8 @@ struct ModelShape {
 
 // What "f32", "tf32" (f32 whose products may round to TF32), "bf16", "f16", "int8" (weight-only), "int8_w8a8", "fp8"
 // (weight-only E4M3, a scale per 128), "fp8_w8a8" (E4M3, a scale per row of weights and of activations), "int4" and
-// "fp4" (weight-only, a scale per 128 and 32; with "_g32", "_g16": that many) mean for each class of tensor.
+// "fp4" (weight-only, a scale per 128 and 32; with "_g32", "_g16": that many) mean for each class of tensor. Whose
+// weights are narrower has activations and KV cache in bf16, as serving stacks have them.
 struct DtypePlan {
   std::string name;
   uint32_t weight = ASSAY_F32, activation = ASSAY_F32, kv = ASSAY_F32;
@@ -103,16 +104,18 @@ struct Case {
   bool cold = false;                          // the device's caches are flushed before each step, outside its time
   int64_t page_tokens = 0;                    // of the KV cache's pages; 0: one block of memory per sequence
   uint64_t page_seed = 1;                     // of the order of the pages (page_at, base/rng.h)
+  bool f32_activations = false;               // of int8 and int8_w8a8 in old records; theirs are bf16 since
 
   [[nodiscard]] std::string id() const;    // "prefill/smollm2-135m/f32/b1/t512", "decode/.../b1/c1024"
   [[nodiscard]] std::string hash() const;  // xxh3-128 of the canonical JSON of everything above but suite_hash
   [[nodiscard]] bool paged() const { return page_tokens > 0; }
   [[nodiscard]] int64_t tokens_per_step() const { return batch * tokens; }
-  [[nodiscard]] std::string model_name() const;   // "" for a case without a model
-  [[nodiscard]] int64_t layers() const;           // repeated layers of its step; 0: none
-  [[nodiscard]] int64_t check_layers() const;     // the fewest that have every kind of layer
-  [[nodiscard]] std::string token_class() const;  // "input" (prefill), "output" (decode), "" otherwise
-  [[nodiscard]] std::string to_json() const;      // canonical; the worker rebuilds the case from it
+  [[nodiscard]] std::string model_name() const;    // "" for a case without a model
+  [[nodiscard]] int64_t layers() const;            // repeated layers of its step; 0: none
+  [[nodiscard]] int64_t check_layers() const;      // the fewest that have every kind of layer
+  [[nodiscard]] std::string token_class() const;   // "input" (prefill), "output" (decode), "" otherwise
+  [[nodiscard]] Result<DtypePlan> dtypes() const;  // errors as dtype_plan
+  [[nodiscard]] std::string to_json() const;       // canonical; the worker rebuilds the case from it
 };
 Result<Case> case_from_json(const std::string& text, const std::string& where);
 

@@ -1,4 +1,4 @@
-// Products of int8 weights with rows in fixed point of three bytes, exact in integers. For kernel files only.
+// Products of int8 weights with rows in fixed point of two or three bytes, exact in integers. For kernel files only.
 #pragma once
 
 #include "adapters/cpu/kernels.h"
@@ -9,10 +9,10 @@ namespace {  // NOLINT(google-build-namespaces): one copy per instruction set is
 
 #if defined(__AVX512VNNI__)
 
-constexpr float kFixedLargest = 127.0f * 65536.0f;  // whose three signed bytes do not carry into a fourth
-constexpr float kFixedSmallest = 0x1p-126f;         // whose inverse is finite
+constexpr float kFixedLargest[] = {127.0f * 256.0f, 127.0f * 65536.0f};  // of two, three bytes without a carry
+constexpr float kFixedSmallest = 0x1p-126f;                              // whose inverse is finite
 constexpr size_t kFixedStep = 64;
-constexpr size_t kFixedCols = kWeightStreams;  // columns whose sums stay in registers, for the three bytes of one row
+constexpr size_t kFixedCols = kWeightStreams;  // columns whose sums stay in registers, for six bytes of rows
 constexpr size_t kFixedRows = 32;              // rows that stay in L2 while the weights pass
 
 // sum += u s in groups of four bytes, u unsigned. By name: of its own function for it GCC 12 copies every sum to
@@ -23,7 +23,8 @@ inline void take_bytes(__m512i& sum, __m512i u, __m512i s) {
 
 inline __mmask16 first_lanes(size_t n) { return static_cast<__mmask16>(n >= 16 ? 0xffff : (1u << n) - 1); }
 
-void to_fixed(const float* x, size_t n, int8_t* bytes, size_t ld, float* scale, double* sum) {
+template <size_t kPlanes>
+void to_fixed_planes(const float* x, size_t n, int8_t* bytes, size_t ld, float* scale, double* sum) {
   const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
   __m512i top = _mm512_setzero_si512();  // as integers: what is not finite is largest
   for (size_t i = 0; i < n; i += 16) {
@@ -31,26 +32,29 @@ void to_fixed(const float* x, size_t n, int8_t* bytes, size_t ld, float* scale, 
     top = _mm512_max_epi32(top, _mm512_and_si512(_mm512_castps_si512(v), magnitude));
   }
   const float largest = _mm512_cvtss_f32(_mm512_castsi512_ps(_mm512_set1_epi32(_mm512_reduce_max_epi32(top))));
-  *scale = largest / kFixedLargest;
+  *scale = largest / kFixedLargest[kPlanes - 2];
   if (*scale < kFixedSmallest) *scale = kFixedSmallest;
   const __m512 inverse = _mm512_set1_ps(1 / *scale);
   __m512d total = _mm512_setzero_pd();
   for (size_t i = 0; i < ld; i += 16) {
     const __mmask16 lanes = first_lanes(i < n ? n - i : 0);
-    const __m512i v = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, x + i), inverse));
+    __m512i v = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, x + i), inverse));
     total = _mm512_add_pd(total, _mm512_cvtepi32_pd(_mm512_castsi512_si256(v)));
     total = _mm512_add_pd(total, _mm512_cvtepi32_pd(_mm512_extracti32x8_epi32(v, 1)));
     // Each byte is signed, so the ones above take what it is short of.
-    const __m512i low = _mm512_srai_epi32(_mm512_slli_epi32(v, 24), 24);
-    const __m512i rest = _mm512_srai_epi32(_mm512_sub_epi32(v, low), 8);
-    const __m512i middle = _mm512_srai_epi32(_mm512_slli_epi32(rest, 24), 24);
-    const __m512i high = _mm512_srai_epi32(_mm512_sub_epi32(rest, middle), 8);
-    int8_t* to = bytes + i / kFixedStep * 3 * kFixedStep + i % kFixedStep;
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(high));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + kFixedStep), _mm512_cvtepi32_epi8(middle));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 2 * kFixedStep), _mm512_cvtepi32_epi8(low));
+    int8_t* to = bytes + i / kFixedStep * kPlanes * kFixedStep + i % kFixedStep;
+    for (size_t plane = kPlanes - 1; plane > 0; --plane) {
+      const __m512i low = _mm512_srai_epi32(_mm512_slli_epi32(v, 24), 24);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + plane * kFixedStep), _mm512_cvtepi32_epi8(low));
+      v = _mm512_srai_epi32(_mm512_sub_epi32(v, low), 8);
+    }
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(v));
   }
   *sum = _mm512_reduce_add_pd(total);
+}
+
+void to_fixed(const float* x, size_t n, int8_t* bytes, size_t planes, size_t ld, float* scale, double* sum) {
+  (planes == 2 ? to_fixed_planes<2> : to_fixed_planes<3>)(x, n, bytes, ld, scale, sum);
 }
 
 // The sums of four vectors.
@@ -83,10 +87,10 @@ struct Later {
 // R rows by kFixedCols rows of weights that lie `apart`, or by one row: apart = 0. Meanwhile it asks for `later`,
 // or for what lies kStreamAhead. Loops are unrolled by word of command: else the sums go to memory and back at each
 // step.
-template <size_t R, bool kLater>
+template <size_t kPlanes, size_t R, bool kLater>
 inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, Later& later) {
-  constexpr size_t kBytes = 3 * R;  // vectors of x: three bytes of each row
-  const int8_t* x = a.x + r * 3 * a.ld;
+  constexpr size_t kBytes = kPlanes * R;  // vectors of x
+  const int8_t* x = a.x + r * kPlanes * a.ld;
   const int8_t* w = a.w + j * a.ldw;
   const size_t ldw = apart * a.ldw;
   const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
@@ -109,7 +113,8 @@ inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, Lat
       for (size_t c = 0; c < kFixedCols; ++c) v[c] = _mm512_xor_si512(flip, _mm512_loadu_si512(w + c * ldw + half));
 #pragma GCC unroll 8
       for (size_t i = 0; i < kBytes; ++i) {
-        const __m512i rows = _mm512_loadu_si512(x + i / 3 * 3 * a.ld + 3 * half + i % 3 * kFixedStep);
+        const __m512i rows =
+            _mm512_loadu_si512(x + i / kPlanes * kPlanes * a.ld + kPlanes * half + i % kPlanes * kFixedStep);
         for (size_t c = 0; c < kFixedCols; ++c) take_bytes(sums[i][c], v[c], rows);
       }
     }
@@ -119,7 +124,8 @@ inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, Lat
     const __mmask64 bytes = n >= kFixedStep ? ~__mmask64{0} : (__mmask64{1} << n) - 1;
 #pragma GCC unroll 8
     for (size_t i = 0; i < kBytes; ++i) {
-      const __m512i rows = _mm512_loadu_si512(x + i / 3 * 3 * a.ld + 3 * k + i % 3 * kFixedStep);
+      const __m512i rows =
+          _mm512_loadu_si512(x + i / kPlanes * kPlanes * a.ld + kPlanes * k + i % kPlanes * kFixedStep);
       for (size_t c = 0; c < kFixedCols; ++c) {
         take_bytes(sums[i][c], _mm512_xor_si512(flip, _mm512_maskz_loadu_epi8(bytes, w + c * ldw + k)), rows);
       }
@@ -128,9 +134,11 @@ inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, Lat
 #pragma GCC unroll 4
   for (size_t i = 0; i < R; ++i) {
     __m256d total = _mm256_set1_pd(-128 * a.x_sum[r + i]);
-    total = _mm256_fmadd_pd(_mm256_cvtepi32_pd(int_sums(sums[3 * i])), _mm256_set1_pd(65536), total);
-    total = _mm256_fmadd_pd(_mm256_cvtepi32_pd(int_sums(sums[3 * i + 1])), _mm256_set1_pd(256), total);
-    total = _mm256_add_pd(_mm256_cvtepi32_pd(int_sums(sums[3 * i + 2])), total);
+    double unit = kPlanes == 3 ? 65536 : 256;  // of the byte that is added
+#pragma GCC unroll 3
+    for (size_t plane = 0; plane < kPlanes; ++plane, unit /= 256) {
+      total = _mm256_fmadd_pd(_mm256_cvtepi32_pd(int_sums(sums[kPlanes * i + plane])), _mm256_set1_pd(unit), total);
+    }
     float y[kFixedCols];
     _mm_storeu_ps(y, _mm256_cvtpd_ps(total));
     for (size_t c = 0; c < (apart > 0 ? kFixedCols : 1); ++c) {
@@ -141,40 +149,48 @@ inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, Lat
   }
 }
 
+// The rows [r, r1), no more than kMost.
+template <size_t kPlanes, size_t kMost, bool kLater>
+inline void fixed_rows_tile(const FixedArgs& a, size_t r, size_t r1, size_t j, size_t apart, Later& later) {
+  if constexpr (kMost > 1) {
+    if (r1 - r < kMost) return fixed_rows_tile<kPlanes, kMost - 1, kLater>(a, r, r1, j, apart, later);
+  }
+  fixed_tile<kPlanes, kMost, kLater>(a, r, j, apart, later);
+}
+
+template <size_t kPlanes>
 inline void fixed_cols(const FixedArgs& a, size_t r0, size_t r1, size_t j, size_t apart) {
+  constexpr size_t kTileRows = 6 / kPlanes;
   const bool last = apart > 0 && j + 1 == apart && a.next != nullptr;
   Later later{last ? a.next : a.w + (j + 1) * a.ldw, apart * a.ldw, a.k};
-  if (r1 - r0 == 1) return fixed_tile<1, false>(a, r0, j, apart, later);
-  if (r1 - r0 == 2) return fixed_tile<2, false>(a, r0, j, apart, later);
+  if (r1 - r0 <= kTileRows) return fixed_rows_tile<kPlanes, kTileRows, false>(a, r0, r1, j, apart, later);
   // Each pass asks for its share of the next rows of weights, so that memory is as busy as the units are.
-  const size_t passes = (r1 - r0 + 1) / 2;
+  const size_t passes = (r1 - r0 + kTileRows - 1) / kTileRows;
   const size_t lines = apart > 0 ? kFixedCols * ((a.k + kLineBytes - 1) / kLineBytes) : 0;
   later.each = (kFixedCols * kStreamStep / kLineBytes + passes - 1) / passes;
   for (size_t pass = 0; pass < passes; ++pass) {
-    const size_t r = r0 + 2 * pass;
     later.lines += lines * (pass + 1) / passes - lines * pass / passes;
-    if (r + 2 <= r1) {
-      fixed_tile<2, true>(a, r, j, apart, later);
-    } else {
-      fixed_tile<1, true>(a, r, j, apart, later);
-    }
+    fixed_rows_tile<kPlanes, kTileRows, true>(a, r0 + kTileRows * pass, r1, j, apart, later);
   }
 }
 
-void fixed_gemm(const FixedArgs& a) {
+template <size_t kPlanes>
+void fixed_gemm_planes(const FixedArgs& a) {
   const size_t apart = a.apart > 0 ? a.apart : a.n / kFixedCols;
   const size_t n = a.apart > 0 ? a.n : apart;
   for (size_t r0 = 0; r0 < a.m; r0 += kFixedRows) {
     const size_t r1 = r0 + kFixedRows < a.m ? r0 + kFixedRows : a.m;
-    for (size_t j = 0; j < n; ++j) fixed_cols(a, r0, r1, j, apart);
-    for (size_t j = a.apart > 0 ? a.n : kFixedCols * apart; j < a.n; ++j) fixed_cols(a, r0, r1, j, 0);
+    for (size_t j = 0; j < n; ++j) fixed_cols<kPlanes>(a, r0, r1, j, apart);
+    for (size_t j = a.apart > 0 ? a.n : kFixedCols * apart; j < a.n; ++j) fixed_cols<kPlanes>(a, r0, r1, j, 0);
   }
 }
+
+void fixed_gemm(const FixedArgs& a) { (a.planes == 2 ? fixed_gemm_planes<2> : fixed_gemm_planes<3>)(a); }
 
 constexpr auto* kToFixed = to_fixed;
 constexpr auto* kFixedGemm = fixed_gemm;
 #else
-constexpr void (*kToFixed)(const float*, size_t, int8_t*, size_t, float*, double*) = nullptr;
+constexpr void (*kToFixed)(const float*, size_t, int8_t*, size_t, size_t, float*, double*) = nullptr;
 constexpr void (*kFixedGemm)(const FixedArgs&) = nullptr;
 #endif
 

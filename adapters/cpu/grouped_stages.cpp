@@ -179,7 +179,7 @@ class GroupedStage : public Stage {
       bf16_gemm({reinterpret_cast<const uint16_t*>(w), k, tile.n, k, x, stride, m, rows.y, n_,
                  reinterpret_cast<const uint16_t*>(tile.next)});
     } else if (form_ == RowForm::kFixed) {
-      kernels_.fixed_gemm({reinterpret_cast<const int8_t*>(w), k, tile.n, k, fixed_.bytes + first * 3 * fixed_.ld,
+      kernels_.fixed_gemm({reinterpret_cast<const int8_t*>(w), k, tile.n, k, fixed_.row(first), fixed_.planes,
                            fixed_.ld, m, fixed_.scale + first, fixed_.sum + first, rows.y, n_, nullptr,
                            weights_.row_scale(tile.row), 0, reinterpret_cast<const int8_t*>(tile.next)});
     } else if (near) {
@@ -317,7 +317,7 @@ void add_grouped_matmul(Plan& plan, const Op& op) {
   if (form == RowForm::kBf16) {
     plan.note("grouped_matmul: own kernel in bf16 summed in f32");
   } else if (form == RowForm::kFixed) {
-    plan.note(std::string("grouped_matmul: own kernel, i8 weights by ") + kFixedText);
+    plan.note("grouped_matmul: own kernel, " + fixed_text(plan.slots[op.in[0]]));
   } else if (by_lanes(plan, op)) {
     plan.note("grouped_matmul: own kernels in f32");
   } else {

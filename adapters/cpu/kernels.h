@@ -59,15 +59,15 @@ struct IntGemmArgs {
 };
 
 // y[r*ldy + j] = x_scale[r] * w_scale[j] * sum_k v[r][k] * w[j*ldw + k] + bias[j], exact in integers before the scales.
-// v = 65536 high + 256 middle + low, of which x holds the signed bytes: row r at [r*3*ld], 64 high ones, the 64 middle
-// and the 64 low ones beside them, the next 64 high ones ...; ld is a multiple of 64, with zeros from k on. k <=
-// kMaxFixedDepth.
+// v = 65536 high + 256 middle + low, or 256 high + low, of which x holds the signed bytes: row r at [r*planes*ld], 64
+// high ones, the 64 of the next byte beside them ..., the next 64 high ones ...; ld is a multiple of 64, with zeros
+// from k on. k <= kMaxFixedDepth.
 inline constexpr size_t kMaxFixedDepth = 1u << 16;  // sums of this many products of 255 and -128 fit in 32 bits
 struct FixedArgs {
   const int8_t* w;
   size_t ldw, n, k;
   const int8_t* x;
-  size_t ld, m;
+  size_t planes, ld, m;  // 2 or 3 bytes of each element
   const float* x_scale;
   const double* x_sum;  // sum_k v[r][k]
   float* y;
@@ -185,7 +185,7 @@ struct Kernels {
   void (*int_matvec)(const IntMatvecArgs&);
   void (*int_gemm)(const IntGemmArgs&);
   // One row as FixedArgs wants it, its scale and sum; nullptr, both, where the set has no products of bytes.
-  void (*to_fixed)(const float* x, size_t n, int8_t* bytes, size_t ld, float* scale, double* sum);
+  void (*to_fixed)(const float* x, size_t n, int8_t* bytes, size_t planes, size_t ld, float* scale, double* sum);
   void (*fixed_gemm)(const FixedArgs&);
   size_t panel_cols;
   void (*pack_rows)(const PackArgs&);     // n rows of k elements each become columns

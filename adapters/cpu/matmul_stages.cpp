@@ -88,8 +88,8 @@ class FixedSkinnyStage : public StreamStage {
  private:
   void multiply(size_t j, size_t n, size_t apart) const override {
     const size_t k = at(p_.w.cols);
-    p_.kernels.fixed_gemm({reinterpret_cast<const int8_t*>(p_.w.data) + j * k, k, n, k, rows_.bytes, rows_.ld,
-                           at(p_.x.rows), rows_.scale, rows_.sum, p_.y.f32() + j, at(p_.y.cols),
+    p_.kernels.fixed_gemm({reinterpret_cast<const int8_t*>(p_.w.data) + j * k, k, n, k, rows_.bytes, rows_.planes,
+                           rows_.ld, at(p_.x.rows), rows_.scale, rows_.sum, p_.y.f32() + j, at(p_.y.cols),
                            p_.bias == nullptr ? nullptr : p_.bias + j, p_.w_scale + j, apart});
   }
 
@@ -157,8 +157,8 @@ class FixedStage : public Stage {
     const size_t j = task * tile_;
     const size_t k = at(p_.w.cols);
     p_.kernels.fixed_gemm({reinterpret_cast<const int8_t*>(p_.w.data) + j * k, k, std::min(tile_, at(p_.w.rows) - j), k,
-                           rows_.bytes, rows_.ld, at(p_.x.rows), rows_.scale, rows_.sum, p_.y.f32() + j, at(p_.y.cols),
-                           p_.bias == nullptr ? nullptr : p_.bias + j, p_.w_scale + j});
+                           rows_.bytes, rows_.planes, rows_.ld, at(p_.x.rows), rows_.scale, rows_.sum, p_.y.f32() + j,
+                           at(p_.y.cols), p_.bias == nullptr ? nullptr : p_.bias + j, p_.w_scale + j});
   }
 
  private:
@@ -245,7 +245,7 @@ void add_matmul(Plan& plan, const Op& op) {
     } else {
       plan.stages.push_back(std::make_unique<FixedStage>(p, fixed_rows(plan, x), plan.threads));
     }
-    plan.note(std::string("matmul: own kernel, i8 weights by ") + kFixedText);
+    plan.note("matmul: own kernel, " + fixed_text(x));
   } else if (x.rows <= kMaxSkinnyRows) {
     plan.stages.push_back(std::make_unique<SkinnyStage>(p));
     const bool converted = w.dtype != ASSAY_F32 && x_scale == nullptr;

@@ -48,7 +48,7 @@ class FixedRowsStage : public Stage {
   void run(const Step&, uint32_t task, char*) const override {
     const size_t end = std::min(at(x_.rows), (task + 1) * rows_);
     for (size_t r = task * rows_; r < end; ++r) {
-      kernels_.to_fixed(x_.f32() + r * at(x_.cols), at(x_.cols), to_.bytes + r * 3 * to_.ld, to_.ld, to_.scale + r,
+      kernels_.to_fixed(x_.f32() + r * at(x_.cols), at(x_.cols), to_.row(r), to_.planes, to_.ld, to_.scale + r,
                         to_.sum + r);
     }
   }
@@ -83,6 +83,9 @@ RowForm row_form(const Plan& plan, const Op& op) {
 
 namespace {
 
+// By norm, a step of 2^-15 of a row's largest is finer than bf16's of each element, in rows of up to some 10,000.
+size_t fixed_planes(const Slot& x) { return x.host_dtype == ASSAY_BF16 ? 2 : 3; }
+
 constexpr size_t kMostPadding = 7;  // lanes without a row, of one group
 
 // Elements from one row of bf16 to the next: oneDNN wants a plain product's rows one after another.
@@ -96,7 +99,8 @@ size_t row_bytes(const Plan& plan, const Op& op) {
   if (form == RowForm::kF32) return 0;
   const Slot& x = plan.slots[op.in[0]];
   if (form == RowForm::kBf16) return lines(at(x.rows) * bf16_stride(op, x) * 2);
-  return lines(at(x.rows) * sizeof(double)) + lines(at(x.rows) * sizeof(float)) + at(x.rows) * 3 * lines(at(x.cols));
+  const size_t bytes = at(x.rows) * fixed_planes(x) * lines(at(x.cols));
+  return lines(at(x.rows) * sizeof(double)) + lines(at(x.rows) * sizeof(float)) + bytes;
 }
 
 }  // namespace
@@ -128,8 +132,13 @@ FixedRows fixed_rows(const Plan& plan, const Slot& x) {
   rows.scale = reinterpret_cast<float*>(from);
   from += lines(at(x.rows) * sizeof(float));
   rows.bytes = reinterpret_cast<int8_t*>(from);
+  rows.planes = fixed_planes(x);
   rows.ld = lines(at(x.cols));
   return rows;
+}
+
+std::string fixed_text(const Slot& x) {
+  return "i8 weights by rows in " + std::to_string(8 * fixed_planes(x)) + "-bit fixed point, exact in integers";
 }
 
 void add_narrow_rows(Plan& plan, const Op& op) {

@@ -111,7 +111,8 @@ struct Plan {
 };
 
 // How the rows of a product stand when its kernel reads them. kBf16: both sides were asked for in bf16. kFixed: fixed
-// point of three bytes (FixedArgs), as exact as f32 is, beside int8 weights with a scale per row.
+// point (FixedArgs) beside int8 weights with a scale per row: of three bytes, as exact as f32 is, or of two where the
+// rows were asked for in bf16.
 enum class RowForm { kF32, kBf16, kFixed };
 RowForm row_form(const Plan& plan, const Op& op);     // kF32 for what is no product
 size_t narrow_bytes(const Plan& plan, const Op& op);  // of Plan::narrow that the op needs
@@ -122,10 +123,11 @@ struct FixedRows {
   double* sum = nullptr;
   float* scale = nullptr;
   int8_t* bytes = nullptr;
-  size_t ld = 0;
+  size_t planes = 3, ld = 0;
+  [[nodiscard]] int8_t* row(size_t r) const { return bytes + r * planes * ld; }
 };
 FixedRows fixed_rows(const Plan& plan, const Slot& x);
-inline constexpr const char* kFixedText = "rows in 24-bit fixed point, exact in integers";
+std::string fixed_text(const Slot& x);  // "i8 weights by rows in 24-bit fixed point, exact in integers"
 
 // Grouped products whose rows are read from lanes (LaneArgs), beside the form that row_form says.
 bool by_lanes(const Plan& plan, const Op& op);

@@ -44,6 +44,17 @@ class ArgmaxChunks : public Stage {
   mutable std::vector<Best> best_;  // written by run, each by one task
 };
 
+// Values as a narrower dtype has them.
+void round_row(const Kernels& kernels, uint32_t dtype, float* x, size_t n) {
+  constexpr size_t kStep = 256;
+  uint16_t codes[kStep];
+  for (size_t i = 0; i < n; i += kStep) {
+    const size_t count = std::min(kStep, n - i);
+    kernels.from_f32(dtype, x + i, codes, count);
+    kernels.to_f32(dtype, codes, x + i, count);
+  }
+}
+
 }  // namespace
 
 void add_rms_norm(Plan& plan, const Op& op) {
@@ -161,12 +172,14 @@ void add_argmax(Plan& plan, const Op& op) {
 }
 
 void add_quantize(Plan& plan, const Op& op) {
-  const Slot& x = plan.slots[op.in[0]];
+  Slot& x = plan.slots[op.in[0]];
   Slot& q = plan.slots[op.out[0]];
   Slot& scale = plan.slots[op.out[1]];
   const Kernels& kernels = *plan.kernels;
   const size_t n = at(x.cols);
   push_rows(plan, x.rows, x.cols, [=, &kernels, &x, &q, &scale](const Step&, size_t row) {
+    // Else codes would differ from those of what a reader of x sees.
+    if (x.host_dtype != ASSAY_F32) round_row(kernels, x.host_dtype, x.f32() + row * n, n);
     kernels.quantize(x.f32() + row * n, reinterpret_cast<int8_t*>(q.data) + row * n, scale.f32() + row, n);
   });
 }

@@ -119,7 +119,7 @@ void lower_argmax(Plan& plan, const sdk::Op& op) {
 
 void lower_quantize(Plan& plan, const sdk::Op& op) {
   const sdk::Slot& x = plan.slot(op.in[0]);
-  plan.launch("quantize", {count_of(x.rows), 1, 1},
+  plan.launch("quantize_" + suffix(x.host_dtype), {count_of(x.rows), 1, 1},
               {plan.at(op.in[0]), plan.at(op.out[0]), plan.at(op.out[1]), i32(x.cols)});
 }
 

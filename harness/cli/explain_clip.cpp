@@ -31,7 +31,7 @@ std::string times_text(int64_t count, const std::string& what, double seconds) {
 }  // namespace
 
 Result<std::vector<ClipBound>> clip_bounds(const Case& dit, const Peaks& peaks) {
-  const Result<DtypePlan> plan = dtype_plan(dit.dtype);
+  const Result<DtypePlan> plan = dit.dtypes();
   if (!plan.ok()) return plan.error();
   Case text = dit, tile = dit;
   text.kind = StepKind::kTextEncoder;

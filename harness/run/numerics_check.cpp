@@ -1,6 +1,8 @@
 #include "harness/run/numerics_check.h"
 
 #include <algorithm>
+#include <mutex>
+#include <thread>
 
 #include "harness/run/load.h"
 #include "harness/run/tensor_source.h"
@@ -13,6 +15,7 @@ namespace {
 // Multiply-adds of the reference for all ops together, about half a second.
 constexpr double kOpsBudget = 3e8;
 constexpr int64_t kMinTraceTokens = 16;
+constexpr size_t kMostCheckers = 8;  // threads, each with a cache of what it read
 
 // A smaller case of the same kind; false where it can't shrink.
 bool shrink(Case* c) {
@@ -40,30 +43,69 @@ OpNumerics to_record(const OpCheck& check) {
   return {check.op, check.kind, check.dtype, check.error, check.limit, check.elements, check.pass, check.detail};
 }
 
-void check_ops(const Bench& bench, const Graph& graph, Program& program, const std::vector<int64_t>& scalars,
-               Numerics* numerics) {
-  TensorSource tensors(graph, bench.seed, &program, &bench.pulse);
-  const Source source = tensors.source();
-  const double budget = kOpsBudget / static_cast<double>(graph.ops.size());
-  numerics->verdict = "pass";
-  for (size_t i = 0; i < graph.ops.size(); ++i) {
-    const OpCheck check = check_op(graph, graph.ops[i], scalars, source, bench.seed, budget);
-    numerics->ops.push_back(to_record(check));
-    if (!check.pass && numerics->verdict == "pass") {
-      numerics->verdict = "fail";
-      numerics->reason = "op " + check.op + " (" + check.kind + ", " + check.dtype + "): relative error " +
-                         std::to_string(check.error) + ", limit " + std::to_string(check.limit) +
-                         (check.detail.empty() ? "" : "; " + check.detail);
+// Several threads check ops; whatever reads the program or the pulse does so with `mutex`.
+class OpsCheck {
+ public:
+  OpsCheck(const Bench& bench, const Graph& graph, Program& program, const std::vector<int64_t>& scalars)
+      : bench_(bench), graph_(graph), program_(program), scalars_(scalars), checks_(graph.ops.size()) {}
+
+  void run(Numerics* numerics) {
+    std::vector<std::thread> pool;
+    const size_t threads = std::min({static_cast<size_t>(bench_.threads.count()), graph_.ops.size(), kMostCheckers});
+    pool.reserve(threads);
+    for (size_t i = 0; i < threads; ++i) {
+      pool.emplace_back([this] {
+        bench_.threads.adopt();
+        check_some();
+      });
     }
-    bench.pulse.beat();
-    bench.pulse.share(static_cast<double>(i + 1) / static_cast<double>(graph.ops.size()));
-    if (bench.pulse.stop_asked()) return;
+    for (std::thread& thread : pool) thread.join();
+    tell(numerics);
   }
-  if (tensors.error()) {
+
+ private:
+  void check_some() {
+    TensorSource tensors(graph_, bench_.seed, &program_, &bench_.pulse, &mutex_);
+    const Source source = tensors.source();
+    const double budget = kOpsBudget / static_cast<double>(graph_.ops.size());
+    std::unique_lock lock(mutex_);
+    while (next_ < graph_.ops.size() && !bench_.pulse.stop_asked()) {
+      const size_t i = next_++;
+      lock.unlock();
+      OpCheck check = check_op(graph_, graph_.ops[i], scalars_, source, bench_.seed, budget);
+      lock.lock();
+      checks_[i] = std::move(check);
+      bench_.pulse.beat();
+      bench_.pulse.share(static_cast<double>(++done_) / static_cast<double>(graph_.ops.size()));
+    }
+    if (tensors.error()) error_ = tensors.error();
+  }
+
+  void tell(Numerics* numerics) const {
+    numerics->verdict = "pass";
+    for (const std::optional<OpCheck>& check : checks_) {
+      if (!check) continue;
+      numerics->ops.push_back(to_record(*check));
+      if (check->pass || numerics->verdict == "fail") continue;
+      numerics->verdict = "fail";
+      numerics->reason = "op " + check->op + " (" + check->kind + ", " + check->dtype + "): relative error " +
+                         std::to_string(check->error) + ", limit " + std::to_string(check->limit) +
+                         (check->detail.empty() ? "" : "; " + check->detail);
+    }
+    if (!error_) return;
     numerics->verdict = "fail";
-    numerics->reason = tensors.error()->message;
+    numerics->reason = error_->message;
   }
-}
+
+  const Bench& bench_;
+  const Graph& graph_;
+  Program& program_;
+  const std::vector<int64_t>& scalars_;
+  std::mutex mutex_;
+  size_t next_ = 0, done_ = 0;
+  std::vector<std::optional<OpCheck>> checks_;  // of the graph's ops; none: asked to stop before
+  std::optional<Error> error_;
+};
 
 }  // namespace
 
@@ -108,7 +150,7 @@ Result<TraceRun> run_trace(const Bench& bench, const Case& traced, bool check, i
     if (out.measured.step_s > 0.1) break;
   }
   if (check) {
-    check_ops(bench, *graph, *program, scalars, &out.numerics);
+    OpsCheck(bench, *graph, *program, scalars).run(&out.numerics);
   } else {
     out.numerics.reason = "switched off";
   }

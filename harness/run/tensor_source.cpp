@@ -14,8 +14,8 @@ constexpr uint64_t kPieceElements = 4096;  // even, as kBlockElements is: two el
 
 }  // namespace
 
-TensorSource::TensorSource(const Graph& graph, uint64_t seed, Program* program, Pulse* pulse)
-    : graph_(graph), seed_(seed), program_(program), pulse_(pulse) {}
+TensorSource::TensorSource(const Graph& graph, uint64_t seed, Program* program, Pulse* pulse, std::mutex* mutex)
+    : graph_(graph), seed_(seed), program_(program), pulse_(pulse), mutex_(mutex) {}
 
 Source TensorSource::source() {
   return [this](uint32_t tensor, uint64_t first, uint64_t count, double* out) { get(tensor, first, count, out); };
@@ -92,6 +92,8 @@ const std::vector<uint8_t>& TensorSource::block(uint32_t tensor, uint64_t index)
   std::vector<uint8_t> data;
   if (index * kBlockElements < elements) {
     data.resize(packed_bytes(dtype, std::min(kBlockElements, elements - index * kBlockElements)));
+    const std::unique_lock<std::mutex> turn =
+        mutex_ == nullptr ? std::unique_lock<std::mutex>() : std::unique_lock(*mutex_);
     InAdapter inside(*pulse_, "program.read");
     Status status = program_->read(tensor, packed_bytes(dtype, index * kBlockElements), data.data(), data.size());
     if (!status.ok()) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -18,9 +19,9 @@ namespace assay {
 class TensorSource {
  public:
   // With a program, STATE, OUTPUT and SCRATCH tensors are read back from it; without one, STATE is made again from the
-  // seed as it was before the step. The graph, program and pulse must outlive it. Not for several
-  // threads when a program is given.
-  TensorSource(const Graph& graph, uint64_t seed, Program* program, Pulse* pulse);
+  // seed as it was before the step. All must outlive it. With a program it is for one thread; several threads have one
+  // each, and a `mutex` by which they take turns at program and pulse.
+  TensorSource(const Graph& graph, uint64_t seed, Program* program, Pulse* pulse, std::mutex* mutex = nullptr);
 
   // [first, first + count) -> out. A value that can't be had is NaN, and error() says why.
   void get(uint32_t tensor, uint64_t first, uint64_t count, double* out);
@@ -38,6 +39,7 @@ class TensorSource {
   uint64_t seed_;
   Program* program_;
   Pulse* pulse_;
+  std::mutex* mutex_;
   std::optional<Error> error_;
   std::unordered_map<uint64_t, std::vector<uint8_t>> blocks_;
   uint64_t cached_bytes_ = 0;

@@ -170,12 +170,11 @@ std::optional<ContextCurve> curve_of(const std::vector<MeasuredRecord>& records)
   if (!out.time) return std::nullopt;
   mark_time(&out);
   const Result<Case> c = case_from_json(r.case_json, r.case_id);
-  const Result<DtypePlan> plan = dtype_plan(r.dtype);
-  if (!c.ok() || !plan.ok()) {
-    out.knee_flops.note = out.knee_bytes.note = out.largest.note = c.ok() ? plan.error().message : c.error().message;
+  if (!c.ok()) {
+    out.knee_flops.note = out.knee_bytes.note = out.largest.note = c.error().message;
     return out;
   }
-  const double element = dtype_bits(plan->kv) / 8.0;
+  const double element = dtype_bits(c->dtypes()->kv) / 8.0;
   out.kv_bytes_per_token = c->model.kv_bytes_per_token(element) + c->model.index_bytes_per_token(element);
   out.window = c->model.window;
   out.kv_bytes_behind_window = kv_bytes_behind_window(c->model, element);

@@ -104,9 +104,8 @@ void add_point(const CurvePoint& point, PlanUnit* unit) {
 // Bytes of KV cache per token and sequence by the shape of the record's model; 0 where the record has none (imported).
 double kv_bytes_of(const Record& r) {
   const Result<Case> work = case_from_json(r.case_json, r.case_id);
-  const Result<DtypePlan> dtype = dtype_plan(r.dtype);
-  if (!work.ok() || !dtype.ok()) return 0;
-  const double element = dtype_bits(dtype->kv) / 8.0;
+  if (!work.ok()) return 0;
+  const double element = dtype_bits(work->dtypes()->kv) / 8.0;
   return work->model.kv_bytes_per_token(element) + work->model.index_bytes_per_token(element);
 }
 

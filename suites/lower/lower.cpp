@@ -98,7 +98,7 @@ Result<Graph> lower_video(const Case& c, const DtypePlan& plan, const LowerOptio
 
 Result<Graph> lower_step(const Case& c, const LowerOptions& options) {
   if (const Status valid = check_case(c); !valid) return valid.error();
-  const Result<DtypePlan> plan = dtype_plan(c.dtype);
+  const Result<DtypePlan> plan = c.dtypes();
   if (!plan) return plan.error();
   switch (c.kind) {
     case StepKind::kGemm:

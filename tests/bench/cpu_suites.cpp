@@ -163,8 +163,8 @@ class Gemms {
 
 double read_rate(PlainRead& plain) { return median({plain.bytes_per_s(), plain.bytes_per_s(), plain.bytes_per_s()}); }
 
-// int8 weights meet rows as exact as f32 are: three bytes, so three products for each weight.
-double products_per_weight(const std::string& dtype) { return dtype == "int8" ? 3 : 1; }
+// int8 weights meet rows finer than bf16: two bytes, so two products for each weight.
+double products_per_weight(const std::string& dtype) { return dtype == "int8" ? 2 : 1; }
 
 // Where a read's target asks for more products than the units can do, what they allow.
 void print_out_of_reach(const Row& row, const std::string& dtype, const Work& work, const PlainRead& plain, double read,

@@ -287,17 +287,28 @@ kernel void add_gated(const global float* restrict a, const global float* restri
   EACH(i, h) y[i] = a[i] + mod[i] * b[i];
 }
 
-kernel void quantize(const global float* restrict x, global char* restrict q, global float* restrict scale, int k) {
-  local float tmp[kMaxGroup];
-  x += (long)get_group_id(0) * k;
-  q += (long)get_group_id(0) * k;
-  float most = 0;
-  EACH(i, k) most = max(most, fabs(x[i]));
-  most = group_max(most, tmp);
-  const float s = most > 0 ? most / 127.0f : 1.0f;
-  EACH(i, k) q[i] = convert_char_sat_rte(x[i] / s);
-  if (get_local_id(0) == 0) scale[get_group_id(0)] = s;
-}
+// Codes of the values that a reader of x sees: those of the dtype it was asked for in.
+#define QUANTIZE(T)                                                                                                 \
+  float rounded_##T(float v) {                                                                                      \
+    uint stored;                                                                                                    \
+    STORE1_##T((T_##T*)&stored, 0, v);                                                                              \
+    return LOAD1_##T((const T_##T*)&stored, 0);                                                                     \
+  }                                                                                                                 \
+  kernel void quantize_##T(const global float* restrict x, global char* restrict q, global float* restrict scale,   \
+                           int k) {                                                                                 \
+    local float tmp[kMaxGroup];                                                                                     \
+    x += (long)get_group_id(0) * k;                                                                                 \
+    q += (long)get_group_id(0) * k;                                                                                 \
+    float most = 0;                                                                                                 \
+    EACH(i, k) most = max(most, fabs(rounded_##T(x[i])));                                                           \
+    most = group_max(most, tmp);                                                                                    \
+    const float s = most > 0 ? most / 127.0f : 1.0f;                                                                \
+    EACH(i, k) q[i] = convert_char_sat_rte(rounded_##T(x[i]) / s);                                                  \
+    if (get_local_id(0) == 0) scale[get_group_id(0)] = s;                                                           \
+  }
+QUANTIZE(f32)
+QUANTIZE(f16)
+QUANTIZE(bf16)
 
 // Head h's n columns from x_at + h * x_step on, to y_at + h * y_step. Group id 0: row.
 kernel void copy_columns(const global float* restrict x, global float* restrict y, int heads, long ldx, long x_at,

@@ -36,9 +36,9 @@ class Matmul : public EveryLevel {
     return relative_error(p.read(y), expected(xv, wv, bv, at(m), at(n), at(k)));
   }
 
-  double weight_only_error(int64_t m, int64_t n, int64_t k, int64_t block) {
+  double weight_only_error(int64_t m, int64_t n, int64_t k, int64_t block, uint32_t rows_dtype = ASSAY_F32) {
     Program p;
-    const uint32_t x = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {m, k});
+    const uint32_t x = p.tensor(rows_dtype, ASSAY_ROLE_INPUT, {m, k});
     const uint32_t s = p.tensor(ASSAY_F32, ASSAY_ROLE_WEIGHT, {n, k / block});
     const uint32_t w =
         p.tensor(ASSAY_I8, ASSAY_ROLE_WEIGHT, {n, k}, static_cast<int32_t>(s), static_cast<int32_t>(block));
@@ -104,6 +104,15 @@ TEST_P(Matmul, WeightOnlyInt8WithScalePerRowAndPerBlock) {
     EXPECT_LT(weight_only_error(m, 37, 83, 83), 1e-5) << m;
     EXPECT_LT(weight_only_error(m, 21, 128, 32), 1e-5) << m;
     EXPECT_LT(weight_only_error(m, 5, 60, 20), 1e-5) << m;
+  }
+}
+
+// Rows of bf16 may stand in 16-bit fixed point, each with its largest as 127 x 256: an element is wrong by at most
+// 1/65024 of that, so by norm a row is by sqrt(83)/65024 = 1.4e-4 at most, where bf16 itself may be by 2^-9 = 2e-3.
+TEST_P(Matmul, WeightOnlyInt8ByRowsOfBf16) {
+  for (const int64_t m : kRowCounts) {
+    EXPECT_LT(weight_only_error(m, 37, 83, 83, ASSAY_BF16), 1.4e-4) << m;
+    EXPECT_LT(weight_only_error(m, 38, 1, 1, ASSAY_BF16), 1 / 65024.0) << m;
   }
 }
 

@@ -70,6 +70,13 @@ TEST_P(Moe, GroupsOfInt8WithAScalePerRow) {
   EXPECT_LT(grouped({0, 0, 0, 100, 100}, 100, 6, 64, ASSAY_I8, 64), 1e-5);
 }
 
+// The rows as in Matmul.WeightOnlyInt8ByRowsOfBf16: sqrt(130)/65024 = 1.8e-4, sqrt(2100)/65024 = 7e-4.
+TEST_P(Moe, GroupsOfInt8ByRowsOfBf16) {
+  EXPECT_LT(grouped({0, 0, 3, 3, 20, 20}, 20, 19, 37, ASSAY_I8, 37, ASSAY_BF16), 1.8e-4);
+  EXPECT_LT(grouped({0, 1, 9, 40, 40, 171}, 171, 131, 130, ASSAY_I8, 130, ASSAY_BF16), 1.8e-4);
+  EXPECT_LT(grouped({0, 11, 23}, 23, 9, 2100, ASSAY_I8, 2100, ASSAY_BF16), 7e-4);
+}
+
 TEST_P(Moe, DepthBeyondOnePassAndGroupsAcrossPasses) {
   EXPECT_LT(grouped({0, 11, 23}, 23, 9, 2100, ASSAY_F32), 1e-5);
   EXPECT_LT(grouped({0, 11, 23}, 23, 9, 2100, ASSAY_I8, 300), 1e-5);

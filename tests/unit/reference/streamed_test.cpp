@@ -11,12 +11,19 @@ namespace {
 
 const Fill kNormal{Fill::Kind::kNormal, 0, 1, 0};
 
+// Rows of bf16 would make a choice of experts a matter of rounding.
+DtypePlan with_f32_rows(const std::string& name) {
+  DtypePlan plan = *dtype_plan(name);
+  plan.activation = plan.kv = ASSAY_F32;
+  return plan;
+}
+
 // Batch, tokens and tokens cached of a step whose rows are `kHidden` wide.
 constexpr int64_t kHidden = 12;
 struct Step {
   int64_t batch, tokens, pos;
   std::string dtype = "f32";
-  GraphBuilder g{*dtype_plan(dtype), false};
+  GraphBuilder g{with_f32_rows(dtype), false};
   uint32_t slot = g.scalar("pos");
 
   [[nodiscard]] int64_t rows() const { return batch * tokens; }
