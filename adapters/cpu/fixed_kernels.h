@@ -59,7 +59,7 @@ void to_fixed(const float* x, size_t n, int8_t* bytes, size_t planes, size_t ld,
 
 // The sums of four vectors.
 static_assert(kFixedCols == 4);
-inline __m128i int_sums(const __m512i (&v)[kFixedCols]) {
+inline __m128i int_sums(const __m512i* v) {
   const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(v[0], v[1]), _mm512_unpackhi_epi32(v[0], v[1]));
   const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(v[2], v[3]), _mm512_unpackhi_epi32(v[2], v[3]));
   const __m512i s = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
@@ -84,20 +84,20 @@ struct Later {
   }
 };
 
-// R rows by kFixedCols rows of weights that lie `apart`, or by one row: apart = 0. Meanwhile it asks for `later`,
+// R rows by kCols rows of weights that lie `apart`, or by one row: apart = 0. Meanwhile it asks for `later`,
 // or for what lies kStreamAhead. Loops are unrolled by word of command: else the sums go to memory and back at each
 // step.
-template <size_t kPlanes, size_t R, bool kLater>
+template <size_t kPlanes, size_t R, size_t kCols, bool kLater>
 inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, Later& later) {
   constexpr size_t kBytes = kPlanes * R;  // vectors of x
   const int8_t* x = a.x + r * kPlanes * a.ld;
   const int8_t* w = a.w + j * a.ldw;
   const size_t ldw = apart * a.ldw;
   const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
-  __m512i sums[kBytes][kFixedCols];
+  __m512i sums[kBytes][kCols];
 #pragma GCC unroll 8
   for (size_t i = 0; i < kBytes; ++i) {
-    for (size_t c = 0; c < kFixedCols; ++c) sums[i][c] = _mm512_setzero_si512();
+    for (size_t c = 0; c < kCols; ++c) sums[i][c] = _mm512_setzero_si512();
   }
   // Weights are taken as w + 128, because the instruction wants one side unsigned.
   size_t k = 0;
@@ -105,17 +105,27 @@ inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, Lat
     if constexpr (kLater) {
       later.ask();
     } else {
-      for (size_t c = 0; c < kFixedCols; ++c) __builtin_prefetch(w + c * ldw + k + kStreamAhead, 0, 2);
+      for (size_t c = 0; c < kCols; ++c) __builtin_prefetch(w + c * ldw + k + kStreamAhead, 0, 2);
     }
 #pragma GCC unroll 2
     for (size_t half = k; half < k + kStreamStep; half += kFixedStep) {
-      __m512i v[kFixedCols];
-      for (size_t c = 0; c < kFixedCols; ++c) v[c] = _mm512_xor_si512(flip, _mm512_loadu_si512(w + c * ldw + half));
+      if constexpr (R == 1) {
+        __m512i rows[kBytes];
+        for (size_t i = 0; i < kBytes; ++i) rows[i] = _mm512_loadu_si512(x + kPlanes * half + i * kFixedStep);
+#pragma GCC unroll 12
+        for (size_t c = 0; c < kCols; ++c) {
+          const __m512i v = _mm512_xor_si512(flip, _mm512_loadu_si512(w + c * ldw + half));
+          for (size_t i = 0; i < kBytes; ++i) take_bytes(sums[i][c], v, rows[i]);
+        }
+      } else {
+        __m512i v[kCols];
+        for (size_t c = 0; c < kCols; ++c) v[c] = _mm512_xor_si512(flip, _mm512_loadu_si512(w + c * ldw + half));
 #pragma GCC unroll 8
-      for (size_t i = 0; i < kBytes; ++i) {
-        const __m512i rows =
-            _mm512_loadu_si512(x + i / kPlanes * kPlanes * a.ld + kPlanes * half + i % kPlanes * kFixedStep);
-        for (size_t c = 0; c < kFixedCols; ++c) take_bytes(sums[i][c], v[c], rows);
+        for (size_t i = 0; i < kBytes; ++i) {
+          const __m512i rows =
+              _mm512_loadu_si512(x + i / kPlanes * kPlanes * a.ld + kPlanes * half + i % kPlanes * kFixedStep);
+          for (size_t c = 0; c < kCols; ++c) take_bytes(sums[i][c], v[c], rows);
+        }
       }
     }
   }
@@ -126,62 +136,90 @@ inline void fixed_tile(const FixedArgs& a, size_t r, size_t j, size_t apart, Lat
     for (size_t i = 0; i < kBytes; ++i) {
       const __m512i rows =
           _mm512_loadu_si512(x + i / kPlanes * kPlanes * a.ld + kPlanes * k + i % kPlanes * kFixedStep);
-      for (size_t c = 0; c < kFixedCols; ++c) {
+      for (size_t c = 0; c < kCols; ++c) {
         take_bytes(sums[i][c], _mm512_xor_si512(flip, _mm512_maskz_loadu_epi8(bytes, w + c * ldw + k)), rows);
       }
     }
   }
 #pragma GCC unroll 4
   for (size_t i = 0; i < R; ++i) {
-    __m256d total = _mm256_set1_pd(-128 * a.x_sum[r + i]);
-    double unit = kPlanes == 3 ? 65536 : 256;  // of the byte that is added
 #pragma GCC unroll 3
-    for (size_t plane = 0; plane < kPlanes; ++plane, unit /= 256) {
-      total = _mm256_fmadd_pd(_mm256_cvtepi32_pd(int_sums(sums[kPlanes * i + plane])), _mm256_set1_pd(unit), total);
-    }
-    float y[kFixedCols];
-    _mm_storeu_ps(y, _mm256_cvtpd_ps(total));
-    for (size_t c = 0; c < (apart > 0 ? kFixedCols : 1); ++c) {
-      const size_t col = j + c * apart;
-      a.y[(r + i) * a.ldy + col] =
-          y[c] * (a.x_scale[r + i] * a.w_scale[col]) + (a.bias != nullptr ? a.bias[col] : 0.0f);
+    for (size_t c0 = 0; c0 < kCols; c0 += kFixedCols) {
+      __m256d total = _mm256_set1_pd(-128 * a.x_sum[r + i]);
+      double unit = kPlanes == 3 ? 65536 : 256;  // of the byte that is added
+#pragma GCC unroll 3
+      for (size_t plane = 0; plane < kPlanes; ++plane, unit /= 256) {
+        const __m256d sum = _mm256_cvtepi32_pd(int_sums(sums[kPlanes * i + plane] + c0));
+        total = _mm256_fmadd_pd(sum, _mm256_set1_pd(unit), total);
+      }
+      float y[kFixedCols];
+      _mm_storeu_ps(y, _mm256_cvtpd_ps(total));
+      for (size_t c = 0; c < (apart > 0 ? kFixedCols : 1); ++c) {
+        const size_t col = j + (c0 + c) * apart;
+        a.y[(r + i) * a.ldy + col] =
+            y[c] * (a.x_scale[r + i] * a.w_scale[col]) + (a.bias != nullptr ? a.bias[col] : 0.0f);
+      }
     }
   }
 }
 
-// The rows [r, r1), no more than kMost.
-template <size_t kPlanes, size_t kMost, bool kLater>
-inline void fixed_rows_tile(const FixedArgs& a, size_t r, size_t r1, size_t j, size_t apart, Later& later) {
+// The rows [r0, r1), no more than kMost.
+template <size_t kPlanes, size_t kMost>
+inline void fixed_few(const FixedArgs& a, size_t r0, size_t r1, size_t j, size_t apart) {
   if constexpr (kMost > 1) {
-    if (r1 - r < kMost) return fixed_rows_tile<kPlanes, kMost - 1, kLater>(a, r, r1, j, apart, later);
+    if (r1 - r0 < kMost) return fixed_few<kPlanes, kMost - 1>(a, r0, r1, j, apart);
   }
-  fixed_tile<kPlanes, kMost, kLater>(a, r, j, apart, later);
+  Later none{};
+  fixed_tile<kPlanes, kMost, kFixedCols, false>(a, r0, j, apart, none);
 }
 
+// More rows, one by one; each asks for its share of the rows of weights that are wanted next, from `next` on, so that
+// memory is as busy as the units are.
+template <size_t kPlanes, size_t kCols>
+inline void fixed_many(const FixedArgs& a, size_t r0, size_t r1, size_t j, size_t apart, const int8_t* next) {
+  Later later{next, apart * a.ldw, a.k};
+  const size_t rows = r1 - r0, lines = kCols * ((a.k + kLineBytes - 1) / kLineBytes);
+  later.each = (kCols * kStreamStep / kLineBytes + rows - 1) / rows;
+  for (size_t r = 0; r < rows; ++r) {
+    later.lines += lines * (r + 1) / rows - lines * r / rows;
+    fixed_tile<kPlanes, 1, kCols, true>(a, r0 + r, j, apart, later);
+  }
+}
+
+// Columns j, j + 1 ... of each of kFixedCols parts, which lie `apart`.
 template <size_t kPlanes>
-inline void fixed_cols(const FixedArgs& a, size_t r0, size_t r1, size_t j, size_t apart) {
-  constexpr size_t kTileRows = 6 / kPlanes;
-  const bool last = apart > 0 && j + 1 == apart && a.next != nullptr;
-  Later later{last ? a.next : a.w + (j + 1) * a.ldw, apart * a.ldw, a.k};
-  if (r1 - r0 <= kTileRows) return fixed_rows_tile<kPlanes, kTileRows, false>(a, r0, r1, j, apart, later);
-  // Each pass asks for its share of the next rows of weights, so that memory is as busy as the units are.
-  const size_t passes = (r1 - r0 + kTileRows - 1) / kTileRows;
-  const size_t lines = apart > 0 ? kFixedCols * ((a.k + kLineBytes - 1) / kLineBytes) : 0;
-  later.each = (kFixedCols * kStreamStep / kLineBytes + passes - 1) / passes;
-  for (size_t pass = 0; pass < passes; ++pass) {
-    later.lines += lines * (pass + 1) / passes - lines * pass / passes;
-    fixed_rows_tile<kPlanes, kTileRows, true>(a, r0 + kTileRows * pass, r1, j, apart, later);
+inline void fixed_parts(const FixedArgs& a, size_t r0, size_t r1, size_t first, size_t apart, size_t columns) {
+  constexpr size_t kFewRows = 6 / kPlanes;
+  for (size_t j = first; j < first + columns; ++j) {
+    if (r1 - r0 <= kFewRows) {
+      fixed_few<kPlanes, kFewRows>(a, r0, r1, j, apart);
+    } else {
+      const bool last = j + 1 == first + columns && a.next != nullptr;
+      fixed_many<kPlanes, kFixedCols>(a, r0, r1, j, apart, last ? a.next : a.w + (j + 1) * a.ldw);
+    }
   }
 }
 
 template <size_t kPlanes>
 void fixed_gemm_planes(const FixedArgs& a) {
-  const size_t apart = a.apart > 0 ? a.apart : a.n / kFixedCols;
-  const size_t n = a.apart > 0 ? a.n : apart;
+  constexpr size_t kFewRows = 6 / kPlanes, kManyCols = 24 / kPlanes;  // of which all sums stay in registers
   for (size_t r0 = 0; r0 < a.m; r0 += kFixedRows) {
     const size_t r1 = r0 + kFixedRows < a.m ? r0 + kFixedRows : a.m;
-    for (size_t j = 0; j < n; ++j) fixed_cols<kPlanes>(a, r0, r1, j, apart);
-    for (size_t j = a.apart > 0 ? a.n : kFixedCols * apart; j < a.n; ++j) fixed_cols<kPlanes>(a, r0, r1, j, 0);
+    if (a.apart > 0) {
+      fixed_parts<kPlanes>(a, r0, r1, 0, a.apart, a.n);
+      continue;
+    }
+    size_t done = 0;
+    // Weights beside each other: those that lie apart by a power of two would drive each other out of L1.
+    for (; r1 - r0 > kFewRows && done + kManyCols <= a.n; done += kManyCols) {
+      const bool last = done + kManyCols == a.n && a.next != nullptr;
+      fixed_many<kPlanes, kManyCols>(a, r0, r1, done, 1, last ? a.next : a.w + (done + kManyCols) * a.ldw);
+    }
+    const size_t apart = (a.n - done) / kFixedCols;
+    fixed_parts<kPlanes>(a, r0, r1, done, apart, apart);
+    for (done += kFixedCols * apart; done < a.n; ++done) {
+      for (size_t r = r0; r < r1; r += kFewRows) fixed_few<kPlanes, kFewRows>(a, r, r1, done, 0);
+    }
   }
 }
 
