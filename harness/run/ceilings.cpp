@@ -14,7 +14,8 @@ constexpr double kBudgetNs = 200e6;
 constexpr double kRunNs = 50e6;  // a GEMM is made about this long
 constexpr int64_t kProbeSize = 512;
 constexpr int64_t kMaxSize = 16384;
-constexpr int64_t kReadBytes = int64_t{256} << 20;
+constexpr int64_t kReadBytes = int64_t{256} << 20;  // where the cache's size is not known
+constexpr int64_t kMinReadBytes = int64_t{64} << 20;
 constexpr int64_t kMaxReadBytes = int64_t{4} << 30;
 constexpr double kReadNs = 2e6;  // a read is made about this long: beside a shorter one, starting it counts
 constexpr size_t kMaxRuns = 200;
@@ -88,8 +89,11 @@ Result<double> gemm_rate(const Bench& bench, const std::string& dtype, const Dev
 
 Result<double> read_rate(const Bench& bench, const DeviceInfo& device) {
   Case c = ceiling_case(StepKind::kRead, "f32");
-  c.buffer_bytes = std::clamp<int64_t>(static_cast<int64_t>(std::min<uint64_t>(4 * device.cache_bytes, kMaxReadBytes)),
-                                       kReadBytes, kMaxReadBytes);
+  c.buffer_bytes = kReadBytes;
+  if (device.cache_bytes > 0) {
+    const auto beyond_cache = static_cast<int64_t>(std::min<uint64_t>(4 * device.cache_bytes, kMaxReadBytes));
+    c.buffer_bytes = std::max(kMinReadBytes, beyond_cache);
+  }
   const std::optional<uint64_t> usable = usable_bytes(device);
   if (usable && static_cast<uint64_t>(c.buffer_bytes) > *usable) {
     return Error{ErrorKind::kOutOfMemory, "read needs " + bytes_text(static_cast<uint64_t>(c.buffer_bytes)) + ", " +
