@@ -33,9 +33,8 @@ std::vector<std::string> tile_faults(const Case& c) {
   if (c.width < 1 || c.width % s[2] != 0) {
     out.push_back(expected("width: expected a multiple of " + std::to_string(s[2]), c.width));
   }
-  const DtypePlan plan = c.dtypes().value();
-  if (plan.weight != plan.activation) {
-    out.push_back("dtype: expected one without quantised weights, found '" + c.dtype + "'");
+  if (c.dtypes()->quantize_activations) {
+    out.push_back("dtype: expected one without quantised activations, found '" + c.dtype + "'");
   }
   return out;
 }

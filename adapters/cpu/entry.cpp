@@ -148,7 +148,7 @@ assay_status device_info(assay_ctx* ctx, uint32_t device, assay_device_info* out
     info.dtypes = 1u << ASSAY_F32 | 1u << ASSAY_F16 | 1u << ASSAY_BF16 | 1u << ASSAY_I8 | 1u << ASSAY_I32;
     info.basis = ASSAY_BASIS_MEASURED;
     info.support = ASSAY_SUPPORT_VERIFIED_ON_HARDWARE;
-    info.cache_bytes = assay::cpu::largest_cache_bytes();
+    info.cache_bytes = assay::cpu::last_level_cache_bytes();
     fill(out, info);
   });
 }

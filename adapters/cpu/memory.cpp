@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "adapters/cpu/failure.h"
@@ -72,13 +75,26 @@ void require_memory(uint64_t bytes) {
                                          mebibytes(available));
 }
 
-uint64_t largest_cache_bytes() {
-  uint64_t best = 0;
-  for (const int name : {_SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE, _SC_LEVEL4_CACHE_SIZE}) {
-    const long bytes = sysconf(name);
-    if (bytes > 0) best = std::max(best, static_cast<uint64_t>(bytes));
+// Not by sysconf: glibc 2.36 gives an AMD socket's L3 instead of the one that these CPUs have, ten times as much.
+uint64_t last_level_cache_bytes(const std::string& cpus) {
+  std::map<int, std::map<std::string, uint64_t>> found;  // level -> the CPUs that share a cache -> its bytes
+  std::error_code none;
+  for (int cpu = 0; std::filesystem::exists(cpus + "/cpu" + std::to_string(cpu), none); ++cpu) {
+    for (int index = 0;; ++index) {
+      const std::string cache = cpus + "/cpu" + std::to_string(cpu) + "/cache/index" + std::to_string(index) + "/";
+      int level = 0;
+      uint64_t kib = 0;
+      std::string shared;
+      if (!(std::ifstream(cache + "level") >> level)) break;
+      if (!(std::ifstream(cache + "size") >> kib)) continue;  // "32768K"
+      if (std::ifstream(cache + "shared_cpu_list") >> shared) found[level][shared] = kib << 10;
+    }
   }
-  return best;
+  uint64_t total = 0;
+  if (!found.empty()) {
+    for (const auto& [shared, bytes] : found.rbegin()->second) total += bytes;
+  }
+  return total;
 }
 
 }  // namespace assay::cpu

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace assay::cpu {
 
@@ -31,7 +32,7 @@ struct MemoryState {
 MemoryState memory_state();
 // Throws Failure (OUT_OF_MEMORY) with both figures if `bytes` do not fit beside what is in use.
 void require_memory(uint64_t bytes);
-// Bytes of the largest cache of CPU 0; 0 = unknown.
-uint64_t largest_cache_bytes();
+// Bytes of all caches of the last level together; 0 = unknown. `cpus`: where Linux tells them.
+uint64_t last_level_cache_bytes(const std::string& cpus = "/sys/devices/system/cpu");
 
 }  // namespace assay::cpu

@@ -243,7 +243,7 @@ void Program::run_traced(const int64_t* scalars, Trace& trace) {
 void Program::flush_caches() {
   constexpr uint64_t kLine = 64;  // bytes
   if (evictor_.bytes() == 0) {
-    const uint64_t bytes = std::max<uint64_t>(2 * largest_cache_bytes(), 64u << 20);
+    const uint64_t bytes = std::max<uint64_t>(4 * last_level_cache_bytes(), 64u << 20);
     require_memory(bytes);
     evictor_ = Buffer(bytes);
     std::memset(evictor_.data(), 1, bytes);

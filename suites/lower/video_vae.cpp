@@ -37,12 +37,11 @@ class VaeTile {
     int64_t t, h, w;
   };
 
-  // `up`: factors of the nearest repeat before it. Weights are kept at the precision of activations.
+  // `up`: factors of the nearest repeat before it.
   uint32_t conv(uint32_t x, const std::string& name, int64_t out, Kernel k, const VaeUp& up = {}) {
     const std::vector<int64_t> dims = g_.at(x).dims;
     const int64_t inputs = k.t * k.h * k.w * dims[3];
-    const Fill random{Fill::Kind::kNormal, 0, Parts::plain_stddev(inputs), 0};
-    const uint32_t w = g_.tensor(name + ".weight", g_.plan().activation, ASSAY_ROLE_WEIGHT, {out, inputs}, random);
+    const uint32_t w = g_.weight(name + ".weight", {out, inputs}, Parts::plain_stddev(inputs));
     const uint32_t bias = parts_.vector(name + ".bias", out, 0, 0.1);
     const uint32_t y = g_.activation(name, {(dims[0] - 1) * up.t + 1, dims[1] * up.h, dims[2] * up.w, out});
     const auto number = [](int64_t n) { return static_cast<double>(n); };

@@ -1,5 +1,9 @@
 // Where the libraries of the reference machine mislead: what they can't do here is found by trying, and what the
 // adapter did instead is said.
+#include <filesystem>
+#include <fstream>
+
+#include "adapters/cpu/memory.h"
 #include "adapters/cpu/onednn.h"
 #include "gmock/gmock.h"
 #include "tests/unit/cpu/cpu_program.h"
@@ -95,6 +99,25 @@ TEST_P(Machine, AProductOfOneRowNeverGoesThroughAGemm) {
     EXPECT_THAT(said, AllOf(HasSubstr("matmul up to 8 rows: own kernels"), Not(HasSubstr("oneDNN"))));
   }
   EXPECT_THAT(executed(ASSAY_F32, ASSAY_F32, 9), AllOf(HasSubstr("oneDNN"), Not(HasSubstr("own kernels"))));
+}
+
+// Two L3 of 32 MiB, each shared by two of four CPUs, under an L2 each: 64 MiB are the last level.
+TEST(Caches, OfTheLastLevelTogether) {
+  const std::filesystem::path root = std::filesystem::path(testing::TempDir()) / "assay_caches";
+  std::filesystem::remove_all(root);
+  const auto write = [&](int cpu, int index, int level, const char* size, const char* shared) {
+    const auto dir = root / ("cpu" + std::to_string(cpu)) / "cache" / ("index" + std::to_string(index));
+    std::filesystem::create_directories(dir);
+    std::ofstream(dir / "level") << level << "\n";
+    std::ofstream(dir / "size") << size << "\n";
+    std::ofstream(dir / "shared_cpu_list") << shared << "\n";
+  };
+  for (int cpu = 0; cpu < 4; ++cpu) write(cpu, 0, 2, "1024K", std::to_string(cpu).c_str());
+  EXPECT_EQ(cpu::last_level_cache_bytes(root), 4u << 20);
+  for (int cpu = 0; cpu < 4; ++cpu) write(cpu, 1, 3, "32768K", cpu < 2 ? "0-1" : "2-3");
+  EXPECT_EQ(cpu::last_level_cache_bytes(root), 64u << 20);
+  EXPECT_EQ(cpu::last_level_cache_bytes(root / "nothing"), 0u);
+  std::filesystem::remove_all(root);
 }
 
 INSTANTIATE_TEST_SUITE_P(Adapter, Machine, testing::ValuesIn(levels()), level_name);

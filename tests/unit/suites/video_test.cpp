@@ -174,12 +174,31 @@ TEST(Video, SizesThatDoNotFitAreRefused) {
   EXPECT_EQ(video_grid(v, {81, 480, 8, 16}).error().message, "width: expected a multiple of 16, found 8");
   EXPECT_EQ(video_grid(v, {80, 488, 832, 16}).error().message,
             "frames: expected 1 more than a multiple of 4, found 80; height: expected a multiple of 16, found 488");
-  Case tile = dit_case(v, {5, 64, 60, 1}, "int8");
+  Case tile = dit_case(v, {5, 64, 60, 1}, "int8_w8a8");
   tile.kind = StepKind::kVaeTile;
   complete_video_case(&tile);
   EXPECT_EQ(video_case_faults(tile),
             (std::vector<std::string>{"width: expected a multiple of 8, found 60",
-                                      "dtype: expected one without quantised weights, found 'int8'"}));
+                                      "dtype: expected one without quantised activations, found 'int8_w8a8'"}));
+}
+
+TEST(Video, ATileOfInt8HasItsConvolutionsInInt8) {
+  Case tile = dit_case(shape("wan2.1-1.3b"), {5, 64, 64, 1}, "int8");
+  tile.kind = StepKind::kVaeTile;
+  complete_video_case(&tile);
+  const Result<Graph> g = lower(tile, {});
+  ASSERT_TRUE(g.ok()) << g.error().message;
+  size_t convolutions = 0;
+  for (const Op& op : g->ops) {
+    if (op.kind != ASSAY_OP_CONV3D) continue;
+    ++convolutions;
+    const Tensor& w = g->tensors[op.in[1]];
+    EXPECT_EQ(w.dtype, static_cast<uint32_t>(ASSAY_I8)) << op.name;
+    ASSERT_GE(w.scale, 0) << op.name;
+    EXPECT_EQ(g->tensors[static_cast<size_t>(w.scale)].dims, (std::vector<int64_t>{w.dims[0], 1})) << op.name;
+    EXPECT_EQ(g->tensors[op.in[0]].dtype, static_cast<uint32_t>(ASSAY_BF16)) << op.name;
+  }
+  EXPECT_GT(convolutions, 10u);
 }
 
 TEST(Video, AShapeFilesFaultsAreNamed) {
