@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "results/old_int8.h"
 #include "results/record.h"
 #include "results/record_id.h"
 #include "results/record_parts.h"
@@ -195,6 +196,7 @@ Result<Record> record_from_json(const std::string& text, const std::string& wher
                        ": the record was changed after it was written");
     return input.error();
   }
+  mark_old_int8(&record);
   return record;
 }
 

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "results/old_int8.h"
 #include "results/packed.h"
 #include "results/record.h"
 
@@ -212,12 +213,12 @@ json made_by_json(const Record& r) {
 json work_json(const Record& r) {
   return {{"suite", r.suite},
           {"suite_hash", r.suite_hash},
-          {"case_id", r.case_id},
+          {"case_id", without_int8_mark(r.case_id)},
           {"case_hash", r.case_hash},
           {"case", embedded(r.case_json)},
           {"form", r.form},
           {"model", r.model},
-          {"dtype", r.dtype},
+          {"dtype", without_int8_mark(r.dtype)},
           {"step_kind", r.step_kind},
           {"token_class", r.token_class},
           {"executed", r.executed},

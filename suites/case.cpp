@@ -250,12 +250,14 @@ Status check_case(const Case& c) {
   return all.empty() ? ok_status() : Status(bad_input("case " + c.id() + ": " + all));
 }
 
+std::string Case::dtype_label() const { return f32_activations ? dtype + kF32ActivationsMark : dtype; }
+
 std::string Case::id() const {
   const std::string kind_name = step_kind_name(kind), end = cold ? "/cold" : "";
   std::string id = suite.empty() ? kind_name : suite;
   if (is_model_step(kind)) {
     if (suite != kind_name && !suite.empty()) id += "/" + kind_name;
-    id += "/" + model.name + "/" + dtype + "/b" + std::to_string(batch);
+    id += "/" + model.name + "/" + dtype_label() + "/b" + std::to_string(batch);
     if (kind == StepKind::kPrefill) id += "/t" + std::to_string(tokens);
     if (kind == StepKind::kDecode || context > 0) id += "/c" + std::to_string(context);
     if (paged()) id += "/p" + std::to_string(page_tokens);
@@ -263,7 +265,7 @@ std::string Case::id() const {
     return (model.has_moe() ? id + "/" + routing_id(routing) : id) + end;
   }
   if (is_video_step(kind)) return id + "/" + kind_name + "/" + video_case_id(*this) + end;
-  id += "/" + kind_name + "/" + dtype;
+  id += "/" + kind_name + "/" + dtype_label();
   if (kind == StepKind::kGemm) id += "/m" + std::to_string(m) + "n" + std::to_string(n) + "k" + std::to_string(k);
   if (kind != StepKind::kGemm) id += "/" + std::to_string(buffer_bytes);
   return id + end;

@@ -82,6 +82,8 @@ struct DtypePlan {
 Result<DtypePlan> dtype_plan(const std::string& name);  // error names the known ones and the nearest
 std::vector<std::string> dtype_plan_names();
 
+inline constexpr const char* kF32ActivationsMark = "-f32";  // behind int8 and int8_w8a8
+
 enum class StepKind { kPrefill, kDecode, kGemm, kRead, kCopy, kDit, kTextEncoder, kVaeTile };
 // "prefill", "decode", "gemm", "read", "copy", "dit", "text-encoder", "vae-tile"
 const char* step_kind_name(StepKind kind);
@@ -110,6 +112,7 @@ struct Case {
   [[nodiscard]] std::string hash() const;  // xxh3-128 of the canonical JSON of everything above but suite_hash
   [[nodiscard]] bool paged() const { return page_tokens > 0; }
   [[nodiscard]] int64_t tokens_per_step() const { return batch * tokens; }
+  [[nodiscard]] std::string dtype_label() const;   // "int8"; "int8-f32" where activations are f32 as they once were
   [[nodiscard]] std::string model_name() const;    // "" for a case without a model
   [[nodiscard]] int64_t layers() const;            // repeated layers of its step; 0: none
   [[nodiscard]] int64_t check_layers() const;      // the fewest that have every kind of layer

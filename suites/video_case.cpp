@@ -140,7 +140,7 @@ std::vector<std::string> video_case_faults(const Case& c) {
 }
 
 std::string video_case_id(const Case& c) {
-  const std::string id = c.video.name + "/" + c.dtype + "/b" + std::to_string(c.batch) + "/";
+  const std::string id = c.video.name + "/" + c.dtype_label() + "/b" + std::to_string(c.batch) + "/";
   return id + (c.kind == StepKind::kTextEncoder ? "t" + std::to_string(c.tokens) : size_text(c));
 }
 

@@ -1,6 +1,8 @@
 // Products of int8 weights with rows in fixed point of two or three bytes, exact in integers. For kernel files only.
 #pragma once
 
+#include <limits>
+
 #include "adapters/cpu/kernels.h"
 #include "adapters/cpu/simd.h"
 
@@ -34,6 +36,7 @@ void to_fixed_planes(const float* x, size_t n, int8_t* bytes, size_t ld, float* 
   const float largest = _mm512_cvtss_f32(_mm512_castsi512_ps(_mm512_set1_epi32(_mm512_reduce_max_epi32(top))));
   *scale = largest / kFixedLargest[kPlanes - 2];
   if (*scale < kFixedSmallest) *scale = kFixedSmallest;
+  if (!(largest <= std::numeric_limits<float>::max())) *scale = std::numeric_limits<float>::quiet_NaN();
   const __m512 inverse = _mm512_set1_ps(1 / *scale);
   __m512d total = _mm512_setzero_pd();
   for (size_t i = 0; i < ld; i += 16) {

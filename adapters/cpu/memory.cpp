@@ -90,10 +90,9 @@ uint64_t last_level_cache_bytes(const std::string& cpus) {
       if (std::ifstream(cache + "shared_cpu_list") >> shared) found[level][shared] = kib << 10;
     }
   }
+  if (found.empty() || found.rbegin()->first < 3) return 0;
   uint64_t total = 0;
-  if (!found.empty()) {
-    for (const auto& [shared, bytes] : found.rbegin()->second) total += bytes;
-  }
+  for (const auto& [shared, bytes] : found.rbegin()->second) total += bytes;
   return total;
 }
 

@@ -32,7 +32,8 @@ struct MemoryState {
 MemoryState memory_state();
 // Throws Failure (OUT_OF_MEMORY) with both figures if `bytes` do not fit beside what is in use.
 void require_memory(uint64_t bytes);
-// Bytes of all caches of the last level together; 0 = unknown. `cpus`: where Linux tells them.
+// Bytes of all caches of the last level together; 0 = unknown, also where none behind an L2 is told: there may be one.
+// `cpus`: where Linux tells them.
 uint64_t last_level_cache_bytes(const std::string& cpus = "/sys/devices/system/cpu");
 
 }  // namespace assay::cpu

@@ -83,8 +83,11 @@ RowForm row_form(const Plan& plan, const Op& op) {
 
 namespace {
 
-// By norm, a step of 2^-15 of a row's largest is finer than bf16's of each element, in rows of up to some 10,000.
-size_t fixed_planes(const Slot& x) { return x.host_dtype == ASSAY_BF16 ? 2 : 3; }
+// By norm, a step of 2^-15 of a row's largest is finer than bf16's of each element, whatever the row, up to this many.
+size_t fixed_planes(const Slot& x) {
+  constexpr int64_t kMostElements = 16384;
+  return x.host_dtype == ASSAY_BF16 && x.cols <= kMostElements ? 2 : 3;
+}
 
 constexpr size_t kMostPadding = 7;  // lanes without a row, of one group
 

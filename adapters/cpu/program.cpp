@@ -241,9 +241,10 @@ void Program::run_traced(const int64_t* scalars, Trace& trace) {
 }
 
 void Program::flush_caches() {
-  constexpr uint64_t kLine = 64;  // bytes
+  constexpr uint64_t kLine = 64, kUnknownSweep = 256u << 20;  // bytes
   if (evictor_.bytes() == 0) {
-    const uint64_t bytes = std::max<uint64_t>(4 * last_level_cache_bytes(), 64u << 20);
+    const uint64_t cache = last_level_cache_bytes();
+    const uint64_t bytes = cache > 0 ? 4 * cache : kUnknownSweep;
     require_memory(bytes);
     evictor_ = Buffer(bytes);
     std::memset(evictor_.data(), 1, bytes);

@@ -18,7 +18,7 @@ uint64_t rounded(uint64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign
 
 Program::Program(Machine& machine, Model model)
     : machine_(machine), runtime_(*machine.runtime), model_(std::move(model)), page_tables_(model_.slots, model_.ops) {
-  runtime_.check(runtime_.SetDevice(static_cast<int>(machine.index)), "set device");
+  set_device();
   stream_ = make_stream(runtime_);
   begin_ = make_event(runtime_);
   end_ = make_event(runtime_);
@@ -107,10 +107,14 @@ const Slot& Program::checked(uint32_t tensor, uint64_t offset, uint64_t bytes, c
   return slot;
 }
 
+// For the calling thread.
+void Program::set_device() const { runtime_.check(runtime_.SetDevice(static_cast<int>(machine_.index)), "set device"); }
+
 void Program::write(uint32_t tensor, uint64_t offset, const void* src, uint64_t bytes) {
   const Slot& slot = checked(tensor, offset, bytes, "write");
   if (bytes == 0) return;
   if (src == nullptr) throw Failure(ASSAY_INVALID_ARGUMENT, "write: null source");
+  set_device();
   runtime_.check(runtime_.MemcpyAsync(slot.data + offset, src, bytes, kHostToDevice, stream_.get()), "write");
   runtime_.check(runtime_.StreamSynchronize(stream_.get()), "write");
   page_tables_.note(tensor, offset, src, bytes);
@@ -120,6 +124,7 @@ void Program::read(uint32_t tensor, uint64_t offset, void* dst, uint64_t bytes) 
   const Slot& slot = checked(tensor, offset, bytes, "read");
   if (bytes == 0) return;
   if (dst == nullptr) throw Failure(ASSAY_INVALID_ARGUMENT, "read: null destination");
+  set_device();
   runtime_.check(runtime_.MemcpyAsync(dst, slot.data + offset, bytes, kDeviceToHost, stream_.get()), "read");
   runtime_.check(runtime_.StreamSynchronize(stream_.get()), "read");
 }

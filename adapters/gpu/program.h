@@ -48,6 +48,7 @@ class Program final : public sdk::Program {
              const std::function<void(const assay_op_counter&)>& emit) override;
 
  private:
+  void set_device() const;
   bool laid_out();
   void allocate();
   void clear();

@@ -7,7 +7,6 @@ Options read_options(const sdk::Host& host) {
 }
 
 void choose_kernels(const Options& options, bool cpu, uint32_t sub_group, Traits* traits) {
-  traits->is_cpu = cpu;
   if (!options.kernels.empty()) cpu = options.kernels == "cpu";
   const auto fits = [&](int64_t side) { return side * side <= int64_t{traits->max_group}; };
   const bool small = !fits(Traits::kTile) || (sub_group > 0 && sub_group < Traits::kTile);

@@ -102,7 +102,8 @@ std::vector<Stretch> stretches(const std::vector<Launch>& launches) {
       end(i + 1);
       continue;
     }
-    if (!now.takes(*found) || (now.bytes >= kBytes && is_product(found->link))) end(i);
+    const int64_t more = is_product(found->link) ? weights_of(launches[i], *found) : 0;
+    if (!now.takes(*found) || (more > 0 && now.bytes > 0 && now.bytes + more > kBytes)) end(i);
     now.add(*found, launches[i]);
   }
   end(launches.size());
@@ -135,6 +136,8 @@ Launch joined(Plan& plan, const Stretch& stretch) {
     const size_t begin = words.size();
     words.insert(words.end(), {stretch.links[i - stretch.from], launch.groups[0], launch.groups[1]});
     for (const Argument& argument : launch.arguments) words.push_back(static_cast<uint64_t>(word_of(argument)));
+    if (words.size() > begin + kWords)
+      throw sdk::Failure(ASSAY_INTERNAL, launch.kernel + ": too many arguments to join");
     words.resize(begin + kWords);
   }
   const std::vector<Task> tasks = tasks_of(groups, plan.device().units);
@@ -169,7 +172,7 @@ std::vector<Task> tasks_of(const std::vector<size_t>& groups, uint32_t units) {
 }
 
 void chain(Plan& plan) {
-  if (!plan.device().is_cpu || plan.device().form != Form::kCpu) return;
+  if (!plan.device().groups_meet || plan.device().form != Form::kCpu) return;
   const std::vector<Stretch> found = stretches(plan.launches);
   if (found.empty() || !plan.gather()) return;
   std::vector<Launch> launches;

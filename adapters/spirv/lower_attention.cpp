@@ -105,11 +105,14 @@ void lower_attention(Plan& plan, const sdk::Op& op) {
   const int64_t groups = tiles * kv_heads * batch;
   const int64_t keys = indexed ? n_index : capacity;
   const int64_t wanted = 4 * int64_t{plan.device().units};
-  // A core waits for another's part of a step, so that no part is long.
+  const bool windowed = op.integer(ASSAY_ATTENTION_MASK) == ASSAY_MASK_WINDOW;
+  const int64_t seen = windowed ? std::min(keys, op.integer(ASSAY_ATTENTION_WINDOW) + tokens - 1) : keys;
+  // A core of a joined launch waits for another's part of a step, so that no part is long.
   constexpr int64_t kMostKeys = 1024;
-  const int64_t least = plan.device().form == Form::kCpu && tokens == 1 ? keys / kMostKeys : 1;
+  const bool joins = plan.device().groups_meet && plan.device().form == Form::kCpu && q.rows == 1;
+  const int64_t least = joins ? ceil_div(seen, kMostKeys) : 1;
   const int64_t splits =
-      std::clamp<int64_t>(std::max(wanted / groups, least), 1, std::min(kMaxSplits, ceil_div(keys, kKeysOfPart)));
+      std::clamp<int64_t>(std::max(wanted / groups, least), 1, std::min(kMaxSplits, ceil_div(seen, kKeysOfPart)));
   Argument parts = Absent{};
   if (splits > 1) parts = plan.work(static_cast<uint64_t>(q.rows * heads * splits * (dv + 2)) * sizeof(float));
   const size_t lanes = plan.device().form == Form::kCpu ? 1 : std::min<size_t>(plan.row_group(), 64);

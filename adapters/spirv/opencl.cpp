@@ -116,6 +116,9 @@ class ClStep : public Step {
   ~ClStep() override { opencl().clFinish(queue_); }
   void start(uint32_t repeat) override {
     const OpenCl& api = opencl();
+    // Joined launches count their tasks in memory, and one that ended early would let the next do nothing, fast.
+    check_cl(broken_, "a step after one that failed");
+    broken_ = CL_INVALID_OPERATION;
     for (uint32_t r = 0; r < repeat; ++r) {
       for (size_t i = 0; i < launches_.size(); ++i) {
         const ClLaunch& l = launches_[i];
@@ -139,6 +142,7 @@ class ClStep : public Step {
     cl_int state = CL_COMPLETE;
     check_cl(api.clGetEventInfo(last.get(), CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof(state), &state, nullptr), "wait");
     check_cl(state < 0 ? state : CL_SUCCESS, "a kernel of the step failed");
+    broken_ = CL_SUCCESS;
     cl_ulong begin = 0;
     cl_ulong end = 0;
     cl_event opening = first.get() != nullptr ? first.get() : last.get();
@@ -158,6 +162,7 @@ class ClStep : public Step {
   std::vector<Owned<cl_mem>> pieces_;  // parts of buffers that arguments point into
   uint64_t tick_ns_;
   cl_event first_ = nullptr, last_ = nullptr;
+  cl_int broken_ = CL_SUCCESS;  // else: a step was begun and did not end well
 };
 
 class ClDevice : public Device {
@@ -177,6 +182,8 @@ class ClDevice : public Device {
  private:
   void start_up();
   void build();
+  [[nodiscard]] Traits kernel_traits() const;  // but for groups_meet
+  [[nodiscard]] bool takes_spirv() const;
   [[nodiscard]] bool reads_spirv() const;
   void warm_up(const std::vector<Launch>& launches, const std::vector<ClLaunch>& made);
   ClLaunch prepared(const Launch& launch, const std::vector<std::unique_ptr<Memory>>& buffers,
@@ -207,6 +214,12 @@ sdk::Device ClDevice::card() const {
 }
 
 Traits ClDevice::traits() const {
+  Traits t = kernel_traits();
+  t.groups_meet = cpu_ && (options_.program == "source" || !takes_spirv());
+  return t;
+}
+
+Traits ClDevice::kernel_traits() const {
   Traits t;
   t.units = std::max<cl_uint>(1, number_of<cl_uint>(id_, CL_DEVICE_MAX_COMPUTE_UNITS));
   t.max_group = static_cast<uint32_t>(std::max<size_t>(1, number_of<size_t>(id_, CL_DEVICE_MAX_WORK_GROUP_SIZE)));
@@ -215,15 +228,17 @@ Traits ClDevice::traits() const {
   return t;
 }
 
-bool ClDevice::reads_spirv() const {
+bool ClDevice::takes_spirv() const {
   constexpr cl_device_info kIlVersion = 0x105B;  // CL_DEVICE_IL_VERSION, since OpenCL 2.1
-  const bool able = opencl().clCreateProgramWithIL != nullptr &&
-                    text_of(id_, kIlVersion).find("SPIR-V") != std::string::npos &&
-                    !kernel_text(traits().form).spirv.empty();
-  if (options_.program == "spirv" && !able) {
+  return opencl().clCreateProgramWithIL != nullptr && text_of(id_, kIlVersion).find("SPIR-V") != std::string::npos &&
+         !kernel_text(kernel_traits().form).spirv.empty();
+}
+
+bool ClDevice::reads_spirv() const {
+  if (options_.program == "spirv" && !takes_spirv()) {
     throw sdk::Failure(ASSAY_UNSUPPORTED, "option program=spirv: this device or this build has no SPIR-V");
   }
-  return able && options_.program != "source";
+  return options_.program != "source" && takes_spirv();
 }
 
 void ClDevice::start_up() {

@@ -18,7 +18,8 @@ enum class Form { kCpu, kGpu };
 
 struct Traits {
   Form form = Form::kGpu;
-  bool is_cpu = false;          // groups of a launch see each other's writes behind a fence
+  // Groups of one launch may wait for each other: a CPU that compiles source, whose fence orders what they write.
+  bool groups_meet = false;
   uint32_t units = 1;           // compute units
   uint32_t max_group = 256;     // work-items a group may have
   uint64_t max_allocation = 0;  // bytes in one piece; 0 = no limit known

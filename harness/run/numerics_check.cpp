@@ -1,6 +1,7 @@
 #include "harness/run/numerics_check.h"
 
 #include <algorithm>
+#include <exception>
 #include <mutex>
 #include <thread>
 
@@ -55,11 +56,18 @@ class OpsCheck {
     pool.reserve(threads);
     for (size_t i = 0; i < threads; ++i) {
       pool.emplace_back([this] {
-        bench_.threads.adopt();
-        check_some();
+        try {
+          bench_.threads.adopt();
+          check_some();
+        } catch (...) {
+          const std::lock_guard lock(mutex_);
+          if (!thrown_) thrown_ = std::current_exception();
+          next_ = graph_.ops.size();
+        }
       });
     }
     for (std::thread& thread : pool) thread.join();
+    if (thrown_) std::rethrow_exception(thrown_);
     tell(numerics);
   }
 
@@ -78,7 +86,7 @@ class OpsCheck {
       bench_.pulse.beat();
       bench_.pulse.share(static_cast<double>(++done_) / static_cast<double>(graph_.ops.size()));
     }
-    if (tensors.error()) error_ = tensors.error();
+    if (!error_) error_ = tensors.error();
   }
 
   void tell(Numerics* numerics) const {
@@ -105,6 +113,7 @@ class OpsCheck {
   size_t next_ = 0, done_ = 0;
   std::vector<std::optional<OpCheck>> checks_;  // of the graph's ops; none: asked to stop before
   std::optional<Error> error_;
+  std::exception_ptr thrown_;
 };
 
 }  // namespace

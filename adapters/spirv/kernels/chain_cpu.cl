@@ -124,7 +124,9 @@
       DEVICE_FENCE                                                                                                     \
       atomic_inc(counters + kDone);                                                                                    \
     }                                                                                                                  \
+    DEVICE_FENCE                                                                                                       \
     if (atomic_inc(counters + kLeft) + 1 < (int)get_num_groups(0)) return;                                             \
+    DEVICE_FENCE                                                                                                       \
     counters[kTaken] = counters[kDone] = counters[kLeft] = 0; /* for the next launch */                                \
   }
 CHAIN(f32, f32)

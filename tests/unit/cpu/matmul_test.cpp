@@ -108,7 +108,8 @@ TEST_P(Matmul, WeightOnlyInt8WithScalePerRowAndPerBlock) {
 }
 
 // Rows of bf16 may stand in 16-bit fixed point, each with its largest as 127 x 256: an element is wrong by at most
-// 1/65024 of that, so by norm a row is by sqrt(83)/65024 = 1.4e-4 at most, where bf16 itself may be by 2^-9 = 2e-3.
+// 1/65024 of that, so by norm a row is by sqrt(83)/65024 = 1.4e-4 at most, where bf16 itself may be by 2^-9 = 2e-3. Of
+// random weights a product is wrong as its row is.
 TEST_P(Matmul, WeightOnlyInt8ByRowsOfBf16) {
   for (const int64_t m : kRowCounts) {
     EXPECT_LT(weight_only_error(m, 37, 83, 83, ASSAY_BF16), 1.4e-4) << m;

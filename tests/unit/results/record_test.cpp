@@ -5,10 +5,13 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <iterator>
 #include <limits>
 
 #include "results/metrics/metrics.h"
 #include "results/packed.h"
+#include "results/record_id.h"
+#include "suites/suite.h"
 
 namespace assay {
 namespace {
@@ -202,6 +205,19 @@ TEST(MetricsOfARecord, ProjectionAndEnergy) {
   EXPECT_DOUBLE_EQ(*metrics(r).projected_rate, 25);
   EXPECT_FALSE(metrics(r).joules_per_token);
   EXPECT_EQ(metrics(r).energy_note, "measured over 4/32 layers: no energy of a token of the whole model");
+}
+
+// A published record of int8 from before its activations were bf16 is another work; its file keeps its id.
+TEST(Record, Int8WithF32ActivationsIsMarked) {
+  std::ifstream file(ASSAY_SOURCE_DIR
+                     "/results/published/2026-11-26-h200/decode_qwen2.5-0.5b_int8_b1_c512-3a6b8e76.record.json");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const Result<Record> r = record_from_json(text, "record");
+  ASSERT_TRUE(r.ok()) << r.error().message;
+  EXPECT_EQ(r->dtype, "int8-f32");
+  EXPECT_EQ(r->case_id, "decode/qwen2.5-0.5b/int8-f32/b1/c512");
+  EXPECT_EQ(case_from_json(r->case_json, "case")->id(), r->case_id);
+  EXPECT_EQ(record_id(record_to_json(*r)), r->id);
 }
 
 }  // namespace

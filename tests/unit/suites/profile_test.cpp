@@ -52,7 +52,7 @@ TEST(Profile, DtypesStandBehindTheirTensors) {
   c.dtype = "int8";
   const Graph graph = lower(c, {}).value();
   const std::vector<OpGroup> groups = op_groups(graph, step_scalars(c, graph), false);
-  EXPECT_EQ(groups.front().shape, "[1] i32 [49152,576] i8 -> [1,576] f32");
+  EXPECT_EQ(groups.front().shape, "[1] i32 [49152,576] i8 -> [1,576] bf16");
 }
 
 TEST(Profile, RooflineByHand) {
