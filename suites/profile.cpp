@@ -71,7 +71,11 @@ std::vector<OpGroup> op_groups(const Graph& graph, const std::vector<int64_t>& s
     const Key key{prefix, name, op.kind, g.shape, g.each.flops};
     const auto found = all ? known.end() : known.find(key);
     if (found != known.end()) {
-      ++groups[found->second].count;
+      OpGroup& same = groups[found->second];
+      ++same.count;
+      same.each.weight_bytes += g.each.weight_bytes;
+      same.each.kv_bytes += g.each.kv_bytes;
+      same.each.activation_bytes += g.each.activation_bytes;
       layers[found->second].push_back(op.layer);
       continue;
     }
@@ -81,6 +85,11 @@ std::vector<OpGroup> op_groups(const Graph& graph, const std::vector<int64_t>& s
     prefixes.push_back(prefix);
   }
   for (size_t i = 0; i < groups.size(); ++i) {
+    // Of experts each layer touches other ones: the mean, of which `count` are the sum.
+    const auto count = static_cast<double>(groups[i].count);
+    groups[i].each.weight_bytes /= count;
+    groups[i].each.kv_bytes /= count;
+    groups[i].each.activation_bytes /= count;
     if (layers[i].front() >= 0) groups[i].layer = prefixes[i] + ranges(layers[i]);
   }
   return groups;

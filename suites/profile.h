@@ -16,7 +16,7 @@ struct OpGroup {
   std::string name;   // without the layer's: "qkv_proj"
   std::string kind;   // "matmul"
   std::string shape;  // inputs -> outputs: "[512,896] [1152,896] bf16 -> [512,1152] bf16"
-  OpCost each;
+  OpCost each;        // bytes: the mean, where layers touch other experts
   [[nodiscard]] double bytes() const { return each.weight_bytes + each.kv_bytes + each.activation_bytes; }
   [[nodiscard]] double intensity() const { return bytes() > 0 ? each.flops / bytes() : 0; }  // FLOP per byte
 };

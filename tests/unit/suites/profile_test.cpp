@@ -5,12 +5,16 @@
 namespace assay {
 namespace {
 
-Case decode_case(int64_t context) {
+const Catalogue& profiled_catalogue() {
   static const Catalogue kCatalogue = Catalogue::load(std::string(ASSAY_SOURCE_DIR) + "/suites").value();
+  return kCatalogue;
+}
+
+Case decode_case(int64_t context) {
   Case c;
   c.suite = "decode";
   c.kind = StepKind::kDecode;
-  c.model = *kCatalogue.model("smollm2-135m");
+  c.model = *profiled_catalogue().model("smollm2-135m");
   c.context = context;
   return c;
 }
@@ -31,6 +35,27 @@ TEST(Profile, GroupsHoldEveryOpAndItsCost) {
   EXPECT_DOUBLE_EQ(flops, cost.flops);
   EXPECT_DOUBLE_EQ(bytes, cost.weight_bytes + cost.kv_bytes + cost.activation_bytes);
   EXPECT_EQ(op_groups(graph, scalars, true).size(), graph.ops.size());
+}
+
+// Layers whose tokens choose other experts read other bytes for the same FLOPs.
+TEST(Profile, GroupsHoldTheBytesOfEveryLayersExperts) {
+  Case c = decode_case(512);
+  c.model = *profiled_catalogue().model("qwen3-30b-a3b");
+  c.batch = 16;
+  c.routing.kind = Routing::Kind::kZipf;
+  c.routing.parameter = 1.2;
+  const Graph graph = lower(c, {.layers = 4}).value();
+  const std::vector<int64_t> scalars = step_scalars(c, graph);
+  std::vector<double> experts;
+  for (const Op& op : graph.ops) {
+    if (op.kind == ASSAY_OP_GROUPED_MATMUL) experts.push_back(op_cost(graph, op, scalars).weight_bytes);
+  }
+  double weights = 0;
+  for (const OpGroup& g : op_groups(graph, scalars, false))
+    weights += static_cast<double>(g.count) * g.each.weight_bytes;
+  ASSERT_EQ(experts.size(), 8u);
+  EXPECT_TRUE(experts[0] != experts[2] || experts[2] != experts[4] || experts[4] != experts[6]);
+  EXPECT_DOUBLE_EQ(weights, graph_cost(graph, scalars).weight_bytes);
 }
 
 TEST(Profile, LayersOfOneKindAreOneGroup) {
