@@ -45,7 +45,7 @@ class Fuser {
     const auto norm = arguments<NormArgs>(second_, "rms_norm_8");
     if (!add || !norm || add->mod.p != nullptr || !same(add->y, norm->x)) return std::nullopt;
     if (norm->col != 0 || norm->group != norm->x.cols) return std::nullopt;  // the whole rows
-    const AddNormArgs args{add->a, add->b, add->y, norm->gamma, norm->y, norm->eps};
+    const AddNormArgs args{add->a, add->b, add->y, norm->gamma, norm->y, norm->early, norm->eps};
     return launch("add_rms_norm", second_.grid, args, "residual add and RMS norm: one kernel");
   }
 

@@ -14,7 +14,7 @@ constexpr int64_t kMatrixTokens = 16;   // fewer leave matrix cores idle
 constexpr int64_t kKeysPerSplit = 256;  // a split's least share
 constexpr int64_t kFewKeys = 128;       // the same where every key is read once
 constexpr int64_t kBlocksPerProcessor = 4, kBlocksOfFew = 24;
-constexpr int64_t kMostSplits = 512;  // attention_combine's
+constexpr int64_t kMostSplits = 512;  // of a row of keys
 
 }  // namespace
 
@@ -145,7 +145,7 @@ bool Lower::attention_of_few(AttentionArgs a) {
                               : k.dtype == ASSAY_BF16 ? "_bf16"
                                                       : "_f16");
   launch(kernel.c_str(), {a.splits, groups, a.rows, 128, 0}, a);
-  if (a.splits > 1) launch("attention_combine", {a.rows, a.heads, 1, 128, 0}, a);
+  if (a.splits > 1) launch("attention_combine", {a.rows, a.heads, 1, 256, 0}, a);
   if (plan_.sdpa == nullptr) plan_.note("attention: own kernel");
   return true;
 }
@@ -159,7 +159,7 @@ void Lower::attention_by_rows(AttentionArgs a) {
   split(&a, wanted, blocks, keys / kKeysPerSplit);
   const uint64_t shared = static_cast<uint64_t>(kGroupRows * a.dim_qk) * 4;
   launch("attention_rows", {a.tokens, groups, a.rows / a.tokens * a.splits, 128, shared}, a);
-  if (a.splits > 1) launch("attention_combine", {a.rows, a.heads, 1, 128, 0}, a);
+  if (a.splits > 1) launch("attention_combine", {a.rows, a.heads, 1, 256, 0}, a);
   if (plan_.sdpa == nullptr) plan_.note("attention: own kernel");
 }
 

@@ -41,7 +41,8 @@ void Lower::rms_norm() {
                            : group > 512 ? 256u
                                          : 64u;
   launch(eights ? "rms_norm_8" : "rms_norm", {rows, cols / group, 1, threads, 0},
-         NormArgs{in_data(0), in_data(1), data(out(0)), rows, group, col, cols, op_.attr[ASSAY_RMS_NORM_EPS]});
+         NormArgs{in_data(0), in_data(1), data(out(0)), rows, group, col, cols, in(1).role == ASSAY_ROLE_WEIGHT ? 1 : 0,
+                  op_.attr[ASSAY_RMS_NORM_EPS]});
 }
 
 void Lower::layer_norm_modulate() {

@@ -35,6 +35,7 @@ uint16_t half_code(float value);
 #define __syncthreads() standin::barrier()
 #define ASSAY_SHUFFLE(value, lane) standin::exchange(value, lane)
 #define ASSAY_KERNEL(name, Args) static void name(const Args a)
+#define ASSAY_WAITING_KERNEL(name, Args) ASSAY_KERNEL(name, Args)
 #define ASSAY_EARLY_KERNEL(name, Args, blocks) ASSAY_KERNEL(name, Args)
 #define ASSAY_OVERLAPS 1
 #define ASSAY_WAIT_FOR_INPUT() (void)0

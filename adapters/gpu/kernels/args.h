@@ -28,7 +28,7 @@ typedef i64* Fault;
 
 struct NormArgs {
   Data x, gamma, y;
-  i64 rows, group, col, cols;
+  i64 rows, group, col, cols, early;  // early: gamma is constant
   double eps;
 };
 struct ModNormArgs {
@@ -61,6 +61,7 @@ struct AppendArgs {
 // Neighbouring ops in one kernel: each of these does what the kernels of its parts do one after the other.
 struct AddNormArgs {  // sum = a + b; y = RMS norm of the whole rows of sum
   Data a, b, sum, gamma, y;
+  i64 early;  // gamma is constant
   double eps;
 };
 struct RopeAppendArgs {  // append.x is rope.y, of the caches' dtype; whole vectors of 8

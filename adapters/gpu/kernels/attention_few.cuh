@@ -153,28 +153,57 @@ ASSAY_ATTENTION_FEW(bf16, kBF16)
 ASSAY_ATTENTION_FEW(f16, kF16)
 ASSAY_ATTENTION_FEW(f32, kF32)
 
-// Grid: rows, heads. Splits: at most kMostSplits.
-constexpr int kMostSplits = 512;
+// Each warp sums its share of the splits for 128 columns at a time; the first parts are on their way while the weights
+// are made. Grid: rows, heads. Threads: 256.
 ASSAY_KERNEL(attention_combine, AttentionArgs) {
-  __shared__ float weight[kMostSplits];
+  constexpr int kWarps = 8, kAhead = 4, kColumns = 4;
+  __shared__ float merged[kWarps][32 * kColumns];
   const i64 m = blockIdx.x, at = (m * a.heads + blockIdx.y) * a.splits;
-  float most = -INFINITY, total = 0;
-  for (i64 s = threadIdx.x; s < a.splits; s += blockDim.x) most = fmaxf(most, a.stats[(at + s) * 2]);
-  most = block_max(most);
-  for (i64 s = threadIdx.x; s < a.splits; s += blockDim.x) {
-    const float own = a.stats[(at + s) * 2];
-    weight[s] = own == -INFINITY ? 0 : expf(own - most);
-    total += a.stats[(at + s) * 2 + 1] * weight[s];
-  }
-  total = block_sum(total);
-  for (i64 d = threadIdx.x; d < a.dim_v; d += blockDim.x) {
-    float sum = 0;
-#pragma unroll 8
-    for (i64 s = 0; s < a.splits; ++s) {
-      const float part = a.part[(at + s) * a.dim_v + d];
-      sum += weight[s] > 0 ? part * weight[s] : 0;
+  const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, lane = thread % 32;
+  float part[kAhead][kColumns], peak[kAhead];
+  const auto fetch = [&](i64 c0, i64 s0) {
+#pragma unroll
+    for (int u = 0; u < kAhead; ++u) {
+      const i64 s = s0 + u * kWarps;
+      peak[u] = s < a.splits ? a.stats[(at + s) * 2] : -INFINITY;
+#pragma unroll
+      for (int i = 0; i < kColumns; ++i) {
+        const i64 c = c0 + lane + 32 * i;
+        part[u][i] = s < a.splits && c < a.dim_v ? a.part[(at + s) * a.dim_v + c] : 0;
+      }
     }
-    store(a.y, m * a.y.cols + blockIdx.y * a.dim_v + d, total > 0 ? sum / total : 0);
+  };
+  fetch(0, warp);
+  float most = -INFINITY, total = 0;
+  for (i64 s = lane; s < a.splits; s += 32) most = fmaxf(most, a.stats[(at + s) * 2]);
+  most = warp_max(most);
+  for (i64 s = lane; s < a.splits; s += 32) {
+    const float own = a.stats[(at + s) * 2];
+    total += own == -INFINITY ? 0 : a.stats[(at + s) * 2 + 1] * expf(own - most);
+  }
+  total = warp_sum(total);
+  for (i64 c0 = 0; c0 < a.dim_v; c0 += 32 * kColumns) {
+    if (c0 > 0) fetch(c0, warp);
+    float sums[kColumns] = {0, 0, 0, 0};
+    for (i64 s0 = warp; s0 < a.splits; s0 += kWarps * kAhead) {
+#pragma unroll
+      for (int u = 0; u < kAhead; ++u) {
+        const float weight = peak[u] == -INFINITY ? 0 : expf(peak[u] - most);
+#pragma unroll
+        for (int i = 0; i < kColumns; ++i) sums[i] += weight > 0 ? part[u][i] * weight : 0;
+      }
+      if (s0 + kWarps * kAhead < a.splits) fetch(c0, s0 + kWarps * kAhead);
+    }
+#pragma unroll
+    for (int i = 0; i < kColumns; ++i) merged[warp][lane + 32 * i] = sums[i];
+    __syncthreads();
+    const i64 c = c0 + thread;
+    if (thread < 32 * kColumns && c < a.dim_v) {
+      float sum = 0;
+      for (int w = 0; w < kWarps; ++w) sum += merged[w][thread];
+      store(a.y, m * a.y.cols + blockIdx.y * a.dim_v + c, total > 0 ? sum / total : 0);
+    }
+    __syncthreads();
   }
 }
 

@@ -1,5 +1,6 @@
 // A kernel takes one struct of arguments, `a`. Where kernels may overlap, the next one starts while this one ends and
-// waits before it touches what this one writes; an early kernel says itself from where on.
+// waits before it touches what this one writes; an early kernel says itself from where on, once in each thread: until
+// then it reads what no op of the step writes. A fetch from memory is about 0.8 us, a position or a norm's factors.
 #pragma once
 
 #if !defined(ASSAY_EMULATED)
@@ -8,6 +9,13 @@
 #define ASSAY_EARLY_KERNEL(name, Args, blocks)                                                        \
   __device__ inline void name##_body(const Args& a);                                                  \
   extern "C" __global__ void __launch_bounds__(128, blocks) name(const __grid_constant__ Args a) {    \
+    ASSAY_LET_NEXT_START();                                                                           \
+    name##_body(a);                                                                                   \
+  }                                                                                                   \
+  __device__ inline void name##_body(const Args& a)
+#define ASSAY_WAITING_KERNEL(name, Args)                                                              \
+  __device__ inline void name##_body(const Args& a);                                                  \
+  extern "C" __global__ void name(const __grid_constant__ Args a) {                                   \
     ASSAY_LET_NEXT_START();                                                                           \
     name##_body(a);                                                                                   \
   }                                                                                                   \
@@ -22,6 +30,7 @@
   __device__ inline void name##_body(const Args& a)
 #else
 #define ASSAY_KERNEL(name, Args) extern "C" __global__ void name(const Args a)
+#define ASSAY_WAITING_KERNEL(name, Args) ASSAY_KERNEL(name, Args)
 #define ASSAY_EARLY_KERNEL(name, Args, blocks) extern "C" __global__ void __launch_bounds__(128) name(const Args a)
 #endif
 #define ASSAY_DYNAMIC_SHARED(type, name) extern __shared__ type name[]

@@ -82,16 +82,19 @@ constexpr int kNormVectors = 4;
 
 // One block per row and group of whole vectors, at most kNormVectors per thread; the columns outside the slice are copied
 // by the first group's block.
-ASSAY_KERNEL(rms_norm_8, NormArgs) {
+ASSAY_WAITING_KERNEL(rms_norm_8, NormArgs) {
   const i64 start = static_cast<i64>(blockIdx.x) * a.x.cols + a.col + static_cast<i64>(blockIdx.y) * a.group;
   const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
   Eight row[kNormVectors], factors[kNormVectors];
+  if (a.early == 0) ASSAY_WAIT_FOR_INPUT();
 #pragma unroll
   for (int u = 0; u < kNormVectors; ++u) {
-    if (mine + u * step < a.group) {
-      row[u] = fetch8(a.x, start + mine + u * step);
-      factors[u] = fetch8(a.gamma, mine + u * step);
-    }
+    if (mine + u * step < a.group) factors[u] = fetch8(a.gamma, mine + u * step);
+  }
+  if (a.early != 0) ASSAY_WAIT_FOR_INPUT();
+#pragma unroll
+  for (int u = 0; u < kNormVectors; ++u) {
+    if (mine + u * step < a.group) row[u] = fetch8(a.x, start + mine + u * step);
   }
   float x[kNormVectors][8], squares = 0;
 #pragma unroll
@@ -122,10 +125,16 @@ ASSAY_KERNEL(rms_norm_8, NormArgs) {
 }
 
 // Rows of whole vectors, at most kNormVectors per thread. The sum is normed as it is stored. One block per row.
-ASSAY_KERNEL(add_rms_norm, AddNormArgs) {
+ASSAY_WAITING_KERNEL(add_rms_norm, AddNormArgs) {
   const i64 start = static_cast<i64>(blockIdx.x) * a.sum.cols;
   const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
-  Eight left[kNormVectors], right[kNormVectors];
+  Eight left[kNormVectors], right[kNormVectors], factors[kNormVectors];
+  if (a.early == 0) ASSAY_WAIT_FOR_INPUT();
+#pragma unroll
+  for (int u = 0; u < kNormVectors; ++u) {
+    if (mine + u * step < a.sum.cols) factors[u] = fetch8(a.gamma, mine + u * step);
+  }
+  if (a.early != 0) ASSAY_WAIT_FOR_INPUT();
 #pragma unroll
   for (int u = 0; u < kNormVectors; ++u) {
     if (mine + u * step < a.sum.cols) {
@@ -145,7 +154,6 @@ ASSAY_KERNEL(add_rms_norm, AddNormArgs) {
         squares += x[u][j] * x[u][j];
       }
       store8(a.sum, start + mine + u * step, x[u]);
-      left[u] = fetch8(a.gamma, mine + u * step);
     }
   }
   const float inverse = rsqrtf(block_sum(squares) / static_cast<float>(a.sum.cols) + static_cast<float>(a.eps));
@@ -153,7 +161,7 @@ ASSAY_KERNEL(add_rms_norm, AddNormArgs) {
   for (int u = 0; u < kNormVectors; ++u) {
     if (mine + u * step < a.sum.cols) {
       float gamma[8];
-      widen8(a.gamma, left[u], gamma);
+      widen8(a.gamma, factors[u], gamma);
       for (int j = 0; j < 8; ++j) x[u][j] *= inverse * gamma[j];
       store8(a.y, start + mine + u * step, x[u]);
     }
@@ -345,6 +353,7 @@ __device__ inline void rope_rows(const RopeArgs& a, const To& to) {
     cosine[p] = cosf(turned);
     sine[p] = sinf(turned);
   }
+  ASSAY_WAIT_FOR_INPUT();  // the position and the frequencies are there before the step begins
   __syncthreads();
   const unsigned each = a.wide != 0 ? 8 : 1;
   const unsigned per_head = a.wide == 0 ? pairs : a.interleaved != 0 ? pairs / 4 : pairs / 8;
@@ -376,8 +385,8 @@ __device__ inline void rope_rows(const RopeArgs& a, const To& to) {
     }
   }
 }
-ASSAY_KERNEL(rope, RopeArgs) { rope_rows(a, RopeOnly{}); }
-ASSAY_KERNEL(rope_kv_append, RopeAppendArgs) { rope_rows(a.rope, RopeAndAppend{a.append}); }
+ASSAY_WAITING_KERNEL(rope, RopeArgs) { rope_rows(a, RopeOnly{}); }
+ASSAY_WAITING_KERNEL(rope_kv_append, RopeAppendArgs) { rope_rows(a.rope, RopeAndAppend{a.append}); }
 
 // Grid: rows, the caches.
 ASSAY_KERNEL(kv_append, AppendArgs) {
