@@ -28,6 +28,7 @@ class Fuser {
 
   std::optional<Call> call() {
     if (std::optional<Call> made = add_and_norm(); made) return made;
+    if (std::optional<Call> made = add_and_layer_norm(); made) return made;
     if (std::optional<Call> made = rope_and_append(); made) return made;
     return product_and_gate();
   }
@@ -49,10 +50,19 @@ class Fuser {
     return launch("add_rms_norm", second_.grid, args, "residual add and RMS norm: one kernel");
   }
 
+  std::optional<Call> add_and_layer_norm() {
+    const auto add = arguments<MapArgs>(first_, "add");
+    const auto norm = arguments<ModNormArgs>(second_, "layer_norm_modulate_8");
+    if (!add || !norm || !same(add->y, norm->x)) return std::nullopt;
+    if (add->mod.p != nullptr && (add->mod.cols | add->gate_col) % 8 != 0) return std::nullopt;
+    return launch("add_layer_norm_modulate", second_.grid, AddModNormArgs{*add, *norm},
+                  "residual add and layer norm: one kernel");
+  }
+
   std::optional<Call> rope_and_append() {
     const auto rope = arguments<RopeArgs>(first_, "rope");
     const auto append = arguments<AppendArgs>(second_, "kv_append");
-    if (!rope || !append || rope->wide == 0 || rope->x.p == rope->y.p || !same(rope->y, append->x)) return std::nullopt;
+    if (!rope || !append || rope->wide == 0 || !same(rope->y, append->x)) return std::nullopt;
     const bool values = append->dim_v > 0;
     const int64_t columns =
         append->col_k | append->heads * append->dim_k | (values ? append->col_v | append->heads * append->dim_v : 0);
@@ -79,7 +89,9 @@ class Fuser {
 }  // namespace
 
 bool may_fuse(const Model& model, const Op& first, const Op& second) {
-  if (first.kind == ASSAY_OP_ADD) return second.kind == ASSAY_OP_RMS_NORM;
+  if (first.kind == ASSAY_OP_ADD) {
+    return second.kind == ASSAY_OP_RMS_NORM || second.kind == ASSAY_OP_LAYER_NORM_MODULATE;
+  }
   if (first.kind == ASSAY_OP_ROPE) return second.kind == ASSAY_OP_KV_APPEND;
   return first.kind == ASSAY_OP_MATMUL && second.kind == ASSAY_OP_GATED_ACT && model.slots[first.in[0]].rows == 1;
 }

@@ -89,22 +89,30 @@ Layout lay_out(const Model& model) {
   std::vector<int32_t> scales;
   for (const Slot& slot : model.slots) scales.push_back(slot.scale);
   std::vector<sdk::Life> lives = sdk::lives_of(scales, model.ops);
+  std::vector<uint64_t> bytes(model.slots.size(), 0);
+  for (size_t t = 0; t < lives.size(); ++t) {
+    if (model.slots[t].role == ASSAY_ROLE_SCRATCH) bytes[t] = model.slots[t].bytes();
+    lives[t].bytes = (bytes[t] + kAlign - 1) / kAlign * kAlign;
+  }
+  sdk::share_in_place(bytes, model.ops, lives);
   for (size_t i = 1; i < model.ops.size(); ++i) {
     if (!may_fuse(model, model.ops[i - 1], model.ops[i])) continue;
     for (const uint32_t t : model.ops[i - 1].in) {
-      if (t != sdk::kAbsent) lives[t].last = std::max(lives[t].last, i);
+      if (t == sdk::kAbsent) continue;
+      sdk::Life& root = lives[lives[t].root];
+      root.last = std::max(root.last, i);
     }
   }
   std::vector<size_t> scratch;
   for (size_t t = 0; t < lives.size(); ++t) {
-    if (model.slots[t].role != ASSAY_ROLE_SCRATCH) continue;
-    lives[t].bytes = (model.slots[t].bytes() + kAlign - 1) / kAlign * kAlign;
-    scratch.push_back(t);
+    if (bytes[t] > 0 && lives[t].root == t) scratch.push_back(t);
   }
   Layout layout;
   layout.bytes = sdk::place(scratch, lives);
   layout.offset.assign(model.slots.size(), ~uint64_t{0});
-  for (const size_t t : scratch) layout.offset[t] = lives[t].offset;
+  for (size_t t = 0; t < lives.size(); ++t) {
+    if (model.slots[t].role == ASSAY_ROLE_SCRATCH) layout.offset[t] = lives[lives[t].root].offset;
+  }
   return layout;
 }
 

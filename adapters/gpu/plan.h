@@ -117,7 +117,7 @@ void lower_op(Plan& plan, const Op& op);
 // A launch of an own kernel, which the device has.
 Call kernel_call(const Plan& plan, uint32_t op, const std::string& kernel, const Grid& grid, const void* args,
                  size_t bytes);
-// Neighbouring kernels in one launch where the second works on what the first has just written: residual add and RMS
+// Neighbouring kernels in one launch where the second works on what the first has just written: residual add and
 // norm, RoPE and KV append, a product of one row and its gate. The results are the same to the last bit.
 void fuse(Plan& plan);
 // Whether both may come to run in one kernel, so that what the first reads is needed as long as the second runs.

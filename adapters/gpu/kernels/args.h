@@ -64,6 +64,10 @@ struct AddNormArgs {  // sum = a + b; y = RMS norm of the whole rows of sum
   i64 early;  // gamma is constant
   double eps;
 };
+struct AddModNormArgs {  // norm.x is add.y; whole vectors of 8
+  MapArgs add;
+  ModNormArgs norm;
+};
 struct RopeAppendArgs {  // append.x is rope.y, of the caches' dtype; whole vectors of 8
   RopeArgs rope;
   AppendArgs append;

@@ -187,21 +187,15 @@ ASSAY_KERNEL(rms_norm, NormArgs) {
   }
 }
 
-// Rows of whole vectors, at most kNormVectors per thread. One block per row.
-ASSAY_KERNEL(layer_norm_modulate_8, ModNormArgs) {
-  const i64 row = blockIdx.x, h = a.x.cols, base = row * h;
+// A row of which each thread keeps every step-th vector from `mine` on, normed, modulated and stored.
+__device__ inline void layer_norm_vectors(const ModNormArgs& a, float (*x)[8]) {
+  const i64 row = blockIdx.x, h = a.y.cols, base = row * h;
   const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
   const i64 mod = a.mod.p == nullptr ? 0 : row / a.rows_per_sequence * a.mod.cols;
-  Eight vectors[kNormVectors];
-#pragma unroll
-  for (int u = 0; u < kNormVectors; ++u) {
-    if (mine + u * step < h) vectors[u] = fetch8(a.x, base + mine + u * step);
-  }
-  float x[kNormVectors][8], sum = 0, squares = 0;
+  float sum = 0, squares = 0;
 #pragma unroll
   for (int u = 0; u < kNormVectors; ++u) {
     if (mine + u * step >= h) continue;
-    widen8(a.x, vectors[u], x[u]);
     for (int j = 0; j < 8; ++j) sum += x[u][j];
   }
   const float mean = block_sum(sum) / static_cast<float>(h);
@@ -235,6 +229,57 @@ ASSAY_KERNEL(layer_norm_modulate_8, ModNormArgs) {
     }
     store8(a.y, base + at, x[u]);
   }
+}
+
+// Rows of whole vectors, at most kNormVectors per thread. One block per row.
+ASSAY_KERNEL(layer_norm_modulate_8, ModNormArgs) {
+  const i64 h = a.x.cols, base = static_cast<i64>(blockIdx.x) * h;
+  const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
+  Eight vectors[kNormVectors];
+#pragma unroll
+  for (int u = 0; u < kNormVectors; ++u) {
+    if (mine + u * step < h) vectors[u] = fetch8(a.x, base + mine + u * step);
+  }
+  float x[kNormVectors][8];
+#pragma unroll
+  for (int u = 0; u < kNormVectors; ++u) {
+    if (mine + u * step < h) widen8(a.x, vectors[u], x[u]);
+  }
+  layer_norm_vectors(a, x);
+}
+
+// The same of a sum, gated where add.mod is: it is normed as it is stored.
+ASSAY_KERNEL(add_layer_norm_modulate, AddModNormArgs) {
+  const MapArgs& add = a.add;
+  const i64 row = blockIdx.x, h = add.y.cols, base = row * h;
+  const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
+  const i64 gate = add.mod.p == nullptr ? 0 : row / add.rows_per_sequence * add.mod.cols + add.gate_col;
+  Eight left[kNormVectors], right[kNormVectors];
+#pragma unroll
+  for (int u = 0; u < kNormVectors; ++u) {
+    if (mine + u * step >= h) continue;
+    left[u] = fetch8(add.a, base + mine + u * step);
+    right[u] = fetch8(add.b, base + mine + u * step);
+  }
+  float x[kNormVectors][8];
+#pragma unroll
+  for (int u = 0; u < kNormVectors; ++u) {
+    const i64 at = mine + u * step;
+    if (at >= h) continue;
+    float other[8];
+    widen8(add.a, left[u], x[u]);
+    widen8(add.b, right[u], other);
+    if (add.mod.p != nullptr) {
+      float factor[8];
+      load8(add.mod, gate + at, factor);
+      for (int j = 0; j < 8; ++j) x[u][j] += factor[j] * other[j];
+    } else {
+      for (int j = 0; j < 8; ++j) x[u][j] += other[j];
+    }
+    for (int j = 0; j < 8; ++j) x[u][j] = rounded(add.y, x[u][j]);
+    store8(add.y, base + at, x[u]);
+  }
+  layer_norm_vectors(a.norm, x);
 }
 
 ASSAY_KERNEL(layer_norm_modulate, ModNormArgs) {
@@ -294,14 +339,23 @@ __device__ inline void append8(const AppendArgs& a, i64 row, i64 col, const floa
   if (col >= a.col_v && col < a.col_v + values) store8(a.v, at * values + col - a.col_v, x);
 }
 
-// Where rope's columns go. The caches get what y has once it is stored, which is of their dtype.
+// Where rope's columns go. The caches get what y has once it is stored, which is of their dtype. What is not turned
+// is already there where x and y are the same memory.
 struct RopeOnly {
+  __device__ bool leaves(const RopeArgs& a) const { return a.x.p == a.y.p; }
   __device__ void store(const RopeArgs& a, i64 at, const float* x) const { store8(a.y, at, x); }
+  __device__ void keep(const RopeArgs& a, i64 at, const float* x) const { store8(a.y, at, x); }
 };
 struct RopeAndAppend {
   const AppendArgs& append;
+  __device__ bool leaves(const RopeArgs&) const { return false; }
   __device__ void store(const RopeArgs& a, i64 at, const float* x) const {
     store8(a.y, at, x);
+    const i64 row = blockIdx.x;
+    append8(append, row, at - row * a.y.cols, x);
+  }
+  __device__ void keep(const RopeArgs& a, i64 at, const float* x) const {
+    if (a.x.p != a.y.p) store8(a.y, at, x);
     const i64 row = blockIdx.x;
     append8(append, row, at - row * a.y.cols, x);
   }
@@ -372,14 +426,14 @@ __device__ inline void rope_rows(const RopeArgs& a, const To& to) {
     store(a.y, low, x * cosine[p] - y * sine[p]);
     store(a.y, high, y * cosine[p] + x * sine[p]);
   }
-  if (a.x.p == a.y.p) return;
+  if (to.leaves(a)) return;
   const unsigned begin = part * (cols / each) / parts * each, end = (part + 1) * (cols / each) / parts * each;
   for (unsigned j = begin + threadIdx.x * each; j < end; j += blockDim.x * each) {
     if (rope_turns(a, j)) continue;
     if (a.wide != 0) {
       float x[8];
       load8(a.x, base + j, x);
-      to.store(a, base + j, x);
+      to.keep(a, base + j, x);
     } else {
       store(a.y, base + j, load(a.x, base + j));
     }

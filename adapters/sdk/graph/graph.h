@@ -121,6 +121,9 @@ struct Life {
 };
 // `scales`: of each tensor, the one that holds its scales, or -1. bytes are left 0.
 std::vector<Life> lives_of(const std::vector<int32_t>& scales, const std::vector<Op>& ops);
+// Row by row ops whose input nobody needs afterwards write where they read: their output's root becomes the input's.
+// `scratch_bytes`: of each tensor, 0 where it is not SCRATCH.
+void share_in_place(const std::vector<uint64_t>& scratch_bytes, const std::vector<Op>& ops, std::vector<Life>& lives);
 // Offsets of `tensors` such that those needed at once do not overlap; returns the bytes that all take together.
 uint64_t place(std::vector<size_t> tensors, std::vector<Life>& lives);
 

@@ -15,22 +15,22 @@ bool works_in_place(uint32_t kind) {
          kind == ASSAY_OP_LAYER_NORM_MODULATE || kind == ASSAY_OP_ACTIVATION;
 }
 
-void share_in_place(const Model& model, std::vector<Life>& lives) {
-  for (size_t i = 0; i < model.ops.size(); ++i) {
-    const Op& op = model.ops[i];
+}  // namespace
+
+void share_in_place(const std::vector<uint64_t>& scratch_bytes, const std::vector<Op>& ops, std::vector<Life>& lives) {
+  for (size_t i = 0; i < ops.size(); ++i) {
+    const Op& op = ops[i];
     if (!works_in_place(op.kind)) continue;
     const uint32_t from = op.in[0];
     const uint32_t to = op.out[0];
-    const bool scratch = model.slots[from].role == ASSAY_ROLE_SCRATCH && model.slots[to].role == ASSAY_ROLE_SCRATCH;
-    if (!scratch || lives[from].last != i || lives[from].bytes != lives[to].bytes || from == to) continue;
+    const bool alike = scratch_bytes[from] > 0 && scratch_bytes[from] == scratch_bytes[to];
+    if (!alike || lives[from].last != i || from == to) continue;
     if (std::count(op.in.begin(), op.in.end(), from) > 1) continue;
     lives[to].root = lives[from].root;
     Life& root = lives[lives[from].root];
     root.last = std::max(root.last, lives[to].last);
   }
 }
-
-}  // namespace
 
 std::vector<Life> lives_of(const std::vector<int32_t>& scales, const std::vector<Op>& ops) {
   std::vector<Life> lives(scales.size());
@@ -82,8 +82,12 @@ Layout lay_out(const Model& model, bool in_place) {
   std::vector<int32_t> scales;
   for (const Slot& slot : model.slots) scales.push_back(slot.scale);
   std::vector<Life> lives = lives_of(scales, model.ops);
-  for (size_t t = 0; t < lives.size(); ++t) lives[t].bytes = (model.slots[t].bytes() + kAlign - 1) / kAlign * kAlign;
-  if (in_place) share_in_place(model, lives);
+  std::vector<uint64_t> scratch_bytes(model.slots.size(), 0);
+  for (size_t t = 0; t < lives.size(); ++t) {
+    lives[t].bytes = (model.slots[t].bytes() + kAlign - 1) / kAlign * kAlign;
+    if (model.slots[t].role == ASSAY_ROLE_SCRATCH) scratch_bytes[t] = model.slots[t].bytes();
+  }
+  if (in_place) share_in_place(scratch_bytes, model.ops, lives);
   Layout layout;
   layout.scratch_offset.assign(model.slots.size(), Layout::kOwn);
   std::vector<size_t> scratch;

@@ -2,6 +2,7 @@
 #include "harness/run/load.h"
 #include "tests/unit/gpu/on_standin.h"
 #include "tests/unit/gpu/small_models.h"
+#include "tests/unit/suites/plain_model.h"
 
 namespace assay::gpu_test {
 namespace {
@@ -84,6 +85,17 @@ TEST(Fusion, PartsOfHeads) {
   model.rope_interleaved = true;
   model.rotary_dim = 8;
   saves(case_of(model, "f16", StepKind::kDecode, 2, 1, 5), 2 * 3);
+}
+
+// A block of a video model has two residual adds that a layer norm follows, one of them gated, and one RoPE before its
+// KV append. Where nothing is exposed the norms of queries and keys and RoPE work in place.
+TEST(Fusion, AVideoBlockTakesThreeLaunchesLess) {
+  VideoShape video = plain::small_shape(TextStream::kCross);
+  video.dit.hidden = 32;
+  video.dit.rope_dims = {4, 4, 8};
+  Case c = plain::small_case(video, StepKind::kDit);
+  c.dtype = "bf16";
+  saves(c, 2 * 3);
 }
 
 }  // namespace
