@@ -91,7 +91,17 @@ constexpr const char* kKernels[] = {"gated_act",
                                     "patchify3d",
                                     "group_norm",
                                     "sequence_lengths"};
-constexpr const char* kOptional[] = {"product_matrix", "attention_matrix", "overlaps"};
+constexpr const char* kOptional[] = {"product_matrix",
+                                     "attention_matrix",
+                                     "overlaps",
+                                     "attention_few_matrix_64_8_bf16",
+                                     "attention_few_matrix_64_16_bf16",
+                                     "attention_few_matrix_128_8_bf16",
+                                     "attention_few_matrix_128_16_bf16",
+                                     "attention_few_matrix_64_8_f16",
+                                     "attention_few_matrix_64_16_f16",
+                                     "attention_few_matrix_128_8_f16",
+                                     "attention_few_matrix_128_16_f16"};
 
 #define ASSAY_GPU_RTC(X)                                                                                 \
   X(CreateProgram, int, (void**, const char* source, const char* name, int, const char**, const char**)) \

@@ -92,7 +92,10 @@ class Lower {
   bool attention_on_matrix_cores(const assay_gpu::AttentionArgs& args);
   void attention_by_rows(assay_gpu::AttentionArgs args);
   bool attention_of_few(assay_gpu::AttentionArgs args);
-  void split(assay_gpu::AttentionArgs* args, int64_t wanted, int64_t blocks, int64_t most);
+  bool attention_of_few_on_matrix_cores(assay_gpu::AttentionArgs args);
+  [[nodiscard]] static int64_t shares_of_keys(int64_t wanted, int64_t blocks, int64_t most);
+  [[nodiscard]] int64_t even_splits(int64_t blocks, int64_t resident, int64_t keys) const;
+  void split(assay_gpu::AttentionArgs* args, int64_t splits);
   const double* frequencies();
   bool sdpa_shape(const assay_gpu::AttentionArgs& args, SdpaShape* shape) const;
   void attention_by_library(const assay_gpu::AttentionArgs& args, size_t joined, size_t first);

@@ -19,6 +19,8 @@ float exchange(float value, int lane_xor);
 char* dynamic_shared();
 // d [16,8] += a [16,16] b [16,8] with the operands spread over 32 lanes; every lane of the warp calls it.
 void matrix(float* d, const unsigned* a, const unsigned* b, bool bf16);
+// Of pairs of 16 bits, lane 4 i + t having columns 2 t and 2 t + 1 of row i; every lane of the warp calls it.
+unsigned transposed_8x8(unsigned pair);
 float half_value(uint16_t bits);
 uint16_t half_code(float value);
 
@@ -70,5 +72,9 @@ inline float warp_max(float value) {
 inline void matrix_16x8x16(float* d, const unsigned* a, const unsigned* b, bool bf16) {
   standin::matrix(d, a, b, bf16);
 }
+inline unsigned matrix_transposed_8x8(unsigned pair) { return standin::transposed_8x8(pair); }
+inline unsigned lower_halves(unsigned first, unsigned second) { return (first & 0xffffu) | second << 16; }
+inline unsigned upper_halves(unsigned first, unsigned second) { return first >> 16 | (second & 0xffff0000u); }
+inline float power_of_2(float x) { return std::exp2(x); }
 
 }  // namespace assay_gpu

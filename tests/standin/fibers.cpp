@@ -166,6 +166,19 @@ void matrix(float* d, const unsigned* a, const unsigned* b, bool bf16) {
   warp_barrier();
 }
 
+// PTX ISA, movmatrix .trans: row i of an 8 x 8 matrix lies in lanes 4 i to 4 i + 3, before and after.
+unsigned transposed_8x8(unsigned pair) {
+  block.left[block.running] = &pair;
+  warp_barrier();
+  const unsigned first = block.running / kLanes * kLanes, row = block.running % kLanes / 4, col = block.running % 4 * 2;
+  const auto element_at = [&](unsigned i, unsigned j) {
+    return *block.left[first + i * 4 + j / 2] >> (j % 2 * 16) & 0xffffu;
+  };
+  const unsigned out = element_at(col, row) | element_at(col + 1, row) << 16;
+  warp_barrier();
+  return out;
+}
+
 float half_value(uint16_t bits) {
   const int exponent = bits >> 10 & 31;
   const auto fraction = static_cast<float>(bits & 1023);

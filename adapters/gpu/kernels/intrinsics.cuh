@@ -4,7 +4,8 @@
 namespace assay_gpu {
 
 #if defined(ASSAY_EMULATED)
-// Given by the emulation: bits_of, float_of, half_value, half_code, matrix_16x8x16, warp_sum, warp_max.
+// Given by the emulation: bits_of, float_of, half_value, half_code, matrix_16x8x16, matrix_transposed_8x8, lower_halves,
+// upper_halves, power_of_2, warp_sum, warp_max.
 #else
 __device__ inline unsigned bits_of(float value) { return __float_as_uint(value); }
 __device__ inline float float_of(unsigned bits) { return __uint_as_float(bits); }
@@ -84,6 +85,21 @@ __device__ inline void matrix_16x8x16(float* d, const unsigned* a, const unsigne
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
   }
+}
+// The lower, or upper, halves of two words in one.
+__device__ inline unsigned lower_halves(unsigned first, unsigned second) { return __byte_perm(first, second, 0x5410u); }
+__device__ inline unsigned upper_halves(unsigned first, unsigned second) { return __byte_perm(first, second, 0x7632u); }
+// 0 where it would be subnormal.
+__device__ inline float power_of_2(float x) {
+  float out;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(out) : "f"(x));
+  return out;
+}
+// Of a matrix of 16-bit elements [8,8] over a warp: lane 4 i + t has elements 2 t and 2 t + 1 of row i, before and after.
+__device__ inline unsigned matrix_transposed_8x8(unsigned pair) {
+  unsigned out;
+  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(out) : "r"(pair));
+  return out;
 }
 #endif
 #endif

@@ -7,4 +7,5 @@
 #include "adapters/gpu/kernels/products.cuh"
 #include "adapters/gpu/kernels/attention.cuh"
 #include "adapters/gpu/kernels/attention_few.cuh"
+#include "adapters/gpu/kernels/attention_few_matrix.cuh"
 #include "adapters/gpu/kernels/experts_video.cuh"
