@@ -251,7 +251,8 @@ def row_of(record, assay, variant):
 
 
 def caches(file):
-    """Of compilations, beside the file, also for the processes that are started from here."""
+    """Of compilations, beside the file; several processes compile at once."""
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "4")
     for name, folder in (("TORCHINDUCTOR_CACHE_DIR", "inductor"), ("TRITON_CACHE_DIR", "triton")):
         os.environ.setdefault(name, str(file.resolve().parent / "torch-cache" / folder))
 
