@@ -162,7 +162,8 @@ SheetTable tornado_table(const std::vector<CostRow>& rows) {
 // Costs of the same work, known in the same way.
 bool alike(const CostRow& a, const CostRow& b) {
   const CostSubject &sa = a.priced.subject, &sb = b.priced.subject;
-  return sa.model == sb.model && sa.dtype == sb.dtype && sa.tier == sb.tier && a.cost.basis == b.cost.basis;
+  return sa.model == sb.model && sa.dtype == sb.dtype && sa.variant == sb.variant && sa.tier == sb.tier &&
+         a.cost.basis == b.cost.basis;
 }
 
 // Whether two rows are two offers: of different chips, or of one at another price or in another way.
@@ -200,10 +201,11 @@ SheetTable break_even_table(const std::vector<CostRow>& rows) {
   return table;
 }
 
-// Of each two of the same model and class of token.
+// Of each two offers of the same work and class of token: which dtype is the cheaper is no question of chips.
 SheetTable probability_table(const std::vector<CostRow>& rows) {
   SheetTable table{"probability_cheaper",
-                   "How likely it is the cheaper (Monte Carlo over all inputs; shared inputs move together)",
+                   "How likely it is the cheaper at the same dtype (Monte Carlo over all inputs; shared inputs move "
+                   "together)",
                    {{"chip", "chip", false},
                     {"rival", "rival", false},
                     {"class", "tokens", false},
@@ -213,8 +215,7 @@ SheetTable probability_table(const std::vector<CostRow>& rows) {
   for (size_t a = 0; a < rows.size(); ++a) {
     for (size_t b = a + 1; b < rows.size(); ++b) {
       const TokenClass c = rows[a].cost.headline;
-      if (rows[a].priced.subject.model != rows[b].priced.subject.model || c != rows[b].cost.headline) continue;
-      if (rows[a].cost.basis != rows[b].cost.basis) continue;  // bases are never ranked together
+      if (!alike(rows[a], rows[b]) || !two_offers(rows[a], rows[b]) || c != rows[b].cost.headline) continue;
       const std::optional<double> p =
           probability_cheaper(rows[a].priced.inputs, rows[b].priced.inputs, c, rows[a].cost.options);
       if (!p) continue;
@@ -225,6 +226,18 @@ SheetTable probability_table(const std::vector<CostRow>& rows) {
     }
   }
   return table;
+}
+
+// Which case each rate is of, where there was a choice.
+void add_taken_notes(const PricedSubject& priced, std::vector<std::string>* notes) {
+  const CostSubject& s = priced.subject;
+  const auto add = [&](const char* tokens, const std::string& taken, size_t of) {
+    if (taken.empty() || of < 2) return;
+    add_cost_note(notes, subject_text(priced) + ": " + tokens + " tokens at the highest rate of " + std::to_string(of) +
+                             " cases that the limits allow: " + taken);
+  };
+  add("input", s.input_case, s.input_cases);
+  add("output", s.output_case, s.output_cases);
 }
 
 SheetTable clip_table(const std::vector<CostRow>& clips) {
@@ -265,7 +278,7 @@ std::string subject_text(const PricedSubject& subject) {
   std::string out = !subject.chip ? s.product : subject.chip->name.empty() ? subject.chip->id : subject.chip->name;
   if (subject.of_another_chip) out += " (rates of " + s.product + ")";
   if (s.model.empty()) return out;
-  out += ", " + s.model + (s.dtype.empty() ? "" : " " + s.dtype);
+  out += ", " + s.model + (s.dtype.empty() ? "" : " " + s.dtype) + (s.variant.empty() ? "" : " " + s.variant);
   if (!s.clip.empty()) return out + ", " + s.clip;
   if (s.basis != "measured") out += ", " + s.basis;
   return s.tier == "program" ? out : out + ", " + s.tier;
@@ -315,6 +328,7 @@ Sheet cost_sheet(const std::vector<CostRow>& tokens, const std::vector<CostRow>&
   sheet.tables.push_back(break_even_table(tokens));
   sheet.tables.push_back(probability_table(tokens));
   for (const CostRow& r : rows) {
+    add_taken_notes(r.priced, &sheet.notes);
     for (const std::string& note : r.priced.subject.notes)
       add_cost_note(&sheet.notes, subject_text(r.priced) + ": " + note);
     for (const std::string& note : r.priced.notes) add_cost_note(&sheet.notes, subject_text(r.priced) + ": " + note);

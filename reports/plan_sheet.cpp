@@ -142,7 +142,11 @@ Sheet plan_sheet(const PlanRequest& request, const std::vector<Plan>& plans) {
         u.cost_per_hour.date + ", grade " + u.cost_per_hour.grade + "), curves " + u.basis +
         (u.bounded ? "" : ", not all with an interval") +
         (u.kv_bytes_per_token > 0 ? ", KV cache " + number_text(u.kv_bytes_per_token, 7) + " B/token" : "") +
+        (u.kv_window_tokens > 0 ? ", beyond " + number_text(u.kv_window_tokens, 7) + " tokens " +
+                                      number_text(u.kv_bytes_behind_window, 7) + " B/token"
+                                : "") +
         (u.source.empty() ? "" : ": " + u.source));
+    for (const std::string& note : u.notes) sheet.notes.push_back(u.name + ": " + note);
   }
   return sheet;
 }

@@ -3,9 +3,12 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <set>
 
+#include "results/metrics/metrics.h"
 #include "results/part.h"
 #include "suites/base/json_input.h"
+#include "suites/base/words.h"
 
 namespace assay {
 namespace {
@@ -36,6 +39,21 @@ Matching matching(const Tender& tender, const Candidate& candidate, const std::s
   return out;
 }
 
+// Where several records decide, that it is the worst of them, and what else than its shape each case has.
+std::string worst_of(const Matching& found, const std::string& note) {
+  if (found.records.size() < 2) return note;
+  std::set<std::string> variants;
+  for (const Record* r : found.records) variants.insert(case_variant(r->case_id));
+  std::string out = "the worst of " + std::to_string(found.records.size()) + " records";
+  if (variants.size() > 1) {
+    std::vector<std::string> names;
+    names.reserve(variants.size());
+    for (const std::string& v : variants) names.push_back(v.empty() ? "plain" : v);
+    out += " (cases of " + joined(names, ", ") + ": a glob can tell them apart)";
+  }
+  return out + (note.empty() ? "" : "; " + note);
+}
+
 int badness(Accepted a) { return a == Accepted::kFail ? 2 : a == Accepted::kInconclusive ? 1 : 0; }
 
 GateResult judge_gate(const Tender& tender, const Candidate& candidate, const Gate& gate) {
@@ -57,6 +75,7 @@ GateResult judge_gate(const Tender& tender, const Candidate& candidate, const Ga
     out.outcome = outcome.outcome;
     out.detail = std::move(outcome);
   }
+  out.detail.note = worst_of(found, out.detail.note);
   return out;
 }
 
@@ -78,6 +97,7 @@ ScoreResult judge_score(const Tender& tender, const Candidate& candidate, const 
     out.points = points;
     out.value = value;
   }
+  if (!found.records.empty()) out.value.note = worst_of(found, out.value.note);
   return out;
 }
 

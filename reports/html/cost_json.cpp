@@ -90,9 +90,18 @@ ordered_json targets_json(const std::vector<ReportTarget>& targets) {
 }
 
 ordered_json cost_json(const ReportCost& c) {
-  ordered_json out = {{"chip", c.chip},   {"model", c.model},           {"dtype", c.dtype},
-                      {"basis", c.basis}, {"input_case", c.input_case}, {"output_case", c.output_case},
-                      {"rows", c.rows},   {"missing", c.missing},       {"notes", c.notes}};
+  ordered_json out = {{"chip", c.chip},
+                      {"model", c.model},
+                      {"dtype", c.dtype},
+                      {"basis", c.basis},
+                      {"input_case", c.input_case},
+                      {"output_case", c.output_case},
+                      {"variant", c.variant},
+                      {"input_cases", c.input_cases},
+                      {"output_cases", c.output_cases},
+                      {"rows", c.rows},
+                      {"missing", c.missing},
+                      {"notes", c.notes}};
   if (!c.missing.empty()) return out;
   ordered_json verdicts = ordered_json::array();
   for (const ReportVerdict& v : c.verdicts) verdicts.push_back(verdict_json(v, c.inputs));

@@ -28,6 +28,9 @@ ReportCost cost_of(const CostSubject& subject, const ReportPricing& pricing, con
   out.basis = subject.basis;
   out.input_case = subject.input_case;
   out.output_case = subject.output_case;
+  out.variant = subject.variant;
+  out.input_cases = subject.input_cases;
+  out.output_cases = subject.output_cases;
   out.notes = subject.notes;
   for (size_t i = 0; i < model.rows.size(); ++i) {
     const ReportRow& row = model.rows[i];
@@ -72,11 +75,11 @@ std::vector<ReportCost> costs_of(const std::vector<Record>& records, const std::
 
 ReportCostAnswer cost_answer_of(const std::vector<ReportCost>& costs, const ReportModel& model) {
   const auto amount = [&](size_t i) -> const Amount& { return costs[i].cost.of(costs[i].cost.headline); };
-  std::map<std::tuple<std::string, std::string, std::string, TokenClass>, std::vector<size_t>> comparable;
+  std::map<std::tuple<std::string, std::string, TokenClass>, std::vector<size_t>> comparable;
   for (size_t i = 0; i < costs.size(); ++i) {
     const ReportCost& c = costs[i];
     if (!c.missing.empty() || !amount(i).value) continue;
-    comparable[{c.model, c.dtype, c.basis, c.cost.headline}].push_back(i);
+    comparable[{c.work(), c.basis, c.cost.headline}].push_back(i);
   }
   ReportCostAnswer answer;
   // The most chips; measured before the rest; then the model of the case that the answer on speed rests on.
@@ -84,7 +87,8 @@ ReportCostAnswer cost_answer_of(const std::vector<ReportCost>& costs, const Repo
     if (group.empty()) return std::make_tuple(size_t{0}, false, false);
     const ReportCost& c = costs[group[0]];
     const bool same = model.answer.test_case && c.model == model.cases[*model.answer.test_case].model &&
-                      c.dtype == model.cases[*model.answer.test_case].dtype;
+                      c.dtype == model.cases[*model.answer.test_case].dtype &&
+                      c.variant == case_variant(model.cases[*model.answer.test_case].id);
     return std::make_tuple(group.size(), c.basis == "measured", same);
   };
   for (const auto& [key, group] : comparable) {

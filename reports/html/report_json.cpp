@@ -5,6 +5,7 @@
 #include "reports/html/cost_json.h"
 #include "reports/html/curve_json.h"
 #include "reports/html/report_fields.h"
+#include "results/metrics/metrics.h"
 
 namespace assay {
 namespace {
@@ -91,6 +92,7 @@ ordered_json case_json(const ReportCase& c) {
           {"kind", c.kind},
           {"model", c.model},
           {"dtype", c.dtype},
+          {"variant", case_variant(c.id)},
           {"batch", c.batch},
           {"tokens", c.tokens},
           {"context", c.context},

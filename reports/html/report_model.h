@@ -120,6 +120,9 @@ struct ReportVerdict {
 struct ReportCost {
   size_t chip = 0;
   std::string model, dtype, basis, input_case, output_case;
+  std::string variant;                       // of the cases (case_variant())
+  size_t input_cases = 0, output_cases = 0;  // among which those were the fastest
+  [[nodiscard]] std::string work() const { return model + " " + dtype + (variant.empty() ? "" : " " + variant); }
   std::vector<size_t> rows;  // the records that the rates are from, where the model has them
   std::string missing;       // why there is no cost; else "" and all below is set
   CostInputs inputs;

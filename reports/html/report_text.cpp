@@ -51,7 +51,7 @@ std::string cost_table(const ReportModel& model) {
                     line({"chip", "model", "CNY/100K tokens", "95 %", "CNY/1M", "of which electricity", "basis"}) +
                     "|---|---|---:|---:|---:|---:|---|\n";
   for (const ReportCost& c : model.costs) {
-    const std::string work = c.model + " " + c.dtype;
+    const std::string work = c.work();
     if (!c.missing.empty()) {
       out += line({chip_name(model, c.chip), work, "", "", "", "", c.missing});
       continue;
@@ -77,7 +77,7 @@ std::string rate_table(const ReportModel& model) {
       cells.push_back(rate_text(rate.per_s, (rate.interval.high - rate.interval.low) / 2, r.unit) + unit);
       cells.push_back(interval_text(rate, r.unit));
     } else if (r.rate.value) {
-      cells.insert(cells.end(), {rate_text(*r.rate.value, *r.rate.value * 5e-4, r.unit) + " " + r.unit, ""});
+      cells.insert(cells.end(), {rate_text(*r.rate.value, 0, r.unit) + (r.unit == "tokens/s" ? " tokens/s" : ""), ""});
     } else {
       cells.insert(cells.end(), {r.status, ""});
     }
@@ -110,8 +110,8 @@ std::string clip_table(const ReportModel& model) {
 std::string cost_text(const ReportCost& c) {
   const Amount& amount = c.cost.of(c.cost.headline);
   const std::string range = range_per_100k(amount);
-  return per_100k(amount.value) + " CNY per 100K " + token_class_name(c.cost.headline) + " tokens, " + c.model + " " +
-         c.dtype + (range.empty() ? " (no interval is known of its rate or price)" : " (" + range + ", 95 %)");
+  return per_100k(amount.value) + " CNY per 100K " + token_class_name(c.cost.headline) + " tokens, " + c.work() +
+         (range.empty() ? " (no interval is known of its rate or price)" : " (" + range + ", 95 %)");
 }
 
 std::string cost_answer(const ReportModel& model) {

@@ -115,7 +115,7 @@ void write_costs(const ReportModel& model, lxw_workbook* book) {
     sheet.next_row();
     sheet.text(chip_name(model, c.chip));
     sheet.text(c.model);
-    sheet.text(c.dtype);
+    sheet.text(c.variant.empty() ? c.dtype : c.dtype + " " + c.variant);
     const bool known = c.missing.empty();
     const Amount none, &amount = known ? c.cost.of(c.cost.headline) : none;
     sheet.text(known ? token_class_name(c.cost.headline) : "");

@@ -5,6 +5,7 @@
 
 #include "results/metrics/energy.h"
 #include "results/metrics/launches.h"
+#include "suites/base/words.h"
 
 namespace assay {
 namespace {
@@ -105,6 +106,25 @@ std::string page_layout(const std::string& case_id) {
     if (end == case_id.size() || case_id[end] == '/') return case_id.substr(at + 1, end - at - 1);
   }
   return "";
+}
+
+std::string case_variant(const std::string& case_id) {
+  std::vector<std::string> after;
+  bool shape_ended = false;
+  for (size_t at = 0; at <= case_id.size();) {
+    const size_t end = std::min(case_id.find('/', at), case_id.size());
+    const std::string word = case_id.substr(at, end - at);
+    const bool shape = word.size() > 1 && (word[0] == 't' || word[0] == 'c') &&
+                       word.find_first_not_of("0123456789", 1) == std::string::npos;
+    if (shape) {
+      shape_ended = true;
+      after.clear();
+    } else if (shape_ended && word != "uniform" && !word.starts_with("uniform-seed")) {
+      after.push_back(word);
+    }
+    at = end + 1;
+  }
+  return joined(after, " ");
 }
 
 bool cold_cache(const Record& record) { return record.case_id.ends_with("/cold"); }

@@ -41,6 +41,10 @@ bool cold_cache(const Record& record);
 // "p16" of a case whose KV cache lies in pages of 16 tokens, "p16-seed2" where they lie in another order; "" otherwise.
 // No curve mixes layouts.
 std::string page_layout(const std::string& case_id);
+// What of a prefill or decode case's name follows its shape, "p16 zipf-1.2 cold": how its KV cache lies, where its
+// rows' experts are, whether caches are flushed. "" in one block, drawn uniformly, warm. No cost and no plan mixes
+// them.
+std::string case_variant(const std::string& case_id);
 
 // What a step of the record does, in the unit of its rate.
 struct WorkUnits {

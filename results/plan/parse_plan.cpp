@@ -1,22 +1,17 @@
 #include <filesystem>
-#include <map>
 #include <set>
-#include <tuple>
 
-#include "results/metrics/metrics.h"
-#include "results/part.h"
 #include "results/plan/plan.h"
+#include "results/plan/unit_of_records.h"
 #include "results/prices/price_cell.h"
-#include "results/record.h"
 #include "suites/base/json_input.h"
-#include "suites/suite.h"
 
 namespace assay {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxPoints = 10000, kMaxUnits = 64, kMaxText = 1024;
+constexpr size_t kMaxPoints = 10000, kMaxUnits = 64;
 constexpr double kMaxTokens = 1e9, kMaxRate = 1e12;
 
 // A value with an interval that holds it; without both ends none is known.
@@ -54,91 +49,6 @@ void decode_curve(const JsonNode& node, PlanUnit* unit) {
   }
 }
 
-// Whether a record stands for a point of a curve: a step of the whole model, or projected to it, from warm caches. A
-// chunk behind a context is no prompt of its length.
-bool stands_for_a_point(const Record& r, const Metrics& m) {
-  if (!m.rate || m.unit != "tokens/s" || cold_cache(r) || !page_layout(r.case_id).empty()) return false;
-  return (!is_part(r) || m.projected_rate) && (r.step_kind == "decode" || (r.step_kind == "prefill" && r.context == 0));
-}
-
-struct CurvePoint {
-  const Record* record = nullptr;
-  Metrics m;
-};
-
-// Of each step the record that stands for it: one of the whole model, then an undisturbed one, then the newest.
-std::map<std::tuple<std::string, int64_t, int64_t>, CurvePoint> curve_points(const std::vector<Record>& records,
-                                                                             const std::string& model,
-                                                                             const std::string& dtype) {
-  std::map<std::tuple<std::string, int64_t, int64_t>, CurvePoint> out;
-  const auto rank = [](const Record& r, const Metrics& m) {
-    return std::make_tuple(!m.projected_rate, !r.noise.disturbed, r.created);
-  };
-  for (const Record& r : records) {
-    if (r.model != model || r.dtype != dtype) continue;
-    Metrics m = metrics(r);
-    if (!stands_for_a_point(r, m)) continue;
-    CurvePoint& point = out[{r.step_kind, r.batch, r.step_kind == "decode" ? r.context : r.tokens}];
-    if (point.record == nullptr || rank(r, m) > rank(*point.record, point.m)) point = {&r, std::move(m)};
-  }
-  return out;
-}
-
-void add_point(const CurvePoint& point, PlanUnit* unit) {
-  const Record& r = *point.record;
-  double rate = point.m.rate->per_s, low = point.m.rate->interval.low, high = point.m.rate->interval.high;
-  if (point.m.projected_rate) {
-    rate = low = high = *point.m.projected_rate;
-    unit->basis = "projected";
-  }
-  if (point.m.projected_rate || point.m.rate->n < 2) unit->bounded = false;
-  if (r.step_kind == "prefill") {
-    unit->prefill.push_back({static_cast<double>(r.tokens), rate, low, high});
-    return;
-  }
-  const auto batch = static_cast<double>(r.batch);
-  unit->decode.push_back(
-      {batch, static_cast<double>(r.context), batch / rate * 1e3, batch / high * 1e3, batch / low * 1e3});
-}
-
-// Bytes of KV cache per token and sequence by the shape of the record's model; 0 where the record has none (imported).
-double kv_bytes_of(const Record& r) {
-  const Result<Case> work = case_from_json(r.case_json, r.case_id);
-  if (!work.ok()) return 0;
-  const double element = dtype_bits(work->dtypes()->kv) / 8.0;
-  return work->model.kv_bytes_per_token(element) + work->model.index_bytes_per_token(element);
-}
-
-// Curves of the records' prefill and decode cases of one model and dtype, on one chip.
-void curves_of_records(const JsonNode& node, const fs::path& folder, PlanUnit* unit) {
-  node.fields({"path", "model", "dtype"});
-  const std::string path = node.at("path").text(kMaxText), model = node.at("model").text(256);
-  const std::string dtype = node.at("dtype").text(64);
-  if (path.empty()) return;
-  const Result<std::vector<Record>> records = read_records(folder / path);
-  if (!records.ok()) {
-    node.at("path").fail(records.error().message);
-    return;
-  }
-  const auto points = curve_points(*records, model, dtype);
-  const Record* first = points.empty() ? nullptr : points.begin()->second.record;
-  for (const auto& [step, point] : points) {
-    if (point.record->basis != first->basis) {
-      return node.fail("expected records of one basis, found " + first->basis + " and " + point.record->basis);
-    }
-    if (point.record->device_product != first->device_product) {
-      return node.fail("expected records of one chip, found " + first->device_product + " and " +
-                       point.record->device_product);
-    }
-  }
-  if (first != nullptr) unit->basis = first->basis;
-  for (const auto& [step, point] : points) add_point(point, unit);
-  if (first != nullptr && unit->kv_bytes_per_token == 0) unit->kv_bytes_per_token = kv_bytes_of(*first);
-  if (unit->prefill.empty() && unit->decode.empty()) {
-    node.fail("expected records of " + model + " " + dtype + " with a rate, found none");
-  }
-}
-
 void read_cost(const JsonNode& node, const PriceBook& book, PlanUnit* unit) {
   PriceCellRules money;
   money.money = true;
@@ -155,13 +65,25 @@ void read_cost(const JsonNode& node, const PriceBook& book, PlanUnit* unit) {
   }
 }
 
+// Of a model whose windowed layers hold no more than their window.
+void read_kv_window(const JsonNode& node, PlanUnit* unit) {
+  const bool window = node.has("kv_window_tokens"), behind = node.has("kv_bytes_per_token_behind_window");
+  if (window != behind || (window && !node.has("kv_bytes_per_token"))) {
+    node.fail("expected kv_bytes_per_token, kv_window_tokens and kv_bytes_per_token_behind_window together");
+    return;
+  }
+  if (!window) return;
+  unit->kv_window_tokens = node.at("kv_window_tokens").number(1, kMaxTokens);
+  unit->kv_bytes_behind_window = node.at("kv_bytes_per_token_behind_window").number(0, unit->kv_bytes_per_token);
+}
+
 PlanUnit unit_at(const JsonNode& node, const PriceBook& book, const fs::path& folder) {
-  node.fields({"name", "basis", "source", "cost_per_hour", "memory_gb", "link_gb_s", "kv_bytes_per_token", "weight_gb",
-               "prefill", "decode", "records"});
+  node.fields({"name", "basis", "source", "cost_per_hour", "memory_gb", "link_gb_s", "kv_bytes_per_token",
+               "kv_window_tokens", "kv_bytes_per_token_behind_window", "weight_gb", "prefill", "decode", "records"});
   PlanUnit unit;
   unit.name = node.at("name").text(128);
   if (unit.name.empty()) node.at("name").fail("expected a name, found nothing");
-  if (node.has("source")) unit.source = node.at("source").text(kMaxText);
+  if (node.has("source")) unit.source = node.at("source").text(kMaxPlanText);
   read_cost(node.at("cost_per_hour"), book, &unit);
   const auto amount = [&](const char* name, double scale) {
     return node.has(name) ? node.at(name).number(1e-9, 1e12) * scale : 0;
@@ -170,13 +92,14 @@ PlanUnit unit_at(const JsonNode& node, const PriceBook& book, const fs::path& fo
   unit.link_bytes_per_s = amount("link_gb_s", 1e9);
   unit.weight_bytes = amount("weight_gb", 1e9);
   unit.kv_bytes_per_token = amount("kv_bytes_per_token", 1);
+  read_kv_window(node, &unit);
   if (node.has("records") == (node.has("prefill") || node.has("decode"))) {
     node.fail("expected records, or curves (prefill, decode or both)");
     return unit;
   }
   if (node.has("records")) {
     if (node.has("basis")) node.at("basis").fail("expected none: the records say their basis");
-    curves_of_records(node.at("records"), folder, &unit);
+    add_records(node.at("records"), folder, &unit);
     return unit;
   }
   unit.basis = node.at("basis").text_of({"measured", "simulated", "projected", "reported"});

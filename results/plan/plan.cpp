@@ -30,6 +30,11 @@ std::string number(double value) {
   return text;
 }
 
+// Bytes of one prompt's KV cache that move.
+double moved_bytes(const PlanUnit& from, const PlanTraffic& t) {
+  return kv_bytes(from, t.prompt_tokens) * (t.hits_are_moved ? 1 : 1 - t.cache_hit);
+}
+
 // What one prefill unit does with a prompt.
 struct Prefill {
   double service_s = 0;
@@ -65,7 +70,7 @@ Decode decode_of(const PlanUnit& unit, const PlanTraffic& t, std::optional<doubl
     return out;
   }
   if (unit.memory_bytes > 0 && unit.kv_bytes_per_token > 0) {
-    const double room = (unit.memory_bytes - unit.weight_bytes) / (context * unit.kv_bytes_per_token);
+    const double room = (unit.memory_bytes - unit.weight_bytes) / kv_bytes(unit, context);
     if (room < 1) {
       out.problem = unit.name + ": its memory holds no sequence of " + number(context) + " tokens beside the weights";
       return out;
@@ -89,8 +94,7 @@ double decode_units(const Decode& d, const PlanTraffic& t, const PlanLimits& lim
 double transfer_s(const PlanUnit& from, const PlanUnit& to, const PlanTraffic& t) {
   double link = from.link_bytes_per_s;
   if (to.link_bytes_per_s > 0) link = link > 0 ? std::min(link, to.link_bytes_per_s) : to.link_bytes_per_s;
-  const double tokens = t.prompt_tokens * (t.hits_are_moved ? 1 : 1 - t.cache_hit);
-  return link > 0 ? tokens * from.kv_bytes_per_token / link : 0;
+  return link > 0 ? moved_bytes(from, t) / link : 0;
 }
 
 // What of the KV transfer's time isn't known; "" where it is.
@@ -118,8 +122,7 @@ std::string left_out(const std::string& transfer, const std::string& memory) {
 
 double link_units(const PlanUnit& unit, const PlanUnit& from, const PlanTraffic& t) {
   if (!(unit.link_bytes_per_s > 0)) return 0;
-  const double tokens = t.prompt_tokens * (t.hits_are_moved ? 1 : 1 - t.cache_hit);
-  return t.requests_per_s * tokens * from.kv_bytes_per_token / unit.link_bytes_per_s;
+  return t.requests_per_s * moved_bytes(from, t) / unit.link_bytes_per_s;
 }
 
 // Fewest whole units, from `least` on, whose first token keeps the limit; ttft_s: seconds at n units, falling with n.
@@ -253,6 +256,11 @@ Plan plan_of(const PlanRequest& r, size_t i, size_t j, bool split, Side side) {
 }
 
 }  // namespace
+
+double kv_bytes(const PlanUnit& unit, double tokens) {
+  const double held = unit.kv_window_tokens > 0 ? std::min(tokens, unit.kv_window_tokens) : tokens;
+  return held * unit.kv_bytes_per_token + (tokens - held) * unit.kv_bytes_behind_window;
+}
 
 std::vector<Plan> plans(const PlanRequest& request) {
   std::vector<Plan> out;

@@ -24,11 +24,16 @@ struct PlanUnit {
   double memory_bytes = 0;            // 0: not known, as with the next three: what rests on it is not counted, and said
   double link_bytes_per_s = 0;        // of KV cache in or out
   double kv_bytes_per_token = 0;      // in this unit's format; of records where none is given: by their model's shape
-  double weight_bytes = 0;            // that each unit holds
+  double kv_window_tokens = 0;        // that a windowed layer holds at most; 0: no layer has a window
+  double kv_bytes_behind_window = 0;  // per token beyond that
+  double weight_bytes = 0;            // that each unit holds beside the KV cache
   std::vector<PrefillPoint> prefill;  // by prompt length
   std::vector<DecodePoint> decode;    // by context, then batch
   bool bounded = true;                // every point has an interval
+  std::vector<std::string> notes;     // of records: what was taken, what left out
 };
+// Of one sequence of so many tokens.
+double kv_bytes(const PlanUnit& unit, double tokens);
 
 struct PlanTraffic {
   double requests_per_s = 0, prompt_tokens = 0, output_tokens = 0;

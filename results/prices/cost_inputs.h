@@ -18,15 +18,17 @@ struct LatencyLimits {
   std::optional<double> tpot_ms, ttft_ms;
 };
 
-// What is priced together: the records of one device product, model, dtype, tier and basis (bases are never mixed).
+// What is priced together: the records of one device product, model, dtype, variant, tier and basis (never mixed).
 struct CostSubject {
   std::string product, device, model, dtype, tier, basis;
+  std::string variant;                              // case_variant() of all of them
   std::optional<Estimate> input_rate, output_rate;  // tokens/s of one accelerator, the best within the limits
   std::optional<Estimate> blended_rate;             // of all tokens, where a source says no more
   std::optional<Estimate> clip_seconds;             // of a clip composed from its parts' records; then no rates
   std::string clip;                                 // "81f 480x832, 50 x 2"
   int64_t clip_height = 0;                          // of its frames
-  std::string input_case, output_case;
+  std::string input_case, output_case;              // that were taken, of how many
+  size_t input_cases = 0, output_cases = 0;
   RateLadder ladder;                       // at saturation and at the roofline's peak
   std::optional<Estimate> wall_kw;         // where the record's energy source sees the whole machine
   std::optional<double> joules_per_token;  // of the output case, else of the input case

@@ -84,7 +84,8 @@ std::optional<CaseRate> case_rate(const Record& r, const Metrics& m, const Price
 }
 
 bool same_subject(const CostSubject& s, const Record& r, const std::string& basis) {
-  return s.product == product_of(r) && s.model == r.model && s.dtype == r.dtype && s.tier == r.tier && s.basis == basis;
+  return s.product == product_of(r) && s.model == r.model && s.dtype == r.dtype && s.tier == r.tier &&
+         s.basis == basis && s.variant == case_variant(r.case_id);
 }
 
 // A figure that a source states, as a rate of one accelerator.
@@ -133,6 +134,7 @@ class Best {
       : input_(input), limit_ms_(limit_ms), name_(limit_name) {}
 
   void offer(const CaseRate& c) {
+    ++offered_;
     any_ = true;
     if (!saturation_ || c.rate.typical > saturation_->rate.typical) saturation_ = c;
     if (limit_ms_ && !(c.step_p99_ms <= *limit_ms_)) {
@@ -141,6 +143,9 @@ class Best {
     }
     if (!counted_ || c.rate.typical > counted_->rate.typical) counted_ = c;
   }
+
+  [[nodiscard]] size_t offered() const { return offered_; }
+  [[nodiscard]] std::string adapter() const { return counted_ ? counted_->record->adapter : ""; }
 
   void write(std::optional<Estimate>* rate, std::string* case_id, CostSubject* subject) const {
     if (!any_) return;
@@ -182,6 +187,7 @@ class Best {
   std::optional<double> limit_ms_;
   const char* name_;
   bool any_ = false;
+  size_t offered_ = 0;
   double least_ms_ = std::numeric_limits<double>::infinity();
   std::optional<CaseRate> saturation_, counted_;
 };
@@ -189,7 +195,23 @@ class Best {
 struct Group {
   CostSubject subject;
   Best input, output, blended;
+  std::vector<const Record*> chunks;  // of a prompt, behind a context
 };
+
+// A chunk behind a context is slower than a prompt of its length, and no prompt: its rate is no price of one.
+bool is_chunk(const Record& r) { return !r.reported && r.step_kind == "prefill" && r.context > 0; }
+
+void note_chunks(const std::vector<const Record*>& chunks, CostSubject* subject) {
+  if (chunks.empty()) return;
+  const std::string more = chunks.size() > 1 ? " and " + std::to_string(chunks.size() - 1) + " more" : "";
+  subject->notes.push_back(chunks.front()->case_id + more + ": a chunk behind a context is no prompt and not priced");
+}
+
+// A prompt's rate of one adapter and a token's of another are of no system that runs both.
+void note_adapters(const std::string& input, const std::string& output, CostSubject* subject) {
+  if (input.empty() || output.empty() || input == output) return;
+  subject->notes.push_back("input tokens by the adapter " + input + ", output tokens by " + output);
+}
 
 Group group_of(const Record& r, const std::string& basis, const LatencyLimits& limits) {
   CostSubject subject;
@@ -197,10 +219,14 @@ Group group_of(const Record& r, const std::string& basis, const LatencyLimits& l
   subject.device = r.device;
   subject.model = r.model;
   subject.dtype = r.dtype;
+  subject.variant = case_variant(r.case_id);
   subject.tier = r.tier;
   subject.basis = basis;
-  return {std::move(subject), Best(CostInput::kInputRate, limits.ttft_ms, "TTFT"),
-          Best(CostInput::kOutputRate, limits.tpot_ms, "TPOT"), Best(CostInput::kBlendedRate, limits.tpot_ms, "TPOT")};
+  return {std::move(subject),
+          Best(CostInput::kInputRate, limits.ttft_ms, "TTFT"),
+          Best(CostInput::kOutputRate, limits.tpot_ms, "TPOT"),
+          Best(CostInput::kBlendedRate, limits.tpot_ms, "TPOT"),
+          {}};
 }
 
 Group& find_group(std::vector<Group>& groups, const Record& r, const std::string& basis, const LatencyLimits& limits) {
@@ -305,6 +331,10 @@ std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const
       continue;
     }
     Group& group = find_group(groups, r, rates[i]->rate.basis, limits);
+    if (is_chunk(r)) {
+      group.chunks.push_back(&r);
+      continue;
+    }
     group.subject.records.push_back(r.id);
     (r.token_class == "input" ? group.input : group.output).offer(*rates[i]);
   }
@@ -314,6 +344,10 @@ std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const
     g.output.write(&g.subject.output_rate, &g.subject.output_case, &g.subject);
     std::string blended_case;
     g.blended.write(&g.subject.blended_rate, &blended_case, &g.subject);
+    g.subject.input_cases = g.input.offered();
+    g.subject.output_cases = g.output.offered();
+    note_adapters(g.input.adapter(), g.output.adapter(), &g.subject);
+    note_chunks(g.chunks, &g.subject);
     out.push_back(std::move(g.subject));
   }
   for (const ClipEstimate& e : compose_clips(records)) out.push_back(clip_subject(e));

@@ -18,6 +18,9 @@ export const notes = {
     "output tokens bear the whole cost: input was served in the same time",
     "decode/m/f32/b1/c512 was disturbed",
     "record 0123abcd, decode/m/f32/b1/c512",
+    "long-context/prefill/m/f32/b1/t512/c4096: a chunk behind a context is no prompt and not priced",
+    "long-context/prefill/m/f32/b1/t512/c4096 and 2 more: a chunk behind a context is no prompt and not priced",
+    "input tokens by the adapter cuda, output tokens by opencl",
   ],
   "results/prices/cost_inputs.cpp": [
     "the cost of chip-x needs chip_price, wall_power; give it with --set NAME=VALUE, --rent, --price or a price book (--prices); --chip names a chip of the book",

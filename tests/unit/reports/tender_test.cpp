@@ -85,6 +85,18 @@ TEST(Tender, GoldenSheet) {
   EXPECT_EQ(std::regex_replace(sheet, interval, ""), golden("sheet.md"));
 }
 
+// Of a plain and a paged case the slower decides, and the sheet says which it was and that there were both.
+TEST(Tender, TheWorstOfSeveralRecordsIsNamedWithTheirVariants) {
+  std::vector<Candidate> c{candidates()[1]};
+  c[0].records.push_back(decode(25, 0));
+  c[0].records[1].case_id = "decode/m/bf16/b4/c512/p16";
+  const TenderResult r = judge(tender(), c);
+  EXPECT_EQ(r.candidates[0].gates[0].case_id, "decode/m/bf16/b4/c512/p16");
+  EXPECT_THAT(r.candidates[0].gates[0].detail.note, HasSubstr("the worst of 2 records (cases of plain, p16"));
+  EXPECT_THAT(r.candidates[0].scores[0].value.note, HasSubstr("the worst of 2 records"));
+  EXPECT_EQ(judge(tender(), candidates()).candidates[1].gates[0].detail.note.find("worst"), std::string::npos);
+}
+
 TEST(Tender, NoRecordOrAnotherBasisFails) {
   std::vector<Candidate> c = candidates();
   c[0].records[0].basis = "simulated";

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 
 #include "results/prices/cost_inputs.h"
@@ -188,6 +189,35 @@ TEST(CostSubjects, ReportedRatesPerChipAndTheirLimits) {
 TEST(CostSubjects, PeakIsTheRoofOfTheDatasheet) {
   const std::vector<CostSubject> s = cost_subjects({run("decode", 64, 1, 40)}, {}, shipped());
   EXPECT_NEAR(s[0].ladder.peak.at(CostInput::kOutputRate), 64 / (1e12 / 989e12), 1e-3);
+}
+
+Record named(Record r, const std::string& case_id) {
+  r.id = r.case_id = case_id;
+  return r;
+}
+
+// Paged, flushed and unevenly routed steps are other work than the plain one, however fast they are; a chunk of 512
+// tokens behind 4096 others is no prompt. Of the plain decode steps the faster is taken: 16 tokens in 22 ms.
+TEST(CostSubjects, PlainPagedColdAndRoutedCasesAreNeverMixed) {
+  Record chunk = named(run("prefill", 1, 512, 1), "long-context/prefill/m/bf16/b1/t512/c4096");
+  chunk.context = 4096;
+  const std::vector<CostSubject> all =
+      cost_subjects({named(run("decode", 1, 1, 10), "decode/m/bf16/b1/c512/uniform"),
+                     named(run("decode", 16, 1, 20), "decode/m/bf16/b16/c512/uniform"),
+                     named(run("decode", 64, 1, 20), "decode/m/bf16/b64/c512/p16/uniform"),
+                     named(run("decode", 64, 1, 10), "decode/m/bf16/b64/c512/k-hot"),
+                     named(run("decode", 64, 1, 5), "decode/m/bf16/b64/c512/p16/uniform/cold"),
+                     named(run("prefill", 1, 512, 100), "prefill/m/bf16/b1/t512/uniform"), chunk},
+                    {}, shipped());
+  ASSERT_EQ(all.size(), 4U);
+  const std::array<const char*, 4> variants{"", "p16", "k-hot", "p16 cold"};
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(all[i].variant, variants[i]);
+  EXPECT_NEAR(all[0].output_rate->typical, 16 / 0.022, 1e-6);
+  EXPECT_EQ(all[0].output_case, "decode/m/bf16/b16/c512/uniform");
+  EXPECT_EQ(all[0].output_cases, 2U);
+  EXPECT_NEAR(all[0].input_rate->typical, 512 / 0.110, 1e-6) << "not the chunk's 512 / 0.0011";
+  EXPECT_THAT(all[0].notes, testing::ElementsAre(HasSubstr("t512/c4096: a chunk behind a context is no prompt")));
+  EXPECT_FALSE(all[1].input_rate) << "no paged prefill";
 }
 
 TEST(CostSubjects, BasesAreNeverMixed) {

@@ -200,6 +200,29 @@ TEST(Plan, MemoryBoundsTheBatch) {
   }
 }
 
+// Of 36 layers every second has a window of 128 tokens: 18 x 2 x 8 x 64 x 2 B = 36,864 B a token grow beyond it, twice
+// that within. 1000 tokens hold 128 x 73,728 + 872 x 36,864 B = 41.6 MB and not 73.7: a link of 0.416 GB/s moves them
+// in 100 ms, and a prompt's and half an answer's 1050 in 43.4 MB, so that 434 MB hold ten.
+TEST(Plan, LayersWithAWindowHoldNoMoreThanIt) {
+  PlanRequest r = mixed();
+  const double prompt = 128.0 * 73728 + 872.0 * 36864, context = prompt + 50.0 * 36864;
+  for (PlanUnit& u : r.units) {
+    u.kv_bytes_per_token = 73728;
+    u.kv_window_tokens = 128;
+    u.kv_bytes_behind_window = 36864;
+    u.link_bytes_per_s = prompt * 10;
+    u.memory_bytes = 1e9 + 4 * context;
+    u.weight_bytes = 1e9;
+  }
+  EXPECT_NEAR(prompt, 41.58e6, 1e4);
+  EXPECT_EQ(kv_bytes(r.units[0], 100), 100 * 73728.0);
+  for (const Plan& p : plans(r)) {
+    if (!p.split) continue;
+    EXPECT_NEAR(p.transfer_ms, 100, 1e-9);
+    EXPECT_NEAR(p.batch, 4, 1e-9);
+  }
+}
+
 TEST(Plan, IntervalComesFromRatesAndPrices) {
   PlanRequest r = mixed();
   r.units[1].cost_per_hour.low = 0.5;
@@ -298,6 +321,29 @@ TEST(PlanRequest, CurvesAreOfWholeModelsOnOneChip) {
   EXPECT_EQ(r->units[0].basis, "projected") << "the decode step at 4096 tokens is";
   EXPECT_EQ(r->units[0].kv_bytes_per_token, 24576) << "24 layers x 2 x 2 heads x 64 x 4 B";
   EXPECT_THAT(request("").error().message, HasSubstr("one chip"));
+}
+
+// The H200's memory and what Llama-3.1-8B took of it with 64 sequences, as the record's file says; its weights are
+// 8.03e9 x 2 B = 16.06 GB, the cache 64 x 4097 x 32 x 2 x 8 x 128 x 2 B = 34.4 GB.
+TEST(PlanRequest, MemoryAndWeightsComeFromRecords) {
+  const auto unit_of = [](const std::string& more) {
+    return parse_plan(R"({"schema_version": 1, "name": "x",
+      "traffic": {"requests_per_s": 0.1, "prompt_tokens": 4096, "output_tokens": 64},
+      "units": [{"name": "u", "cost_per_hour": {"value": 1, "currency": "CNY", "date": "2026", "source": "s", "grade": "A"},
+        "records": {"path": ")" ASSAY_SOURCE_DIR
+                      R"(/results/published/2026-11-26-h200", "model": "llama-3.1-8b", "dtype": "bf16")" +
+                          more + "}}]}",
+                      "p.json", dollars());
+  };
+  const Result<PlanRequest> r = unit_of("");
+  ASSERT_TRUE(r.ok()) << r.error().message;
+  const PlanUnit& u = r->units[0];
+  EXPECT_EQ(u.memory_bytes, 150109880320);
+  EXPECT_NEAR(u.weight_bytes, 50486837248 - 64.0 * 4097 * 131072, 1);
+  EXPECT_NEAR(u.weight_bytes, 16.06e9, 0.1e9) << "and some work space";
+  EXPECT_THAT(u.notes, testing::Contains(HasSubstr("by which the device's free memory fell in record 0e7a2b52")));
+  for (const Plan& p : plans(*r)) EXPECT_TRUE(p.split || p.not_counted.empty()) << p.not_counted;
+  EXPECT_THAT(unit_of(R"(, "variant": "p16")").error().message, HasSubstr("variant p16, found plain"));
 }
 
 }  // namespace

@@ -3,7 +3,7 @@ import { basisMark, chipLabel, figureButton, launchMark, numberButton, partDetai
 import { figureOf } from "./definitions";
 import { h, select } from "./dom";
 import { numberText, rateText } from "./format";
-import { headlineCost, priced, usable, type Cost, type Incomparable, type Row } from "./model";
+import { headlineCost, priced, usable, workOf, type Cost, type Incomparable, type Row } from "./model";
 import { classText, missingText, sameMissing } from "./cost_charts";
 import { reasonText, someReasons } from "./phrases";
 import { pickCase } from "./state";
@@ -37,7 +37,7 @@ function costStatement(page: Page): Statement | null {
   const amount = headlineCost(first);
   const chip = chipLabel(page, first.chip);
   const bounds = (): Record<string, Node> => ({ low: of(first, amount.low), high: of(first, amount.high) });
-  const what = say(T.cost_for, { model: `${first.model} ${first.dtype}`, class: say(classText(first.classes[first.headline])) });
+  const what = say(T.cost_for, { model: workOf(first), class: say(classText(first.classes[first.headline])) });
   const known = amount.low !== null && amount.high !== null;
   if (answer.kind === "one-chip") {
     const alone = known ? parts(T.cost_alone, bounds()) : [say(T.cost_no_interval)];
@@ -138,7 +138,7 @@ function statement(page: Page): Statement {
 /** The cost that goes with a row: same chip, model, dtype and basis. */
 function costOf(page: Page, row: Row): number {
   const c = page.model.cases[row.case];
-  return page.model.costs.findIndex((x) => priced(x) && x.chip === row.chip && x.model === c.model && x.dtype === c.dtype && x.basis === row.basis);
+  return page.model.costs.findIndex((x) => priced(x) && x.chip === row.chip && x.model === c.model && x.dtype === c.dtype && x.variant === c.variant && x.basis === row.basis);
 }
 
 function costCell(page: Page, row: Row): HTMLElement {

@@ -1,7 +1,7 @@
 // Charts of money: cost by chip, the way from the target to the cost, what moves it.
 import type { Chart, ChartResult, Mark } from "./chart_def";
 import { axisNumber, fineTick, numberText } from "./format";
-import { chipName, headlineCost, priced, type Cost, type Model } from "./model";
+import { chipName, headlineCost, priced, workOf, type Cost, type Model } from "./model";
 import { reasonText, someReasons } from "./phrases";
 import type { State } from "./state";
 import { basisText, say, T, type Lang, type Text } from "./text";
@@ -79,7 +79,7 @@ export function costBars(model: Model, _: State, lang: Lang): ChartResult[] {
     {
       ...head,
       note: T.cost_note,
-      noteArgs: { class: say(classText(first.classes[first.headline]), lang), model: `${first.model} ${first.dtype}` },
+      noteArgs: { class: say(classText(first.classes[first.headline]), lang), model: workOf(first) },
       x: { name: T.axis_cost, scale: "linear", tick: (v) => axisNumber(v), value: yuan, min: 0 },
       y: { name: T.chip, scale: "category", tick: String, value: String, categories: costs.map((c) => nameOf(model, c, lang).replace(" [", "\n[")) },
       height: 110 + 52 * costs.length,

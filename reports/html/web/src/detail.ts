@@ -77,7 +77,7 @@ export function openCost(page: Page, index: number): void {
       ...classRows,
       [say(T.d_formula), h("code", {}, costFormula(cost))],
       [say(T.monte_carlo), `${cost.draws}, seed ${cost.seed}`],
-      [say(T.c_case), [cost.input_case, cost.output_case].filter(Boolean).join(", ")],
+      [say(T.c_case), ([[cost.input_case, cost.input_cases], [cost.output_case, cost.output_cases]] as const).filter(([taken]) => taken !== "").map(([taken, of]) => (of > 1 ? `${taken} (${say(T.fastest_of, { count: of })})` : taken)).join(", ")],
       [say(T.mix), `${[cost.mix.cached, cost.mix.input, cost.mix.output].map((x) => numberText(x)).join(" : ")} (${reasonText(cost.mix.source, page.state.lang)})`],
     ]),
     ...cost.notes.map((n) => h("p", { class: "note" }, `${say(T.caution)}${page.state.lang === "zh" ? "" : " "}${reasonText(n, page.state.lang)}`)),

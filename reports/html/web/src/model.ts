@@ -22,6 +22,8 @@ export interface Case {
   kind: string;
   model: string;
   dtype: string;
+  /** What of the case's name follows its shape: "p16 cold". */
+  variant: string;
   batch: number;
   tokens: number;
   context: number;
@@ -194,8 +196,11 @@ export interface Cost {
   model: string;
   dtype: string;
   basis: Basis;
+  variant: string;
   input_case: string;
   output_case: string;
+  input_cases: number;
+  output_cases: number;
   rows: number[];
   missing: string;
   notes: string[];
@@ -372,4 +377,6 @@ export const coldCache = (model: Model, row: Row): boolean => model.cases[row.ca
 export const shownRows = (model: Model): Row[] => model.groups.map((g) => model.rows[g.row]);
 
 export const headlineCost = (cost: Cost): Amount => cost.per_token[cost.headline];
+/** "qwen2.5-0.5b bf16 p16" */
+export const workOf = (cost: Cost): string => [cost.model, cost.dtype, cost.variant].filter(Boolean).join(" ");
 export const priced = (cost: Cost): boolean => cost.missing === "" && headlineCost(cost).value !== null;

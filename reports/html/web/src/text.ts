@@ -287,6 +287,7 @@ export const T = {
   as_table: ["以表格查看数据", "Show the numbers"],
 
   monte_carlo: ["蒙特卡罗次数", "Monte Carlo draws"],
+  fastest_of: ["{count} 个用例中最快", "the fastest of {count} cases"],
   mix: ["缓存 : 输入 : 输出", "Cached : input : output"],
   d_value: ["数值", "Value"],
   d_formula: ["公式", "Formula"],
