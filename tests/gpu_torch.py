@@ -209,14 +209,16 @@ def timed(record, ours, layers, variant):
 
 
 def launches_of(assay, record):
-    """Our steps' host times in ms, launch by launch; None without."""
+    """Our steps' host and device times in ms, launch by launch; None without."""
     if record["status"] != "ok":
-        return None
+        return None, None
     shown = subprocess.run([assay, "show", record["file"], "--samples"], capture_output=True, text=True).stdout
-    steps = [ns / 1e6 for ns in json.loads(shown or "{}").get("host_ns", [])]
-    counts = [each["steps"] for each in (record.get("run_launches") or {"each": [{"steps": len(steps)}]})["each"]]
+    samples = json.loads(shown or "{}")
+    launches = record.get("run_launches") or {"each": [{"steps": len(samples.get("host_ns", []))}]}
+    counts = [each["steps"] for each in launches["each"]]
     ends = [sum(counts[:i + 1]) for i in range(len(counts))]
-    return [steps[end - count:end] for count, end in zip(counts, ends)] if steps else None
+    cut = lambda ns: [[step / 1e6 for step in ns[end - count:end]] for count, end in zip(counts, ends)] if ns else None
+    return cut(samples.get("host_ns")), cut(samples.get("device_ns"))
 
 
 def records(folder):
@@ -234,10 +236,10 @@ def layers_of(record):
 
 
 def row_of(record, assay, variant):
-    layers, ours = layers_of(record), launches_of(assay, record)
+    layers, (ours, ours_device) = layers_of(record), launches_of(assay, record)
     say(f"{record['case_id']}, {layers} layers, {variant}")
     row = {"case": record["case_id"], "record": record["id"], "variant": variant, "layers": layers}
-    row |= timed(record, ours, layers, variant)
+    row |= timed(record, ours, layers, variant) | {"ours_device": spread(ours_device) if ours_device else None}
     if "torch" not in row:
         say(f"  {variant} does not help")
         return row
