@@ -6,7 +6,7 @@
 #   tests/gpu.sh [--build DIR] [--device cuda:0] [--out DIR] [--seconds N] [--model NAME] [--full] [--publish NAME]
 #                [--adapter-option KEY=VALUE]...
 #   tests/gpu.sh --continue DIR [--build DIR] [--seconds N] [--publish NAME]
-#   tests/gpu.sh --rehearse [--build DIR] [--out DIR] [--seconds N]
+#   tests/gpu.sh --rehearse [--full] [--build DIR] [--out DIR] [--seconds N]
 #   tests/gpu.sh --pack DIR --build DIR
 #
 # The machine needs the GPU's driver and a C library as new as the build's; no compiler, no network, no root. Without
@@ -40,7 +40,7 @@ while [ $# -gt 0 ]; do
     --publish) publish=$2; shift 2 ;;
     --adapter-option) settings+=(--adapter-option "$2"); shift 2 ;;
     --full) form=--full; shift ;;
-    --rehearse) rehearse=1 form=--full; shift ;;
+    --rehearse) rehearse=1; shift ;;
     *) bad "unknown argument '$1'" ;;
   esac
 done
@@ -128,16 +128,6 @@ if [ -n "$rehearse" ]; then
   settings+=(--adapter-option "libraries=$standin" --adapter-option search=1)
   export PYTHONPATH=$PWD/tests/gpu_rehearsal/standin
 fi
-if [ -z "$rehearse" ] && ! compiled "$build/lib/assay/adapters/libassay_${device%:*}.so"; then
-  nvcc=$(command -v nvcc || compgen -G '/usr/local/cuda*/bin/nvcc' | head -n 1 || true)
-  echo "== kernels by ${nvcc:-the run-time compiler}: there are none in the build"
-  if [ -n "$nvcc" ] && { [ -s "$out/kernels.cubin" ] || timeout 150 "$nvcc" -std=c++17 -O3 -I. -arch=native -cubin -o "$out/kernels.cubin" \
-    adapters/gpu/kernels/kernels.cu; }; then
-    settings+=(--adapter-option "kernels=$out/kernels.cubin")
-  else
-    echo "gpu.sh: every process compiles its kernels, for most of a minute" >&2
-  fi
-fi
 # The program alone sees the packed libraries: Python's own programs have others of the same names. Algorithms of products
 # that were found by timing are kept in the folder, for calls on another machine.
 folders=$(cuda_folders | paste -sd:)
@@ -166,18 +156,29 @@ if [ -e "$out/devices.json" ] && [ "$(product "$out/devices.json")" != "$(produc
   bad "--out: $out is of '$(product "$out/devices.json")', this is '$(product "$out/devices.json.new")'"
 fi
 mv "$out/devices.json.new" "$out/devices.json"
+if [ -z "$rehearse" ] && ! compiled "$build/lib/assay/adapters/libassay_${device%:*}.so"; then
+  nvcc=$(command -v nvcc || compgen -G '/usr/local/cuda*/bin/nvcc' | head -n 1 || true)
+  echo "== kernels by ${nvcc:-the run-time compiler}: there are none in the build"
+  if [ -n "$nvcc" ] && { [ -s "$out/kernels.cubin" ] || timeout 150 "$nvcc" -std=c++17 -O3 -I. -arch=native -cubin -o "$out/kernels.cubin" \
+    adapters/gpu/kernels/kernels.cu; }; then
+    settings+=(--adapter-option "kernels=$out/kernels.cubin")
+  else
+    echo "gpu.sh: every process compiles its kernels, for most of a minute" >&2
+  fi
+fi
 
 omitted=() failures=()
 stopped=""
 trap 'stopped=1' INT TERM
 # What is left of the time, at most `most` seconds; a part that does not fit or fails is named at the end, and the rest goes on.
+# True: it ran to its end.
 part() { # name most command...
   local name=$1 most=$(($2 * slower)) time code=0 log from
   shift 2
   time=$(($(left) - 15))
   if [ "$time" -lt 10 ] || [ -n "$stopped" ]; then
     omitted+=("$name")
-    return 0
+    return 1
   fi
   [ "$time" -lt "$most" ] || time=$most
   log=$out/log/$(tr -c 'A-Za-z0-9.\n' - <<<"$name").txt from=$(date +%s)

@@ -73,7 +73,7 @@ rehearsed() { # seconds, exit code expected, arguments
   [ "$code" -eq "$expected" ] || fail "exit code $code"
 }
 # A part whose time is over is told, and a later call goes on.
-rehearsed 40 0 --rehearse --out "$work/out"
+rehearsed 40 0 --rehearse --full --out "$work/out"
 grep -q "^Left out" "$work/said" || fail "a short call names nothing that it left out"
 grep -q "^  - profile: decode" "$work/said" || fail "the profile did not fit and is not named"
 for _ in 1 2 3; do # on a busy machine one is not enough
@@ -91,7 +91,7 @@ case "$*" in *gpu_torch.py*) echo "planted fault" >&2; exit 3 ;; esac
 exec python3 "$@"
 END
 chmod +x "$work/python"
-FAILING=$work/python rehearsed 60 1 --rehearse --out "$work/fails" --publish never
+FAILING=$work/python rehearsed 60 1 --rehearse --full --out "$work/fails" --publish never
 grep -q "exit code 3: planted fault" "$work/said" || fail "the planted fault is not told"
 grep -q "^== targets/decode-b1" "$work/said" || fail "the rest did not go on"
 [ ! -e results/published/never ] || fail "a rehearsal was published"
