@@ -79,6 +79,19 @@ void* Builder::matmul(void* a, void* b, void* c, void* rows, void* cols, void* i
   return c;
 }
 
+void* Builder::load(void* container, void* keys, void* table, int type, const std::vector<int64_t>& dims,
+                    const std::vector<int64_t>& strides) {
+  void* y = tensor(next_++, type, dims, strides);
+  void* op = made(kPagedLoadOp);
+  link(op, kLoadFrom, container);
+  link(op, kLoadKeys, keys);
+  link(op, kLoadPages, table);
+  link(op, kLoadTo, y);
+  finish(op);
+  ops_.push_back(op);
+  return y;
+}
+
 void* Builder::band(int mode, void* x, void* nothing, void* queries, void* keys, void* window, void* y) {
   void* op = made(kBandOp);
   link(op, kBandX, x);
@@ -104,16 +117,18 @@ void* Builder::graph(bool part) {
 
 namespace {
 
-// What a call reads and writes; `transposed`: keys as the second product's right side.
+// What a call reads and writes. Keys and values as they lie: a block for each sequence, or pages, of which `transposed`
+// (keys as the second product's right side) is what is loaded from them.
 struct Tensors {
-  Tensors(Builder& g, const SdpaShape& s, bool transposed) {
-    const int type = s.dtype == ASSAY_BF16 ? kBfloat16 : kHalf;
+  Tensors(Builder& g, const SdpaShape& s, bool transposed) : type(s.dtype == ASSAY_BF16 ? kBfloat16 : kHalf) {
+    const bool paged = s.page > 0;
+    const int64_t blocks = paged ? s.pages : s.batch, length = paged ? s.page : s.slots;
     const int64_t k_place = s.kv_heads * s.k_row, v_place = s.kv_heads * s.v_row, y_row = s.heads * s.dim_v;
     q = g.tensor(kQ, type, {s.batch, s.heads, s.tokens, s.dim_qk}, {s.tokens * s.q_row, s.dim_qk, s.q_row, 1});
-    k = transposed
-            ? g.tensor(kK, type, {s.batch, s.kv_heads, s.dim_qk, s.slots}, {s.slots * k_place, s.k_row, 1, k_place})
-            : g.tensor(kK, type, {s.batch, s.kv_heads, s.slots, s.dim_qk}, {s.slots * k_place, s.k_row, k_place, 1});
-    v = g.tensor(kV, type, {s.batch, s.kv_heads, s.slots, s.dim_v}, {s.slots * v_place, s.v_row, v_place, 1});
+    k = transposed && !paged
+            ? g.tensor(kK, type, {blocks, s.kv_heads, s.dim_qk, length}, {length * k_place, s.k_row, 1, k_place})
+            : g.tensor(kK, type, {blocks, s.kv_heads, length, s.dim_qk}, {length * k_place, s.k_row, k_place, 1});
+    v = g.tensor(kV, type, {blocks, s.kv_heads, length, s.dim_v}, {length * v_place, s.v_row, v_place, 1});
     y = g.tensor(kY, type, {s.batch, s.heads, s.tokens, s.dim_v}, {s.tokens * y_row, s.dim_v, y_row, 1});
     const std::vector<int64_t> one{1, 1, 1, 1}, each{s.batch, 1, 1, 1};
     scale = g.one_value(kScale, kFloat);
@@ -122,14 +137,42 @@ struct Tensors {
     keys = g.tensor(kKeys, kInt32, each, one);
     nothing = g.one_value(kNothing, kFloat);
     if (s.window > 0) window = g.one_value(kWindow, kInt32);
+    const int64_t n = paged ? s.slots / s.page : 0;
+    if (paged) pages = g.tensor(kPages, kInt32, {s.batch, 1, n, 1}, {n, n, 1, 1});
   }
 
+  // As the products read them.
+  [[nodiscard]] void* whole_keys(Builder& g, const SdpaShape& s) const {
+    const int64_t n = s.slots, d = s.dim_qk;
+    return pages == nullptr
+               ? k
+               : g.load(k, keys, pages, type, {s.batch, s.kv_heads, d, n}, {s.kv_heads * n * d, n * d, 1, d});
+  }
+  [[nodiscard]] void* whole_values(Builder& g, const SdpaShape& s) const {
+    const int64_t n = s.slots, d = s.dim_v;
+    return pages == nullptr
+               ? v
+               : g.load(v, keys, pages, type, {s.batch, s.kv_heads, n, d}, {s.kv_heads * n * d, n * d, d, 1});
+  }
+
+  int type;
   void *q = nullptr, *k = nullptr, *v = nullptr, *y = nullptr, *scale = nullptr;
-  void *queries = nullptr, *keys = nullptr, *nothing = nullptr, *window = nullptr;
+  void *queries = nullptr, *keys = nullptr, *nothing = nullptr, *window = nullptr, *pages = nullptr;
 };
 
 void* index(Builder& g, void* x, int64_t axis) {
   return g.pointwise(kGenerateIndex, kInt32, x, nullptr, g.between(kInt32), nullptr, axis);
+}
+
+// No key behind a query's place, counted from the last query at the last key. One query sees all keys that there are;
+// the library shares those among blocks only where this mask is left out.
+void* up_to_diagonal(Builder& g, void* x, const Tensors& t) {
+  void* row = index(g, x, 2);
+  void* col = index(g, x, 3);
+  row = g.pointwise(kAdd, kInt32, row, t.keys, g.between(kInt32), nullptr, 3);
+  row = g.pointwise(kSub, kInt32, row, t.queries, g.between(kInt32), nullptr, 3);
+  void* holds = g.pointwise(kGreaterEqual, kBoolean, row, col, g.between(kBoolean));
+  return g.pointwise(kSelect, kFloat, x, t.nothing, g.between(kFloat), holds);
 }
 
 // Only the last keys before each query, as the library writes that.
@@ -152,17 +195,13 @@ void* attention_graph(Builder& g, const SdpaShape& s) {
   const auto compare = [&](int mode, void* a, void* b) {
     return g.pointwise(mode, kBoolean, a, b, g.between(kBoolean));
   };
-  void* x = g.matmul(t.q, t.k, g.between(kFloat), t.queries, t.keys, nullptr);
+  void* x = g.matmul(t.q, t.whole_keys(g, s), g.between(kFloat), t.queries, t.keys, nullptr);
   x = g.pointwise(kMul, kFloat, x, t.scale, g.between(kFloat));
   if (s.causal) {
     void* row_holds = compare(kLess, index(g, x, 2), t.queries);
     void* col_holds = compare(kLess, index(g, x, 3), t.keys);
     x = g.pointwise(kSelect, kFloat, x, t.nothing, g.between(kFloat), compare(kAnd, row_holds, col_holds));
-    void* row = index(g, x, 2);  // aligned at the last query and the last key
-    void* col = index(g, x, 3);
-    row = g.pointwise(kAdd, kInt32, row, t.keys, g.between(kInt32), nullptr, 3);
-    row = g.pointwise(kSub, kInt32, row, t.queries, g.between(kInt32), nullptr, 3);
-    x = g.pointwise(kSelect, kFloat, x, t.nothing, g.between(kFloat), compare(kGreaterEqual, row, col));
+    if (s.tokens > 1) x = up_to_diagonal(g, x, t);
     if (s.window > 0) x = inside_window(g, x, t);
   }
   void* most = g.reduction(kReduceMax, x, g.between(kFloat, true));
@@ -172,8 +211,8 @@ void* attention_graph(Builder& g, const SdpaShape& s) {
   // Read by nobody, but 9.19's kernels write it: where it is not in the graph, to an address that nobody gave.
   void* stats = g.tensor(kStats, kFloat, {s.batch, s.heads, s.tokens, 1}, {s.heads * s.tokens, s.tokens, 1, 1});
   g.pointwise(kAdd, kFloat, most, g.pointwise(kLog, kFloat, sum, nullptr, g.between(kFloat, true)), stats);
-  x = g.pointwise(kDiv, kFloat, x, sum, g.between(s.dtype == ASSAY_BF16 ? kBfloat16 : kHalf));
-  g.matmul(x, t.v, t.y, t.queries, nullptr, t.keys);
+  x = g.pointwise(kDiv, kFloat, x, sum, g.between(t.type));
+  g.matmul(x, t.whole_values(g, s), t.y, t.queries, nullptr, t.keys);
   return g.graph();
 }
 
@@ -189,9 +228,17 @@ void* attention_node(Builder& g, const SdpaShape& s) {
   if (s.causal) {
     g.link(op, kSdpaQueries, t.queries);  // with both given, what lies beyond them is masked
     g.link(op, kSdpaKeys, t.keys);
+    if (t.pages != nullptr) {
+      g.link(op, kSdpaPagesK, t.pages);
+      g.link(op, kSdpaPagesV, t.pages);
+    }
+  }
+  if (s.causal && (s.tokens > 1 || s.window > 0)) {
     int64_t from = 0, to = 0;
     void* x = g.between(kFloat, false, &from);
-    x = g.band(kGreaterEqual, x, t.nothing, t.queries, t.keys, nullptr, g.between(kFloat, false, &to));
+    if (s.tokens > 1) {
+      x = g.band(kGreaterEqual, x, t.nothing, t.queries, t.keys, nullptr, g.between(kFloat, false, &to));
+    }
     if (s.window > 0) g.band(kGreater, x, t.nothing, t.queries, t.keys, t.window, g.between(kFloat, false, &to));
     g.link(op, kSdpaMasks, g.graph(true));
     g.number(op, kSdpaMasksFrom, from);

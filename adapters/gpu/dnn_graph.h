@@ -40,7 +40,7 @@ inline void accept(int status) {
 }
 
 // Ids of the tensors that are bound at each call; virtual ones count on from the last.
-enum Id : int64_t { kQ = 1, kK, kV, kY, kScale, kStats, kQueries, kKeys, kNothing, kWindow, kFirstVirtual };
+enum Id : int64_t { kQ = 1, kK, kV, kY, kScale, kStats, kQueries, kKeys, kNothing, kWindow, kPages, kFirstVirtual };
 
 // A graph under construction: owns its descriptors. What the library refuses is thrown as Refused.
 class Builder {
@@ -73,6 +73,9 @@ class Builder {
   void* reduction(int mode, void* x, void* y);
   // c = a b; how many rows of a, columns of b and inner elements count is told per batch.
   void* matmul(void* a, void* b, void* c, void* rows, void* cols, void* inner);
+  // Virtual, of these dimensions: what `table` finds in the pages of `container`, as far as `keys` says.
+  void* load(void* container, void* keys, void* table, int type, const std::vector<int64_t>& dims,
+             const std::vector<int64_t>& strides);
   // y = x where the mask's comparison holds, else `nothing`: of row + keys - queries with the column, or with a window,
   // of the column + window - keys + queries with the row.
   void* band(int mode, void* x, void* nothing, void* queries, void* keys, void* window, void* y);
@@ -90,7 +93,7 @@ class Builder {
 };
 
 // Both forms read and write, by Id: q, k, v, y, the scale, with `causal` queries, keys and what a masked score is, with
-// a window its width.
+// a window its width, with pages their table.
 // Products, masks and a softmax; writes kStats too.
 void* attention_graph(Builder& g, const SdpaShape& s);
 // One op, whose masks are a graph of their own. From 9.21 on, whose successors drop the other form.

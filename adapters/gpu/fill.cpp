@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <vector>
 
 namespace assay::gpu {
@@ -53,6 +54,15 @@ void fill_randomly(const Runtime& runtime, void* stream, void* to, uint32_t dtyp
     runtime.check(runtime.MemcpyAsync(first + done, first, more, kDeviceToDevice, stream), "fill");
     done += more;
   }
+  runtime.check(runtime.StreamSynchronize(stream), "fill");
+}
+
+void fill_page_table(const Runtime& runtime, void* stream, void* to, int64_t entries) {
+  int64_t step = entries * 5 / 8 + 1;
+  while (std::gcd(step, entries) != 1) ++step;
+  std::vector<int32_t> table(static_cast<size_t>(entries));
+  for (int64_t i = 0; i < entries; ++i) table[static_cast<size_t>(i)] = static_cast<int32_t>(i * step % entries);
+  runtime.check(runtime.MemcpyAsync(to, table.data(), table.size() * sizeof(int32_t), kHostToDevice, stream), "fill");
   runtime.check(runtime.StreamSynchronize(stream), "fill");
 }
 

@@ -97,7 +97,8 @@ class Lower {
   [[nodiscard]] int64_t even_splits(int64_t blocks, int64_t resident, int64_t keys) const;
   void split(assay_gpu::AttentionArgs* args, int64_t splits);
   const double* frequencies();
-  bool sdpa_shape(const assay_gpu::AttentionArgs& args, SdpaShape* shape) const;
+  // What of it the vendor's library is not asked about; nullptr: it is asked for this shape.
+  const char* sdpa_shape(const assay_gpu::AttentionArgs& args, SdpaShape* shape) const;
   void attention_by_library(const assay_gpu::AttentionArgs& args, size_t joined, size_t first);
   SdpaOperands sequence_lengths(const assay_gpu::AttentionArgs& args, std::vector<Call>* calls);
   SdpaChoice try_both(const SdpaShape& shape, const std::vector<Call>& own, const std::vector<Call>& before,

@@ -97,9 +97,7 @@ void Lower::attention() {
   const size_t first = plan_.calls.size();
   if (!attention_on_matrix_cores(a) && !attention_of_few_on_matrix_cores(a) && !attention_of_few(a))
     attention_by_rows(a);
-  const bool paged = op_.pages() != kAbsent;
-  if (paged && plan_.sdpa != nullptr) plan_.note("attention over pages: own kernel");
-  if (plan_.sdpa != nullptr && !paged) attention_by_library(a, joined, first);
+  if (plan_.sdpa != nullptr) attention_by_library(a, joined, first);
 }
 
 // Many queries of keys in two parts: whole keys are made first, which matrix cores and the library can read.

@@ -49,10 +49,12 @@ std::string milliseconds(double ms) {
   return text;
 }
 
-std::string attention_text(const SdpaShape& shape) {
-  return "attention of " + std::to_string(shape.tokens) + " queries and " + std::to_string(shape.slots) + " keys of " +
-         std::to_string(shape.dim_qk) + ": ";
+std::string attention_text(int64_t tokens, int64_t slots, int64_t dim_qk, int64_t page) {
+  return "attention of " + std::to_string(tokens) + (tokens == 1 ? " query and " : " queries and ") +
+         std::to_string(slots) + " keys of " + std::to_string(dim_qk) +
+         (page > 0 ? " in pages of " + std::to_string(page) : "") + ": ";
 }
+std::string attention_text(const SdpaShape& s) { return attention_text(s.tokens, s.slots, s.dim_qk, s.page); }
 
 // Runs calls on a stream of its own and takes their time by events, each time with cold caches: in a step the other
 // layers' keys and weights went through them meanwhile.
@@ -94,7 +96,7 @@ class Trial {
 
 }  // namespace
 
-bool Lower::sdpa_shape(const AttentionArgs& a, SdpaShape* s) const {
+const char* Lower::sdpa_shape(const AttentionArgs& a, SdpaShape* s) const {
   const Slot &q = in(0), &k = keys_, &v = in(2);
   const bool same = (q.dtype == ASSAY_BF16 || q.dtype == ASSAY_F16) && q.dtype == k.dtype && q.dtype == v.dtype &&
                     q.dtype == out(0).dtype;
@@ -102,7 +104,12 @@ bool Lower::sdpa_shape(const AttentionArgs& a, SdpaShape* s) const {
   const bool eights = (q.cols | a.q_col | k.cols | a.col_k | v.cols | a.col_v | a.dim_qk | a.dim_v) % 8 == 0;
   const bool window = a.mask == ASSAY_MASK_WINDOW, causal = a.mask == ASSAY_MASK_CAUSAL || window;
   const bool whole = a.mask == ASSAY_MASK_CROSS || (a.mask == ASSAY_MASK_FULL && a.slots == a.tokens);
-  if (plan_.sdpa == nullptr || !same || !eights || !(causal || whole) || a.dim_rope > 0 || op_.has_in(4)) return false;
+  const bool paged = op_.pages() != kAbsent;
+  if (!same) return "what is not all bf16, or all f16";
+  if (!eights) return "rows that are not at 16 bytes";
+  if (op_.has_in(4)) return "keys that an index chooses";
+  if (a.dim_rope > 0) return "keys in two parts";
+  if (!causal && (!whole || paged)) return "all keys so far without a causal mask";
   *s = {q.dtype,
         a.rows / a.tokens,
         a.heads,
@@ -116,8 +123,10 @@ bool Lower::sdpa_shape(const AttentionArgs& a, SdpaShape* s) const {
         v.cols,
         causal,
         window ? a.window : 0,
-        static_cast<float>(a.scale)};
-  return true;
+        static_cast<float>(a.scale),
+        paged ? k.dims[1] : 0,
+        paged ? k.dims[0] : 0};
+  return nullptr;
 }
 
 // Of every sequence how many queries and keys it has now, for the ops that ask alike once in a step.
@@ -144,8 +153,12 @@ SdpaOperands Lower::sequence_lengths(const AttentionArgs& a, std::vector<Call>* 
 void Lower::attention_by_library(const AttentionArgs& a, size_t joined, size_t first) {
   SdpaShape shape;
   uint64_t bytes = 0;
-  if (!sdpa_shape(a, &shape) || !plan_.sdpa->takes(shape, &bytes)) {
-    if (!plan_.dry) plan_.note("attention: own kernel");
+  const char* unasked = sdpa_shape(a, &shape);
+  if (unasked != nullptr || !plan_.sdpa->takes(shape, &bytes)) {
+    if (plan_.dry) return;
+    const std::string why = unasked != nullptr ? std::string("the library is not asked about ") + unasked
+                                               : plan_.sdpa->name(shape) + " has no plan for it";
+    plan_.note(attention_text(a.tokens, a.slots, a.dim_qk, a.pages.tokens) + "own kernel; " + why);
     return;
   }
   std::vector<Call> lengths;
@@ -158,6 +171,7 @@ void Lower::attention_by_library(const AttentionArgs& a, size_t joined, size_t f
   o.k = at(keys_, a.col_k);
   o.v = at(in(2), a.col_v);
   o.y = out(0).data;
+  if (shape.page > 0) o.table = reinterpret_cast<int32_t*>(plan_.slots[op_.pages()].data);
   std::vector<Call> library{{op_.index, "attention", nullptr, {}, {}}};
   const auto begin = plan_.calls.begin();
   std::vector<Call> before(begin + static_cast<std::ptrdiff_t>(joined), begin + static_cast<std::ptrdiff_t>(first));
@@ -191,6 +205,10 @@ SdpaChoice Lower::try_both(const SdpaShape& shape, const std::vector<Call>& own,
   for (const size_t i : {size_t{0}, size_t{1}, size_t{2}, size_t{3}}) {
     if (!op_.has_in(i)) continue;
     fill_randomly(runtime, trial.stream(), in(i).data, in(i).dtype, in(i).elements());
+  }
+  if (op_.pages() != kAbsent) {
+    const Slot& table = plan_.slots[op_.pages()];
+    fill_page_table(runtime, trial.stream(), table.data, table.elements());
   }
   if (pos() != nullptr) {  // as if the cache were full
     const int64_t last = shape.slots - shape.tokens;

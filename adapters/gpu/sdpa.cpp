@@ -73,8 +73,9 @@ class CudnnSdpa final : public Sdpa {
     if (shape.causal) {
       add(kQueries, o.queries);
       add(kKeys, o.keys);
-      add(kNothing, &bound->nothing);
+      if (!compiled.node || shape.tokens > 1 || shape.window > 0) add(kNothing, &bound->nothing);
       if (shape.window > 0) add(kWindow, &bound->window);
+      if (shape.page > 0) add(kPages, o.table);
     }
     const auto n = static_cast<int64_t>(ids.size());
     check(library_.BackendSetAttribute(pack, kPackIds, kInt64Type, n, ids.data()), "ids");
@@ -151,7 +152,7 @@ class CudnnSdpa final : public Sdpa {
 std::string sdpa_key(const SdpaShape& s) {
   std::string out;
   for (const int64_t part : {int64_t{s.dtype}, s.batch, s.heads, s.kv_heads, s.tokens, s.slots, s.dim_qk, s.dim_v,
-                             s.q_row, s.k_row, s.v_row, int64_t{s.causal}, s.window}) {
+                             s.q_row, s.k_row, s.v_row, int64_t{s.causal}, s.window, s.page, s.pages}) {
     out += std::to_string(part) + " ";
   }
   return out;

@@ -14,7 +14,8 @@ namespace assay::gpu {
 
 // q [B*T, q_row] from a column on, heads side by side; k and v [B, S, KH, k_row or v_row] likewise; y [B*T, H*DV]. All
 // of one dtype, f16 or bf16. All S keys are seen, or with `causal` key j of query i where j < keys[b] and j <= i +
-// keys[b] - T, with `window` > 0 also j > i + keys[b] - T - window.
+// keys[b] - T, with `window` > 0 also j > i + keys[b] - T - window. With `page` > 0, only with causal, k and v are
+// [pages, page, KH, row]: key j of sequence b is k[table[b, j / page], j % page], table [B, S / page].
 struct SdpaShape {
   uint32_t dtype = 0;
   int64_t batch = 1, heads = 1, kv_heads = 1, tokens = 1, slots = 1, dim_qk = 0, dim_v = 0;
@@ -22,6 +23,7 @@ struct SdpaShape {
   bool causal = false;
   int64_t window = 0;  // only with causal
   float scale = 1;
+  int64_t page = 0, pages = 0;
 };
 
 std::string sdpa_key(const SdpaShape& shape);  // of all but the scale
@@ -35,6 +37,7 @@ struct SdpaChoice {
 struct SdpaOperands {
   void *q = nullptr, *k = nullptr, *v = nullptr, *y = nullptr;  // 16-byte aligned
   int32_t *queries = nullptr, *keys = nullptr;                  // causal, [B] each: T, and how many keys there are
+  int32_t* table = nullptr;                                     // of pages
   float* stats = nullptr;                                       // [B, H, T]: may be written, of no use
   void* workspace = nullptr;
 };

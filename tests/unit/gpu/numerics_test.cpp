@@ -116,6 +116,29 @@ TEST_F(OnStandin, CachesInPages) {
   }
 }
 
+// The same by the library, whose own load of pages takes no key past a sequence's end: batches, windows, a latent cache
+// and lengths that end inside a page, as a graph of ops and as one node.
+TEST_F(OnStandin, CachesInPagesByTheLibrary) {
+  const Setting slow("kernel_ns", 1'000'000'000);  // so that the library is taken
+  for (const int64_t version : {91900, 92100}) {
+    const Setting since("dnn_version", version);
+    const auto check = [this](const ModelShape& model, const char* dtype, StepKind kind, int64_t batch,
+                              int64_t tokens) {
+      Case c = case_of(model, dtype, kind, batch, tokens, 37);
+      c.page_tokens = 16;
+      passes(c, {{"attention", "fastest"}});
+    };
+    ModelShape model = llama();
+    model.window = 20;
+    model.window_period = 2;
+    check(model, "bf16", StepKind::kDecode, 3, 1);
+    check(model, "f16", StepKind::kPrefill, 2, 20);
+    ModelShape latent = with_latent();
+    latent.indexer = {};
+    check(latent, "bf16", StepKind::kDecode, 2, 1);
+  }
+}
+
 TEST_F(OnStandin, AWrongPageTableIsRefused) {
   Result<std::unique_ptr<Adapter>> adapter = open("cuda", {});
   ASSERT_TRUE(adapter.ok()) << adapter.error().message;

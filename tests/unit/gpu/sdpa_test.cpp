@@ -23,6 +23,18 @@ Graph attention_graph(int mask, int64_t slots) {
   return g;
 }
 
+// The same with its caches in pages of 16, three a sequence.
+Graph paged_graph(int mask, int64_t batch, int64_t tokens) {
+  Graph g = attention_graph(mask, 48);
+  g.tensors[0].dims = g.tensors[3].dims = {batch * tokens, 64};
+  g.tensors[1].dims = g.tensors[2].dims = {3 * batch, 16, 2, 16};
+  g.tensors.push_back({"pages", ASSAY_I32, ASSAY_ROLE_INPUT, {batch, 3}, -1, 0, {}});
+  g.ops[0].in = {0, 1, 2, kNoTensor, kNoTensor, 4};
+  g.ops[0].attr[0] = static_cast<double>(batch);
+  g.ops[0].attr.insert(g.ops[0].attr.end(), {0, 0, 0});
+  return g;
+}
+
 std::string executed(const Graph& g, const Adapter::Options& options = {{"attention", "fastest"}}) {
   Result<std::unique_ptr<Adapter>> adapter = open("cuda", options);
   if (!adapter.ok()) return adapter.error().message;
@@ -52,7 +64,51 @@ TEST(Sdpa, WrongValuesAndRefusalsLeaveTheOwnKernel) {
     EXPECT_THAT(executed(g), HasSubstr("own kernel; libcudnn.so.9 9.19.0 gave other values"));
   }
   const Setting refuse("dnn_refuse", 1);
-  EXPECT_EQ(executed(g), "attention: own kernel");
+  EXPECT_EQ(executed(g),
+            "attention of 20 queries and 40 keys of 16: own kernel; libcudnn.so.9 9.19.0 has no plan for it");
+}
+
+// What the library is not asked about is told.
+TEST(Sdpa, TheOwnKernelSaysWhyItRuns) {
+  const std::string begin = "attention of 20 queries and 40 keys of 16: own kernel; the library is not asked about ";
+  Graph g = attention_graph(ASSAY_MASK_CAUSAL, 40);
+  for (const size_t t : {1, 2}) g.tensors[t].dtype = ASSAY_F32;
+  EXPECT_EQ(executed(g), begin + "what is not all bf16, or all f16");
+  g = attention_graph(ASSAY_MASK_CAUSAL, 40);
+  g.tensors.push_back({"index", ASSAY_I32, ASSAY_ROLE_INPUT, {20, 8}, -1, 0, {}});
+  g.ops[0].in = {0, 1, 2, kNoTensor, 4};
+  g.ops[0].attr.insert(g.ops[0].attr.end(), {0, 0, 0});
+  EXPECT_EQ(executed(g), begin + "keys that an index chooses");
+}
+
+// Read where they lie, in both forms; what a trial wrote into the table is gone.
+TEST(Sdpa, KeysInPages) {
+  const Setting slow("kernel_ns", 60'000'000'000);
+  for (const auto& [version, name] : std::map<int64_t, std::string>{{91900, "libcudnn.so.9 9.19.0, "},
+                                                                    {92100, "libcudnn.so.9 9.21.0 (SDPA node), "}}) {
+    const Setting since("dnn_version", version);
+    EXPECT_THAT(executed(paged_graph(ASSAY_MASK_CAUSAL, 2, 1)),
+                HasSubstr("attention of 1 query and 48 keys of 16 in pages of 16: " + name));
+    EXPECT_THAT(executed(paged_graph(ASSAY_MASK_CAUSAL, 1, 20)), HasSubstr(name));
+    EXPECT_THAT(executed(paged_graph(ASSAY_MASK_WINDOW, 3, 5)), HasSubstr(name));
+    EXPECT_THAT(executed(paged_graph(ASSAY_MASK_FULL, 1, 20)), HasSubstr("own kernel; the library is not asked about"));
+  }
+  {
+    const Setting refuse("dnn_refuse", 1);
+    EXPECT_THAT(executed(paged_graph(ASSAY_MASK_CAUSAL, 1, 20)),
+                HasSubstr("own kernel; libcudnn.so.9 9.19.0 has no plan"));
+  }
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda", {{"attention", "fastest"}});
+  ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  Result<std::unique_ptr<Program>> program = (*adapter)->prepare(paged_graph(ASSAY_MASK_CAUSAL, 2, 1), 0);
+  ASSERT_TRUE(program.ok()) << program.error().message;
+  std::vector<int32_t> table(6, -1);
+  ASSERT_TRUE((*program)->read(4, 0, table.data(), table.size() * 4).ok());
+  EXPECT_EQ(table, std::vector<int32_t>(6, 0));
+  const int64_t pos = 3;
+  const assay_run_args args{sizeof(args), 1, &pos};
+  assay_run* handle = nullptr;
+  EXPECT_EQ((*program)->submit(&args, &handle), ASSAY_INVALID_ARGUMENT);
 }
 
 // Failing when it is first run, or bound to its tensors, at prepare: the own kernel runs and the record says why.
@@ -91,7 +147,8 @@ TEST(Sdpa, OnlyMasksThatTheGraphHas) {
     EXPECT_THAT(executed(attention_graph(ASSAY_MASK_CAUSAL, 40)), HasSubstr(name));
     EXPECT_THAT(executed(attention_graph(ASSAY_MASK_CROSS, 40)), HasSubstr(name));
     EXPECT_THAT(executed(attention_graph(ASSAY_MASK_FULL, 20)), HasSubstr(name));
-    EXPECT_EQ(executed(attention_graph(ASSAY_MASK_FULL, 40)), "attention: own kernel") << "pos + T keys of 40";
+    EXPECT_THAT(executed(attention_graph(ASSAY_MASK_FULL, 40)),
+                HasSubstr("own kernel; the library is not asked about all"));
     EXPECT_THAT(executed(attention_graph(ASSAY_MASK_WINDOW, 40)), HasSubstr(name));
   }
   const Setting since("dnn_version", 92100), refused("dnn_refuse_node", 1);

@@ -108,6 +108,13 @@ ASSAY_SAME(dnn::kSdpaK, CUDNN_ATTR_OPERATION_SDPA_FWD_KDESC);
 ASSAY_SAME(dnn::kSdpaV, CUDNN_ATTR_OPERATION_SDPA_FWD_VDESC);
 ASSAY_SAME(dnn::kSdpaY, CUDNN_ATTR_OPERATION_SDPA_FWD_ODESC);
 ASSAY_SAME(dnn::kSdpaScale, CUDNN_ATTR_OPERATION_SDPA_FWD_SCALEDESC);
+ASSAY_SAME(dnn::kSdpaPagesK, CUDNN_ATTR_OPERATION_SDPA_FWD_PAGE_TABLE_KDESC);
+ASSAY_SAME(dnn::kSdpaPagesV, CUDNN_ATTR_OPERATION_SDPA_FWD_PAGE_TABLE_VDESC);
+ASSAY_SAME(dnn::kPagedLoadOp, CUDNN_BACKEND_OPERATION_PAGED_CACHE_LOAD_DESCRIPTOR);
+ASSAY_SAME(dnn::kLoadFrom, CUDNN_ATTR_OPERATION_PAGED_CACHE_LOAD_CONTAINER_DESC);
+ASSAY_SAME(dnn::kLoadTo, CUDNN_ATTR_OPERATION_PAGED_CACHE_LOAD_YDESC);
+ASSAY_SAME(dnn::kLoadKeys, CUDNN_ATTR_OPERATION_PAGED_CACHE_LOAD_SEQUENCE_DESC);
+ASSAY_SAME(dnn::kLoadPages, CUDNN_ATTR_OPERATION_PAGED_CACHE_LOAD_PAGE_TABLE_DESC);
 ASSAY_SAME(dnn::kSdpaQueries, CUDNN_ATTR_OPERATION_SDPA_FWD_SEQ_LEN_QDESC);
 ASSAY_SAME(dnn::kSdpaKeys, CUDNN_ATTR_OPERATION_SDPA_FWD_SEQ_LEN_KVDESC);
 #if CUDNN_VERSION >= 92100
@@ -192,6 +199,7 @@ ASSAY_SAME(dnn::kHeuristicsA, CUDNN_HEUR_MODE_A);
 
 constexpr const char* kFolder = "/usr/local/cuda/lib64";
 constexpr int kDeviceProfile = 38, kProfileText = 2702, kCharType = 24, kHeuristicsProfile = 204;
+constexpr int kConfigWorkspace = 303;
 // What cuDNN asks about a device, of an H100.
 constexpr char kH100[] =
     R"({"cudaDeviceId":0,"deviceVer":900,"driverVer":13000,"deviceName":"NVIDIA H100 80GB HBM3",
@@ -201,8 +209,9 @@ constexpr char kH100[] =
 "isTccDriver":0,"supportCoopLaunch":1,"smClockRateKHz":1980000,"memClockRateKHz":2619000,"l2CacheSize":52428800,
 "totalGlobalMem":85899345920})";
 
-// How many engines cuDNN proposes, at least, for attention of this shape on an H100; none is there.
-int64_t engines(const Library9& library, const SdpaShape& shape, bool node) {
+// How many engines cuDNN proposes, at least, for attention of this shape on an H100, and the bytes that the first
+// needs; none is there.
+int64_t engines(const Library9& library, const SdpaShape& shape, bool node, int64_t* workspace) {
   Builder b(library, nullptr);
   void* profile = b.made(kDeviceProfile);
   accept(library.BackendSetAttribute(profile, kProfileText, kCharType, sizeof(kH100), kH100));
@@ -215,6 +224,10 @@ int64_t engines(const Library9& library, const SdpaShape& shape, bool node) {
   std::vector<void*> configs{b.made(kEngineConfig)};
   int64_t n = 0;
   accept(library.BackendGetAttribute(heuristics, kHeuristicsResults, kDescriptorType, 1, &n, configs.data()));
+  if (n > 0) {
+    int64_t got = 0;
+    accept(library.BackendGetAttribute(configs[0], kConfigWorkspace, kInt64Type, 1, &got, workspace));
+  }
   return n;
 }
 
@@ -273,7 +286,8 @@ TEST(Toolkit, CudnnKnowsOurFormsOfAttention) {
 #define ASSAY_LOAD(name, result, parameters) load(library.name, GPU_TEXT(gpudnn##name));
   ASSAY_GPU_DNN(ASSAY_LOAD)
   // Llama-3.1-8B: prefill of 8K, decode of 64 at 4K, a window; MLA's prefill of 4K; Wan2.1-14B: its video tokens, and
-  // those with the prompt's.
+  // those with the prompt's. In pages: Llama's decode, eight tokens at once, a chunk. MLA's decode in the latent space,
+  // in one block and in pages.
   const SdpaShape shapes[] = {
       {ASSAY_BF16, 1, 32, 8, 8192, 8192, 128, 128, 6144, 128, 128, true, 0, 1},
       {ASSAY_BF16, 64, 32, 8, 1, 4096, 128, 128, 6144, 128, 128, true, 0, 1},
@@ -281,11 +295,17 @@ TEST(Toolkit, CudnnKnowsOurFormsOfAttention) {
       {ASSAY_BF16, 1, 128, 128, 4096, 4096, 192, 128, 24576, 192, 128, true, 0, 1},
       {ASSAY_BF16, 1, 40, 40, 75600, 75600, 128, 128, 15360, 128, 128, false, 0, 1},
       {ASSAY_F16, 1, 40, 40, 75600, 512, 128, 128, 5120, 128, 128, false, 0, 1},
+      {ASSAY_BF16, 64, 32, 8, 1, 4096, 128, 128, 6144, 128, 128, true, 0, 1, 16, 16384},
+      {ASSAY_BF16, 8, 32, 8, 8, 4096, 128, 128, 6144, 128, 128, true, 0, 1, 64, 512},
+      {ASSAY_F16, 1, 32, 8, 2048, 8192, 128, 128, 6144, 128, 128, true, 0, 1, 128, 64},
+      {ASSAY_BF16, 64, 128, 1, 1, 4096, 576, 512, 73728, 576, 576, true, 0, 1},
+      {ASSAY_BF16, 64, 16, 1, 1, 4096, 576, 512, 9216, 576, 576, true, 0, 1, 64, 4096},
   };
   const size_t version = library.GetVersion();
+  int64_t workspace = 0;
   const auto proposed = [&](const SdpaShape& shape, bool node) {
     try {
-      return engines(library, shape, node);
+      return engines(library, shape, node, &workspace);
     } catch (const Refused& refused) {
       return -static_cast<int64_t>(refused.status);
     }
@@ -293,10 +313,14 @@ TEST(Toolkit, CudnnKnowsOurFormsOfAttention) {
   for (const SdpaShape& shape : shapes) {
     const int64_t as_graph = proposed(shape, false), as_node = proposed(shape, true);
     // Later ones drop the graph; the node without masks is as old as the oldest version met here, with masks it is not.
-    const bool masks = version >= kNodeSince;
+    const bool masks = version >= kNodeSince, one = shape.tokens == 1 && shape.window == 0;
     EXPECT_TRUE(masks || as_graph >= 1) << sdpa_key(shape) << ": status " << -as_graph;
-    EXPECT_EQ(as_node >= 1, masks || !shape.causal) << sdpa_key(shape) << ": status " << -as_node;
+    EXPECT_EQ(as_node >= 1, masks || one || !shape.causal) << sdpa_key(shape) << ": status " << -as_node;
   }
+  // One query of few sequences: blocks share its keys and put their parts together in memory.
+  const SdpaShape decode{ASSAY_BF16, 1, 32, 8, 1, 4096, 128, 128, 6144, 128, 128, true, 0, 1, 16, 256};
+  EXPECT_GE(proposed(decode, version >= kNodeSince), 1);
+  EXPECT_GT(workspace, 0);
 }
 
 }  // namespace
