@@ -15,6 +15,9 @@ constexpr int64_t kWidenedRows = 64;  // from here on, unpacking quantised weigh
 
 bool is_half(uint32_t dtype) { return dtype == ASSAY_BF16 || dtype == ASSAY_F16; }
 
+// The dtype of x that kernels of few rows know beside weights of this one (kUsualLeft).
+uint32_t usual_left(uint32_t w) { return w == ASSAY_F32 || w == ASSAY_F16 ? w : uint32_t{ASSAY_BF16}; }
+
 }  // namespace
 
 void Lower::product_shapes(const Slot& x, const Slot& w, const Slot& y) const {
@@ -29,7 +32,8 @@ void Lower::matvec(ProductArgs args, const Slot& w) {
   static constexpr const char* kNames[] = {"f32", "f16", "bf16", "f8e4m3", "f8e5m2", "i8", "i4", "f4e2m1"};
   const int64_t bits = bits_of_element(w.dtype), columns = args.m == 1 ? 1 : 4;
   const std::string rows = args.m == 1 ? "_1" : args.m <= 4 ? "_4" : "_8";
-  if (args.k * bits % kVectorBits != 0 || args.k > 0x7fffffff || args.x.scale != nullptr || !is_float(args.x.dtype)) {
+  if (args.k * bits % kVectorBits != 0 || args.k > 0x7fffffff || args.x.scale != nullptr ||
+      args.x.dtype != usual_left(w.dtype)) {
     launch(("matvec" + rows).c_str(), {(args.n + 7) / 8}, args);
     return;
   }

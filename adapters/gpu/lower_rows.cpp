@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kArgmaxColumns = 8192, kMaxParts = 4096;  // of one part of a row, and of a row
 constexpr int64_t kMaxExperts = 1024;                       // what router and dispatch hold in shared memory
 
-constexpr int64_t kNormedByVectors = 16384;  // columns that a block of 512 threads keeps
+constexpr int64_t kNormedByVectors = 16384;  // columns that a block of 512 threads keeps, of f32 an RMS norm half
 constexpr int64_t kMostPairs = 512;
 constexpr double kPi = 3.14159265358979323846;
 
@@ -36,7 +36,9 @@ void Lower::rms_norm() {
   need(op_.attr[ASSAY_RMS_NORM_EPS] >= 0, "eps must not be negative");
   floats({&in(1)});
   const int64_t rows = in(0).rows;
-  const bool eights = (group | col | in(0).cols) % 8 == 0 && group <= kNormedByVectors;
+  const bool alike = in(0).dtype == in(1).dtype && in(0).dtype == out(0).dtype;
+  const int64_t most = in(0).dtype == ASSAY_F32 ? kNormedByVectors / 2 : kNormedByVectors;
+  const bool eights = alike && (group | col | in(0).cols) % 8 == 0 && group <= most;
   const unsigned threads = eights        ? vector_threads(group, rows < plan_.device->multiprocessors)
                            : group > 512 ? 256u
                                          : 64u;
@@ -100,7 +102,7 @@ void Lower::rope() {
   args.text_rows = op_.integer(ASSAY_ROPE_TEXT_ROWS);
   can(rotary / 2 <= kMostPairs, "more than 1024 rotated elements");
   can(in(0).cols <= 0x7fffffff, "more columns than an i32 counts");
-  const bool eights = (dim | cols | from | args.col | in(0).cols) % 8 == 0;
+  const bool eights = in(0).dtype == out(0).dtype && (dim | cols | from | args.col | in(0).cols) % 8 == 0;
   const bool halves = rotary % 16 == 0 && (!grid || (t | h) % 16 == 0);
   args.wide = eights && (args.interleaved != 0 ? rotary % 8 == 0 : halves) ? 1 : 0;
   args.frequency = frequencies();

@@ -88,9 +88,11 @@ __device__ inline float rounded(const Data& d, float value) {
   return d.dtype == kF16 ? half_value(half_code(value)) : bf16_value(bf16_code(value));
 }
 
-struct alignas(16) Vector {
-  unsigned word[4];
+template <int kWords>
+struct alignas(4 * kWords) Words {
+  unsigned word[kWords];
 };
+using Vector = Words<4>;
 
 // The eight bf16 (else f16) of a vector.
 template <bool kBrain>
@@ -146,23 +148,29 @@ __device__ inline void load8(const Data& d, i64 i, float* out) {
   for (int j = 0; j < 8; ++j) out[j] *= scale;
 }
 
-__device__ inline void store8(const Data& d, i64 i, const float* in) {
+// Eight floats as they lie in memory in a float dtype.
+__device__ inline Eight pack8(const Data& d, const float* in) {
+  Eight e;
   if (d.dtype == kF32) {
-    for (int half = 0; half < 2; ++half) {
-      Vector v;
-      for (int j = 0; j < 4; ++j) v.word[j] = bits_of(in[4 * half + j]);
-      *reinterpret_cast<Vector*>(d.p + (i + 4 * half) * 4) = v;
-    }
-    return;
+    for (int j = 0; j < 8; ++j) e.half[j / 4].word[j % 4] = bits_of(in[j]);
+    return e;
   }
-  Vector v;
   for (int j = 0; j < 4; ++j) {
     const unsigned low = d.dtype == kBF16 ? bf16_code(in[2 * j]) : half_code(in[2 * j]);
     const unsigned high = d.dtype == kBF16 ? bf16_code(in[2 * j + 1]) : half_code(in[2 * j + 1]);
-    v.word[j] = low | high << 16;
+    e.half[0].word[j] = low | high << 16;
   }
-  *reinterpret_cast<Vector*>(d.p + i * 2) = v;
+  return e;
 }
+__device__ inline void put8(const Data& d, i64 i, const Eight& e) {
+  if (d.dtype == kF32) {
+    *reinterpret_cast<Vector*>(d.p + i * 4) = e.half[0];
+    *reinterpret_cast<Vector*>(d.p + (i + 4) * 4) = e.half[1];
+  } else {
+    *reinterpret_cast<Vector*>(d.p + i * 2) = e.half[0];
+  }
+}
+__device__ inline void store8(const Data& d, i64 i, const float* in) { put8(d, i, pack8(d, in)); }
 
 __device__ inline i64 position(const i64* pos) { return pos == nullptr ? 0 : *pos; }
 

@@ -47,6 +47,12 @@ ASSAY_KERNEL(matvec_1, ProductArgs) { matvec_rows<1>(a); }
 ASSAY_KERNEL(matvec_4, ProductArgs) { matvec_rows<4>(a); }
 ASSAY_KERNEL(matvec_8, ProductArgs) { matvec_rows<8>(a); }
 
+// Weights in a vector of 16 bytes; and the dtype that x most often has beside them.
+template <int kDtype>
+constexpr int kVectorElements = kDtype == kF32 ? 4 : kDtype == kF16 || kDtype == kBF16 ? 8 : kDtype >= kI4 ? 32 : 16;
+template <int kDtype>
+constexpr int kUsualLeft = kDtype == kF32 || kDtype == kF16 ? kDtype : kBF16;
+
 // Eight weights (of f32 four) out of a vector of 16 bytes.
 template <int kDtype>
 __device__ inline void unpack(const Vector& v, int piece, float* out) {
@@ -84,7 +90,7 @@ struct Gated {
 // a block takes one column of either half. Grid: columns' groups. Threads: at most 128.
 template <int kDtype, int kRows, typename Gate = Ungated>
 __device__ inline void matvec_vectors(const ProductArgs& a, const Data& left, const Gate& gate = Gate{}) {
-  constexpr int kElements = kDtype == kF32 ? 4 : kDtype == kF16 || kDtype == kBF16 ? 8 : kDtype >= kI4 ? 32 : 16;
+  constexpr int kElements = kVectorElements<kDtype>;
   constexpr int kPiece = kElements < 8 ? kElements : 8, kCols = kRows == 1 ? Gate::kHalves : 4, kAhead = kRows == 1 ? 4 : 2;
   __shared__ float shared[4][kCols * kRows];
   const int thread = static_cast<int>(threadIdx.x), warps = static_cast<int>(blockDim.x) / 32;
@@ -170,29 +176,17 @@ __device__ inline void matvec_vectors(const ProductArgs& a, const Data& left, co
     if (thread < kCols * kRows && n0 + thread / kRows < a.n && thread % kRows < a.m) stored(thread / kRows, thread % kRows);
   }
 }
-// One row: where kernels overlap the compiler knows x's dtype, so that loads of x do not wait for one another.
-template <int kDtype, typename Gate = Ungated>
-__device__ inline void matvec_row(const ProductArgs& a, const Gate& gate = Gate{}) {
-#if defined(ASSAY_OVERLAPS)
+// The compiler knows x's dtype, so that loads of x do not wait for one another: matvec_1 and its like take another.
+template <int kDtype, int kRows, typename Gate = Ungated>
+__device__ inline void matvec_usual(const ProductArgs& a, const Gate& gate = Gate{}) {
   Data left = a.x;
-  if (left.dtype == kF32) {
-    left.dtype = kF32;
-    matvec_vectors<kDtype, 1>(a, left, gate);
-  } else if (left.dtype == kBF16) {
-    left.dtype = kBF16;
-    matvec_vectors<kDtype, 1>(a, left, gate);
-  } else {
-    left.dtype = kF16;
-    matvec_vectors<kDtype, 1>(a, left, gate);
-  }
-#else
-  matvec_vectors<kDtype, 1>(a, a.x, gate);
-#endif
+  left.dtype = kUsualLeft<kDtype>;
+  matvec_vectors<kDtype, kRows>(a, left, gate);
 }
-#define ASSAY_MATVEC(name, dtype)                                                             \
-  ASSAY_EARLY_KERNEL(matvec_##name##_1, ProductArgs, 8) { matvec_row<dtype>(a); }             \
-  ASSAY_EARLY_KERNEL(matvec_##name##_4, ProductArgs, 4) { matvec_vectors<dtype, 4>(a, a.x); } \
-  ASSAY_EARLY_KERNEL(matvec_##name##_8, ProductArgs, 3) { matvec_vectors<dtype, 8>(a, a.x); }
+#define ASSAY_MATVEC(name, dtype)                                                          \
+  ASSAY_EARLY_KERNEL(matvec_##name##_1, ProductArgs, 8) { matvec_usual<dtype, 1>(a); }     \
+  ASSAY_EARLY_KERNEL(matvec_##name##_4, ProductArgs, 4) { matvec_usual<dtype, 4>(a); }     \
+  ASSAY_EARLY_KERNEL(matvec_##name##_8, ProductArgs, 3) { matvec_usual<dtype, 8>(a); }
 ASSAY_MATVEC(f32, kF32)
 ASSAY_MATVEC(f16, kF16)
 ASSAY_MATVEC(bf16, kBF16)
@@ -203,9 +197,9 @@ ASSAY_MATVEC(i4, kI4)
 ASSAY_MATVEC(f4e2m1, kF4E2M1)
 
 // Of the dtypes that weights of one row are most often in.
-#define ASSAY_GATED(name, dtype)                                 \
-  ASSAY_EARLY_KERNEL(gated_##name##_1, GatedProductArgs, 6) {    \
-    matvec_row<dtype>(a.product, Gated{a.y, a.function});        \
+#define ASSAY_GATED(name, dtype)                                  \
+  ASSAY_EARLY_KERNEL(gated_##name##_1, GatedProductArgs, 6) {     \
+    matvec_usual<dtype, 1>(a.product, Gated{a.y, a.function});    \
   }
 ASSAY_GATED(f16, kF16)
 ASSAY_GATED(bf16, kBF16)

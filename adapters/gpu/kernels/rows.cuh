@@ -80,38 +80,51 @@ ASSAY_KERNEL(widen, WidenArgs) {
 // What a thread keeps of a row that a block norms: vectors of 8, so that memory is read once.
 constexpr int kNormVectors = 4;
 
-// One block per row and group of whole vectors, at most kNormVectors per thread; the columns outside the slice are copied
-// by the first group's block.
-ASSAY_WAITING_KERNEL(rms_norm_8, NormArgs) {
+// All tensors have kDtype: where the compiler did not know it, a norm's code would be a branch and four ways for every
+// vector, 140 KB, and a step waits for each line of it that is not in the instruction caches. What a thread keeps is
+// packed (of f32 half as many vectors), in 72 registers at most: a block of 512 finds room beside four of a product.
+template <int kDtype>
+__device__ inline Data known(const Data& d) {
+  Data out = d;
+  out.dtype = kDtype;
+  return out;
+}
+
+template <int kDtype>
+__device__ inline void norm_eights(const NormArgs& a) {
+  const Data from = known<kDtype>(a.x), gamma = known<kDtype>(a.gamma), to = known<kDtype>(a.y);
   const i64 start = static_cast<i64>(blockIdx.x) * a.x.cols + a.col + static_cast<i64>(blockIdx.y) * a.group;
   const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
-  Eight row[kNormVectors], factors[kNormVectors];
+  constexpr int kVectors = kDtype == kF32 ? kNormVectors / 2 : kNormVectors;
+  Eight row[kVectors], factors[kVectors];
   if (a.early == 0) ASSAY_WAIT_FOR_INPUT();
 #pragma unroll
-  for (int u = 0; u < kNormVectors; ++u) {
-    if (mine + u * step < a.group) factors[u] = fetch8(a.gamma, mine + u * step);
+  for (int u = 0; u < kVectors; ++u) {
+    if (mine + u * step < a.group) factors[u] = fetch8(gamma, mine + u * step);
   }
   if (a.early != 0) ASSAY_WAIT_FOR_INPUT();
 #pragma unroll
-  for (int u = 0; u < kNormVectors; ++u) {
-    if (mine + u * step < a.group) row[u] = fetch8(a.x, start + mine + u * step);
+  for (int u = 0; u < kVectors; ++u) {
+    if (mine + u * step < a.group) row[u] = fetch8(from, start + mine + u * step);
   }
-  float x[kNormVectors][8], squares = 0;
+  float squares = 0;
 #pragma unroll
-  for (int u = 0; u < kNormVectors; ++u) {
+  for (int u = 0; u < kVectors; ++u) {
     if (mine + u * step < a.group) {
-      widen8(a.x, row[u], x[u]);
-      for (int j = 0; j < 8; ++j) squares += x[u][j] * x[u][j];
+      float x[8];
+      widen8(from, row[u], x);
+      for (int j = 0; j < 8; ++j) squares += x[j] * x[j];
     }
   }
   const float inverse = rsqrtf(block_sum(squares) / static_cast<float>(a.group) + static_cast<float>(a.eps));
 #pragma unroll
-  for (int u = 0; u < kNormVectors; ++u) {
+  for (int u = 0; u < kVectors; ++u) {
     if (mine + u * step < a.group) {
-      float gamma[8];
-      widen8(a.gamma, factors[u], gamma);
-      for (int j = 0; j < 8; ++j) x[u][j] *= inverse * gamma[j];
-      store8(a.y, start + mine + u * step, x[u]);
+      float x[8], factor[8];
+      widen8(from, row[u], x);
+      widen8(gamma, factors[u], factor);
+      for (int j = 0; j < 8; ++j) x[j] *= inverse * factor[j];
+      store8(to, start + mine + u * step, x);
     }
   }
   if (blockIdx.y != 0 || a.x.p == a.y.p || a.cols == a.x.cols) return;
@@ -119,52 +132,80 @@ ASSAY_WAITING_KERNEL(rms_norm_8, NormArgs) {
   for (i64 j = mine; j < a.x.cols - a.cols; j += step) {
     const i64 at = base + (j < a.col ? j : j + a.cols);
     float other[8];
-    load8(a.x, at, other);
-    store8(a.y, at, other);
+    load8(from, at, other);
+    store8(to, at, other);
   }
 }
 
-// Rows of whole vectors, at most kNormVectors per thread. The sum is normed as it is stored. One block per row.
-ASSAY_WAITING_KERNEL(add_rms_norm, AddNormArgs) {
+// One block per row and group of whole vectors, at most kNormVectors per thread; the columns outside the slice are copied
+// by the first group's block. All of one dtype.
+ASSAY_WAITING_KERNEL(rms_norm_8, NormArgs) {
+  if (a.x.dtype == kBF16) {
+    norm_eights<kBF16>(a);
+  } else if (a.x.dtype == kF16) {
+    norm_eights<kF16>(a);
+  } else {
+    norm_eights<kF32>(a);
+  }
+}
+
+template <int kDtype>
+__device__ inline void add_norm_eights(const AddNormArgs& a) {
+  const Data first = known<kDtype>(a.a), second = known<kDtype>(a.b), sum = known<kDtype>(a.sum);
+  const Data gamma = known<kDtype>(a.gamma), to = known<kDtype>(a.y);
   const i64 start = static_cast<i64>(blockIdx.x) * a.sum.cols;
   const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
-  Eight left[kNormVectors], right[kNormVectors], factors[kNormVectors];
+  constexpr int kVectors = kDtype == kF32 ? kNormVectors / 2 : kNormVectors;
+  Eight left[kVectors], right[kVectors], factors[kVectors];
   if (a.early == 0) ASSAY_WAIT_FOR_INPUT();
 #pragma unroll
-  for (int u = 0; u < kNormVectors; ++u) {
-    if (mine + u * step < a.sum.cols) factors[u] = fetch8(a.gamma, mine + u * step);
+  for (int u = 0; u < kVectors; ++u) {
+    if (mine + u * step < a.sum.cols) factors[u] = fetch8(gamma, mine + u * step);
   }
   if (a.early != 0) ASSAY_WAIT_FOR_INPUT();
 #pragma unroll
-  for (int u = 0; u < kNormVectors; ++u) {
+  for (int u = 0; u < kVectors; ++u) {
     if (mine + u * step < a.sum.cols) {
-      left[u] = fetch8(a.a, start + mine + u * step);
-      right[u] = fetch8(a.b, start + mine + u * step);
+      left[u] = fetch8(first, start + mine + u * step);
+      right[u] = fetch8(second, start + mine + u * step);
     }
   }
-  float x[kNormVectors][8], squares = 0;
+  float squares = 0;
 #pragma unroll
-  for (int u = 0; u < kNormVectors; ++u) {
+  for (int u = 0; u < kVectors; ++u) {
     if (mine + u * step < a.sum.cols) {
-      float other[8];
-      widen8(a.a, left[u], x[u]);
-      widen8(a.b, right[u], other);
-      for (int j = 0; j < 8; ++j) {
-        x[u][j] = rounded(a.sum, x[u][j] + other[j]);
-        squares += x[u][j] * x[u][j];
-      }
-      store8(a.sum, start + mine + u * step, x[u]);
+      float x[8], other[8];
+      widen8(first, left[u], x);
+      widen8(second, right[u], other);
+      for (int j = 0; j < 8; ++j) x[j] += other[j];
+      left[u] = pack8(sum, x);
+      put8(sum, start + mine + u * step, left[u]);
+      widen8(sum, left[u], x);
+      for (int j = 0; j < 8; ++j) squares += x[j] * x[j];
     }
   }
   const float inverse = rsqrtf(block_sum(squares) / static_cast<float>(a.sum.cols) + static_cast<float>(a.eps));
 #pragma unroll
-  for (int u = 0; u < kNormVectors; ++u) {
+  for (int u = 0; u < kVectors; ++u) {
     if (mine + u * step < a.sum.cols) {
-      float gamma[8];
-      widen8(a.gamma, factors[u], gamma);
-      for (int j = 0; j < 8; ++j) x[u][j] *= inverse * gamma[j];
-      store8(a.y, start + mine + u * step, x[u]);
+      float x[8], factor[8];
+      widen8(sum, left[u], x);
+      widen8(gamma, factors[u], factor);
+      for (int j = 0; j < 8; ++j) x[j] *= inverse * factor[j];
+      store8(to, start + mine + u * step, x);
     }
+  }
+}
+
+// Rows of whole vectors, at most kNormVectors per thread. The sum is normed as it is stored. One block per row. All of
+// one dtype.
+ASSAY_WAITING_KERNEL(add_rms_norm, AddNormArgs) {
+  if (a.sum.dtype == kBF16) {
+    add_norm_eights<kBF16>(a);
+  } else if (a.sum.dtype == kF16) {
+    add_norm_eights<kF16>(a);
+  } else {
+    add_norm_eights<kF32>(a);
   }
 }
 
@@ -439,8 +480,41 @@ __device__ inline void rope_rows(const RopeArgs& a, const To& to) {
     }
   }
 }
-ASSAY_WAITING_KERNEL(rope, RopeArgs) { rope_rows(a, RopeOnly{}); }
-ASSAY_WAITING_KERNEL(rope_kv_append, RopeAppendArgs) { rope_rows(a.rope, RopeAndAppend{a.append}); }
+template <int kDtype>
+__device__ inline void rope_known(const RopeArgs& args) {
+  RopeArgs a = args;
+  a.x.dtype = a.y.dtype = kDtype;
+  a.wide = 1;
+  rope_rows(a, RopeOnly{});
+}
+ASSAY_WAITING_KERNEL(rope, RopeArgs) {
+  if (a.wide == 0) {
+    rope_rows(a, RopeOnly{});
+  } else if (a.x.dtype == kBF16) {
+    rope_known<kBF16>(a);
+  } else if (a.x.dtype == kF16) {
+    rope_known<kF16>(a);
+  } else {
+    rope_known<kF32>(a);
+  }
+}
+
+template <int kDtype>
+__device__ inline void rope_append_known(const RopeAppendArgs& args) {
+  RopeAppendArgs a = args;
+  a.rope.x.dtype = a.rope.y.dtype = a.append.k.dtype = a.append.v.dtype = kDtype;
+  a.rope.wide = 1;
+  rope_rows(a.rope, RopeAndAppend{a.append});
+}
+ASSAY_WAITING_KERNEL(rope_kv_append, RopeAppendArgs) {
+  if (a.rope.x.dtype == kBF16) {
+    rope_append_known<kBF16>(a);
+  } else if (a.rope.x.dtype == kF16) {
+    rope_append_known<kF16>(a);
+  } else {
+    rope_append_known<kF32>(a);
+  }
+}
 
 // Grid: rows, the caches.
 ASSAY_KERNEL(kv_append, AppendArgs) {
