@@ -181,6 +181,7 @@ class GpuAdapter final : public sdk::Adapter {
     machine.sdpa = load_sdpa();
     machine.index = index;
     machine.fuses = fuses_;
+    machine.candidates = candidates_;
     machine.host = host_;
     const int major = runtime_.attribute(GPU_ATTRIBUTE_MAJOR, device);
     const int minor = runtime_.attribute(GPU_ATTRIBUTE_MINOR, device);
@@ -194,7 +195,7 @@ class GpuAdapter final : public sdk::Adapter {
     return machines_.emplace(index, std::move(machine)).first->second;
   }
 
-  // How many algorithms of the product library are timed per shape.
+  // How many algorithms of the product library, and forms of one row's products, are timed per shape.
   static unsigned read_candidates(const std::string& text) {
     if (text.empty()) return kCandidates;
     unsigned value = 0;

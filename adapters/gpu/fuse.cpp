@@ -1,7 +1,4 @@
 // Which launches of a step become one.
-#include <cstring>
-#include <optional>
-
 #include "adapters/gpu/plan.h"
 
 namespace assay::gpu {
@@ -9,15 +6,6 @@ namespace assay::gpu {
 using namespace assay_gpu;
 
 namespace {
-
-// The arguments of a launch of `kernel`; nothing for another call.
-template <typename Args>
-std::optional<Args> arguments(const Call& call, const std::string& kernel) {
-  Args out;
-  if (call.name != kernel || call.args.size() != sizeof(out)) return std::nullopt;
-  std::memcpy(&out, call.args.data(), sizeof(out));
-  return out;
-}
 
 bool same(const Data& a, const Data& b) { return a.p == b.p && a.dtype == b.dtype && a.cols == b.cols; }
 
@@ -46,6 +34,7 @@ class Fuser {
     const auto norm = arguments<NormArgs>(second_, "rms_norm_8");
     if (!add || !norm || add->mod.p != nullptr || !same(add->y, norm->x)) return std::nullopt;
     if (norm->col != 0 || norm->group != norm->x.cols) return std::nullopt;  // the whole rows
+    if (add->a.dtype != norm->x.dtype || add->b.dtype != norm->x.dtype) return std::nullopt;
     const AddNormArgs args{add->a, add->b, add->y, norm->gamma, norm->y, norm->early, norm->eps};
     return launch("add_rms_norm", second_.grid, args, "residual add and RMS norm: one kernel");
   }
@@ -78,8 +67,10 @@ class Fuser {
     if (!product || product->m != 1 || !same(product->y, gate->a)) return std::nullopt;
     Grid grid = first_.grid;
     grid.x = gate->y.cols;
-    return launch("gated_" + first_.name.substr(7), grid, GatedProductArgs{*product, gate->y, gate->function},
-                  "a row's product and its gate: one kernel");
+    std::optional<Call> both =
+        launch("gated_" + first_.name.substr(7), grid, GatedProductArgs{*product, gate->y, gate->function}, kGateFused);
+    if (both) both->apart = {first_, second_};
+    return both;
   }
 
   Plan& plan_;

@@ -16,7 +16,8 @@ namespace assay::gpu {
 
 namespace {
 
-// Every kernel; the optional ones only where the compiler knows matrix cores or lets kernels overlap.
+// Every kernel; the optional ones only where the compiler knows matrix cores, copies to shared memory that nothing
+// waits for, or lets kernels overlap.
 constexpr const char* kKernels[] = {"gated_act",
                                     "activation",
                                     "add",
@@ -94,6 +95,16 @@ constexpr const char* kKernels[] = {"gated_act",
 constexpr const char* kOptional[] = {"product_matrix",
                                      "attention_matrix",
                                      "overlaps",
+                                     "streamed_f32_1",
+                                     "streamed_f16_1",
+                                     "streamed_bf16_1",
+                                     "streamed_f8e4m3_1",
+                                     "streamed_i8_1",
+                                     "streamed_i4_1",
+                                     "gated_streamed_f16_1",
+                                     "gated_streamed_bf16_1",
+                                     "gated_streamed_i8_1",
+                                     "gated_streamed_i4_1",
                                      "attention_few_matrix_64_8_bf16",
                                      "attention_few_matrix_64_16_bf16",
                                      "attention_few_matrix_128_8_bf16",

@@ -7,6 +7,7 @@
 
 #include "adapters/gpu/fill.h"
 #include "adapters/gpu/lower.h"
+#include "adapters/gpu/trial.h"
 
 namespace assay::gpu {
 
@@ -55,44 +56,6 @@ std::string attention_text(int64_t tokens, int64_t slots, int64_t dim_qk, int64_
          (page > 0 ? " in pages of " + std::to_string(page) : "") + ": ";
 }
 std::string attention_text(const SdpaShape& s) { return attention_text(s.tokens, s.slots, s.dim_qk, s.page); }
-
-// Runs calls on a stream of its own and takes their time by events, each time with cold caches: in a step the other
-// layers' keys and weights went through them meanwhile.
-class Trial {
- public:
-  Trial(const Runtime& runtime, uint64_t sweep_bytes)
-      : runtime_(runtime),
-        stream_(make_stream(runtime)),
-        from_(make_event(runtime)),
-        to_(make_event(runtime)),
-        sweep_(sweep_memory(runtime, sweep_bytes)) {}
-  [[nodiscard]] void* stream() const { return stream_.get(); }
-  void wait() const { runtime_.check(runtime_.StreamSynchronize(stream_.get()), "trial"); }
-
-  double ms(const std::vector<Call>& calls) const {
-    if (sweep_.data() != nullptr) {
-      runtime_.check(runtime_.MemsetAsync(sweep_.data(), 0, sweep_.bytes(), stream_.get()), "sweep");
-    }
-    runtime_.check(runtime_.EventRecord(from_.get(), stream_.get()), "event");
-    for (const Call& call : calls) call.run(stream_.get());
-    runtime_.check(runtime_.EventRecord(to_.get(), stream_.get()), "event");
-    runtime_.check(runtime_.EventSynchronize(to_.get()), "trial");
-    float out = 0;
-    runtime_.check(runtime_.EventElapsedTime(&out, from_.get(), to_.get()), "elapsed time");
-    return out;
-  }
-  [[nodiscard]] std::vector<uint16_t> read(const Slot& slot) const {
-    std::vector<uint16_t> out(std::min(slot.bytes(), kComparedBytes) / 2);
-    runtime_.check(runtime_.MemcpyAsync(out.data(), slot.data, out.size() * 2, kDeviceToHost, stream_.get()), "read");
-    wait();
-    return out;
-  }
-
- private:
-  const Runtime& runtime_;
-  Handle stream_, from_, to_;
-  Memory sweep_;
-};
 
 }  // namespace
 
@@ -220,9 +183,9 @@ SdpaChoice Lower::try_both(const SdpaShape& shape, const std::vector<Call>& own,
   plan_.tried = true;
   trial.ms(before);
   trial.ms(own);
-  const std::vector<uint16_t> expected = trial.read(out(0));
+  const std::vector<uint16_t> expected = trial.read(out(0), kComparedBytes);
   trial.ms(library);
-  const double apart = difference(trial.read(out(0)), expected, shape.dtype == ASSAY_BF16);
+  const double apart = difference(trial.read(out(0), kComparedBytes), expected, shape.dtype == ASSAY_BF16);
   std::vector<double> by_own, by_library;
   const auto clear_cut = [&] {  // a long round less
     const double a = by_own.back(), b = by_library.back();

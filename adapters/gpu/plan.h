@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -75,9 +77,18 @@ struct Call {
   uint32_t op = 0;
   std::string name;
   std::function<void(void* stream)> run;
-  Grid grid;               // of an own kernel
-  std::vector<char> args;  // its arguments; empty: the library's
+  Grid grid;                  // of an own kernel
+  std::vector<char> args;     // its arguments; empty: the library's
+  std::vector<Call> apart{};  // the product and the gate that it does both of
 };
+// The arguments of a launch of `kernel`; nothing for another call.
+template <typename Args>
+std::optional<Args> arguments(const Call& call, const std::string& kernel) {
+  Args out;
+  if (call.name != kernel || call.args.size() != sizeof(out)) return std::nullopt;
+  std::memcpy(&out, call.args.data(), sizeof(out));
+  return out;
+}
 
 // What lowering fills. First `dry`: nothing is allocated, shapes are checked and sizes found out.
 struct Plan {
@@ -120,6 +131,7 @@ Call kernel_call(const Plan& plan, uint32_t op, const std::string& kernel, const
 // Neighbouring kernels in one launch where the second works on what the first has just written: residual add and
 // norm, RoPE and KV append, a product of one row and its gate. The results are the same to the last bit.
 void fuse(Plan& plan);
+inline constexpr const char* kGateFused = "a row's product and its gate: one kernel";  // its note
 // Whether both may come to run in one kernel, so that what the first reads is needed as long as the second runs.
 bool may_fuse(const Model& model, const Op& first, const Op& second);
 

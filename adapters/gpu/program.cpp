@@ -1,8 +1,13 @@
 #include "adapters/gpu/program.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <optional>
 #include <set>
+
+#include "adapters/gpu/forms.h"
+#include "adapters/gpu/trial.h"
 
 namespace assay::gpu {
 
@@ -25,7 +30,28 @@ Program::Program(Machine& machine, Model model)
   while (!laid_out()) {
     for (Memory* memory : {&own_, &scratch_, &lengths_, &small_}) *memory = Memory();
   }
+  choose();
   if (plan_.choices.timed + plan_.choices.first > 0 || plan_.tried) clear();  // trials wrote over it
+}
+
+// What the step's own trials read is 0: the first place of each cache, table and position.
+void Program::choose() {
+  std::optional<Trial> trial;
+  const auto ms = [&](const std::vector<Call>& calls) {
+    if (!trial) {
+      trial.emplace(runtime_, machine_.device.sweep_bytes);
+      if (plan_.tried || plan_.choices.timed + plan_.choices.first > 0) clear();
+      runtime_.check(runtime_.MemsetAsync(small_.data(), 0, small_.bytes(), trial->stream()), "clear");
+      plan_.tried = true;
+    }
+    try {
+      return trial->step_ms(calls);
+    } catch (const Failure&) {
+      return HUGE_VAL;
+    }
+  };
+  choose_forms(plan_, &machine_.form_choices, {machine_.candidates, ms, [&] { return machine_.host.now_ns(); }});
+  *static_cast<i64*>(pinned_.get()) = 0;
 }
 
 // False where a library refuses a product that it took: the next plan does without.
@@ -170,21 +196,9 @@ void Program::run_calls() {
 
 // The first step runs call by call, which loads what is loaded lazily; the second is captured.
 void Program::capture() {
-  runtime_.check(runtime_.StreamBeginCapture(stream_.get(), kCaptureThreadLocal), "begin capture");
-  void* graph = nullptr;
-  std::string failure;
-  try {
-    run_calls();
-  } catch (const Failure& error) {
-    failure = error.what();
-  }
-  const int ended = runtime_.StreamEndCapture(stream_.get(), &graph);
-  graph_ = Handle(graph, runtime_.GraphDestroy);
-  if (!failure.empty()) throw Failure(ASSAY_INTERNAL, "while a step was captured: " + failure);
-  runtime_.check(ended, "end capture");
-  void* exec = nullptr;
-  runtime_.check(runtime_.GraphInstantiateWithFlags(&exec, graph, 0), "instantiate graph");
-  exec_ = Handle(exec, runtime_.GraphExecDestroy);
+  StepGraph step = captured(runtime_, stream_.get(), plan_.calls);
+  exec_ = std::move(step.exec);
+  graph_ = std::move(step.graph);
 }
 
 void Program::run_traced() {

@@ -19,6 +19,8 @@ struct Machine {
   std::shared_ptr<Products> products;  // null: the vendor has no product library here
   std::shared_ptr<Sdpa> sdpa;          // null: attention runs in own kernels
   std::map<std::string, SdpaChoice> sdpa_choices;
+  std::map<std::string, size_t> form_choices;  // of products of one row, by shape
+  unsigned candidates = 1;                     // forms timed per shape; 1: none
   Device device;
   uint32_t index = 0;
   sdk::Host host{nullptr};
@@ -50,6 +52,7 @@ class Program final : public sdk::Program {
  private:
   void set_device() const;
   bool laid_out();
+  void choose();
   void allocate();
   void clear();
   void upload(const int64_t* scalars);

@@ -44,6 +44,8 @@ uint16_t half_code(float value);
 #define ASSAY_EXP(x) expf(x)
 #define ASSAY_DIVIDE(a, b) ((a) / (b))
 #define ASSAY_BYTE_ABOVE_2_23(word, j) float_of(0x4b000000u | ((word) >> (8 * (j)) & 255u))
+#define ASSAY_COPIES_AHEAD 1
+#define ASSAY_SYNC_WARP() (void)standin::exchange(0, 1)
 #define ASSAY_DYNAMIC_SHARED(type, name) auto* name = reinterpret_cast<type*>(standin::dynamic_shared())
 
 namespace assay_gpu {
@@ -69,6 +71,11 @@ inline float warp_max(float value) {
   for (int lane = 16; lane > 0; lane /= 2) value = std::fmax(value, standin::exchange(value, lane));
   return value;
 }
+inline void copy_16_ahead(void* to, const void* from) { std::memcpy(to, from, 16); }
+inline void copy_4_ahead(void* to, const void* from) { std::memcpy(to, from, 4); }
+inline void end_copies() {}
+template <int kLeft>
+void wait_for_copies() {}
 inline void matrix_16x8x16(float* d, const unsigned* a, const unsigned* b, bool bf16) {
   standin::matrix(d, a, b, bf16);
 }

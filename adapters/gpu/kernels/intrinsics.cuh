@@ -65,6 +65,23 @@ __device__ inline float warp_max(float value) {
 #endif
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+// Copies from memory to shared memory, past the first cache, that need no register and that nothing waits for until it
+// says so: all but the last kLeft groups of the thread's own are then there.
+#define ASSAY_COPIES_AHEAD 1
+#define ASSAY_SYNC_WARP() __syncwarp()
+__device__ inline void copy_16_ahead(void* to, const void* from) {
+  const auto at = static_cast<unsigned>(__cvta_generic_to_shared(to));
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16;" ::"r"(at), "l"(from));
+}
+__device__ inline void copy_4_ahead(void* to, const void* from) {
+  const auto at = static_cast<unsigned>(__cvta_generic_to_shared(to));
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(at), "l"(from));
+}
+__device__ inline void end_copies() { asm volatile("cp.async.commit_group;"); }
+template <int kLeft>
+__device__ inline void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kLeft) : "memory");
+}
 #define ASSAY_MATRIX_CORES 1
 #define ASSAY_BF16_CODE 1
 __device__ inline unsigned short bf16_code(float value) {

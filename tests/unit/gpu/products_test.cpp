@@ -147,6 +147,162 @@ TEST_F(Search, WritersAtOnceLoseNothing) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1) << "nothing else is left";
 }
 
+// A row's product and the gate of its halves. Whole numbers and scales of powers of two, so that sums are exact in any
+// order: x 1 to 3, w -2 to 2.
+struct RowProduct {
+  static constexpr int64_t kColumns = 130;
+  uint32_t dtype = 0, left = 0;
+  int64_t block = 0;  // of a scale; 0: none
+
+  // A group of a warp's ring, and a part of one; 4 to 32 weights in a vector.
+  [[nodiscard]] int64_t depth() const { return (4 * 32 + 6) * 128 / bits(); }
+  [[nodiscard]] int64_t bits() const { return dtype == ASSAY_I4 ? 4 : static_cast<int64_t>(8 * code(dtype, 1).size()); }
+  static int64_t x(int64_t k) { return k % 3 + 1; }
+  static int64_t w(int64_t n, int64_t k) { return (n + 3 * k + k / 64) % 5 - 2; }
+  static double scale(int64_t n, int64_t b) { return (n + b) % 2 == 0 ? 0.5 : 2; }
+
+  // The codes of -2 to 3 in a dtype, as IEEE 754 and OCP's 8-bit format have them.
+  static std::string code(uint32_t of, int64_t value) {
+    static const std::map<uint32_t, std::array<uint32_t, 4>> kMagnitudes{
+        {ASSAY_F32, {0, 0x3f800000, 0x40000000, 0x40400000}},
+        {ASSAY_F16, {0, 0x3c00, 0x4000, 0x4200}},
+        {ASSAY_BF16, {0, 0x3f80, 0x4000, 0x4040}},
+        {ASSAY_F8E4M3, {0, 0x38, 0x40, 0x44}}};
+    const size_t bytes = of == ASSAY_F32 ? 4 : of == ASSAY_F16 || of == ASSAY_BF16 ? 2 : 1;
+    uint32_t bits = static_cast<uint32_t>(value);
+    if (of != ASSAY_I8) {
+      bits = kMagnitudes.at(of).at(static_cast<size_t>(std::abs(value))) | (value < 0 ? 1U << (8 * bytes - 1) : 0U);
+    }
+    return {reinterpret_cast<const char*>(&bits), bytes};
+  }
+
+  [[nodiscard]] Graph graph() const {
+    Graph g;
+    g.tensors = {{"x", left, ASSAY_ROLE_INPUT, {1, depth()}, -1, 0, {}},
+                 {"w", dtype, ASSAY_ROLE_WEIGHT, {kColumns, depth()}, -1, 0, {}},
+                 {"y", ASSAY_F32, ASSAY_ROLE_OUTPUT, {1, kColumns}, -1, 0, {}},
+                 {"gated", ASSAY_F32, ASSAY_ROLE_OUTPUT, {1, kColumns / 2}, -1, 0, {}}};
+    g.ops = {{ASSAY_OP_MATMUL, "product", -1, {0, 1}, {2}, {}, ASSAY_NO_SCALAR, nullptr, 0},
+             {ASSAY_OP_GATED_ACT, "gate", -1, {2}, {3}, {ASSAY_ACT_SILU}, ASSAY_NO_SCALAR, nullptr, 0}};
+    if (block == 0) return g;
+    g.tensors.push_back({"scale", ASSAY_F32, ASSAY_ROLE_WEIGHT, {kColumns, depth() / block}, -1, 0, {}});
+    g.tensors[1].scale = 4;
+    g.tensors[1].scale_block = block;
+    return g;
+  }
+
+  [[nodiscard]] std::vector<float> sums() const {
+    std::vector<float> out;
+    for (int64_t n = 0; n < kColumns; ++n) {
+      double sum = 0;
+      for (int64_t k = 0; k < depth(); ++k) {
+        sum += static_cast<double>(x(k) * w(n, k)) * (block == 0 ? 1 : scale(n, k / block));
+      }
+      out.push_back(static_cast<float>(sum));
+    }
+    return out;
+  }
+
+  void write(Program& program) const {
+    std::string codes, scales, row;
+    for (int64_t k = 0; k < depth(); ++k) row += code(left, x(k));
+    for (int64_t n = 0; n < kColumns; ++n) {
+      for (int64_t k = 0; k < depth(); ++k) {
+        if (dtype != ASSAY_I4) {
+          codes += code(dtype, w(n, k));
+        } else if (k % 2 == 0) {
+          codes.push_back(static_cast<char>((w(n, k) & 15) | (w(n, k + 1) & 15) << 4));
+        }
+        if (block > 0 && k % block == 0) {
+          const auto factor = static_cast<float>(scale(n, k / block));
+          scales.append(reinterpret_cast<const char*>(&factor), sizeof(factor));
+        }
+      }
+    }
+    ASSERT_TRUE(program.write(0, 0, row.data(), row.size()).ok());
+    ASSERT_TRUE(program.write(1, 0, codes.data(), codes.size()).ok());
+    if (block == 0) return;
+    ASSERT_TRUE(program.write(4, 0, scales.data(), scales.size()).ok());
+  }
+};
+
+struct RowResult {
+  std::vector<float> y, gated;
+  std::string executed;
+};
+void run(const RowProduct& row, const Adapter::Options& options, RowResult* out) {
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda", options);
+  ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  Result<std::unique_ptr<Program>> program = (*adapter)->prepare(row.graph(), 0);
+  ASSERT_TRUE(program.ok()) << program.error().message;
+  out->executed = (*program)->info().executed;
+  out->y.assign(RowProduct::kColumns, 1);
+  out->gated.assign(RowProduct::kColumns / 2, 1);
+  ASSERT_TRUE((*program)->read(2, 0, out->y.data(), out->y.size() * sizeof(float)).ok());
+  ASSERT_EQ(out->y, std::vector<float>(out->y.size(), 0)) << "timing left its traces";
+  row.write(**program);
+  const assay_run_args args{sizeof(args), 1, nullptr};
+  assay_run* handle = nullptr;
+  assay_run_result result{};
+  result.struct_size = sizeof(result);
+  ASSERT_EQ((*program)->submit(&args, &handle), ASSAY_OK);
+  ASSERT_EQ((*program)->wait(handle, &result), ASSAY_OK);
+  ASSERT_TRUE((*program)->read(2, 0, out->y.data(), out->y.size() * sizeof(float)).ok());
+  ASSERT_TRUE((*program)->read(3, 0, out->gated.data(), out->gated.size() * sizeof(float)).ok());
+  EXPECT_EQ(standin("cuda", "overrun"), 0);
+}
+
+constexpr int64_t kFadingNs = 100'000'000'000'000'000;  // of a launch, each takes a quarter less than the one before
+
+// Of `search` forms the one tried last is made the fastest, so that each is taken once, and each gives the same sums.
+TEST(Products, EveryFormOfOneRowGivesTheSameSums) {
+  const RowProduct row{ASSAY_BF16, ASSAY_BF16, 0};
+  RowResult first;
+  run(row, {{"search", "1"}}, &first);
+  EXPECT_EQ(first.y, row.sums());
+  EXPECT_EQ(first.executed.find("timed in a step"), std::string::npos) << first.executed;
+  std::vector<std::string> told;
+  for (int forms = 2; forms <= 7; ++forms) {
+    const Setting fading("fading_ns", kFadingNs);
+    RowResult last;
+    run(row, {{"search", std::to_string(forms)}}, &last);
+    EXPECT_EQ(last.y, first.y) << forms;
+    EXPECT_EQ(last.gated, first.gated) << forms;
+    told.push_back(last.executed);
+  }
+  EXPECT_THAT(told.front(), HasSubstr("shapes of one row's products: 1 streamed, 0 by a block a column, the fastest of "
+                                      "up to 2 forms timed in a step"));
+  EXPECT_THAT(told, testing::Contains(HasSubstr("; 1 with the gate apart")));
+  EXPECT_THAT(told.back(), HasSubstr("0 streamed, 1 by a block a column, the fastest of up to 7 forms"));
+}
+
+TEST(Products, WeightsOfEveryDtypeStream) {
+  for (const RowProduct& row : {RowProduct{ASSAY_F32, ASSAY_F32, 0}, RowProduct{ASSAY_F16, ASSAY_F16, 0},
+                                RowProduct{ASSAY_I8, ASSAY_BF16, 16 * 134}, RowProduct{ASSAY_F8E4M3, ASSAY_BF16, 16},
+                                RowProduct{ASSAY_I4, ASSAY_BF16, 32}}) {
+    for (const char* fusion : {"on", "off"}) {
+      const Setting fading("fading_ns", kFadingNs);
+      RowResult streamed;
+      run(row, {{"search", "2"}, {"fusion", fusion}}, &streamed);
+      EXPECT_EQ(streamed.y, row.sums()) << row.dtype;
+      EXPECT_THAT(streamed.executed, HasSubstr("1 streamed"));
+    }
+  }
+}
+
+// A shape is timed once on a device, with what is beside it; a later program takes what was found out.
+TEST(Products, AFormIsChosenOnce) {
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda", {{"search", "8"}});
+  ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  const RowProduct row{ASSAY_F32, ASSAY_F32, 0};
+  ASSERT_TRUE((*adapter)->prepare(row.graph(), 0).ok());
+  const int64_t before = standin("cuda", "launches");
+  Result<std::unique_ptr<Program>> again = (*adapter)->prepare(row.graph(), 0);
+  ASSERT_TRUE(again.ok()) << again.error().message;
+  EXPECT_EQ(standin("cuda", "launches"), before);
+  EXPECT_THAT((*again)->info().executed, HasSubstr("timed in a step"));
+}
+
 // Every vendor that has a product library multiplies by it: the numbers that it is given are its own.
 TEST(Products, TheLibraryTakesThem) {
   for (const auto& [vendor, library] : std::map<std::string, std::string>{
