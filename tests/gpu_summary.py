@@ -2,9 +2,10 @@
 
     gpu_summary.py FOLDER --assay PROGRAM [--publish FOLDER]
 
-Writes summary.json beside the records and prints it as a table. A rate is of the median step. Products are held against
-the GEMM measured beside the case by the same worker; decoding against the copy of the same call, the bytes of weights and
-KV cache that a step must read over its time. PyTorch counts by the fastest of its variants. Jitter is the p99 of the
+Writes summary.json beside the records and prints it as a table. Rates and ratios are of the mean step, as throughput is.
+Products are held against the GEMM measured beside the case by the same worker (MFU); decoding against the copy of the same
+call, the bytes of weights and KV cache that a step must read over its time. PyTorch counts by the fastest of its variants.
+Jitter is the p99 of the
 change from one step to the next, over the median step: both sides over equally many steps, launch by launch.
 --publish copies one measured record of each case, the targets' first. Exit code 1: something failed.
 """
@@ -41,7 +42,7 @@ def goal(name, value, needed, basis, note):
 
 def best_row(rows):
     rows = [r for r in rows if r.get("torch")]
-    return min(rows, key=lambda r: r["torch"]["p50_ms"]) if rows else None
+    return min(rows, key=lambda r: r["torch"]["mean_ms"]) if rows else None
 
 
 def targets(folder, assay, torch):
@@ -54,27 +55,28 @@ def targets(folder, assay, torch):
         row, basis = best_row(mine), record.get("basis", "measured")
         value, note = None, record.get("reason") or "no record"
         if record.get("status") == "ok":
-            step_s = shown(assay, record)["step_p50_ns"] / 1e9
+            told, ceiling = shown(assay, record), record["ceiling"]
+            step = f"p50 {told['step_p50_ns'] / 1e6:.3f} ms, "
             if name.startswith("decode"):
-                moved = (record["step_weight_bytes"] + record["step_kv_bytes"]) / step_s
-                value = moved / rate["copy"] if rate["copy"] else None
-                read = record["ceiling"]["read_bytes_per_s"]
-                note = f"{step_s * 1e3:.3f} ms, {moved / 1e12:.3f} TB/s; copy " + (
-                    f"{rate['copy'] / 1e12:.3f} TB/s" if rate["copy"] else "not measured") + (
-                    f"; {moved / read:.1%} of the read beside it" if read else "")
+                share, read = told["mbu_attainable"], ceiling["read_bytes_per_s"]
+                moved = share * read if share else None
+                value = moved / rate["copy"] if moved and rate["copy"] else None
+                note = step + (f"{moved / 1e12:.3f} TB/s, {share:.1%} of the read beside it" if moved else "no read beside it")
+                note += f"; copy {rate['copy'] / 1e12:.3f} TB/s" if rate["copy"] else "; copy not measured"
             else:
-                done, gemm = record["step_flops"] / step_s, record["ceiling"]["flops_per_s"]
-                value = done / gemm if gemm else None
-                note = f"{step_s * 1e3:.3f} ms, {done / 1e12:.1f} TFLOP/s; GEMM beside it " + (
-                    f"{gemm / 1e12:.1f}" if gemm else "not measured") + (
-                    f"; {done / rate['gemm']:.1%} of the GEMM held for 3 s" if rate["gemm"] else "")
+                value, gemm = told["mfu_attainable"], ceiling["flops_per_s"]
+                note = step + (f"{value * gemm / 1e12:.1f} of {gemm / 1e12:.1f} TFLOP/s" if value else "no GEMM beside it") + (
+                    f"; {value * gemm / rate['gemm']:.1%} of the GEMM held for 3 s" if value and rate["gemm"] else "")
             note += "".join(f"; {w}" for w in record.get("warnings", []) if "clocks" in w)
         out.append(goal(f"{name}, of the {'copy' if name.startswith('decode') else 'GEMM'}", value, needed, basis, note))
-        tried = ", ".join(f"{r['variant']} " + (f"{r['torch']['p50_ms']:.3f} ms (settled {r['torch']['settled_p50_ms']:.3f})"
-                                                if r.get("torch") else "does not help") for r in mine) or "no step of PyTorch's"
+        if torch.get("basis", basis) != "measured":
+            basis = "simulated"
+        spread = lambda s: f"{s['mean_ms']:.3f} ms (p50 {s['p50_ms']:.3f}, settled {s['settled_p50_ms']:.3f})"
+        tried = ", ".join(f"{r['variant']} " + (spread(r["torch"]) if r.get("torch") else "does not help") for r in mine)
         ours = row and row.get("ours")
-        tried += f"; ours {ours['p50_ms']:.3f} ms (settled {ours['settled_p50_ms']:.3f})" if ours else ""
-        against.append(goal(f"{name}, ahead of PyTorch", row["torch"]["p50_ms"] / ours["p50_ms"] if ours else None, 1, basis, tried))
+        tried = (tried or "no step of PyTorch's") + (f"; ours {spread(ours)}" if ours else "")
+        ahead = row["torch"]["mean_ms"] / ours["mean_ms"] if ours else None
+        against.append(goal(f"{name}, ahead of PyTorch", ahead, 1, basis, tried))
         pair = ours and (ours["jitter"], row["torch"]["jitter"])
         against.append(goal(f"{name}, jitter: PyTorch's over ours", pair[1] / pair[0] if pair and pair[0] else None, 1, basis,
                             f"{pair[0]:.3%} and {pair[1]:.3%}, sd {ours['sd']:.3%} and {row['torch']['sd']:.3%}, "
@@ -116,7 +118,7 @@ def publish(folder, to):
     for file in kept.values():
         shutil.copy(file, to)
     torch = folder / "torch.json"
-    if torch.exists() and json.loads(torch.read_text())["basis"] == "measured":
+    if torch.exists() and json.loads(torch.read_text()).get("basis") == "measured":
         shutil.copy(torch, to / "pytorch.json")
     print(f"published: {len(kept)} records in {to}")
 
