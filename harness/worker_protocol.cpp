@@ -124,9 +124,10 @@ Job parse_job(const json& j) {
   job.threads = integer<int>(j, "threads");
   job.check_numerics = j.at("check_numerics").get<bool>();
   if (const json& e = j.at("earlier"); !e.is_null()) {
-    job.earlier =
-        EarlierLaunch{integer<int64_t>(e, "layers"), integer<int64_t>(e, "experts"), e.at("flops_per_s").get<double>(),
-                      e.at("bytes_per_s").get<double>(), e.at("step_s").get<double>()};
+    job.earlier = EarlierLaunch{integer<int64_t>(e, "layers"),     integer<int64_t>(e, "experts"),
+                                e.at("flops_per_s").get<double>(), e.at("bytes_per_s").get<double>(),
+                                e.at("step_s").get<double>(),      integer<int64_t>(e, "gemm_size"),
+                                integer<uint64_t>(e, "read_bytes")};
   }
   job.counted_ops = j.at("counted_ops").get<std::string>();
   job.options = j.at("options").get<std::vector<std::pair<std::string, std::string>>>();
@@ -169,11 +170,9 @@ const char* phase_name(Phase phase) {
 std::string job_to_json(const Job& job) {
   json earlier;
   if (const std::optional<EarlierLaunch>& e = job.earlier) {
-    earlier = {{"layers", e->layers},
-               {"experts", e->experts},
-               {"flops_per_s", e->flops_per_s},
-               {"bytes_per_s", e->bytes_per_s},
-               {"step_s", e->step_s}};
+    earlier = {{"layers", e->layers},           {"experts", e->experts}, {"flops_per_s", e->flops_per_s},
+               {"bytes_per_s", e->bytes_per_s}, {"step_s", e->step_s},   {"gemm_size", e->gemm_size},
+               {"read_bytes", e->read_bytes}};
   }
   return dump({{"kind", kJobNames[static_cast<size_t>(job.kind)]},
                {"adapter_library", job.adapter_library},

@@ -39,11 +39,13 @@ struct SharedPage {
 };
 
 // What a further launch of a case takes from the first: it runs the same part of the model, and neither the numbers
-// nor the ceilings nor the projection are made again.
+// nor the projection are made again; the ceilings are, at the sizes that the first found.
 struct EarlierLaunch {
   int64_t layers = 0, experts = 0;          // that run
   double flops_per_s = 0, bytes_per_s = 0;  // ceilings, 0: unknown
   double step_s = 0;                        // mean
+  int64_t gemm_size = 0;                    // of the ceilings; 0: none was measured
+  uint64_t read_bytes = 0;
 };
 
 struct Job {

@@ -6,6 +6,8 @@
 
 #include "reports/format.h"
 #include "results/metrics/reported_rate.h"
+#include "results/metrics/roofline.h"
+#include "results/old_int8.h"
 #include "results/part.h"
 #include "suites/base/words.h"
 
@@ -40,7 +42,8 @@ void note_quantile(const Quantile& q, const char* name, std::vector<std::string>
   if (q.high) return;
   const std::string needed = std::to_string(early_stopping_n(q.p, 0.99, 0));
   add_note(notes, std::string(q.value ? "?" : kAbsent) + " " + name + " needs " + needed +
-                      " steps for a bound that holds at 99 %" + (q.value ? "; the value stands without one" : ""));
+                      " independent steps for a bound that holds at 99 %" +
+                      (q.value ? "; the value stands without one" : ""));
 }
 
 std::string case_cell(const Record& r, std::vector<std::string>* notes) {
@@ -141,6 +144,11 @@ std::vector<std::string> row_of(const Record& r, const Metrics& m, std::vector<s
     add_note(notes,
              "MFU and MBU: model FLOPs, and bytes of weights and KV cache, over the GEMM and the read that were "
              "measured on the same device beside the case");
+    if (r.run_launches && r.run_launches->each.size() > 1 && !attainable(r).of_each_launch) {
+      add_note(notes,
+               "MFU and MBU of several launches over peaks measured once, before the first: where the machine's pace "
+               "changed since, they may pass 100 %");
+    }
   } else {
     add_note(notes, std::string(kAbsent) + " MFU, MBU: " + m.mfu_note);
   }
@@ -150,6 +158,11 @@ std::vector<std::string> row_of(const Record& r, const Metrics& m, std::vector<s
     add_note(notes, std::string(kAbsent) + " J/token: " + m.energy_note);
   }
   row[9] = std::to_string(m.step->n);
+  if (m.step->independent() < m.step->n) {
+    row[9] += " (" + std::to_string(m.step->independent()) + ")";
+    add_note(notes, "n: steps, and in brackets how many independent ones they are worth, as they correlate");
+  }
+  if (const std::string old = old_int8_note(r.dtype); !old.empty()) add_note(notes, old);
   if (r.numerics.verdict == "not-run") add_note(notes, r.case_id + ": numbers not checked: " + r.numerics.reason);
   return row;
 }
@@ -169,6 +182,24 @@ std::optional<double> stated(const Record& r, int64_t value) {
 RawValue raw_text(const char* name, const std::string& value) { return {name, value, false}; }
 
 }  // namespace
+
+std::string ceiling_gemm_text(const Ceiling& c) {
+  if (!c.flops_per_s || c.gemm_size == 0) return "";
+  const std::string side = std::to_string(c.gemm_size);
+  return "GEMM " + c.flops_dtype + " " + side + " x " + side + " x " + side;
+}
+
+std::string ceiling_read_text(const Ceiling& c) {
+  if (!c.read_bytes_per_s || c.read_bytes == 0) return "";
+  return "argmax " + c.read_dtype + " " + number_text(static_cast<double>(c.read_bytes) / 0x1p20, 6) + " MiB";
+}
+
+std::string old_int8_note(const std::string& dtype) {
+  if (!dtype.ends_with(kF32ActivationsMark)) return "";
+  const std::string now = dtype.substr(0, dtype.size() - std::string(kF32ActivationsMark).size());
+  return dtype + ": " + now + " weights with activations and KV cache in f32, as records had them until 2026-11-26; " +
+         now + " since is with bf16, another case";
+}
 
 const std::vector<Column>& table_columns() {
   static const std::vector<Column> kColumns{{"case", false, 0}, {"rate /s", true, 0}, {"95 %", true, 3},
@@ -222,6 +253,7 @@ std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
           raw("step_p99_9_high_ns", quantile(3).high),
           raw("step_max_ns", m.step ? std::optional<double>(step.max) : std::nullopt),
           raw("steps", stated(r, static_cast<int64_t>(r.samples.host_ns.size()))),
+          raw("independent_steps", m.step ? std::optional<double>(step.independent()) : std::nullopt),
           raw("mfu_attainable", m.mfu_attainable),
           raw("mbu_attainable", m.mbu_attainable),
           raw("joules_per_token", m.joules_per_token),
@@ -239,7 +271,9 @@ std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
           raw_text("reported_source", lead ? r.reported->source_file : ""),
           raw("launches", launches ? std::optional<double>(launches->each.size()) : std::nullopt),
           raw("between_launches_sd", between ? std::optional(between->relative_sd) : std::nullopt),
-          raw("between_launches_dof", between ? std::optional(between->dof) : std::nullopt)};
+          raw("between_launches_dof", between ? std::optional(between->dof) : std::nullopt),
+          raw("ceiling_flops_per_s", attainable(r).flops_per_s),
+          raw("ceiling_read_bytes_per_s", attainable(r).bytes_per_s)};
 }
 
 }  // namespace assay

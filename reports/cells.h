@@ -25,6 +25,13 @@ struct TableCells {
 };
 TableCells table_cells(const std::vector<Record>& records, const std::vector<Metrics>& metrics);
 
+// "GEMM bf16 2048 x 2048 x 2048", "argmax f32 256 MiB": what a ceiling was measured with; "" where a record of before
+// doesn't say.
+std::string ceiling_gemm_text(const Ceiling& ceiling);
+std::string ceiling_read_text(const Ceiling& ceiling);
+// What dtypes like "int8-f32" are; "" of others.
+std::string old_int8_note(const std::string& dtype);
+
 // The same figures raw: name with its unit, and the value, "" where absent. Order is fixed.
 struct RawValue {
   std::string name, text;

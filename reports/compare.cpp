@@ -12,6 +12,7 @@
 #include "results/metrics/launches.h"
 #include "results/metrics/metrics.h"
 #include "results/metrics/reported_rate.h"
+#include "results/old_int8.h"
 
 namespace assay {
 namespace {
@@ -55,6 +56,11 @@ std::map<Key, Group> groups_of(const CompareSide& side, std::vector<Unmatched>* 
   return groups;
 }
 
+// What weights in int8 meet: until 2026-11-26 it was f32.
+std::string activations_of(const Record& r) {
+  return r.dtype + " (activations and KV cache in " + (r.dtype.ends_with(kF32ActivationsMark) ? "f32" : "bf16") + ")";
+}
+
 // Why a record has no partner among the others: the nearest miss.
 std::string miss_reason(const Key& key, const Record& r, const std::map<Key, Group>& others, const CompareSide& side) {
   const bool ran = std::any_of(side.records.begin(), side.records.end(),
@@ -63,6 +69,8 @@ std::string miss_reason(const Key& key, const Record& r, const std::map<Key, Gro
   for (const auto& [other, group] : others) {
     const Record& o = *group.front();
     if (other.case_hash != key.case_hash) {
+      const bool of_old = o.case_id != r.case_id && without_int8_mark(o.case_id) == without_int8_mark(r.case_id);
+      if (of_old) reason = "other work: " + activations_of(r) + " against " + activations_of(o);
       if (o.case_id == r.case_id) reason = "same name, other case hash: model shape or lengths differ";
       continue;
     }
@@ -146,8 +154,14 @@ std::optional<MetricDifference> quantile_difference(const Steps& a, const Steps&
   d.b = *qb;
   settle(options.margin, p == 0.5 ? std::vector{a.medians, b.medians} : std::vector<std::vector<double>>{}, &d);
   if (!d.ratio.low) {
-    d.note = "too few independent steps for a bound: " + std::to_string(a.sorted.size()) + " and " +
-             std::to_string(b.sorted.size());
+    const auto independent = [](const Steps& s, double value) {  // as correlated_quantile() counts them
+      std::vector<double> up_to(s.in_order.size());
+      std::transform(s.in_order.begin(), s.in_order.end(), up_to.begin(), [&](double v) { return v <= value ? 1 : 0; });
+      const double worth = std::max(1.0, static_cast<double>(up_to.size()) / autocorrelation_time(up_to));
+      return std::to_string(static_cast<uint64_t>(worth)) + " of " + std::to_string(up_to.size());
+    };
+    d.note =
+        "too few independent steps for a bound: " + independent(a, d.a.value) + " and " + independent(b, d.b.value);
   }
   return d;
 }
@@ -175,6 +189,10 @@ void compare_measured(const Group& a, const Group& b, const CompareOptions& opti
   add_energy(*a.back(), *b.back(), options, pair);
   for (const auto& [side, group] : {std::pair{"A", &a}, {"B", &b}}) {
     for (const Record* r : *group) {
+      const std::string not_checked =
+          std::string(side) + ": numbers not checked" + (r->numerics.reason.empty() ? "" : ": " + r->numerics.reason);
+      const bool told = !pair->unchecked.empty() && pair->unchecked.back() == not_checked;
+      if (r->numerics.verdict == "not-run" && !told) pair->unchecked.push_back(not_checked);
       for (const std::string& cause : r->noise.causes) {
         if (r->noise.disturbed) pair->disturbed.push_back(std::string(side) + ": " + cause);
       }

@@ -40,6 +40,7 @@ struct PairComparison {
   size_t runs_a = 0, runs_b = 0;  // repeats of the case on each side
   std::vector<MetricDifference> metrics;
   std::vector<std::string> disturbed;  // "A: steal 4.1 %"
+  std::vector<std::string> unchecked;  // "A: numbers not checked: switched off"
 };
 
 struct Unmatched {

@@ -3,6 +3,7 @@
 #include "reports/cells.h"
 #include "reports/compare.h"
 #include "reports/format.h"
+#include "suites/base/words.h"
 
 namespace assay {
 namespace {
@@ -12,7 +13,8 @@ std::string value_text(const BoundedValue& x, const std::string& unit) {
   if (unit == "s") return time_text(x.value * 1e9);
   if (unit == "J/token") return number_text(x.value, 3) + " J";
   const double half = x.low && x.high ? (*x.high - *x.low) / 2 : 0;
-  return rate_text(x.value, half, unit == "FLOP/s" || unit == "bytes/s" ? unit : "tokens/s");
+  if (is_rate_unit(unit)) return rate_text(x.value, half, unit);
+  return number_text(x.value, 4) + (unit.empty() ? "" : " " + unit);
 }
 
 std::string ratio_text(double ratio) { return number_text(ratio, 4); }
@@ -47,10 +49,12 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
       const std::string basis = p.basis + (p.basis == "reported" ? std::string(" ") + kReportedMark : "");
       std::string shaken;
       for (const std::string& cause : p.disturbed) shaken += (shaken.empty() ? "* disturbed " : "; ") + cause;
+      std::string of_pair = joined(p.unchecked, "; ");
+      if (!shaken.empty()) of_pair += (of_pair.empty() ? "" : "; ") + shaken;
       for (const MetricDifference& d : p.metrics) {
         const bool first = &d == &p.metrics.front();
         const std::string note =
-            d.note + (d.note.empty() || shaken.empty() || !first ? "" : "; ") + (first ? shaken : "");
+            d.note + (d.note.empty() || of_pair.empty() || !first ? "" : "; ") + (first ? of_pair : "");
         table.rows.push_back({p.case_id + (shaken.empty() ? "" : " *"),
                               c.name_b,
                               d.metric,
@@ -183,6 +187,14 @@ Sheet comparison_sheet(const std::vector<Comparison>& comparisons) {
         "A12 of steps: the share of pairs of one step each in which B's takes less time, ties as half (Vargha and "
         "Delaney's effect size; 0.5: neither's tend to be shorter). It says how far the steps lie apart, not how sure "
         "it is that B is faster: that is the verdict");
+  }
+  const bool unchecked = std::any_of(comparisons.begin(), comparisons.end(), [](const Comparison& c) {
+    return std::any_of(c.pairs.begin(), c.pairs.end(), [](const PairComparison& p) { return !p.unchecked.empty(); });
+  });
+  if (unchecked) {
+    sheet.notes.emplace_back(
+        "not checked: nothing compared that side's outputs with the reference, so that its speed may be that of wrong "
+        "numbers");
   }
   const bool reported = std::any_of(comparisons.begin(), comparisons.end(), [](const Comparison& c) {
     return std::any_of(c.pairs.begin(), c.pairs.end(), [](const PairComparison& p) { return p.basis == "reported"; });

@@ -126,7 +126,11 @@ SheetTable inputs_table(const std::vector<CostRow>& rows) {
       const std::string who = shared ? "all" : subject_text(r.priced);
       const std::string source = e->source + (e->note.empty() ? "" : "; " + e->note);
       const bool hidden = e->confidential;
-      const auto figure = [&](double v) { return hidden ? SheetCell{"withheld"} : SheetCell{money_text(v), v}; };
+      const bool rate = i == CostInput::kInputRate || i == CostInput::kOutputRate || i == CostInput::kBlendedRate;
+      const bool bare = rate && e->spread == Spread::kUnknown;
+      const auto figure = [&](double v) {
+        return hidden ? SheetCell{"withheld"} : SheetCell{bare ? rate_text(v, 0, "tokens/s") : money_text(v), v};
+      };
       table.rows.push_back({who, cost_input_name(i), figure(e->typical), figure(e->low), figure(e->high),
                             hidden ? "withheld" : range_text(i, *e), cost_input_unit(i), e->basis, e->grade, e->date,
                             hidden ? "a confidential price book" : source});
@@ -233,8 +237,8 @@ void add_taken_notes(const PricedSubject& priced, std::vector<std::string>* note
   const CostSubject& s = priced.subject;
   const auto add = [&](const char* tokens, const std::string& taken, size_t of) {
     if (taken.empty() || of < 2) return;
-    add_cost_note(notes, subject_text(priced) + ": " + tokens + " tokens at the highest rate of " + std::to_string(of) +
-                             " cases that the limits allow: " + taken);
+    add_cost_note(notes, subject_text(priced) + ": " + tokens + " tokens by the case of the highest rate within the " +
+                             "limits, of " + std::to_string(of) + ": " + taken);
   };
   add("input", s.input_case, s.input_cases);
   add("output", s.output_case, s.output_cases);

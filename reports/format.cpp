@@ -21,6 +21,13 @@ int decimals_for(double uncertainty, double value) {
   return std::clamp(1 - static_cast<int>(std::floor(std::log10(size))), 0, 4);
 }
 
+// Rounded to four significant digits: more claim what nothing bounds.
+double four_digits(double value) {
+  if (value == 0) return 0;
+  const double place = std::pow(10, std::floor(std::log10(std::abs(value))) - 3);
+  return place > 1 ? std::round(value / place) * place : value;
+}
+
 struct Scale {
   double factor;
   const char* unit;
@@ -54,8 +61,14 @@ std::string time_text(double ns) {
   return "0 ns";
 }
 
+bool is_rate_unit(const std::string& unit) {
+  const std::array<const char*, 5> known{"tokens/s", "passes/s", "pixels/s", "FLOP/s", "bytes/s"};
+  return std::find(known.begin(), known.end(), unit) != known.end();
+}
+
 std::string rate_text(double per_s, double half_width, const std::string& unit) {
   const Scale s = scale_of(per_s, unit);
+  if (!(half_width > 0)) return fixed(four_digits(per_s / s.factor), decimals_for(0, per_s / s.factor)) + s.unit;
   return fixed(per_s / s.factor, decimals_for(half_width / s.factor, per_s / s.factor)) + s.unit;
 }
 

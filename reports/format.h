@@ -10,7 +10,9 @@ namespace assay {
 
 // "9.41 ms", "812 µs"
 std::string time_text(double ns);
-// A rate in the metrics' unit, its digits fitting the interval: "181.3", "217.4 GFLOP/s".
+// The metrics' units of rates.
+bool is_rate_unit(const std::string& unit);
+// A rate in the metrics' unit, its digits fitting the interval: "181.3", "217.4 GFLOP/s"; four where there is none.
 std::string rate_text(double per_s, double half_width, const std::string& unit);
 // "179.9–182.6", in the same scale as rate_text; "–" for a single step, which has no interval.
 std::string interval_text(const Throughput& rate, const std::string& unit);

@@ -6,6 +6,7 @@
 #include "reports/format.h"
 #include "reports/tables.h"
 #include "results/import/definitions.h"
+#include "results/metrics/roofline.h"
 #include "results/metrics/skew.h"
 
 namespace assay {
@@ -92,9 +93,39 @@ std::string launches_line(const RunLaunches& launches) {
          "), which the interval contains";
 }
 
+// "415.8 GFLOP/s (GEMM bf16 2048 x 2048 x 2048), 49.9 GB/s (argmax f32 256 MiB), 2026-11-26T18:20:11Z"
+void add_ceilings(const Record& r, Page* page) {
+  const Ceiling& c = r.ceiling;
+  const auto how = [](const std::string& text, const std::string& unknown) {
+    return " (" + (text.empty() ? unknown + ", size not recorded" : text) + ")";
+  };
+  const auto rates = [&](const std::optional<double>& flops, const std::optional<double>& bytes, bool with_how) {
+    std::string text;
+    if (flops)
+      text += rate_text(*flops, 0, "FLOP/s") + (with_how ? how(ceiling_gemm_text(c), "GEMM " + c.flops_dtype) : "");
+    if (bytes) {
+      text += (text.empty() ? "" : ", ") + rate_text(*bytes, 0, "bytes/s") +
+              (with_how ? how(ceiling_read_text(c), "read") : "");
+    }
+    return text;
+  };
+  const std::string first = rates(c.flops_per_s, c.read_bytes_per_s, true);
+  if (first.empty()) return page->line("ceilings", c.reason.empty() ? "" : "absent: " + c.reason);
+  page->line("ceilings", first + ", " + c.when + (c.measured.empty() ? "" : ", " + c.measured));
+  for (size_t i = 0; i < c.of_launches.size(); ++i) {
+    const LaunchCeiling& l = c.of_launches[i];
+    page->line("", "launch " + std::to_string(i + 1) + ": " + rates(l.flops_per_s, l.read_bytes_per_s, false) + ", " +
+                       l.measured);
+  }
+  const size_t launches = r.run_launches ? r.run_launches->each.size() : 0;
+  if (launches > 1 && !attainable(r).of_each_launch)
+    page->line("", "measured once for " + std::to_string(launches) + " launches");
+}
+
 void add_result(const Record& r, const Metrics& m, Page* page) {
   page->raw(r.case_id + " on " + r.device + " (" + r.device_product + "), " + r.basis + ", " + r.status + "\n");
   if (!r.reason.empty()) page->raw("  " + r.reason + "\n");
+  if (const std::string old = old_int8_note(r.dtype); !old.empty()) page->raw("  " + old + "\n");
   if (m.rate) {
     const double half = (m.rate->interval.high - m.rate->interval.low) / 2;
     const std::string unit = m.unit == "tokens/s" ? " tokens/s" : "";
@@ -102,6 +133,7 @@ void add_result(const Record& r, const Metrics& m, Page* page) {
               interval_text(*m.rate, m.unit) + ", " + std::to_string(m.rate->n) + " steps\n");
     if (r.run_launches) page->line("launches", launches_line(*r.run_launches));
   }
+  add_ceilings(r, page);
   if (m.mfu_attainable) page->line("MFU", percent_text(*m.mfu_attainable) + " of the GEMM measured beside it");
   if (m.mbu_attainable) page->line("MBU", percent_text(*m.mbu_attainable) + " of the read measured beside it");
   if (m.joules_per_token) page->line("energy", number_text(*m.joules_per_token, 3) + " J/token, " + r.energy.source);

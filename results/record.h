@@ -81,12 +81,23 @@ struct NoiseReport {
   std::vector<uint64_t> throttle_start_ns, throttle_ns, throttle_reasons;
 };
 
+struct LaunchCeiling {  // the same beside one launch
+  std::optional<double> flops_per_s, read_bytes_per_s;
+  std::string measured;
+};
+
 struct Ceiling {                      // attainable peaks, measured by the harness on the same device
   std::optional<double> flops_per_s;  // large GEMM at the executed dtype
   std::string flops_dtype;
   std::optional<double> read_bytes_per_s;  // large read
   std::string when;                        // "before this case, same worker" or the ceilings record's id
   std::string reason;                      // why absent
+  int64_t gemm_size = 0;                   // its m = n = k; 0 where not known, as in old records
+  uint64_t read_bytes = 0;                 // of the read, an argmax over read_dtype; 0 where not known
+  std::string read_dtype;
+  std::string measured;  // UTC, ISO 8601; "" where not known
+  // Of each launch where each was measured, the first's again; empty: the above serves all launches.
+  std::vector<LaunchCeiling> of_launches;
 };
 
 struct Extrapolation {  // k of L layers were run; figures for the whole model are projected from it

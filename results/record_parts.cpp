@@ -172,9 +172,25 @@ NoiseReport noise(const JsonNode& node) {
 }
 
 Ceiling ceiling(const JsonNode& node) {
-  node.fields({"flops_per_s", "flops_dtype", "read_bytes_per_s", "when", "reason"});
-  return {maybe_number(node, "flops_per_s"), text_at(node, "flops_dtype"), maybe_number(node, "read_bytes_per_s"),
-          text_at(node, "when"), text_at(node, "reason")};
+  node.fields({"flops_per_s", "flops_dtype", "read_bytes_per_s", "when", "reason", "gemm_size", "read_bytes",
+               "read_dtype", "measured", "of_launches"});
+  Ceiling out;
+  out.flops_per_s = maybe_number(node, "flops_per_s");
+  out.flops_dtype = text_at(node, "flops_dtype");
+  out.read_bytes_per_s = maybe_number(node, "read_bytes_per_s");
+  out.when = text_at(node, "when");
+  out.reason = text_at(node, "reason");
+  if (node.has("gemm_size")) out.gemm_size = node.at("gemm_size").integer(1, kMaxInt);
+  if (node.has("read_bytes")) out.read_bytes = size_at(node, "read_bytes");
+  if (node.has("read_dtype")) out.read_dtype = text_at(node, "read_dtype");
+  if (node.has("measured")) out.measured = text_at(node, "measured");
+  if (!node.has("of_launches")) return out;
+  for (const JsonNode& item : node.at("of_launches").items(1, kMaxItems)) {
+    item.fields({"flops_per_s", "read_bytes_per_s", "measured"});
+    out.of_launches.push_back(
+        {maybe_number(item, "flops_per_s"), maybe_number(item, "read_bytes_per_s"), text_at(item, "measured")});
+  }
+  return out;
 }
 
 Extrapolation extrapolation(const JsonNode& node) {

@@ -73,12 +73,23 @@ json noise_json(const NoiseReport& n) {
   return out;
 }
 
+// What old records don't say is left out, so that they stay as they are.
 json ceiling_json(const Ceiling& c) {
-  return {{"flops_per_s", maybe(c.flops_per_s)},
-          {"flops_dtype", c.flops_dtype},
-          {"read_bytes_per_s", maybe(c.read_bytes_per_s)},
-          {"when", c.when},
-          {"reason", c.reason}};
+  json out{{"flops_per_s", maybe(c.flops_per_s)},
+           {"flops_dtype", c.flops_dtype},
+           {"read_bytes_per_s", maybe(c.read_bytes_per_s)},
+           {"when", c.when},
+           {"reason", c.reason}};
+  if (c.gemm_size > 0) out["gemm_size"] = c.gemm_size;
+  if (c.read_bytes > 0) out["read_bytes"] = c.read_bytes;
+  if (!c.read_dtype.empty()) out["read_dtype"] = c.read_dtype;
+  if (!c.measured.empty()) out["measured"] = c.measured;
+  for (const LaunchCeiling& l : c.of_launches) {
+    out["of_launches"].push_back({{"flops_per_s", maybe(l.flops_per_s)},
+                                  {"read_bytes_per_s", maybe(l.read_bytes_per_s)},
+                                  {"measured", l.measured}});
+  }
+  return out;
 }
 
 json extrapolation_json(const std::optional<Extrapolation>& e) {

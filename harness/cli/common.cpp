@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <ctime>
 
 #include "harness/run/device_fields.h"
 #include "harness/run/layers.h"
@@ -118,15 +117,6 @@ Job job_for(Job::Kind kind, const Case& work, const ChosenDevice& device, const 
   job.case_json = work.to_json();
   job.options = settings;
   return job;
-}
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
 }
 
 std::string memory_text(uint64_t bytes) { return bytes == 0 ? "" : bytes_text(bytes); }

@@ -51,8 +51,6 @@ TableFormat table_format(const Arguments& arguments);
 // A job of the case on the device with the user's adapter options; the rest as a Job is by default.
 Job job_for(Job::Kind kind, const Case& work, const ChosenDevice& device, const AdapterSettings& settings);
 
-// Now, UTC: "2026-01-31T12:00:00Z".
-std::string utc_now();
 // "1.5 GiB"; "" for 0.
 std::string memory_text(uint64_t bytes);
 

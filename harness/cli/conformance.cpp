@@ -6,6 +6,7 @@
 #include "harness/cli/interrupt.h"
 #include "harness/cli/terminal.h"
 #include "harness/conformance/kit.h"
+#include "harness/measure/clock.h"
 
 namespace assay {
 namespace {

@@ -139,6 +139,7 @@ Result<CostChoices> choices_of(const Arguments& arguments, const PriceBook& book
   CostChoices choices;
   choices.chip = text_of(arguments, "chip", operand);
   choices.tariff = arguments.has("tariff") ? arguments.text("tariff") : "cn-west";
+  choices.tariff_given = arguments.has("tariff");
   if (const Status known = known_in_book(arguments, choices, book); !known.ok()) return known.error();
   if (arguments.text("load") == "cheapest-hours") choices.load = LoadShape::kCheapestHours;
   if (arguments.has("owned") && arguments.has("rented")) return bad_input("--owned and --rented: expected one of them");

@@ -3,6 +3,7 @@
 
 #include "harness/cli/money.h"
 #include "harness/cli/report_files.h"
+#include "harness/measure/clock.h"
 #include "harness/run/build_info.h"
 #include "results/store/store.h"
 

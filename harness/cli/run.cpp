@@ -5,6 +5,7 @@
 #include "harness/cli/campaigner.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/terminal.h"
+#include "harness/measure/clock.h"
 #include "harness/plan/memory.h"
 #include "harness/run/build_info.h"
 #include "suites/routing_trace.h"

@@ -1,7 +1,9 @@
 #include "harness/measure/clock.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <ctime>
 #include <limits>
 
 #include "harness/measure/environment.h"
@@ -62,6 +64,15 @@ double additions_per_us(int64_t turns) {
 }
 
 }  // namespace
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text.data();
+}
 
 ClockQuality clock_quality() {
   ClockQuality quality;

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <cstdint>
+#include <string>
 
 namespace assay {
 
@@ -15,6 +16,9 @@ inline uint64_t now_ns() {
   clock_gettime(CLOCK_MONOTONIC, &t);
   return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(t.tv_nsec);
 }
+
+// The calendar's: "2026-01-31T12:00:00Z".
+std::string utc_now();
 
 struct ClockQuality {
   double read_ns = 0;          // cost of one now_ns(), minimum over batches

@@ -1,25 +1,12 @@
-#include <array>
 #include <charconv>
-#include <ctime>
 
+#include "harness/measure/clock.h"
 #include "harness/measure/environment.h"
 #include "harness/run/build_info.h"
 #include "harness/run/case_run.h"
 #include "harness/run/host_threads.h"
 
 namespace assay {
-namespace {
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text.data();
-}
-
-}  // namespace
 
 Result<uint32_t> device_index(const std::string& device) {
   const size_t colon = device.rfind(':');

@@ -136,6 +136,7 @@ Status CaseRun::peaks() {
   }
   if (const std::optional<EarlierLaunch>& earlier = job_.earlier) {
     rates_ = {earlier->flops_per_s, earlier->bytes_per_s};
+    record_.ceiling = measure_ceilings_again(bench(), case_.dtype, *earlier);
     expect_step(earlier->step_s);
     return ok_status();
   }

@@ -19,6 +19,7 @@ constexpr int64_t kMinReadBytes = int64_t{64} << 20;
 constexpr int64_t kMaxReadBytes = int64_t{4} << 30;
 constexpr double kReadNs = 2e6;  // a read is made about this long: beside a shorter one, starting it counts
 constexpr size_t kMaxRuns = 200;
+constexpr const char* kReadDtype = "f32";
 
 // Step time of a case at its attainable best, ns.
 Result<double> attainable_step_ns(const Bench& bench, const Case& c) {
@@ -70,67 +71,98 @@ Case gemm_case(const std::string& dtype, int64_t size) {
 
 double gemm_flops(int64_t size) { return 2.0 * std::pow(static_cast<double>(size), 3); }
 
+// A rate, and the size it was measured at: the side of a GEMM, the bytes of a read.
+struct Peak {
+  double per_s = 0;
+  int64_t size = 0;
+};
+
+Result<Peak> gemm_peak(const Bench& bench, const std::string& dtype, int64_t size) {
+  const Result<double> ns = attainable_step_ns(bench, gemm_case(dtype, size));
+  if (!ns.ok()) return ns.error();
+  return Peak{gemm_flops(size) / *ns * 1e9, size};
+}
+
+Result<Peak> read_peak(const Bench& bench, int64_t bytes) {
+  Case c = ceiling_case(StepKind::kRead, kReadDtype);
+  c.buffer_bytes = bytes;
+  const Result<double> ns = attainable_step_ns(bench, c);
+  if (!ns.ok()) return ns.error();
+  return Peak{static_cast<double>(bytes) / *ns * 1e9, bytes};
+}
+
+Peak faster(const Peak& a, const Peak& b) { return b.per_s > a.per_s ? b : a; }
+
 // Attainable FLOP/s: a small product sizes a large one that lasts about kRunNs.
-Result<double> gemm_rate(const Bench& bench, const std::string& dtype, const DeviceInfo& device) {
-  Result<double> probe_ns = attainable_step_ns(bench, gemm_case(dtype, kProbeSize));
-  if (!probe_ns.ok()) return probe_ns.error();
-  const double scale = std::cbrt(kRunNs / std::max(*probe_ns, 1.0));
+Result<Peak> gemm_rate(const Bench& bench, const std::string& dtype, const DeviceInfo& device) {
+  const Result<Peak> probe = gemm_peak(bench, dtype, kProbeSize);
+  if (!probe.ok()) return probe.error();
+  const double scale = std::cbrt(kRunNs / std::max(gemm_flops(kProbeSize) / probe->per_s * 1e9, 1.0));
   int64_t size = std::clamp<int64_t>(static_cast<int64_t>(kProbeSize * scale) / 256 * 256, kProbeSize, kMaxSize);
   const std::optional<uint64_t> usable = usable_bytes(device);
   while (usable && size > kProbeSize && static_cast<uint64_t>(12 * size * size) > *usable / 2) size -= 256;
-  double best = gemm_flops(kProbeSize) / *probe_ns * 1e9;
-  if (size > kProbeSize) {
-    Result<double> ns = attainable_step_ns(bench, gemm_case(dtype, size));
-    if (!ns.ok()) return ns.error();
-    best = std::max(best, gemm_flops(size) / *ns * 1e9);
-  }
-  return best;
+  if (size == kProbeSize) return *probe;
+  const Result<Peak> large = gemm_peak(bench, dtype, size);
+  if (!large.ok()) return large.error();
+  return faster(*probe, *large);
 }
 
-Result<double> read_rate(const Bench& bench, const DeviceInfo& device) {
-  Case c = ceiling_case(StepKind::kRead, "f32");
-  c.buffer_bytes = kReadBytes;
+Result<Peak> read_rate(const Bench& bench, const DeviceInfo& device) {
+  int64_t bytes = kReadBytes;
   if (device.cache_bytes > 0) {
     const auto beyond_cache = static_cast<int64_t>(std::min<uint64_t>(4 * device.cache_bytes, kMaxReadBytes));
-    c.buffer_bytes = std::max(kMinReadBytes, beyond_cache);
+    bytes = std::max(kMinReadBytes, beyond_cache);
   }
   const std::optional<uint64_t> usable = usable_bytes(device);
-  if (usable && static_cast<uint64_t>(c.buffer_bytes) > *usable) {
-    return Error{ErrorKind::kOutOfMemory, "read needs " + bytes_text(static_cast<uint64_t>(c.buffer_bytes)) + ", " +
+  if (usable && static_cast<uint64_t>(bytes) > *usable) {
+    return Error{ErrorKind::kOutOfMemory, "read needs " + bytes_text(static_cast<uint64_t>(bytes)) + ", " +
                                               bytes_text(device.memory_free_bytes) + " free"};
   }
-  Result<double> ns = attainable_step_ns(bench, c);
-  if (!ns.ok()) return ns.error();
-  const double rate = static_cast<double>(c.buffer_bytes) / *ns;
-  int64_t longer = c.buffer_bytes;
-  while (static_cast<double>(longer) < rate * kReadNs && longer < kMaxReadBytes) longer *= 2;
-  if (longer == c.buffer_bytes || !usable || static_cast<uint64_t>(longer) > *usable / 2) return rate * 1e9;
-  c.buffer_bytes = longer;
-  Result<double> longer_ns = attainable_step_ns(bench, c);
-  if (!longer_ns.ok()) return longer_ns.error();
-  return std::max(rate, static_cast<double>(longer) / *longer_ns) * 1e9;
+  const Result<Peak> first = read_peak(bench, bytes);
+  if (!first.ok()) return first.error();
+  int64_t longer = bytes;
+  while (static_cast<double>(longer) * 1e9 < first->per_s * kReadNs && longer < kMaxReadBytes) longer *= 2;
+  if (longer == bytes || !usable || static_cast<uint64_t>(longer) > *usable / 2) return *first;
+  const Result<Peak> second = read_peak(bench, longer);
+  if (!second.ok()) return second.error();
+  return faster(*first, *second);
+}
+
+Ceiling ceiling_of(const Result<Peak>& gemm, const Result<Peak>& read, const std::string& dtype) {
+  Ceiling out;
+  out.when = "before this case, same worker";
+  out.flops_dtype = dtype;
+  out.measured = utc_now();
+  if (gemm.ok()) {
+    out.flops_per_s = gemm->per_s;
+    out.gemm_size = gemm->size;
+  } else {
+    out.reason = "GEMM: " + gemm.error().message;
+  }
+  if (read.ok()) {
+    out.read_bytes_per_s = read->per_s;
+    out.read_bytes = static_cast<uint64_t>(read->size);
+    out.read_dtype = kReadDtype;
+  } else {
+    out.reason += (out.reason.empty() ? "read: " : "; read: ") + read.error().message;
+  }
+  return out;
 }
 
 }  // namespace
 
 Ceiling measure_ceilings(const Bench& bench, const std::string& dtype, const DeviceInfo& device) {
   bench.pulse.phase(Phase::kCeiling);
-  Ceiling ceiling;
-  ceiling.when = "before this case, same worker";
-  ceiling.flops_dtype = dtype;
-  Result<double> flops = gemm_rate(bench, dtype, device);
-  if (flops.ok()) {
-    ceiling.flops_per_s = *flops;
-  } else {
-    ceiling.reason = "GEMM: " + flops.error().message;
-  }
-  Result<double> bytes = read_rate(bench, device);
-  if (bytes.ok()) {
-    ceiling.read_bytes_per_s = *bytes;
-  } else {
-    ceiling.reason += (ceiling.reason.empty() ? "read: " : "; read: ") + bytes.error().message;
-  }
-  return ceiling;
+  const Result<Peak> gemm = gemm_rate(bench, dtype, device);
+  return ceiling_of(gemm, read_rate(bench, device), dtype);
+}
+
+Ceiling measure_ceilings_again(const Bench& bench, const std::string& dtype, const EarlierLaunch& earlier) {
+  bench.pulse.phase(Phase::kCeiling);
+  const Result<Peak> none = Error{ErrorKind::kUnsupported, "not measured in the first launch"};
+  const Result<Peak> gemm = earlier.gemm_size > 0 ? gemm_peak(bench, dtype, earlier.gemm_size) : none;
+  const auto bytes = static_cast<int64_t>(earlier.read_bytes);
+  return ceiling_of(gemm, bytes > 0 ? read_peak(bench, bytes) : none, dtype);
 }
 
 Rates rates_of(const Ceiling& ceiling) {

@@ -129,6 +129,14 @@ void add_stop(const StopReport& launch, StopReport* out) {
   if (launch.warmup_end != out->warmup_end) out->warmup_end = "limit";
 }
 
+// One for each launch where each measured one; the record's own stays the first launch's.
+void add_ceiling(const Ceiling& launch, size_t number, Ceiling* out) {
+  if (!out->flops_per_s && !out->read_bytes_per_s) return;
+  if (number == 2) out->of_launches = {{out->flops_per_s, out->read_bytes_per_s, out->measured}};
+  if (out->of_launches.size() + 1 == number)
+    out->of_launches.push_back({launch.flops_per_s, launch.read_bytes_per_s, launch.measured});
+}
+
 void add_words(const Record& launch, size_t number, Record* out) {
   for (const std::string& warning : launch.warnings) {
     const bool told = std::find(out->warnings.begin(), out->warnings.end(), warning) != out->warnings.end();
@@ -157,6 +165,8 @@ EarlierLaunch earlier_launch(const Record& record) {
   out.flops_per_s = record.ceiling.flops_per_s.value_or(0);
   out.bytes_per_s = record.ceiling.read_bytes_per_s.value_or(0);
   out.step_s = mean_step_ns(record) / 1e9;
+  out.gemm_size = record.ceiling.gemm_size;
+  out.read_bytes = record.ceiling.read_bytes;
   return out;
 }
 
@@ -178,6 +188,7 @@ void add_launch(const Record& launch, Record* record) {
   added.start_ns = record->run_launches->each.front().start_ns + offset;
   record->run_launches->each.push_back(added);
   record->run_launches->between = between_launches({record->run_launches->each});
+  add_ceiling(launch.ceiling, record->run_launches->each.size(), &record->ceiling);
   add_noise(launch.noise, offset, time_s > 0 ? launch.stop.timed_s / time_s : 0, number, &record->noise);
   add_counters(launch.counters, &record->counters);
   add_energy(launch.energy, offset, number, &record->energy);

@@ -10,8 +10,9 @@ namespace assay {
 EarlierLaunch earlier_launch(const Record& record);
 
 // Adds a launch of the same case to its record, both as a worker gives them: steps one launch after the other on one
-// time axis, counts and energies summed, whatever disturbed or warned with the launch's number. Numerics, ceilings,
-// routing and the times of preparing and loading stay the first launch's. A launch that failed makes the record failed.
+// time axis, counts and energies summed, whatever disturbed or warned with the launch's number, each launch's ceilings
+// beside the first's. Numerics, routing and the times of preparing and loading stay the first launch's. A launch that
+// failed makes the record failed.
 void add_launch(const Record& launch, Record* record);
 
 }  // namespace assay

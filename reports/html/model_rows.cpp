@@ -2,6 +2,7 @@
 #include "reports/html/model_parts.h"
 #include "results/metrics/energy.h"
 #include "results/metrics/reported_rate.h"
+#include "results/metrics/roofline.h"
 #include "results/part.h"
 
 namespace assay {
@@ -84,14 +85,20 @@ ReportRow row_of(const Record& r, const Metrics& m) {
     row.one_launch = !r.run_launches || !r.run_launches->between;
   }
   add_latency(*m.step, &row);
+  row.independent = static_cast<double>(m.step->independent());
   row.stalls = static_cast<double>(m.stalls);
   row.stalls_host = static_cast<double>(m.stalls_from_host);
   row.flops_per_s = m.flops_per_s;
   row.bytes_per_s = m.bytes_per_s;
   row.mfu = m.mfu_attainable;
   row.mbu = m.mbu_attainable;
-  row.ceiling_flops = r.ceiling.flops_per_s;
-  row.ceiling_bytes = r.ceiling.read_bytes_per_s;
+  const Attainable peaks = attainable(r);
+  row.ceiling_flops = peaks.flops_per_s;
+  row.ceiling_bytes = peaks.bytes_per_s;
+  row.ceiling_shared = r.run_launches && r.run_launches->each.size() > 1 && !peaks.of_each_launch;
+  row.ceiling_gemm = ceiling_gemm_text(r.ceiling);
+  row.ceiling_read = ceiling_read_text(r.ceiling);
+  row.ceiling_measured = r.ceiling.measured;
   row.joules_per_token = m.joules_per_token;
   row.watts = r.energy.watts_mean;
   return row;

@@ -54,10 +54,12 @@ struct ReportRow {
   std::optional<bool> one_launch;  // the rate's interval knows nothing between launches; absent: the rate has none of
                                    // steps, or (aggregated from a store) the record was not read
   std::optional<double> projected_rate, median, mean, max, jitter, tail_ratio, cov, qcd, stall_rate, stalls,
-      stalls_host, period;
+      stalls_host, period, independent;
   std::optional<bool> bimodal;
   std::optional<double> flops_per_s, bytes_per_s, mfu, mbu, ceiling_flops, ceiling_bytes;
   std::string ceiling_note;
+  std::string ceiling_gemm, ceiling_read, ceiling_measured;  // what they were measured with, and when; "" where unknown
+  bool ceiling_shared = false;                               // one was measured for several launches
   std::optional<double> joules_per_token, watts;
   std::string energy_source, energy_note;
 };

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <set>
 #include <string_view>
 
+#include "reports/cells.h"
 #include "reports/cost_sheet.h"
 #include "reports/csv.h"
 #include "reports/format.h"
@@ -254,6 +256,9 @@ std::string report_markdown(const ReportModel& model) {
   out += rate_table(model);
   if (!model.clips.empty()) out += clip_table(model);
   out += "\n";
+  std::set<std::string> notes;
+  for (const ReportCase& c : model.cases) notes.insert(old_int8_note(c.dtype));
+  for (const std::string& note : notes) out += note.empty() ? "" : "- " + note + "\n";
   for (const Incomparable& i : model.incomparable) {
     out += "- " + i.kind + (i.chip ? ", " + chip_name(model, *i.chip) : "") +
            (i.test_case ? ", " + model.cases[*i.test_case].id : "") + (i.detail.empty() ? "" : ": " + i.detail) +

@@ -31,6 +31,7 @@ struct Quantile {
 struct Latency {
   uint64_t n = 0;
   double tau = 1;  // autocorrelation time in steps; bounds are those of n / tau independent steps
+  [[nodiscard]] uint64_t independent() const { return static_cast<uint64_t>(static_cast<double>(n) / tau); }
   double min = 0, median = 0, mean = 0, max = 0;
   std::vector<Quantile> quantiles;  // p50, p90, p99, p99.9
   double cov = 0, qcd = 0, stall_rate = 0;

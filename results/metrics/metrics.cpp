@@ -5,6 +5,7 @@
 
 #include "results/metrics/energy.h"
 #include "results/metrics/launches.h"
+#include "results/metrics/roofline.h"
 #include "suites/base/words.h"
 
 namespace assay {
@@ -49,11 +50,9 @@ void add_utilisation(const Record& r, double seconds, Metrics* out) {
     out->mfu_note = "a ceiling is its own denominator";
     return;
   }
-  if (r.ceiling.flops_per_s && *r.ceiling.flops_per_s > 0)
-    out->mfu_attainable = out->flops_per_s / *r.ceiling.flops_per_s;
-  if (r.ceiling.read_bytes_per_s && *r.ceiling.read_bytes_per_s > 0) {
-    out->mbu_attainable = out->bytes_per_s / *r.ceiling.read_bytes_per_s;
-  }
+  const Attainable peaks = attainable(r);
+  if (peaks.flops_per_s) out->mfu_attainable = out->flops_per_s / *peaks.flops_per_s;
+  if (peaks.bytes_per_s) out->mbu_attainable = out->bytes_per_s / *peaks.bytes_per_s;
   if (!out->mfu_attainable || !out->mbu_attainable) {
     out->mfu_note = r.ceiling.reason.empty() ? "no ceiling was measured" : r.ceiling.reason;
   }

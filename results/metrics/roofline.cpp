@@ -27,10 +27,35 @@ RooflinePoint roofline_point(const Roofline& roofline, const std::string& name, 
   return out;
 }
 
+Attainable attainable(const Record& record) {
+  const Ceiling& c = record.ceiling;
+  const auto positive = [](const std::optional<double>& v) { return v && *v > 0 ? v : std::nullopt; };
+  Attainable out{positive(c.flops_per_s), positive(c.read_bytes_per_s)};
+  if (!record.run_launches || c.of_launches.size() != record.run_launches->each.size()) return out;
+  double seconds = 0, flops = 0, bytes = 0;
+  bool all_flops = true, all_bytes = true;
+  for (size_t i = 0; i < c.of_launches.size(); ++i) {
+    const RunLaunch& launch = record.run_launches->each[i];
+    const double s = static_cast<double>(launch.steps) * launch.mean_step_ns;
+    const LaunchCeiling& beside = c.of_launches[i];
+    all_flops = all_flops && positive(beside.flops_per_s);
+    all_bytes = all_bytes && positive(beside.read_bytes_per_s);
+    seconds += s;
+    flops += s * beside.flops_per_s.value_or(0);
+    bytes += s * beside.read_bytes_per_s.value_or(0);
+  }
+  if (!(seconds > 0)) return out;
+  if (all_flops) out.flops_per_s = flops / seconds;
+  if (all_bytes) out.bytes_per_s = bytes / seconds;
+  out.of_each_launch = c.of_launches.size() > 1 && all_bytes && (all_flops || !out.flops_per_s);
+  return out;
+}
+
 std::optional<Roofline> record_roofline(const Record& record) {
   const Ceiling& c = record.ceiling;
-  if (!c.flops_per_s || !c.read_bytes_per_s || !(*c.flops_per_s > 0) || !(*c.read_bytes_per_s > 0)) return std::nullopt;
-  return Roofline{*c.flops_per_s, *c.read_bytes_per_s,
+  const Attainable peaks = attainable(record);
+  if (!peaks.flops_per_s || !peaks.bytes_per_s) return std::nullopt;
+  return Roofline{*peaks.flops_per_s, *peaks.bytes_per_s,
                   "attainable: GEMM (" + c.flops_dtype + ") and read measured on the same device, " + c.when};
 }
 

@@ -30,6 +30,13 @@ struct RooflinePoint {
 RooflinePoint roofline_point(const Roofline& roofline, const std::string& name, double flops, double bytes,
                              std::optional<double> seconds);
 
+// What a record's steps are held against: of each launch what was measured beside it, weighed by the launch's time;
+// where not each has its own, the one that was measured before the first.
+struct Attainable {
+  std::optional<double> flops_per_s, bytes_per_s;
+  bool of_each_launch = false;  // false, too, where there is but one launch
+};
+Attainable attainable(const Record& record);
 // The peaks that were measured beside the record; none where they are missing.
 std::optional<Roofline> record_roofline(const Record& record);
 // The whole step: its FLOPs, its bytes of weights and KV cache, its mean time.

@@ -19,6 +19,19 @@ Status take(const PriceCells& cells, const std::string& name, const PriceBook& b
   return ok_status();
 }
 
+// One of twelve steps a decade, with a range over the whole of it: what follows from it tells no more of the price than
+// the step, however many figures follow.
+Estimate step_of(Estimate e) {
+  constexpr double kSteps = 12;
+  const auto step = [](double value, double to) {
+    return value > 0 ? std::pow(10, (std::round(kSteps * std::log10(value)) + to) / kSteps) : value;
+  };
+  e.low = step(e.low, -0.5);
+  e.high = step(e.high, 0.5);
+  e.typical = step(e.typical, 0);
+  return e;
+}
+
 // Fills what the book says; overrides come after.
 class Assembly {
  public:
@@ -45,6 +58,7 @@ class Assembly {
     const std::string missing = missing_cost_inputs(out_.inputs, !out_.subject.clip_seconds);
     say_what_has_no_range();
     say_what_is_not_used();
+    round_what_is_confidential();
     if (missing.empty()) return std::move(out_);
     const std::string& known = out_.chip ? out_.chip->id : out_.subject.product;
     const std::string name = known.empty() ? "a chip that its source doesn't name" : known;
@@ -171,6 +185,19 @@ class Assembly {
     out_.notes.push_back(what + rests + which(first) + ": the interval leaves out how far it may be off");
   }
 
+  void round_what_is_confidential() {
+    bool any = false;
+    for (const CostInput i : {CostInput::kRent, CostInput::kChipPrice, CostInput::kTariff}) {
+      if (!at(i) || !at(i)->confidential) continue;
+      at(i) = step_of(*at(i));
+      any = true;
+    }
+    if (any)
+      out_.notes.emplace_back(
+          "confidential prices count as one of twelve steps a decade, with its whole range: no figure here tells more "
+          "of them");
+  }
+
   // What the user gives and the cost doesn't rest on, or pays twice.
   void say_what_is_not_used() {
     static const std::vector<CostInput> kOwning{
@@ -187,6 +214,8 @@ class Assembly {
       out_.notes.push_back(
           (rented ? "given and not in the cost, as it is rented: " : "given and not in the cost, as it is owned: ") +
           unused);
+    if (rented && choices_.tariff_given)
+      out_.notes.emplace_back("the tariff moves no rent: of a rented chip it counts in what power alone costs");
     if (!rented && facility_in_power_ && given(CostInput::kPue) && !given(CostInput::kWallKw) &&
         at(CostInput::kPue)->typical > 1) {
       out_.notes.emplace_back("PUE is charged twice: the power at the wall has the facility's overhead in it already");

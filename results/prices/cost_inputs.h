@@ -44,8 +44,9 @@ std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const
                                        const LatencyLimits& limits, const PriceBook& book);
 
 struct CostChoices {
-  std::string chip;    // id or name in the book; "": from the product's name
-  std::string tariff;  // id
+  std::string chip;           // id or name in the book; "": from the product's name
+  std::string tariff;         // id
+  bool tariff_given = false;  // by the user
   LoadShape load = LoadShape::kFlat;
   std::optional<bool> rented;               // not said: rented where the book has only a rent
   std::map<CostInput, Estimate> overrides;  // --set, --rent, --price: over the book's
@@ -59,7 +60,8 @@ struct PricedSubject {
   bool of_another_chip = false;  // the rates are of another than the chip whose prices are taken
   std::vector<std::string> notes;
 };
-// An error names what is missing and how to give it.
+// Prices of a confidential book come rounded to a step that is all that may be known of them. An error names what is
+// missing and how to give it.
 Result<PricedSubject> price_subject(const CostSubject& subject, const CostChoices& choices, const PriceBook& book);
 
 // CNY per kWh from which a waterfall's factor `tariff` counts: the lowest price after a subsidy in the book.

@@ -7,6 +7,7 @@
 #include "results/metrics/energy.h"
 #include "results/metrics/metrics.h"
 #include "results/metrics/reported_rate.h"
+#include "results/metrics/roofline.h"
 #include "results/metrics/video_clip.h"
 #include "results/part.h"
 #include "results/prices/cost_inputs.h"
@@ -42,7 +43,8 @@ std::optional<GraphCost> whole_step(const Record& r) {
 // Tokens/s if the step took no longer than its FLOPs at the peak and its bytes at the bandwidth: of the datasheet where
 // the book has it, else of the peaks that were measured beside the case.
 std::optional<double> roofline_rate(const Record& r, const PriceBook& book) {
-  std::optional<double> flops = r.ceiling.flops_per_s, bytes = r.ceiling.read_bytes_per_s;
+  const Attainable beside = attainable(r);
+  std::optional<double> flops = beside.flops_per_s, bytes = beside.bytes_per_s;
   if (const std::optional<PricedChip> chip = chip_of_product(book, product_of(r))) {
     if (const std::optional<PriceCell> sheet = datasheet_compute(*chip, r.dtype)) flops = sheet->value * 1e12;
     if (!chip->bandwidth_tb_s.empty()) bytes = chip->bandwidth_tb_s.front().value * 1e12;

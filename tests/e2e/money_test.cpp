@@ -147,8 +147,9 @@ TEST_F(Money, ConfidentialPricesAreUsedAndNotPrinted) {
   EXPECT_LT(mine, answer("cost " + records)["hour"][0]["yuan_per_hour"].get<double>());
 }
 
-// A rent, its hour, the power and the rate of exchange of a confidential book stand in no form; yuan per token do:
-// 12.3457 USD x 7.32191 = 90.394 CNY an hour over 1000 tokens/s are 25.1095 per 1M.
+// A rent, its hour, the power and the rate of exchange of a confidential book stand in no form; yuan per token do, of
+// a step that holds the rent: 12.3457 USD x 7.32191 = 90.394 CNY an hour lie nearest to 10^(23/12) = 82.540 (the next,
+// 10^2, is farther on a scale of logarithms), over 1000 tokens/s 22.928 per 1M; the rent itself would be 25.11.
 TEST_F(Money, AConfidentialRentIsInNoForm) {
   const std::string source = R"("date": "2026-11", "source": "secret offer 7", "grade": "V"}])";
   file("mine.json", R"({"schema_version": 1, "name": "offers", "date": "2026-11-20", "confidential": true,
@@ -160,8 +161,9 @@ TEST_F(Money, AConfidentialRentIsInNoForm) {
     for (const char* form : {"text", "json"}) {
       const Outcome out = assay(command + " --format " + form);
       EXPECT_EQ(out.code, 0) << out.text;
-      EXPECT_THAT(out.text, HasSubstr("25.1"));
-      for (const char* secret : {"secret", "12.34", "12.35", "7.32", "90.39", "1.234", "1.235"})
+      EXPECT_THAT(out.text, HasSubstr("22.9"));
+      EXPECT_THAT(out.text, HasSubstr("twelve steps a decade"));
+      for (const char* secret : {"25.11", "25.10", "secret", "12.34", "12.35", "7.32", "90.39", "1.234", "1.235"})
         EXPECT_THAT(out.text, Not(HasSubstr(secret))) << command << form;
     }
   }

@@ -141,7 +141,10 @@ Record record(const Chip& chip, const Case& c, size_t steps, uint64_t seed) {
   r.threads = 1;
   r.executed = "nothing: times are drawn from a roofline";
   r.environment = {{"os", "none"}, {"chip", chip.product}};
-  r.ceiling = {chip.flops_per_s * 0.85, c.dtype, chip.bytes_per_s * 0.85, "drawn with the record", ""};
+  r.ceiling.flops_per_s = chip.flops_per_s * 0.85;
+  r.ceiling.flops_dtype = c.dtype;
+  r.ceiling.read_bytes_per_s = chip.bytes_per_s * 0.85;
+  r.ceiling.when = "drawn with the record";
   r.numerics.reason = "simulated";
   r.stop.reason = "fixed";
   r.stop.warmup_end = "limit";

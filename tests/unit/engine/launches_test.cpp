@@ -64,6 +64,30 @@ TEST(AddLaunch, StepsLieOneLaunchAfterTheOther) {
   EXPECT_TRUE(record_from_json(record_to_json(r), "r").ok());
 }
 
+TEST(AddLaunch, KeepsTheCeilingsBesideEachLaunch) {
+  const auto with_ceilings = [](uint64_t start_ns, double flops, double bytes) {
+    Record r = launched(start_ns);
+    r.ceiling = {flops, "bf16", bytes, "before this case, same worker", "", 2048, 1 << 28, "f32", "t", {}};
+    return r;
+  };
+  Record r = with_ceilings(5000, 1e12, 50e9);
+  EXPECT_EQ(earlier_launch(r).gemm_size, 2048);
+  EXPECT_EQ(earlier_launch(r).read_bytes, uint64_t{1} << 28);
+  add_launch(with_ceilings(8000, 2e12, 25e9), &r);
+  add_launch(with_ceilings(9000, 3e12, 30e9), &r);
+  EXPECT_EQ(*r.ceiling.read_bytes_per_s, 50e9);
+  const Result<Record> back = record_from_json(record_to_json(r), "r");
+  ASSERT_TRUE(back.ok()) << back.error().message;
+  ASSERT_EQ(back->ceiling.of_launches.size(), 3u);
+  EXPECT_EQ(*back->ceiling.of_launches[0].flops_per_s, 1e12);
+  EXPECT_EQ(*back->ceiling.of_launches[1].read_bytes_per_s, 25e9);
+  EXPECT_EQ(*back->ceiling.of_launches[2].flops_per_s, 3e12);
+  EXPECT_EQ(back->ceiling.gemm_size, 2048);
+  Record none = launched(5000);
+  add_launch(launched(8000), &none);
+  EXPECT_TRUE(none.ceiling.of_launches.empty()) << "as of a ceiling's own case";
+}
+
 TEST(AddLaunch, CountsAddUpAndWhatDisturbedIsNumbered) {
   Record r = launched(5000);
   Record second = launched(8000);

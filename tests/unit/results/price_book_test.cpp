@@ -257,7 +257,10 @@ TEST(CostInputs, WhatIsGivenAndNotUsedIsSaid) {
   choices.overrides[CostInput::kChipPrice] = exact_estimate(1e5, "assumed", "given");
   choices.overrides[CostInput::kRent] = exact_estimate(13.2, "assumed", "given");
   EXPECT_THAT(notes(), Contains("given and not in the cost, as it is rented: chip_price, pue"));
+  choices.tariff_given = true;
+  EXPECT_THAT(notes(), Contains(HasSubstr("the tariff moves no rent")));
   choices.rented = false;
+  EXPECT_THAT(notes(), testing::Not(Contains(HasSubstr("the tariff moves no rent"))));
   choices.mix = *parse_mix("1:1:1", "--mix");
   choices.overrides[CostInput::kBlendedRate] = exact_estimate(1000, "reported", "given");
   EXPECT_THAT(notes(), Contains("given and not in the cost, as it is owned: rent"));
@@ -280,7 +283,9 @@ TEST(CostInputs, AConfidentialBooksFactsAndRatesAreMarked) {
   choices.overrides[CostInput::kRent] = *parse_money("2 USD/h", "/h", book, "--rent");
   const CostInputs in = price_subject(subject, choices, book)->inputs;
   EXPECT_TRUE(is_confidential(in, CostInput::kWallKw));
-  EXPECT_DOUBLE_EQ(in.at(CostInput::kRent)->typical, 14);
+  EXPECT_NEAR(in.at(CostInput::kRent)->typical, 14.678, 1e-3) << "14 lies nearest to 10^(14/12)";
+  EXPECT_NEAR(in.at(CostInput::kRent)->low, 13.335, 1e-3) << "10^(13.5/12)";
+  EXPECT_NEAR(in.at(CostInput::kRent)->high, 16.156, 1e-3) << "10^(14.5/12)";
   EXPECT_TRUE(hour_is_confidential(in));
   EXPECT_FALSE(is_confidential(in, CostInput::kTariff));
   for (const Factor& f : verdict(in, cost(in), TokenClass::kOutput, 1e-7, {}, 0.4).waterfall)

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "results/metrics/metrics.h"
 #include "suites/suite.h"
 
 namespace assay {
@@ -42,6 +43,42 @@ TEST(Roofline, StepOfARecord) {
   EXPECT_DOUBLE_EQ(*step_roofline(r)->roof_share, 0.5);
   r.status = "failed";
   EXPECT_FALSE(step_roofline(r));
+}
+
+// Memory gives 50 GB/s beside the first launch, 25 beside the second; steps of 0.4 GB take 10 ms (80 % of it) and 20 ms
+// (80 %). All 8 GB in 0.3 s are 26.67 GB/s of 0.1 x 50 + 0.2 x 25 GB in the same 0.3 s, 33.33 GB/s: 80 %. Against the
+// second's ceiling alone it would be 107 %.
+TEST(Roofline, EachLaunchIsHeldAgainstTheCeilingBesideIt) {
+  Record r;
+  r.status = "ok";
+  r.step_kind = "decode";
+  r.tokens_per_step = 1;
+  r.step_flops = 1e9;
+  r.step_weight_bytes = 4e8;
+  RunLaunches launches;
+  launches.planned = 2;
+  for (const uint64_t ns : {10'000'000, 20'000'000}) {
+    for (int i = 0; i < 10; ++i) {
+      r.samples.start_ns.push_back(r.samples.start_ns.size() * 20'000'000);
+      r.samples.host_ns.push_back(ns);
+    }
+    launches.each.push_back({10, 0, static_cast<double>(ns), 0.0, 9});
+  }
+  r.run_launches = launches;
+  r.ceiling.flops_per_s = 1e12;
+  r.ceiling.read_bytes_per_s = 25e9;
+  EXPECT_NEAR(*metrics(r).mbu_attainable, 16 / 15.0, 1e-9) << "one ceiling for both";
+  EXPECT_FALSE(attainable(r).of_each_launch);
+  r.ceiling.of_launches = {{1e12, 50e9, "2026-11-26T18:00:00Z"}, {1e12, 25e9, "2026-11-26T18:01:00Z"}};
+  r.ceiling.gemm_size = 2048;
+  r.ceiling.read_bytes = 1 << 28;
+  r.ceiling.read_dtype = "f32";
+  r.ceiling.measured = "2026-11-26T18:00:00Z";
+  EXPECT_NEAR(*metrics(r).mbu_attainable, 0.8, 1e-9);
+  EXPECT_NEAR(*metrics(r).mfu_attainable, 20e9 / 0.3 / 1e12, 1e-9);
+  EXPECT_TRUE(attainable(r).of_each_launch);
+  r.ceiling.of_launches[1].read_bytes_per_s.reset();
+  EXPECT_EQ(*attainable(r).bytes_per_s, 25e9) << "not each has one";
 }
 
 // The ops' FLOPs are the step's, and a decode of batch 1 is bound by memory in each of its products.

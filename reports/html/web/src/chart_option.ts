@@ -141,7 +141,7 @@ function range(series: Series, look: Look): Record<string, unknown> {
   return {
     type: "custom",
     name: series.name,
-    z: 2,
+    z: 6, // over the guides: their lines would strike the labels out
     itemStyle: { color: drawn(series, look).color },
     data: series.marks.map((m) => ({ value: point(m) })),
     encode: { x: [2, 3], y: 1 },
@@ -283,12 +283,19 @@ function guides(chart: Chart, look: Look): Record<string, unknown>[] {
   ];
 }
 
+const nameWidth = (name: string): number => [...name].reduce((sum, c) => sum + (c.charCodeAt(0) > 0x2e80 ? 12 : 7), 0);
+
+/** The width that names of a legend break at; undefined where each fits on a line. */
+const legendBreak = (names: string[], width: number): number | undefined => (names.some((n) => nameWidth(n) + 60 > width) ? width - 60 : undefined);
+
 /** Rows that the legend takes, so that the chart begins below it. */
 function legendRows(names: string[], width: number): number {
+  const at = legendBreak(names, width);
+  if (at !== undefined) return names.reduce((rows, n) => rows + Math.ceil(nameWidth(n) / at), 0);
   let rows = 1;
   let used = 0;
   for (const name of names) {
-    const wide = [...name].reduce((sum, c) => sum + (c.charCodeAt(0) > 0x2e80 ? 12 : 7), 0) + 26 + 5 + 16;
+    const wide = nameWidth(name) + 26 + 5 + 16;
     if (used + wide > width - 8 && used > 0) {
       rows += 1;
       used = 0;
@@ -326,7 +333,7 @@ export function chartOption(chart: Chart, look: { theme: Theme; lang: Lang; widt
     textStyle: { fontFamily, color: full.ink.text },
     backgroundColor: look.static ? full.ink.surface : "transparent",
     grid: { left: sideways ? aside : 64, right: sideways ? 90 : 28, top, bottom: 46 },
-    legend: { show: listed, data: legend.map(entry), top: 0, left: 0, itemGap: 16, itemWidth: lined ? 26 : 12, itemHeight: lined ? 11 : 12, textStyle: { color: full.ink.text, fontSize: 12 } },
+    legend: { show: listed, data: legend.map(entry), top: 0, left: 0, itemGap: 16, itemWidth: lined ? 26 : 12, itemHeight: lined ? 11 : 12, textStyle: { color: full.ink.text, fontSize: 12, width: legendBreak(legend, look.width), overflow: "break" } },
     tooltip: look.static
       ? undefined
       : {

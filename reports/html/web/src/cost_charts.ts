@@ -13,10 +13,13 @@ export const inputText = (name: string): Text => {
   return key in T ? T[key] : [name, name];
 };
 
-/** An input within a sentence: without its unit. */
+/** An input without its unit. */
+const inputName = (name: string, lang: Lang): string => say(inputText(name), lang).replace(/\s*[（(][^（）()]*[）)]$/, "");
+
+/** An input within a sentence. */
 function inputWord(name: string, lang: Lang): string {
   if (name === "a rate of tokens") return say(T.token_rate, lang);
-  const label = say(inputText(name), lang).replace(/\s*[（(][^（）()]*[）)]$/, "");
+  const label = inputName(name, lang);
   return /^[A-Z][a-z]/.test(label) ? label[0].toLowerCase() + label.slice(1) : label;
 }
 
@@ -140,7 +143,7 @@ export function costTornado(model: Model, _: State, lang: Lang): ChartResult[] {
       note: T.tornado_note,
       noteArgs: { chip: nameOf(model, cost, lang) },
       x: { name: T.axis_cost, scale: "linear", tick: fineTick(Math.min(...ends), Math.max(...ends)), value: yuan, tight: true },
-      y: { name: T.item, scale: "category", tick: String, value: String, categories: moves.map((m) => say(inputText(m.input), lang)) },
+      y: { name: T.item, scale: "category", tick: String, value: String, categories: moves.map((m) => inputName(m.input, lang)) },
       height: 110 + 34 * moves.length,
       series: [
         {

@@ -19,6 +19,15 @@ const steps = (r: Row): [Text, string] => [["计时步数 n", "timed steps n"], 
 const total = (r: Row): [Text, string] => [["总时间", "total time"], r.mean_ns === null ? "–" : timeText(r.mean_ns * r.steps)];
 const show = (value: number | null, text: (v: number) => string): string => (value === null ? "–" : text(value));
 
+/** What a ceiling was measured with and when, and whether one stands for several launches. */
+function ceilingFacts(r: Row, how: string): [Text, string][] {
+  const out: [Text, string][] = [];
+  if (how !== "") out.push([["上限的测法", "measured with"], how]);
+  if (r.ceiling_measured !== "") out.push([["测量时间", "measured at"], r.ceiling_measured]);
+  if (r.ceiling_shared) out.push([["只在首次启动前测过一次；之后速度若变，比值可超过 100 %", "measured once, before the first launch; where the pace changed since, the ratio may pass 100 %"], "!"]);
+  return out;
+}
+
 function quantile(id: "p50" | "p90" | "p99" | "p99_9", share: string): Figure {
   const [value, low, high] = [`${id}_ns`, `${id}_low_ns`, `${id}_high_ns`] as (keyof Row)[];
   const at = (r: Row, key: keyof Row): number | null => r[key] as number | null;
@@ -37,7 +46,7 @@ function quantile(id: "p50" | "p90" | "p99" | "p99_9", share: string): Figure {
       if (u === null) return l === null ? null : `≥ ${timeText(l)}`;
       return l === null ? `≤ ${timeText(u)}` : `${timeText(l)} – ${timeText(u)}`;
     },
-    inputs: (r) => [steps(r)],
+    inputs: (r) => [steps(r), ...(r.independent_steps === null ? [] : [[["相当于独立步数", "worth independent steps"], String(r.independent_steps)] as [Text, string]])],
   };
 }
 
@@ -107,16 +116,16 @@ export const figures: Figure[] = [
     meaning: ["模型 FLOP 数除以时间与实测上限（同设备大矩阵乘）之积；超过 100 % 说明测上限时机器较慢。", "Model FLOPs over time × the attainable peak (a large GEMM on the same device); over 100 % says that the machine was slower during its ceiling."],
     raw: (r) => r.mfu,
     text: (r) => (r.mfu === null ? null : percentText(r.mfu)),
-    inputs: (r, c) => [[["每步 FLOP", "FLOP per step"], numberText(c.flops)], [["实测上限", "attainable"], show(r.ceiling_flops, (v) => rateText(v, null, null, "FLOP/s"))]],
+    inputs: (r, c) => [[["每步 FLOP", "FLOP per step"], numberText(c.flops)], [["实测上限", "attainable"], show(r.ceiling_flops, (v) => rateText(v, null, null, "FLOP/s"))], ...ceilingFacts(r, r.ceiling_gemm)],
   },
   {
     id: "mbu",
     name: ["带宽利用率 MBU", "MBU"],
     formula: "(weights + KV) / (t · B/s_attainable)",
-    meaning: ["每步必须搬运的字节（权重 + KV）除以时间与实测读带宽之积。", "Bytes that a step must move (weights and KV cache) over time × the read bandwidth measured on the same device."],
+    meaning: ["每步必须搬运的字节（权重 + KV）除以时间与实测读带宽之积；超过 100 % 说明测上限时内存较慢，或数据部分留在缓存中。", "Bytes that a step must move (weights and KV cache) over time × the read bandwidth measured on the same device; over 100 % says that memory was slower during its ceiling, or that caches held a part."],
     raw: (r) => r.mbu,
     text: (r) => (r.mbu === null ? null : percentText(r.mbu)),
-    inputs: (r, c) => [[["权重", "weights"], bytesText(c.weight_bytes)], [["KV 缓存", "KV cache"], bytesText(c.kv_bytes)], [["实测上限", "attainable"], show(r.ceiling_bytes, (v) => rateText(v, null, null, "bytes/s"))]],
+    inputs: (r, c) => [[["权重", "weights"], bytesText(c.weight_bytes)], [["KV 缓存", "KV cache"], bytesText(c.kv_bytes)], [["实测上限", "attainable"], show(r.ceiling_bytes, (v) => rateText(v, null, null, "bytes/s"))], ...ceilingFacts(r, r.ceiling_read)],
   },
   {
     id: "energy",

@@ -95,6 +95,7 @@ export interface Row {
   drift_low_per_s: Maybe;
   drift_high_per_s: Maybe;
   period_steps: Maybe;
+  independent_steps: Maybe;
   bimodal: boolean | null;
   flops_per_s: Maybe;
   bytes_per_s: Maybe;
@@ -103,6 +104,10 @@ export interface Row {
   ceiling_flops: Maybe;
   ceiling_bytes: Maybe;
   ceiling_note: string;
+  ceiling_gemm: string;
+  ceiling_read: string;
+  ceiling_measured: string;
+  ceiling_shared: boolean;
   joules_per_token: Maybe;
   watts: Maybe;
   energy_source: string;

@@ -2,7 +2,7 @@
 import { basisMark, chipLabel, figureButton, numberButton, partMark, type Page } from "./context";
 import { figures } from "./definitions";
 import { h } from "./dom";
-import { timeText } from "./format";
+import { intervalText, timeText } from "./format";
 import type { Row } from "./model";
 import { reasonText } from "./phrases";
 import { factText } from "./facts";
@@ -51,7 +51,7 @@ function recordRow(page: Page, row: Row): HTMLElement {
     { class: row.status === "ok" ? null : "not-ok" },
     h("td", {}, chipLabel(page, row.chip)),
     h("td", {}, page.model.cases[row.case].id, row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null, partMark(page, row)),
-    row.rate === null ? h("td", { class: "number", title: reasonText(row.reason, page.state.lang), "data-label": label(T.c_rate) }, numberButton(row.status === "ok" ? label(T.no_rate) : reasonText(row.status, page.state.lang), () => page.openRecord(row))) : number("rate", T.c_rate),
+    row.rate === null ? h("td", { class: "number", title: reasonText(row.reason, page.state.lang), "data-label": label(T.c_rate) }, numberButton(row.status === "ok" ? label(T.no_rate) : reasonText(row.status, page.state.lang), () => page.openRecord(row))) : h("td", { class: "number", "data-label": label(T.c_rate) }, figureButton(page, "rate", row), h("div", { class: "interval" }, row.rate_low === null || row.rate_high === null ? label(T.no_interval) : intervalText(row.rate as number, row.rate_low, row.rate_high, row.unit))),
     number("p50", T.c_p50),
     number("p99", T.c_p99, p99),
     number("mfu", T.c_mfu),
@@ -95,6 +95,7 @@ export function recordsTable(page: Page): HTMLElement {
     },
   });
   fill();
+  const old = [...new Set(model.cases.map((c) => c.dtype))].filter((d) => d.endsWith("-f32"));
   const paged = sorted.length > pageSize;
   const heads = [T.chip, T.c_case, T.c_rate, T.c_p50, T.c_p99, T.c_mfu, T.c_mbu, T.c_energy, T.c_steps, T.c_basis, T.c_record];
   return h(
@@ -102,6 +103,7 @@ export function recordsTable(page: Page): HTMLElement {
     {},
     h("div", { class: "controls no-print" }, search, count, paged ? h("button", { type: "button", class: "plain", click: turn(-pageSize) }, page.say(T.page_prev)) : null, paged ? h("button", { type: "button", class: "plain", click: turn(pageSize) }, page.say(T.page_next)) : null),
     h("div", { class: "scroll", tabindex: 0 }, h("table", { class: "records cards" }, h("thead", {}, h("tr", {}, heads.map((t) => h("th", { scope: "col" }, page.say(t))))), body)),
+    old.map((dtype) => h("p", { class: "note" }, page.say(T.old_int8, { dtype, now: dtype.slice(0, -"-f32".length) }))),
   );
 }
 

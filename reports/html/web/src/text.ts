@@ -287,6 +287,7 @@ export const T = {
   as_table: ["以表格查看数据", "Show the numbers"],
 
   monte_carlo: ["蒙特卡罗次数", "Monte Carlo draws"],
+  old_int8: ["{dtype}：{now} 权重，激活与 KV 缓存为 f32（2026-11-26 之前的记录）；此后的 {now} 用 bf16，是另一用例。", "{dtype}: {now} weights with activations and KV cache in f32, as records had them until 2026-11-26; {now} since is with bf16, another case."],
   fastest_of: ["{count} 个用例中最快", "the fastest of {count} cases"],
   mix: ["缓存 : 输入 : 输出", "Cached : input : output"],
   d_value: ["数值", "Value"],
