@@ -68,7 +68,6 @@ class GpuAdapter final : public sdk::Adapter {
       plan.device = &machine.device;
       plan.products = machine.products.get();
       plan.sdpa = machine.sdpa.get();
-      plan.sdpa_choices = &machine.sdpa_choices;
       plan.slots = model.slots;
       plan.tf32 = model.tf32;
       for (const Op& op : model.ops) lower_op(plan, op);

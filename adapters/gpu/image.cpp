@@ -112,7 +112,11 @@ constexpr const char* kOptional[] = {"product_matrix",
                                      "attention_few_matrix_64_8_f16",
                                      "attention_few_matrix_64_16_f16",
                                      "attention_few_matrix_128_8_f16",
-                                     "attention_few_matrix_128_16_f16"};
+                                     "attention_few_matrix_128_16_f16",
+                                     "attention_latent_16_bf16",
+                                     "attention_latent_32_bf16",
+                                     "attention_latent_16_f16",
+                                     "attention_latent_32_f16"};
 
 #define ASSAY_GPU_RTC(X)                                                                                 \
   X(CreateProgram, int, (void**, const char* source, const char* name, int, const char**, const char**)) \

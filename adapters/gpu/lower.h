@@ -9,6 +9,19 @@
 
 namespace assay::gpu {
 
+// A way to run an attention: what it is called, what the program tells where there is no choice, its calls.
+struct AttentionForm {
+  std::string name, note;
+  std::vector<Call> calls;
+};
+
+// What the library's form of an attention needs besides.
+struct LibraryForm {
+  SdpaShape shape;
+  SdpaOperands operands;
+  std::vector<Call> lengths;
+};
+
 class Lower {
  public:
   Lower(Plan& plan, const Op& op)
@@ -89,20 +102,25 @@ class Lower {
   bool by_codes(const Slot& x, const Slot& w);
   void widened_product(const Slot& x, const Slot& w);
   void join_keys(assay_gpu::AttentionArgs* args);
-  bool attention_on_matrix_cores(const assay_gpu::AttentionArgs& args);
-  void attention_by_rows(assay_gpu::AttentionArgs args);
-  bool attention_of_few(assay_gpu::AttentionArgs args);
+  bool attention_on_matrix_cores(assay_gpu::AttentionArgs args);
   bool attention_of_few_on_matrix_cores(assay_gpu::AttentionArgs args);
+  bool attention_of_latent(assay_gpu::AttentionArgs args);
+  bool attention_of_few(assay_gpu::AttentionArgs args);
+  bool attention_by_rows(assay_gpu::AttentionArgs args);
+  std::vector<AttentionForm> attention_forms(const assay_gpu::AttentionArgs& args);
   [[nodiscard]] static int64_t shares_of_keys(int64_t wanted, int64_t blocks, int64_t most);
   [[nodiscard]] int64_t even_splits(int64_t blocks, int64_t resident, int64_t keys) const;
   void split(assay_gpu::AttentionArgs* args, int64_t splits);
   const double* frequencies();
   // What of it the vendor's library is not asked about; nullptr: it is asked for this shape.
   const char* sdpa_shape(const assay_gpu::AttentionArgs& args, SdpaShape* shape) const;
-  void attention_by_library(const assay_gpu::AttentionArgs& args, size_t joined, size_t first);
+  void choose_attention(const assay_gpu::AttentionArgs& args, size_t joined, std::vector<AttentionForm> forms);
+  std::string add_library(const assay_gpu::AttentionArgs& args, std::vector<AttentionForm>* forms,
+                          LibraryForm* library);
   SdpaOperands sequence_lengths(const assay_gpu::AttentionArgs& args, std::vector<Call>* calls);
-  SdpaChoice try_both(const SdpaShape& shape, const std::vector<Call>& own, const std::vector<Call>& before,
-                      const std::vector<Call>& library);
+  void fill_operands(const assay_gpu::AttentionArgs& args, void* stream);
+  AttentionChoice try_forms(const assay_gpu::AttentionArgs& args, const std::vector<Call>& before,
+                            std::vector<AttentionForm> forms, size_t own, std::string remarks);
 
   Plan& plan_;
   const Op& op_;

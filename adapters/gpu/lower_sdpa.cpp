@@ -1,5 +1,5 @@
-// Attention by the vendor's library where it has a plan for the shape: timed against the own kernels when a program is
-// prepared, compared with them, and taken where it is faster.
+// Which kernel an attention runs in: own ones and the vendor's library, where it has a plan for the shape, are timed
+// and compared with each other when a program is prepared, and the fastest is taken.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -50,12 +50,23 @@ std::string milliseconds(double ms) {
   return text;
 }
 
-std::string attention_text(int64_t tokens, int64_t slots, int64_t dim_qk, int64_t page) {
-  return "attention of " + std::to_string(tokens) + (tokens == 1 ? " query and " : " queries and ") +
-         std::to_string(slots) + " keys of " + std::to_string(dim_qk) +
-         (page > 0 ? " in pages of " + std::to_string(page) : "") + ": ";
+std::string attention_text(const AttentionArgs& a) {
+  return "attention of " + std::to_string(a.tokens) + (a.tokens == 1 ? " query and " : " queries and ") +
+         std::to_string(a.slots) + " keys of " + std::to_string(a.dim_qk) +
+         (a.pages.tokens > 0 ? " in pages of " + std::to_string(a.pages.tokens) : "") + ": ";
 }
-std::string attention_text(const SdpaShape& s) { return attention_text(s.tokens, s.slots, s.dim_qk, s.page); }
+
+// All that the forms' times depend on, and which there are.
+std::string attention_key(const AttentionArgs& a, const std::vector<AttentionForm>& forms) {
+  std::string key;
+  for (const AttentionForm& form : forms) key += form.name + ", ";
+  for (const i64 n :
+       {a.q.dtype, a.k.dtype, a.v.dtype, a.rows, a.tokens, a.heads, a.kv_heads, a.slots, a.dim_qk, a.dim_v, a.dim_rope,
+        a.mask, a.window, a.q.cols, a.k.cols, a.v.cols, a.pages.tokens, a.index.cols}) {
+    key += std::to_string(n) + " ";
+  }
+  return key;
+}
 
 }  // namespace
 
@@ -111,104 +122,142 @@ SdpaOperands Lower::sequence_lengths(const AttentionArgs& a, std::vector<Call>* 
   return out;
 }
 
-// The own kernels' calls stand behind `first`; the library's take their place where they are the better. Behind
-// `joined` stands what both need.
-void Lower::attention_by_library(const AttentionArgs& a, size_t joined, size_t first) {
-  SdpaShape shape;
+// The library's form as the last one, or why it has none. It is bound later: that may fail.
+std::string Lower::add_library(const AttentionArgs& a, std::vector<AttentionForm>* forms, LibraryForm* library) {
   uint64_t bytes = 0;
-  const char* unasked = sdpa_shape(a, &shape);
-  if (unasked != nullptr || !plan_.sdpa->takes(shape, &bytes)) {
-    if (plan_.dry) return;
-    const std::string why = unasked != nullptr ? std::string("the library is not asked about ") + unasked
-                                               : plan_.sdpa->name(shape) + " has no plan for it";
-    plan_.note(attention_text(a.tokens, a.slots, a.dim_qk, a.pages.tokens) + "own kernel; " + why);
-    return;
+  const char* unasked = sdpa_shape(a, &library->shape);
+  if (unasked != nullptr) return std::string("; the library is not asked about ") + unasked;
+  if (!plan_.sdpa->takes(library->shape, &bytes)) {
+    return "; " + plan_.sdpa->name(library->shape) + " has no plan for it";
   }
-  std::vector<Call> lengths;
-  SdpaOperands o = shape.causal ? sequence_lengths(a, &lengths) : SdpaOperands{};
+  SdpaOperands& o = library->operands;
+  if (library->shape.causal) o = sequence_lengths(a, &library->lengths);
   o.workspace = workspace(bytes);
   o.stats = reinterpret_cast<float*>(workspace(static_cast<uint64_t>(a.rows * a.heads) * 4));
-  if (plan_.dry) return;
   const auto at = [](const Slot& slot, int64_t col) { return slot.data + 2 * col; };
   o.q = at(in(0), a.q_col);
   o.k = at(keys_, a.col_k);
   o.v = at(in(2), a.col_v);
   o.y = out(0).data;
-  if (shape.page > 0) o.table = reinterpret_cast<int32_t*>(plan_.slots[op_.pages()].data);
-  std::vector<Call> library{{op_.index, "attention", nullptr, {}, {}}};
-  const auto begin = plan_.calls.begin();
-  std::vector<Call> before(begin + static_cast<std::ptrdiff_t>(joined), begin + static_cast<std::ptrdiff_t>(first));
-  const std::vector<Call> own(begin + static_cast<std::ptrdiff_t>(first), plan_.calls.end());
-  before.insert(before.end(), lengths.begin(), lengths.end());
-  const auto decided = plan_.sdpa_choices->find(sdpa_key(shape));
-  SdpaChoice choice;
-  try {
-    if (decided == plan_.sdpa_choices->end() || decided->second.library) library[0].run = plan_.sdpa->bind(shape, o);
-    choice = decided != plan_.sdpa_choices->end() ? decided->second : try_both(shape, own, before, library);
-  } catch (const Failure& failure) {
-    // The library's own refusal, of binding or of running; what the device lost stays lost.
-    if (failure.status() != ASSAY_INTERNAL) throw;
-    choice = {false, attention_text(shape) + "own kernel; " + failure.what()};
-  }
-  (*plan_.sdpa_choices)[sdpa_key(shape)] = choice;
-  plan_.note(choice.text);
-  if (!choice.library) return;
-  plan_.calls.resize(first);
-  const std::string slot = "lengths " + std::to_string(reinterpret_cast<uintptr_t>(o.keys));
-  if (shape.causal && plan_.lengths_made.insert(slot).second) {
-    plan_.calls.insert(plan_.calls.end(), lengths.begin(), lengths.end());
-  }
-  plan_.calls.push_back(std::move(library.front()));
+  if (library->shape.page > 0) o.table = reinterpret_cast<int32_t*>(plan_.slots[op_.pages()].data);
+  forms->push_back({plan_.sdpa->name(library->shape), "", {{op_.index, "attention", nullptr, {}, {}}}});
+  return "";
 }
 
-SdpaChoice Lower::try_both(const SdpaShape& shape, const std::vector<Call>& own, const std::vector<Call>& before,
-                           const std::vector<Call>& library) {
-  const Runtime& runtime = *plan_.runtime;
-  const Trial trial(runtime, plan_.device->sweep_bytes);
-  for (const size_t i : {size_t{0}, size_t{1}, size_t{2}, size_t{3}}) {
-    if (!op_.has_in(i)) continue;
-    fill_randomly(runtime, trial.stream(), in(i).data, in(i).dtype, in(i).elements());
+// Adds the calls of one form. `joined`: since when there are calls that make its operands.
+void Lower::choose_attention(const AttentionArgs& a, size_t joined, std::vector<AttentionForm> forms) {
+  if (!plan_.times_own) forms.resize(1);
+  const size_t own = forms.size();
+  LibraryForm library;
+  std::string remarks = plan_.sdpa == nullptr ? "" : add_library(a, &forms, &library);
+  if (plan_.dry) return;
+  bool by_library = forms.size() > own;
+  if (forms.size() == 1) {
+    plan_.note(plan_.sdpa == nullptr ? forms[0].note : attention_text(a) + forms[0].name + remarks);
+    plan_.calls.insert(plan_.calls.end(), forms[0].calls.begin(), forms[0].calls.end());
+    return;
   }
+  const std::string key = attention_key(a, forms);
+  auto decided = plan_.choices_of_attention->find(key);
+  if (by_library && (decided == plan_.choices_of_attention->end() || decided->second.form == forms.back().name)) {
+    try {
+      forms.back().calls[0].run = plan_.sdpa->bind(library.shape, library.operands);
+    } catch (const Failure& failure) {  // what the device lost stays lost
+      if (failure.status() != ASSAY_INTERNAL) throw;
+      remarks = std::string("; ") + failure.what();
+      forms.pop_back();
+      by_library = false;
+      decided = plan_.choices_of_attention->end();
+    }
+  }
+  if (decided == plan_.choices_of_attention->end()) {
+    std::vector<Call> before(plan_.calls.begin() + static_cast<std::ptrdiff_t>(joined), plan_.calls.end());
+    before.insert(before.end(), library.lengths.begin(), library.lengths.end());
+    decided = plan_.choices_of_attention->insert_or_assign(key, try_forms(a, before, forms, own, remarks)).first;
+  }
+  plan_.note(decided->second.text);
+  const auto chosen =
+      std::find_if(forms.begin(), forms.end(), [&](const AttentionForm& f) { return f.name == decided->second.form; });
+  const std::string lengths = "lengths " + std::to_string(reinterpret_cast<uintptr_t>(library.operands.keys));
+  if (by_library && chosen + 1 == forms.end() && library.shape.causal && plan_.lengths_made.insert(lengths).second) {
+    plan_.calls.insert(plan_.calls.end(), library.lengths.begin(), library.lengths.end());
+  }
+  plan_.calls.insert(plan_.calls.end(), chosen->calls.begin(), chosen->calls.end());
+}
+
+// As a step finds them, with the cache full: elements of about one, chosen keys spread evenly.
+void Lower::fill_operands(const AttentionArgs& a, void* stream) {
+  const Runtime& runtime = *plan_.runtime;
+  for (const size_t i : {size_t{0}, size_t{1}, size_t{2}, size_t{3}}) {
+    if (op_.has_in(i)) fill_randomly(runtime, stream, in(i).data, in(i).dtype, in(i).elements());
+  }
+  const auto write = [&](void* to, const void* from, size_t bytes) {
+    runtime.check(runtime.MemcpyAsync(to, from, bytes, kHostToDevice, stream), "trial");
+    runtime.check(runtime.StreamSynchronize(stream), "trial");
+  };
   if (op_.pages() != kAbsent) {
     const Slot& table = plan_.slots[op_.pages()];
-    fill_page_table(runtime, trial.stream(), table.data, table.elements());
+    fill_page_table(runtime, stream, table.data, table.elements());
   }
-  if (pos() != nullptr) {  // as if the cache were full
-    const int64_t last = shape.slots - shape.tokens;
-    runtime.check(
-        runtime.MemcpyAsync(plan_.scalars + op_.scalar_slot, &last, sizeof(last), kHostToDevice, trial.stream()),
-        "scalars");
-    trial.wait();
+  if (op_.has_in(4)) {
+    const int64_t n = in(4).cols;
+    std::vector<int32_t> chosen(static_cast<size_t>(in(4).elements()));
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      const int64_t j = static_cast<int64_t>(i) % n;
+      chosen[i] = static_cast<int32_t>(n <= a.slots ? j * a.slots / n : j < a.slots ? j : -1);
+    }
+    write(in(4).data, chosen.data(), chosen.size() * sizeof(int32_t));
   }
+  const int64_t last = a.slots - a.tokens;
+  if (pos() != nullptr) write(plan_.scalars + op_.scalar_slot, &last, sizeof(last));
+}
+
+// The first `own` forms are own kernels, the last of which says what the values are. What fails or gives others is out.
+AttentionChoice Lower::try_forms(const AttentionArgs& a, const std::vector<Call>& before,
+                                 std::vector<AttentionForm> forms, size_t own, std::string remarks) {
+  if (forms.size() == 1) return {forms[0].name, attention_text(a) + forms[0].name + remarks};
+  const Trial trial(*plan_.runtime, plan_.device->sweep_bytes);
+  fill_operands(a, trial.stream());
   plan_.tried = true;
   trial.ms(before);
-  trial.ms(own);
+  const std::string reference = forms[own - 1].name;
+  trial.ms(forms[own - 1].calls);
   const std::vector<uint16_t> expected = trial.read(out(0), kComparedBytes);
-  trial.ms(library);
-  const double apart = difference(trial.read(out(0), kComparedBytes), expected, shape.dtype == ASSAY_BF16);
-  std::vector<double> by_own, by_library;
+  const auto falls_out = [&](const AttentionForm& form) {
+    if (form.name == reference) return false;
+    try {
+      trial.ms(form.calls);
+      if (difference(trial.read(out(0), kComparedBytes), expected, a.q.dtype == ASSAY_BF16) <= kAgree) return false;
+      remarks += "; " + form.name + " gave other values";
+    } catch (const Failure& failure) {  // the library's own refusal; what the device lost stays lost
+      if (failure.status() != ASSAY_INTERNAL || form.name.rfind("own", 0) == 0) throw;
+      remarks += std::string("; ") + failure.what();
+    }
+    return true;
+  };
+  forms.erase(std::remove_if(forms.begin(), forms.end(), falls_out), forms.end());
+  if (forms.size() == 1) return {forms[0].name, attention_text(a) + forms[0].name + remarks};
+  std::vector<std::vector<double>> times(forms.size());
   const auto clear_cut = [&] {  // a long round less
-    const double a = by_own.back(), b = by_library.back();
-    return std::max(a, b) > kClearCut * std::min(a, b);
+    std::vector<double> last(times.size());
+    for (size_t i = 0; i < times.size(); ++i) last[i] = times[i].back();
+    std::sort(last.begin(), last.end());
+    return last[1] > kClearCut * last[0];
   };
   do {
-    by_own.push_back(trial.ms(own));
-    by_library.push_back(trial.ms(library));
-  } while (by_own.size() < kRounds && !clear_cut());
-  std::sort(by_own.begin(), by_own.end());
-  std::sort(by_library.begin(), by_library.end());
-  const double mine = by_own[by_own.size() / 2], theirs = by_library[by_library.size() / 2];
-  const std::string what = attention_text(shape), library_name = plan_.sdpa->name(shape);
-  SdpaChoice choice;
-  choice.library = apart <= kAgree && theirs < mine;
-  if (!(apart <= kAgree)) {
-    choice.text = what + "own kernel; " + library_name + " gave other values";
-  } else if (choice.library) {
-    choice.text = what + library_name + ", " + milliseconds(theirs) + " (own kernel " + milliseconds(mine) + ")";
-  } else {
-    choice.text = what + "own kernel, " + milliseconds(mine) + " (" + library_name + " " + milliseconds(theirs) + ")";
+    for (size_t i = 0; i < forms.size(); ++i) times[i].push_back(trial.ms(forms[i].calls));
+  } while (times[0].size() < kRounds && !clear_cut());
+  std::vector<std::pair<double, std::string>> ranked;  // by the median
+  for (size_t i = 0; i < forms.size(); ++i) {
+    std::sort(times[i].begin(), times[i].end());
+    ranked.emplace_back(times[i][times[i].size() / 2], forms[i].name);
   }
-  return choice;
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& x, const auto& y) { return x.first < y.first; });
+  std::string text = attention_text(a) + ranked[0].second + ", " + milliseconds(ranked[0].first) + " (";
+  for (size_t i = 1; i < ranked.size(); ++i) {
+    text += (i > 1 ? ", " : "") + ranked[i].second + " " + milliseconds(ranked[i].first);
+  }
+  return {ranked[0].second, text + ")" + remarks};
 }
 
 }  // namespace assay::gpu

@@ -90,13 +90,19 @@ std::optional<Args> arguments(const Call& call, const std::string& kernel) {
   return out;
 }
 
+// What timing decided for a shape, and how that is told.
+struct AttentionChoice {
+  std::string form, text;
+};
+
 // What lowering fills. First `dry`: nothing is allocated, shapes are checked and sizes found out.
 struct Plan {
   const Runtime* runtime = nullptr;
   const Device* device = nullptr;
-  Products* products = nullptr;                               // nullptr: the vendor has no product library here
-  Sdpa* sdpa = nullptr;                                       // nullptr: attention runs in own kernels
-  std::map<std::string, SdpaChoice>* sdpa_choices = nullptr;  // by shape, of the device
+  Products* products = nullptr;  // nullptr: the vendor has no product library here
+  Sdpa* sdpa = nullptr;          // nullptr: attention runs in own kernels
+  std::map<std::string, AttentionChoice>* choices_of_attention = nullptr;  // by shape, of the device
+  bool times_own = false;  // own kernels for the same op against each other
   std::vector<Slot> slots;
   std::vector<Call> calls;
   bool dry = true, tf32 = false;

@@ -61,7 +61,8 @@ bool Program::laid_out() {
   plan_.device = &machine_.device;
   plan_.products = machine_.products.get();
   plan_.sdpa = machine_.sdpa.get();
-  plan_.sdpa_choices = &machine_.sdpa_choices;
+  plan_.choices_of_attention = &machine_.choices_of_attention;
+  plan_.times_own = machine_.candidates > 1;
   plan_.slots = model_.slots;
   plan_.tf32 = model_.tf32;
   allocate();

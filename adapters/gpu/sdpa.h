@@ -28,12 +28,6 @@ struct SdpaShape {
 
 std::string sdpa_key(const SdpaShape& shape);  // of all but the scale
 
-// What timing decided for a shape, and how that is told.
-struct SdpaChoice {
-  bool library = false;
-  std::string text;
-};
-
 struct SdpaOperands {
   void *q = nullptr, *k = nullptr, *v = nullptr, *y = nullptr;  // 16-byte aligned
   int32_t *queries = nullptr, *keys = nullptr;                  // causal, [B] each: T, and how many keys there are

@@ -72,8 +72,9 @@ __device__ inline void attention_few_matrix(const AttentionArgs& a) {
 #pragma unroll
     for (int i = 0; i < kKeyVectors; ++i) q[tile][i] = *reinterpret_cast<const Vector*>(a.q.p + at * 2 + i * 64);
   }
-  Data like{};
+  Data like{}, parts{};  // dtypes that the compiler knows
   like.dtype = kBrain ? kBF16 : kF16;
+  parts.dtype = kF32;
   const float scale = static_cast<float>(a.scale) * 1.4426950409f;  // powers of two in place of e
   float sums[kTiles][kProducts][4], most[kTiles][2], total[kTiles][2];  // of rows 2 t and 2 t + 1 of a tile
 #pragma unroll
@@ -184,9 +185,11 @@ __device__ inline void attention_few_matrix(const AttentionArgs& a) {
     if (splits == 1) {
       const float part = all > 0 ? 1 / all : 0;
       for (int e = 0; e < 8; ++e) sum[e] *= part;
-      store8(a.y, m * a.y.cols + h * kDim + d, sum);
+      like.p = a.y.p;
+      store8(like, m * a.y.cols + h * kDim + d, sum);
     } else {
-      for (int e = 0; e < 8; ++e) a.part[at * kDim + d + e] = sum[e];
+      parts.p = reinterpret_cast<char*>(a.part);
+      store8(parts, at * kDim + d, sum);
       if (d == 0) {
         a.stats[at * 2] = now * 0.6931471806f;
         a.stats[at * 2 + 1] = all;

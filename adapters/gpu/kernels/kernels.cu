@@ -9,4 +9,5 @@
 #include "adapters/gpu/kernels/attention.cuh"
 #include "adapters/gpu/kernels/attention_few.cuh"
 #include "adapters/gpu/kernels/attention_few_matrix.cuh"
+#include "adapters/gpu/kernels/attention_latent.cuh"
 #include "adapters/gpu/kernels/experts_video.cuh"
