@@ -109,7 +109,7 @@ if [ -n "$pack" ]; then
   done
   echo "packed: $(du -sh "$pack" | cut -f1) in $pack; needs $(ldd --version | head -n 1 | grep -oE '[0-9]+\.[0-9]+$') of the C library"
   compiled "$pack/lib/assay/adapters/libassay_$adapter.so" ||
-    echo "gpu.sh: no kernels in it, as there was no nvcc for the build: every process would compile them for most of a minute" >&2
+    echo "gpu.sh: no kernels in it, as there was no nvcc for the build: they would be compiled there, for minutes" >&2
   compgen -G "$pack/lib/needed/libcudart*" >/dev/null || echo "left out: libcudart, not found here; the target must have it"
   exit 0
 fi
@@ -128,8 +128,8 @@ if [ -n "$rehearse" ]; then
   settings+=(--adapter-option "libraries=$standin" --adapter-option search=1)
   export PYTHONPATH=$PWD/tests/gpu_rehearsal/standin
 fi
-# The program alone sees the packed libraries: Python's own programs have others of the same names. Algorithms of products
-# that were found by timing are kept in the folder, for calls on another machine.
+# The program alone sees the packed libraries: Python's own programs have others of the same names. What it caches
+# (algorithms of products that were found by timing) is kept in the folder, for calls on another machine.
 folders=$(cuda_folders | paste -sd:)
 assay=$out/assay
 printf '#!/bin/sh\nexport XDG_CACHE_HOME=%q LD_LIBRARY_PATH=%q%s\nexec %q "$@"\n' "$out/cache" \
@@ -162,8 +162,8 @@ if [ -z "$rehearse" ] && ! compiled "$build/lib/assay/adapters/libassay_${device
   if [ -n "$nvcc" ] && { [ -s "$out/kernels.cubin" ] || timeout 150 "$nvcc" -std=c++17 -O3 -I. -arch=native -cubin -o "$out/kernels.cubin" \
     adapters/gpu/kernels/kernels.cu; }; then
     settings+=(--adapter-option "kernels=$out/kernels.cubin")
-  else
-    echo "gpu.sh: every process compiles its kernels, for most of a minute" >&2
+  else # the first process that needs them compiles them, and keeps them in the folder
+    timeout 200 "$assay" conformance --device "$device" --quick "${settings[@]}" --only abi.struct_size --hang-timeout 190 || true
   fi
 fi
 

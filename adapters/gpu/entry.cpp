@@ -184,7 +184,8 @@ class GpuAdapter final : public sdk::Adapter {
     machine.host = host_;
     const int major = runtime_.attribute(GPU_ATTRIBUTE_MAJOR, device);
     const int minor = runtime_.attribute(GPU_ATTRIBUTE_MINOR, device);
-    machine.device.kernels = load_kernels(runtime_, kernels_, major > 0 && minor >= 0 ? major * 10 + minor : -1);
+    const int arch = major > 0 && minor >= 0 ? major * 10 + minor : -1;
+    machine.device.kernels = load_kernels(runtime_, kernels_, cache_folder(), arch);
     const int processors = runtime_.attribute(GPU_ATTRIBUTE_MULTIPROCESSORS, device);
     machine.device.multiprocessors = processors > 0 ? processors : 64;
     const int cache = runtime_.attribute(GPU_ATTRIBUTE_L2_BYTES, device);
@@ -207,13 +208,19 @@ class GpuAdapter final : public sdk::Adapter {
     return value;
   }
 
+  // "" where nothing is to be kept.
+  std::string cache_folder() const {
+    std::string folder = host_.option("cache_dir");
+    return folder == "off" ? "" : folder;
+  }
+
   std::shared_ptr<Products> load_products(uint32_t index, uint64_t sweep_bytes) const {
     if (own_products_) return nullptr;
-    const std::string folder = host_.option("cache_dir");
+    const std::string folder = cache_folder();
     char name[256] = "";
     if (runtime_.DeviceGetName != nullptr) runtime_.DeviceGetName(name, sizeof(name), static_cast<int>(index));
-    const ProductSetup setup{name, folder.empty() || folder == "off" ? "" : folder + "/" GPU_VENDOR "_products.tsv",
-                             candidates_, host_, sweep_bytes};
+    const ProductSetup setup{name, folder.empty() ? "" : folder + "/" GPU_VENDOR "_products.tsv", candidates_, host_,
+                             sweep_bytes};
     std::string why;
     std::shared_ptr<Products> products = Products::load(runtime_, setup, &why);
     if (products == nullptr) {

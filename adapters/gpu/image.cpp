@@ -1,9 +1,14 @@
 #include "adapters/gpu/image.h"
 
+#include <unistd.h>
+
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
+#include "adapters/gpu/tuning.h"
 #include ASSAY_GPU_VENDOR_HEADER
 
 // The kernels' text, and their image where the vendor's compiler made one: embedded by the build.
@@ -180,15 +185,46 @@ int load_image(const Runtime& runtime, const std::string& image, void** module) 
   return runtime.ModuleLoadData(module, image.data(), image.size());
 }
 
-std::string compiled(const Runtime& runtime, int arch, const std::string& why_no_image) {
+// What was compiled at run time is kept, as every process needs it and a compiler takes a minute: the check of the
+// image, a line's end, the image.
+std::optional<std::string> kept_image(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::string check;
+  if (!in || !std::getline(in, check)) return std::nullopt;
+  std::string image{std::istreambuf_iterator<char>(in), {}};
+  if (check_of(image) != check) return std::nullopt;
+  return image;
+}
+
+// Kept or not, the image at hand will do.
+void keep_image(const std::string& file, const std::string& image) {
+  std::error_code code;
+  const std::filesystem::path path(file), fresh(file + "." + std::to_string(::getpid()));
+  std::filesystem::create_directories(path.parent_path(), code);
+  std::ofstream out(fresh, std::ios::binary);
+  out << check_of(image) << '\n' << image;
+  out.close();
+  if (out) std::filesystem::rename(fresh, path, code);
+  if (!out || code) std::filesystem::remove(fresh, code);
+}
+
+std::string compiled(const Runtime& runtime, int arch, const std::string& cache, const std::string& why_no_image) {
   const Library compiler({GPU_RTC_LIBRARIES}, runtime.folder());
-  if (compiler.loaded()) return compile(compiler, arch);
+  if (compiler.loaded() && cache.empty()) return compile(compiler, arch);
+  if (compiler.loaded()) {
+    const std::string what = check_of(std::string(assay_gpu_source, assay_gpu_source_end) + compiler.name());
+    const std::string file = cache + "/" GPU_VENDOR "_kernels_" + std::to_string(arch) + "_" + what;
+    if (std::optional<std::string> kept = kept_image(file)) return *std::move(kept);
+    std::string image = compile(compiler, arch);
+    keep_image(file, image);
+    return image;
+  }
   throw Failure(ASSAY_UNSUPPORTED, why_no_image + ", and the " GPU_VENDOR_NAME " run-time compiler is missing, too (" +
                                        compiler.why() + "); option kernels=FILE takes an image compiled elsewhere");
 }
 
 // An image that was built for other chips is no reason to fail where the device's own can be compiled.
-void* loaded_module(const Runtime& runtime, const std::string& file, int arch) {
+void* loaded_module(const Runtime& runtime, const std::string& file, const std::string& cache, int arch) {
   void* module = nullptr;
   std::string why = "built without the " GPU_VENDOR_NAME " compiler";
   if (!file.empty()) {
@@ -200,14 +236,15 @@ void* loaded_module(const Runtime& runtime, const std::string& file, int arch) {
   if (code == 0) return module;
   why = "the kernels compiled with the adapter do not load here (" + std::to_string(code) + ")";
 #endif
-  runtime.check(load_image(runtime, compiled(runtime, arch, why), &module), "load the kernels");
+  runtime.check(load_image(runtime, compiled(runtime, arch, cache, why), &module), "load the kernels");
   return module;
 }
 
 }  // namespace
 
-std::map<std::string, void*> load_kernels(const Runtime& runtime, const std::string& file, int arch) {
-  void* module = loaded_module(runtime, file, arch);
+std::map<std::string, void*> load_kernels(const Runtime& runtime, const std::string& file, const std::string& cache,
+                                          int arch) {
+  void* module = loaded_module(runtime, file, cache, arch);
   std::map<std::string, void*> out;
   for (const char* name : kKernels) {
     void* function = nullptr;

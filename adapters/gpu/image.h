@@ -9,8 +9,10 @@
 
 namespace assay::gpu {
 
-// Functions by name. `file`: an image to load in place of the one that was built in, "" for none. `arch`: compute
-// capability times 10 (90), -1 where unknown. Throws Failure with what is missing.
-std::map<std::string, void*> load_kernels(const Runtime& runtime, const std::string& file, int arch);
+// Functions by name. `file`: an image to load in place of the one that was built in, "" for none. `cache`: the folder
+// where what is compiled now is kept, "" for none. `arch`: compute capability times 10 (90), -1 where unknown. Throws
+// Failure with what is missing.
+std::map<std::string, void*> load_kernels(const Runtime& runtime, const std::string& file, const std::string& cache,
+                                          int arch);
 
 }  // namespace assay::gpu

@@ -16,6 +16,14 @@
 
 namespace assay::gpu {
 
+std::string check_of(const std::string& text) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  char out[20];
+  std::snprintf(out, sizeof(out), "%016llx", static_cast<unsigned long long>(hash));
+  return out;
+}
+
 namespace {
 
 constexpr const char* kTitle =
@@ -45,15 +53,6 @@ std::vector<std::string> split(const std::string& line) {
       out.back() += c;
     }
   }
-  return out;
-}
-
-// FNV-1a of a line up to its check, so that half a line, or one changed by hand, is none.
-std::string check_of(const std::string& text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  char out[20];
-  std::snprintf(out, sizeof(out), "%016llx", static_cast<unsigned long long>(hash));
   return out;
 }
 

@@ -8,6 +8,9 @@
 
 namespace assay::gpu {
 
+// FNV-1a of a text, 16 hexadecimal digits: half a text, or one changed by hand, has another.
+std::string check_of(const std::string& text);
+
 // A product library's algorithm: its opaque words, what workspace it needs, what it took.
 struct Tuned {
   std::vector<uint64_t> algorithm;

@@ -1,6 +1,8 @@
 // The adapter of every vendor on a stand-in that exports that vendor's names: its call sequence and its numbers.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "tests/unit/gpu/on_standin.h"
@@ -139,6 +141,31 @@ TEST(Products, ByOneCallEach) {
       standin(vendor, "gemmex_refuse", 0);
     }
   }
+}
+
+TEST(Kernels, WhatIsCompiledAtRunTimeIsKeptForTheNextProcess) {
+  const std::filesystem::path cache =
+      std::filesystem::temp_directory_path() / ("assay-kernels-" + std::to_string(::getpid()));
+  const auto compilations = [&] {
+    standin("cuda", "compilations", 0);
+    Result<std::unique_ptr<Adapter>> adapter = open("cuda", {{"cache_dir", cache.string()}});
+    EXPECT_TRUE(adapter.ok()) << adapter.error().message;
+    if (!adapter.ok()) return int64_t{-1};
+    const bool built_in = std::string((*adapter)->core()->build_json).find("run-time compiler") == std::string::npos;
+    standin("cuda", "refuse_images", built_in ? 1 : 0);
+    const Status supported = (*adapter)->supports(product_graph(64), 0);
+    EXPECT_TRUE(supported.ok()) << supported.error().message;
+    return standin("cuda", "compilations");
+  };
+  EXPECT_EQ(compilations(), 1);
+  EXPECT_EQ(compilations(), 0);
+  for (const auto& entry : std::filesystem::directory_iterator(cache)) {
+    if (entry.path().filename().string().find("kernels") != std::string::npos) {
+      std::filesystem::resize_file(entry.path(), std::filesystem::file_size(entry.path()) - 1);
+    }
+  }
+  EXPECT_EQ(compilations(), 1) << "half an image is none";
+  std::filesystem::remove_all(cache);
 }
 
 TEST(Kernels, AnImageForOtherChipsGivesWayToTheCompilerAtRunTime) {
