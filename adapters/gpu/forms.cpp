@@ -12,7 +12,7 @@ constexpr uint64_t kSearchNs = 2'000'000'000;
 constexpr size_t kStepCalls = 8;  // fewer are no step, but ops that are checked alone, without what overlaps with them
 constexpr unsigned kStreamedThreads = 128;
 // Of a multiprocessor, the likeliest first: fewer have too little on its way, more leave the next kernel no room.
-constexpr int64_t kStreamedBlocks[] = {3, 2, 4, 6};
+constexpr int64_t kStreamedBlocks[] = {3, 2, 4, 5};
 
 bool streams(const ProductArgs& product) {
   const int64_t elements = 128 / bits_of_element(static_cast<uint32_t>(product.w.dtype));

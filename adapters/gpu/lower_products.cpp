@@ -28,7 +28,8 @@ void Lower::product_shapes(const Slot& x, const Slot& w, const Slot& y) const {
 }
 
 void Lower::matvec(ProductArgs args, const Slot& w) {
-  args.early = w.role == ASSAY_ROLE_WEIGHT ? 1 : 0;
+  const auto constant = [](const Slot& slot) { return slot.role == ASSAY_ROLE_WEIGHT; };
+  args.early = constant(w) && (w.scale < 0 || constant(plan_.slots[static_cast<size_t>(w.scale)])) ? 1 : 0;
   static constexpr const char* kNames[] = {"f32", "f16", "bf16", "f8e4m3", "f8e5m2", "i8", "i4", "f4e2m1"};
   const int64_t bits = bits_of_element(w.dtype), columns = args.m == 1 ? 1 : 4;
   const std::string rows = args.m == 1 ? "_1" : args.m <= 4 ? "_4" : "_8";
