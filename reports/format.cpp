@@ -21,11 +21,12 @@ int decimals_for(double uncertainty, double value) {
   return std::clamp(1 - static_cast<int>(std::floor(std::log10(size))), 0, 4);
 }
 
-// Rounded to four significant digits: more claim what nothing bounds.
-double four_digits(double value) {
-  if (value == 0) return 0;
-  const double place = std::pow(10, std::floor(std::log10(std::abs(value))) - 3);
-  return place > 1 ? std::round(value / place) * place : value;
+// Four significant digits: more claim what nothing bounds.
+std::string four_digits(double value) {
+  const int place = value == 0 ? 0 : static_cast<int>(std::floor(std::log10(std::abs(value)))) - 3;
+  if (place <= 0) return fixed(value, std::min(-place, 6));
+  const double unit = std::pow(10, place);
+  return fixed(std::round(value / unit) * unit, 0);
 }
 
 struct Scale {
@@ -68,7 +69,7 @@ bool is_rate_unit(const std::string& unit) {
 
 std::string rate_text(double per_s, double half_width, const std::string& unit) {
   const Scale s = scale_of(per_s, unit);
-  if (!(half_width > 0)) return fixed(four_digits(per_s / s.factor), decimals_for(0, per_s / s.factor)) + s.unit;
+  if (!(half_width > 0)) return four_digits(per_s / s.factor) + s.unit;
   return fixed(per_s / s.factor, decimals_for(half_width / s.factor, per_s / s.factor)) + s.unit;
 }
 

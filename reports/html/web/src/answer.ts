@@ -163,7 +163,7 @@ function headlineRow(page: Page, row: Row): HTMLElement {
   }
   const interval = (low: number | null, high: number | null): string | null =>
     low === null || high === null ? null : `${rateText(low, low, high, row.unit, false)}–${rateText(high, low, high, row.unit, false)}`;
-  const few = numberButton(page.say(T.too_few_steps, { n: row.steps }), () => page.openRecord(row));
+  const few = numberButton(page.say(T.too_few_steps, { n: row.independent_steps ?? row.steps }), () => page.openRecord(row));
   few.className = "figure few";
   const determinism = row.p99_ns === null ? (row.steps > 0 ? few : none(T.absent)) : figureButton(page, "determinism", row);
   return h(

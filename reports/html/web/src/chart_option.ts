@@ -153,7 +153,7 @@ function range(series: Series, look: Look): Record<string, unknown> {
       const up = (mark.xHigh as number) >= (mark.xLow as number);
       const color = toneOf(up ? 1 : 0, look.theme).color;
       const label = { y, text: mark.label ?? "", font: `11.5px ${fontFamily}`, textVerticalAlign: "middle" };
-      const around = { stroke: look.ink.surface, lineWidth: 3 };
+      const around = { backgroundColor: look.ink.surface, padding: [2, 2] };
       // Where no room is left beside the bar the label stands in it.
       const beside = left + width + 6 + 6.6 * label.text.length < api.getWidth();
       const place = beside ? { x: left + width + 6, fill: look.ink.muted, ...around } : { x: left + width - 4, fill: look.ink.text, textAlign: "right" };

@@ -36,8 +36,8 @@ function quantile(id: "p50" | "p90" | "p99" | "p99_9", share: string): Figure {
     name: [`${share} 单步时延`, `${share} of step times`],
     formula: `x₍⌈n·p⌉₎,  p = ${share.slice(1)} %`,
     meaning: [
-      "按时间排序后的第 ⌈n·p⌉ 步；上下界为次序统计量，各以 99 % 置信成立，不假设分布。步数不足时不给上界，也不外推。",
-      "The ⌈n·p⌉-th of the sorted steps; the bounds are order statistics that hold at 99 % each for any distribution. Where steps are too few there is no upper bound, and nothing is extrapolated.",
+      "按时间排序后的第 ⌈n·p⌉ 步；上下界为次序统计量，各以 99 % 置信成立，不假设分布。独立步数不足时（p99 需 459，p99.9 需 4,603）不给上界，也不外推。",
+      "The ⌈n·p⌉-th of the sorted steps; the bounds are order statistics that hold at 99 % each for any distribution. Where independent steps are too few (p99 needs 459, p99.9 4,603) there is no upper bound, and nothing is extrapolated.",
     ],
     raw: (r) => at(r, value),
     text: (r) => (at(r, value) === null ? null : timeText(at(r, value) as number)),

@@ -30,17 +30,16 @@ export function rateScale(perS: number, unit: string): [number, string] {
   return [1e6, `M${name}`];
 }
 
-/** Rounded to four significant digits: more claim what nothing bounds. */
-function fourDigits(value: number): number {
-  const place = value === 0 ? 1 : 10 ** (Math.floor(Math.log10(Math.abs(value))) - 3);
-  return place > 1 ? Math.round(value / place) * place : value;
+/** Four significant digits: more claim what nothing bounds. */
+function fourDigits(value: number): string {
+  const place = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value))) - 3;
+  return place > 0 ? String(Math.round(value / 10 ** place) * 10 ** place) : value.toFixed(Math.min(-place, 6));
 }
 
 export function rateText(perS: number, low: number | null, high: number | null, unit: string, withUnit = true): string {
   const [factor, name] = rateScale(perS, unit);
   const half = low !== null && high !== null ? (high - low) / 2 / factor : 0;
-  const shown = half > 0 ? perS / factor : fourDigits(perS / factor);
-  const text = grouped(shown.toFixed(decimalsFor(half, shown)));
+  const text = grouped(half > 0 ? (perS / factor).toFixed(decimalsFor(half, perS / factor)) : fourDigits(perS / factor));
   return withUnit || factor !== 1 ? `${text} ${name}` : text;
 }
 

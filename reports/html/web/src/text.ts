@@ -98,7 +98,7 @@ export const T = {
   chip: ["芯片", "Chip"],
   unnamed_chip: ["（芯片未写明）", "(chip not named)"],
   no_energy: ["无能耗读数", "No energy reading"],
-  too_few_steps: ["步数不足（{n} 步）", "too few steps ({n})"],
+  too_few_steps: ["独立步数不足（{n} 步）", "too few independent steps ({n})"],
   part_note: ["只运行了部分模型：吞吐量、时延与能耗均为该部分的数值", "Only a part of the model ran: rate, times and energy are the part’s"],
   answer_part: ["只运行了部分模型{part}，不是整个模型的吞吐量", "only a part of the model ran{part}: not the rate of the whole"],
   apart_part: ["{chip} · {case}：只运行了部分模型{part}，不与完整运行的记录比较", "{chip} · {case}: only a part of the model ran{part}; not compared with runs of the whole"],
@@ -113,7 +113,7 @@ export const T = {
   d_driver: ["驱动", "Driver"],
   d_all_records: ["全部记录", "All records"],
   basis_assumed: ["假设", "assumed"],
-  no_bound: ["样本不足，无上界", "too few steps for an upper bound"],
+  no_bound: ["独立步数不足，无上界", "too few independent steps for an upper bound"],
   not_on_case: ["该用例无可用结果", "no usable result on this case"],
 
   apart_title: ["哪些不能比，为什么", "What can’t be compared, and why"],
