@@ -170,7 +170,7 @@ fi
 omitted=() failures=()
 stopped=""
 trap 'stopped=1' INT TERM
-# What is left of the time, at most `most` seconds; a part that does not fit or fails is named at the end, and the rest goes on.
+# A part has what is left of the time, at most `most` seconds; one that does not fit or fails is named at the end, and the rest goes on.
 # True: it ran to its end.
 part() { # name most command...
   local name=$1 most=$(($2 * slower)) time code=0 log from
@@ -212,23 +212,25 @@ measure() { # folder most arguments of assay run
 torch="" # none, or a reason why not
 timeout 90 "$python" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || torch="no torch with CUDA in $python"
 beside() { # folder of records, variant, most
-  local most=$(($(left) - 17))
+  local most=$(($(left) - 17)) mark
   [ "$most" -lt "$3" ] || most=$3
+  mark=log/torch-$2-$(basename "$1").done
   # It ends by itself a little earlier, and says of what.
-  [ -n "$torch" ] || part "PyTorch $2: $1" "$most" "$python" tests/gpu_torch.py --assay "$assay" --records "$out/$1" --variant "$2" \
-    --out "$out/torch.json" --seconds $((most > 12 ? most - 10 : 2)) || true
+  [ -n "$torch" ] || once "$mark" "PyTorch $2: $1" "$most" "$python" tests/gpu_torch.py --assay "$assay" --records "$out/$1" \
+    --variant "$2" --out "$out/torch.json" --seconds $((most > 12 ? most - 10 : 2))
 }
-exact() { echo "${1%?}[${1: -1}]"; } # a pattern that only this id matches: /c4096 also begins /c4096/p16
 once() { # file name most command...: what leaves a file when it has been done
   local file=$out/$1
   shift
-  [ -s "$file" ] || { part "$@" && { [ -e "$file" ] || touch "$file"; }; } || true
+  [ -s "$file" ] || { part "$@" && { [ -s "$file" ] || echo whole >"$file"; }; } || true
 }
+exact() { echo "${1%?}[${1: -1}]"; } # a pattern that only this id matches: /c4096 also begins /c4096/p16
 
 # What the reference chip is judged by, PyTorch right behind it, then the rates that it is held against. Every case checks
 # its ops at its shape against the double-precision reference before it is timed.
 decode_id=decode/$model/bf16/b1/c$context
 target() { # name most arguments of assay run
+  [ -e "$out/targets/$1/done" ] || rm -f "$out/log/torch-eager-$1.done" "$out/log/torch-compiled-targets.done" # of another record
   measure "targets/$1" "$2" "${@:3}" --full --time-limit "$limit"
   beside "targets/$1" eager 40
 }

@@ -22,7 +22,10 @@ SUITES = ("prefill", "decode", "long-context", "moe-routing", "video-diffusion")
 
 
 def records(folder):
-    return [json.loads(f.read_text()) | {"file": str(f)} for f in sorted(folder.rglob("*.record.json"))]
+    """The last of each case; one that was cut off lies beside the one that went on."""
+    found = [json.loads(f.read_text()) | {"file": str(f)} for f in folder.rglob("*.record.json")]
+    found.sort(key=lambda r: (r["status"] != "interrupted", r["created"]))
+    return list({r["case_id"]: r for r in found}.values())
 
 
 def shown(assay, record):

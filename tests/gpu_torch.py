@@ -224,9 +224,12 @@ def launches_of(assay, record):
 
 
 def records(folder):
+    """The last of each case; one that was cut off lies beside the one that went on."""
     found = [json.loads(f.read_text()) | {"file": str(f)} for f in pathlib.Path(folder).rglob("*.record.json")]
+    found.sort(key=lambda r: (r["status"] != "interrupted", r["created"]))
     basis = "simulated" if SIMULATED else "measured"
-    return sorted((r for r in found if r["basis"] == basis and model_of(r["case"])), key=lambda r: r["case_id"])
+    last = {r["case_id"]: r for r in found if r["basis"] == basis and model_of(r["case"])}
+    return sorted(last.values(), key=lambda r: r["case_id"])
 
 
 def layers_of(record):
@@ -297,6 +300,7 @@ def main():
             out["left_out"].pop(key, None)
         except OutOfTime:
             out["left_out"][key] = "did not end in its time"
+            failed = failed or 124
         except Exception as e:  # whatever fails, the other shapes still run
             out["left_out"][key] = f"{type(e).__name__}: {str(e)[:200]}"
             print(f"{record['case_id']}: {type(e).__name__}: {str(e)[:1000]}", file=sys.stderr)
