@@ -21,6 +21,9 @@ GOALS = {"prefill": 0.80, "decode-b1": 0.88, "decode-b64": 0.88, "block": 0.70} 
 SUITES = ("prefill", "decode", "long-context", "moe-routing", "video-diffusion")
 
 
+NO_CHECKS = {"passed": 0, "failed": {}}
+
+
 def records(folder):
     """The last of each case; one that was cut off lies beside the one that went on."""
     found = [json.loads(f.read_text()) | {"file": str(f)} for f in folder.rglob("*.record.json")]
@@ -59,7 +62,7 @@ def targets(folder, assay, torch):
         value, note = None, record.get("reason") or "no record"
         if record.get("status") == "ok":
             told, ceiling = shown(assay, record), record["ceiling"]
-            step = f"p50 {told['step_p50_ns'] / 1e6:.3f} ms, "
+            step = f"p50 {told['step_p50_ns'] / 1e6:.3f} ms, " if told.get("step_p50_ns") else "too few steps for a p50, "
             if name.startswith("decode"):
                 share, read = told["mbu_attainable"], ceiling["read_bytes_per_s"]
                 moved = share * read if share else None
@@ -111,6 +114,12 @@ def checks(folder):
     return {"passed": passed, "failed": failed}
 
 
+def every_dtype(folder):
+    found = records(folder / "dtypes")
+    return {"ok": [r["case_id"] for r in found if r["status"] == "ok"],
+            "not_ok": {r["case_id"]: f"{r['status']}: {r['reason']}" for r in found if r["status"] != "ok"}}
+
+
 def publish(folder, to):
     kept = {}
     for part in ("targets", "ceilings", "suites"):  # not those at every dtype, which ran beside a compiler
@@ -152,13 +161,16 @@ def main():
     args = parser.parse_args()
     file = args.folder / "torch.json"
     torch = json.loads(file.read_text()) if file.exists() else {}
-    dtypes = records(args.folder / "dtypes")
-    out = {"devices": json.loads((args.folder / "devices.json").read_text()), "targets": targets(args.folder, args.assay, torch),
-           "suites": suites(args.folder), "conformance": checks(args.folder),
-           "dtypes": {"ok": [r["case_id"] for r in dtypes if r["status"] == "ok"],
-                      "not_ok": {r["case_id"]: f"{r['status']}: {r['reason']}" for r in dtypes if r["status"] != "ok"}},
-           "failures": lines(args.folder / "failures.txt"),
+    out = {"devices": json.loads((args.folder / "devices.json").read_text()), "failures": lines(args.folder / "failures.txt"),
            "left_out": lines(args.folder / "omitted.txt") + [f"PyTorch, {k}: {v}" for k, v in torch.get("left_out", {}).items()]}
+    for key, make, empty in (("targets", lambda: targets(args.folder, args.assay, torch), []),
+                             ("suites", lambda: suites(args.folder), {}), ("conformance", lambda: checks(args.folder), NO_CHECKS),
+                             ("dtypes", lambda: every_dtype(args.folder), {"ok": [], "not_ok": {}})):
+        try:
+            out[key] = make()
+        except Exception as e:  # the rest of the table still tells
+            out[key] = empty
+            out["failures"].append(f"the table's {key}: {type(e).__name__}: {e}")
     (args.folder / "summary.json").write_text(json.dumps(out, indent=1))
     print(text(out))
     if args.publish:
