@@ -49,14 +49,18 @@ class Chooser {
  public:
   Chooser(Plan& plan, std::map<std::string, size_t>* known, const FormSearch& search)
       : plan_(plan), known_(*known), search_(search), began_(search.now_ns()) {
+    size_t others = 0, of_one_row = 0;
     for (size_t i = 0; i < plan.calls.size(); ++i) {
       forms_.push_back(forms_of(plan, plan.calls[i]));
+      others += plan.calls[i].name.rfind("product", 0) == 0 ? 1 : 0;
       if (forms_[i].size() < 2) continue;
+      ++of_one_row;
       Shape& shape = shapes_[key(plan.calls[i])];
       shape.places.push_back(i);
       shape.forms = std::min<size_t>(forms_[i].size(), search.most);
       shape.bits += bits(plan.calls[i]);
     }
+    if (of_one_row < others) shapes_.clear();  // such a step takes long, and little of it depends on these
   }
 
   void run() {

@@ -22,7 +22,7 @@ struct FormSearch {
   std::function<uint64_t()> now_ns;
 };
 // Replaces the calls of each shape by its fastest form: shape by shape, those with the most weights first, as long as
-// two seconds last. `known`: what was found out before, by shape.
+// two seconds last. Not in a step most of whose products have more rows. `known`: what was found out before, by shape.
 void choose_forms(Plan& plan, std::map<std::string, size_t>* known, const FormSearch& search);
 
 }  // namespace assay::gpu

@@ -303,6 +303,21 @@ TEST(Products, AFormIsChosenOnce) {
   EXPECT_THAT((*again)->info().executed, HasSubstr("timed in a step"));
 }
 
+// As a prefill has it, whose step is too long to be run for the head's one row.
+TEST(Products, FormsAreNotTimedWhereMostProductsHaveMoreRows) {
+  Graph g = product_graph(64);
+  g.tensors.insert(g.tensors.end(), {{"z", ASSAY_F32, ASSAY_ROLE_OUTPUT, {16, 64}, -1, 0, {}},
+                                     {"row", ASSAY_F32, ASSAY_ROLE_INPUT, {1, 64}, -1, 0, {}},
+                                     {"head", ASSAY_F32, ASSAY_ROLE_OUTPUT, {1, 64}, -1, 0, {}}});
+  g.ops.push_back({ASSAY_OP_MATMUL, "second", -1, {2, 1}, {3}, {}, ASSAY_NO_SCALAR, nullptr, 0});
+  g.ops.push_back({ASSAY_OP_MATMUL, "head", -1, {4, 1}, {5}, {}, ASSAY_NO_SCALAR, nullptr, 0});
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda", {{"search", "8"}});
+  ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  Result<std::unique_ptr<Program>> program = (*adapter)->prepare(g, 0);
+  ASSERT_TRUE(program.ok()) << program.error().message;
+  EXPECT_THAT((*program)->info().executed, testing::Not(HasSubstr("timed in a step")));
+}
+
 // Every vendor that has a product library multiplies by it: the numbers that it is given are its own.
 TEST(Products, TheLibraryTakesThem) {
   for (const auto& [vendor, library] : std::map<std::string, std::string>{
