@@ -61,16 +61,16 @@ def targets(folder, assay, torch):
         row, basis = best_row(mine), record.get("basis", "measured")
         value, note = None, record.get("reason") or "no record"
         if record.get("status") == "ok":
-            told, ceiling = shown(assay, record), record["ceiling"]
+            told = shown(assay, record)  # its peaks are those that its shares are of, over all launches
             step = f"p50 {told['step_p50_ns'] / 1e6:.3f} ms, " if told.get("step_p50_ns") else "too few steps for a p50, "
             if name.startswith("decode"):
-                share, read = told["mbu_attainable"], ceiling["read_bytes_per_s"]
+                share, read = told["mbu_attainable"], told["ceiling_read_bytes_per_s"]
                 moved = share * read if share else None
                 value = moved / rate["copy"] if moved and rate["copy"] else None
                 note = step + (f"{moved / 1e12:.3f} TB/s, {share:.1%} of the read beside it" if moved else "no read beside it")
                 note += f"; copy {rate['copy'] / 1e12:.3f} TB/s" if rate["copy"] else "; copy not measured"
             else:
-                value, gemm = told["mfu_attainable"], ceiling["flops_per_s"]
+                value, gemm = told["mfu_attainable"], told["ceiling_flops_per_s"]
                 note = step + (f"{value * gemm / 1e12:.1f} of {gemm / 1e12:.1f} TFLOP/s" if value else "no GEMM beside it") + (
                     f"; {value * gemm / rate['gemm']:.1%} of the GEMM held for 3 s" if value and rate["gemm"] else "")
             note += "".join(f"; {w}" for w in record.get("warnings", []) if "clocks" in w)

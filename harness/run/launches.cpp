@@ -131,7 +131,7 @@ void add_stop(const StopReport& launch, StopReport* out) {
 
 // One for each launch where each measured one; the record's own stays the first launch's.
 void add_ceiling(const Ceiling& launch, size_t number, Ceiling* out) {
-  if (!out->flops_per_s && !out->read_bytes_per_s) return;
+  if ((!out->flops_per_s && !out->read_bytes_per_s) || (!launch.flops_per_s && !launch.read_bytes_per_s)) return;
   if (number == 2) out->of_launches = {{out->flops_per_s, out->read_bytes_per_s, out->measured}};
   if (out->of_launches.size() + 1 == number)
     out->of_launches.push_back({launch.flops_per_s, launch.read_bytes_per_s, launch.measured});
