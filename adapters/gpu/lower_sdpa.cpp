@@ -122,14 +122,13 @@ SdpaOperands Lower::sequence_lengths(const AttentionArgs& a, std::vector<Call>* 
   return out;
 }
 
-// The library's form as the last one, or why it has none. It is bound later: that may fail.
+// The library's forms as the last ones, or why it has none. They are bound later: that may fail.
 std::string Lower::add_library(const AttentionArgs& a, std::vector<AttentionForm>* forms, LibraryForm* library) {
   uint64_t bytes = 0;
   const char* unasked = sdpa_shape(a, &library->shape);
   if (unasked != nullptr) return std::string("; the library is not asked about ") + unasked;
-  if (!plan_.sdpa->takes(library->shape, &bytes)) {
-    return "; " + plan_.sdpa->name(library->shape) + " has no plan for it";
-  }
+  const size_t plans = plan_.sdpa->plans(library->shape, &bytes);
+  if (plans == 0) return "; " + plan_.sdpa->name(library->shape, 0) + " has no plan for it";
   SdpaOperands& o = library->operands;
   if (library->shape.causal) o = sequence_lengths(a, &library->lengths);
   o.workspace = workspace(bytes);
@@ -140,7 +139,9 @@ std::string Lower::add_library(const AttentionArgs& a, std::vector<AttentionForm
   o.v = at(in(2), a.col_v);
   o.y = out(0).data;
   if (library->shape.page > 0) o.table = reinterpret_cast<int32_t*>(plan_.slots[op_.pages()].data);
-  forms->push_back({plan_.sdpa->name(library->shape), "", {{op_.index, "attention", nullptr, {}, {}}}});
+  for (size_t i = 0; i < plans; ++i) {
+    forms->push_back({plan_.sdpa->name(library->shape, i), "", {{op_.index, "attention", nullptr, {}, {}}}});
+  }
   return "";
 }
 
@@ -151,7 +152,6 @@ void Lower::choose_attention(const AttentionArgs& a, size_t joined, std::vector<
   LibraryForm library;
   std::string remarks = plan_.sdpa == nullptr ? "" : add_library(a, &forms, &library);
   if (plan_.dry) return;
-  bool by_library = forms.size() > own;
   if (forms.size() == 1) {
     plan_.note(plan_.sdpa == nullptr ? forms[0].note : attention_text(a) + forms[0].name + remarks);
     plan_.calls.insert(plan_.calls.end(), forms[0].calls.begin(), forms[0].calls.end());
@@ -159,15 +159,20 @@ void Lower::choose_attention(const AttentionArgs& a, size_t joined, std::vector<
   }
   const std::string key = attention_key(a, forms);
   auto decided = plan_.choices_of_attention->find(key);
-  if (by_library && (decided == plan_.choices_of_attention->end() || decided->second.form == forms.back().name)) {
+  for (size_t i = forms.size(); i-- > own;) {
+    const bool known = decided != plan_.choices_of_attention->end();
+    if (known && decided->second.form != forms[i].name) continue;
     try {
-      forms.back().calls[0].run = plan_.sdpa->bind(library.shape, library.operands);
+      forms[i].calls[0].run = plan_.sdpa->bind(library.shape, library.operands, i - own);
     } catch (const Failure& failure) {  // what the device lost stays lost
       if (failure.status() != ASSAY_INTERNAL) throw;
       remarks = std::string("; ") + failure.what();
-      forms.pop_back();
-      by_library = false;
       decided = plan_.choices_of_attention->end();
+      if (known) {
+        forms.resize(own);
+        break;
+      }
+      forms.erase(forms.begin() + static_cast<std::ptrdiff_t>(i));
     }
   }
   if (decided == plan_.choices_of_attention->end()) {
@@ -179,7 +184,8 @@ void Lower::choose_attention(const AttentionArgs& a, size_t joined, std::vector<
   const auto chosen =
       std::find_if(forms.begin(), forms.end(), [&](const AttentionForm& f) { return f.name == decided->second.form; });
   const std::string lengths = "lengths " + std::to_string(reinterpret_cast<uintptr_t>(library.operands.keys));
-  if (by_library && chosen + 1 == forms.end() && library.shape.causal && plan_.lengths_made.insert(lengths).second) {
+  const bool by_library = static_cast<size_t>(chosen - forms.begin()) >= own;
+  if (by_library && library.shape.causal && plan_.lengths_made.insert(lengths).second) {
     plan_.calls.insert(plan_.calls.end(), library.lengths.begin(), library.lengths.end());
   }
   plan_.calls.insert(plan_.calls.end(), chosen->calls.begin(), chosen->calls.end());

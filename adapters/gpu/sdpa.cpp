@@ -1,5 +1,6 @@
 #include "adapters/gpu/sdpa.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -14,11 +15,14 @@ namespace {
 
 using namespace dnn;
 
+// Plans for few queries differ in how blocks share the keys, and the library's order is a guess: two of them are kept.
+constexpr int64_t kFewTokens = 16;
+
 struct Compiled {
   std::unique_ptr<Builder> builder;  // owns everything below
-  void* plan = nullptr;              // nullptr: the library has none
-  int64_t workspace = 0;
-  bool node = false;  // of the form with one op
+  std::vector<void*> plans;          // none: the library has none
+  int64_t workspace = 0;             // for any of them
+  bool node = false;                 // of the form with one op
 };
 
 class CudnnSdpa final : public Sdpa {
@@ -43,13 +47,13 @@ class CudnnSdpa final : public Sdpa {
     nothing_ = version_ < 91000 ? std::numeric_limits<float>::lowest() : -std::numeric_limits<float>::infinity();
   }
 
-  bool takes(const SdpaShape& shape, uint64_t* workspace) override {
+  size_t plans(const SdpaShape& shape, uint64_t* workspace) override {
     const Compiled& compiled = this->compiled(shape);
     *workspace = static_cast<uint64_t>(compiled.workspace);
-    return compiled.plan != nullptr;
+    return compiled.plans.size();
   }
 
-  std::function<void(void*)> bind(const SdpaShape& shape, const SdpaOperands& o) override {
+  std::function<void(void*)> bind(const SdpaShape& shape, const SdpaOperands& o, size_t which) override {
     struct Kept {
       Handle pack;
       float scale = 1, nothing = 0;  // the library reads these at each call
@@ -82,14 +86,15 @@ class CudnnSdpa final : public Sdpa {
     check(library_.BackendSetAttribute(pack, kPackPointers, kPointerType, n, pointers.data()), "pointers");
     check(library_.BackendSetAttribute(pack, kPackWorkspace, kPointerType, 1, &o.workspace), "workspace");
     check(library_.BackendFinalize(pack), "variant pack");
-    return [this, bound, plan = compiled.plan](void* stream) {
+    return [this, bound, plan = compiled.plans[which]](void* stream) {
       check(library_.SetStream(handle_.get(), stream), "stream");
       check(library_.BackendExecute(handle_.get(), plan, bound->pack.get()), "attention");
     };
   }
 
-  [[nodiscard]] std::string name(const SdpaShape& shape) override {
-    return name_ + (compiled(shape).node ? " (SDPA node)" : "");
+  [[nodiscard]] std::string name(const SdpaShape& shape, size_t which) override {
+    return name_ + (compiled(shape).node ? " (SDPA node)" : "") +
+           (which > 0 ? " plan " + std::to_string(which + 1) : "");
   }
 
  private:
@@ -109,15 +114,16 @@ class CudnnSdpa final : public Sdpa {
     out->builder = std::make_unique<Builder>(library_, handle_.get());
     out->node = node;
     try {
-      plan(node ? attention_node(*out->builder, shape) : attention_graph(*out->builder, shape), out);
+      void* graph = node ? attention_node(*out->builder, shape) : attention_graph(*out->builder, shape);
+      propose(graph, shape.tokens < kFewTokens ? 2 : 1, out);
     } catch (const Refused&) {
-      out->plan = nullptr;
+      out->plans.clear();
     }
-    return out->plan != nullptr;
+    return !out->plans.empty();
   }
 
-  // The first of the library's proposals that compiles.
-  void plan(void* graph, Compiled* out) const {
+  // The first `most` of the library's proposals that compile.
+  void propose(void* graph, size_t most, Compiled* out) const {
     Builder& b = *out->builder;
     void* heuristics = b.made(kEngineHeuristics);
     b.link(heuristics, kHeuristicsGraph, graph);
@@ -128,14 +134,15 @@ class CudnnSdpa final : public Sdpa {
     for (int64_t i = 0; i < kMost; ++i) configs.push_back(b.made(kEngineConfig));
     int64_t n = 0;
     accept(library_.BackendGetAttribute(heuristics, kHeuristicsResults, kDescriptorType, kMost, &n, configs.data()));
-    for (int64_t i = 0; i < n && i < kMost && out->plan == nullptr; ++i) {
+    for (int64_t i = 0; i < n && i < kMost && out->plans.size() < most; ++i) {
       void* plan = b.made(kExecutionPlan);
       b.set<void*>(plan, kPlanHandle, kHandleType, {handle_.get()});
       b.link(plan, kPlanConfig, configs[static_cast<size_t>(i)]);
       if (library_.BackendFinalize(plan) != 0) continue;
-      int64_t got = 0;
-      accept(library_.BackendGetAttribute(plan, kPlanWorkspace, kInt64Type, 1, &got, &out->workspace));
-      out->plan = plan;
+      int64_t got = 0, workspace = 0;
+      accept(library_.BackendGetAttribute(plan, kPlanWorkspace, kInt64Type, 1, &got, &workspace));
+      out->workspace = std::max(out->workspace, workspace);
+      out->plans.push_back(plan);
     }
   }
 

@@ -41,12 +41,14 @@ class Sdpa {
   // nullptr and the reason in `why` where the library can't be loaded. The device must be the present one.
   static std::unique_ptr<Sdpa> load(const Runtime& runtime, std::string* why);
   virtual ~Sdpa() = default;
-  // Whether the library has a plan for it; plans are kept. `workspace`: bytes that it needs.
-  virtual bool takes(const SdpaShape& shape, uint64_t* workspace) = 0;
-  // A call bound to its tensors, of a shape that it takes.
-  virtual std::function<void(void* stream)> bind(const SdpaShape& shape, const SdpaOperands& operands) = 0;
-  // With the form in which the library is asked for the shape: "libcudnn.so.9 9.21.0 (SDPA node)".
-  [[nodiscard]] virtual std::string name(const SdpaShape& shape) = 0;
+  // How many plans the library has for it, which are kept: first what it takes for the fastest. `workspace`: bytes that
+  // any of them needs.
+  virtual size_t plans(const SdpaShape& shape, uint64_t* workspace) = 0;
+  // A call of one of them bound to its tensors.
+  virtual std::function<void(void* stream)> bind(const SdpaShape& shape, const SdpaOperands& operands, size_t plan) = 0;
+  // With the form in which the library is asked for the shape: "libcudnn.so.9 9.21.0 (SDPA node)"; " plan 2" of a later
+  // one.
+  [[nodiscard]] virtual std::string name(const SdpaShape& shape, size_t plan) = 0;
 };
 
 }  // namespace assay::gpu

@@ -8,6 +8,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::MatchesRegex;
+using testing::Not;
 
 // 20 queries of 4 heads on 2, before which `slots` - 20 keys may lie.
 Graph attention_graph(int mask, int64_t slots) {
@@ -79,6 +80,23 @@ TEST(Sdpa, TheOwnKernelSaysWhyItRuns) {
   g.ops[0].in = {0, 1, 2, kNoTensor, 4};
   g.ops[0].attr.insert(g.ops[0].attr.end(), {0, 0, 0});
   EXPECT_EQ(executed(g), begin + "keys that an index chooses");
+}
+
+// Of few queries two of the library's plans are timed.
+TEST(Sdpa, TheFasterPlanIsTaken) {
+  const Setting slow("kernel_ns", 60'000'000'000), more("dnn_more_proposals", 2);
+  const std::string name = "libcudnn.so.9 9.19.0", begin = "attention of 1 query and 48 keys of 16 in pages of 16: ";
+  {
+    const Setting first("dnn_ns", 1'000'000'000);
+    EXPECT_THAT(executed(paged_graph(ASSAY_MASK_CAUSAL, 2, 1)),
+                MatchesRegex(begin + name + " plan 2, [0-9.e+-]+ ms .*" + name + " [0-9.e+-]+ ms.*"));
+    EXPECT_THAT(executed(paged_graph(ASSAY_MASK_CAUSAL, 1, 20)), Not(HasSubstr("plan 2")));
+  }
+  const Setting others("dnn_ns_of_others", 1'000'000'000);
+  EXPECT_THAT(executed(paged_graph(ASSAY_MASK_CAUSAL, 2, 1)),
+              MatchesRegex(begin + name + ", [0-9.e+-]+ ms .*" + name + " plan 2 [0-9.e+-]+ ms.*"));
+  const Setting fail("dnn_fail", 2);
+  EXPECT_THAT(executed(paged_graph(ASSAY_MASK_CAUSAL, 2, 1)), HasSubstr("variant pack failed with status 2000"));
 }
 
 // Read where they lie, in both forms; what a trial wrote into the table is gone.
