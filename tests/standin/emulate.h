@@ -16,6 +16,7 @@ extern Index thread_index, block_index, block_size, grid_size;
 
 void barrier();  // of the whole block
 float exchange(float value, int lane_xor);
+float exchange_from(float value, int lane);
 char* dynamic_shared();
 // d [16,8] += a [16,16] b [16,8] with the operands spread over 32 lanes; every lane of the warp calls it.
 void matrix(float* d, const unsigned* a, const unsigned* b, bool bf16);
@@ -82,6 +83,7 @@ inline void matrix_16x8x16(float* d, const unsigned* a, const unsigned* b, bool 
 inline unsigned matrix_transposed_8x8(unsigned pair) { return standin::transposed_8x8(pair); }
 inline unsigned lower_halves(unsigned first, unsigned second) { return (first & 0xffffu) | second << 16; }
 inline unsigned upper_halves(unsigned first, unsigned second) { return first >> 16 | (second & 0xffff0000u); }
+inline float from_lane(float value, int lane) { return standin::exchange_from(value, lane); }
 inline float power_of_2(float x) { return std::exp2(x); }
 
 }  // namespace assay_gpu

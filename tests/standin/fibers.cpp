@@ -121,12 +121,16 @@ void barrier() {
   }
 }
 
-float exchange(float value, int lane_xor) {
+float exchange_from(float value, int lane) {
   block.exchanged[block.running] = value;
   warp_barrier();
-  const float got = block.exchanged[block.running ^ static_cast<unsigned>(lane_xor)];
+  const float got = block.exchanged[block.running / kLanes * kLanes + static_cast<unsigned>(lane)];
   warp_barrier();
   return got;
+}
+
+float exchange(float value, int lane_xor) {
+  return exchange_from(value, static_cast<int>(block.running % kLanes ^ static_cast<unsigned>(lane_xor)));
 }
 
 char* dynamic_shared() { return block.shared.data(); }

@@ -8,8 +8,8 @@ namespace assay_gpu {
 // q, k and v alike in bf16 (kBrain) or f16, dim_qk = dim_v = kDim, all columns multiples of 8; pages of whole runs of
 // 16 tokens. The tokens' heads of one KV
 // head are the query rows, 8 to a tile; a block takes kTiles tiles and a share of the keys, each of its warps every fourth
-// run of 16 of these: scores^T [keys, rows] = K Q^T and y^T [dims, rows] += V^T P^T, so that 8 rows leave no half of a
-// product idle. A dot product's dims and the sums' dims stand in the order in which the lanes hold them: of a key's row
+// run of 16 of these: scores [rows, keys] = Q K^T and y^T [dims, rows] += V^T P^T, so that the scores lie as the second
+// product takes them and 8 rows leave no half of it idle. A dot product's dims and the sums' dims stand in the order in which the lanes hold them: of a key's row
 // lane t of 4 has vectors t, t + 4, .., of a value's lane g of 8 vectors g, g + 8, .. The next keys are fetched as soon as
 // these are scored, the next values as soon as these are summed. Grid: KV heads' tiles, splits, sequences.
 template <int kDim, int kTiles, bool kBrain>
@@ -64,44 +64,53 @@ __device__ inline void attention_few_matrix(const AttentionArgs& a) {
     fetch_keys(run, k0);
     fetch_values(run, k0);
   }
-  Vector q[kTiles][kKeyVectors];
-#pragma unroll
-  for (int tile = 0; tile < kTiles; ++tile) {
+  // Queries g of both tiles, each word with the dims of a product's keys; of one tile the second half of the rows has the
+  // words of the next product instead: one of the two halves of each product counts.
+  unsigned q[kKeyVectors][kTiles][4];
+  const auto query_at = [&](int tile) {
     const int row = row0 + tile * 8 + g < all_rows ? row0 + tile * 8 + g : all_rows - 1;
-    const i64 at = (b * a.tokens + row / per_kv) * a.q.cols + a.q_col + (head * per_kv + row % per_kv) * kDim + t * 8;
+    return a.q.p + 2 * ((b * a.tokens + row / per_kv) * a.q.cols + a.q_col + (head * per_kv + row % per_kv) * kDim + t * 8);
+  };
+  const char* query[2] = {query_at(0), query_at(kTiles - 1)};
 #pragma unroll
-    for (int i = 0; i < kKeyVectors; ++i) q[tile][i] = *reinterpret_cast<const Vector*>(a.q.p + at * 2 + i * 64);
+  for (int i = 0; i < kKeyVectors; ++i) {
+    const Vector x = *reinterpret_cast<const Vector*>(query[0] + i * 64);
+    const Vector y = kTiles == 1 ? x : *reinterpret_cast<const Vector*>(query[1] + i * 64);
+#pragma unroll
+    for (int half = 0; half < kTiles; ++half) {
+      q[i][half][0] = x.word[2 * half];
+      q[i][half][1] = kTiles == 1 ? x.word[2] : y.word[2 * half];
+      q[i][half][2] = x.word[2 * half + 1];
+      q[i][half][3] = kTiles == 1 ? x.word[3] : y.word[2 * half + 1];
+    }
   }
   Data like{}, parts{};  // dtypes that the compiler knows
   like.dtype = kBrain ? kBF16 : kF16;
   parts.dtype = kF32;
   const float scale = static_cast<float>(a.scale) * 1.4426950409f;  // powers of two in place of e
-  float sums[kTiles][kProducts][4], most[kTiles][2], total[kTiles][2];  // of rows 2 t and 2 t + 1 of a tile
+  float sums[kTiles][kProducts][4], most[kTiles], total[kTiles];  // sums of rows 2 t and 2 t + 1 of a tile, others of g
 #pragma unroll
   for (int tile = 0; tile < kTiles; ++tile) {
-    for (int c = 0; c < 2; ++c) {
-      most[tile][c] = -INFINITY;
-      total[tile][c] = 0;
-    }
+    most[tile] = -INFINITY;
+    total[tile] = 0;
 #pragma unroll
     for (int j = 0; j < kProducts; ++j) {
       for (int e = 0; e < 4; ++e) sums[tile][j][e] = 0;
     }
   }
   for (; k0 < to; k0 += kStep) {
-    float s[kTiles][2][4];
+    float s[2][2][4];  // keys 2 t and 2 t + 1 of each half of the run; sums of even and of odd products
 #pragma unroll
-    for (int tile = 0; tile < kTiles; ++tile) {
-      for (int e = 0; e < 8; ++e) s[tile][e / 4][e % 4] = 0;
-    }
+    for (int e = 0; e < 16; ++e) s[e / 8][e / 4 % 2][e % 4] = 0;
 #pragma unroll
     for (int i = 0; i < kKeyVectors; ++i) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        const unsigned left[4] = {k[0][i].word[2 * half], k[1][i].word[2 * half], k[0][i].word[2 * half + 1],
-                                  k[1][i].word[2 * half + 1]};
+        const unsigned* rows_of = q[i][kTiles == 1 ? 0 : half];
 #pragma unroll
-        for (int tile = 0; tile < kTiles; ++tile) matrix_16x8x16(s[tile][half], left, &q[tile][i].word[2 * half], kBrain);
+        for (int run_half = 0; run_half < 2; ++run_half) {
+          matrix_16x8x16(s[run_half][half], rows_of, &k[run_half][i].word[2 * half], kBrain);
+        }
       }
     }
     const int next = k0 + kStep;
@@ -111,37 +120,40 @@ __device__ inline void attention_few_matrix(const AttentionArgs& a) {
     unsigned p[kTiles][2];
 #pragma unroll
     for (int tile = 0; tile < kTiles; ++tile) {
-      float x[4];  // keys g and g + 8, two rows each
+      float x[4];  // keys 2 t and 2 t + 1 of both halves, row g
 #pragma unroll
-      for (int e = 0; e < 4; ++e) x[e] = (s[tile][0][e] + s[tile][1][e]) * scale;
+      for (int e = 0; e < 4; ++e) {
+        x[e] = (s[e / 2][0][tile * 2 + e % 2] + s[e / 2][1][(kTiles == 1 ? 2 : tile * 2) + e % 2]) * scale;
+      }
       if (!all_seen) {
+        const int row = row0 + tile * 8 + g;
+        i64 row_first, row_end;
+        seen_keys(a, (row < all_rows ? row : all_rows - 1) / per_kv, &row_first, &row_end);
 #pragma unroll
         for (int e = 0; e < 4; ++e) {
-          const int row = row0 + tile * 8 + 2 * t + e % 2;
-          const int key = k0 + g + e / 2 * 8;
-          i64 row_first, row_end;
-          seen_keys(a, (row < all_rows ? row : all_rows - 1) / per_kv, &row_first, &row_end);
+          const int key = k0 + 2 * t + e % 2 + e / 2 * 8;
           if (key < row_first || key >= row_end || key >= to) x[e] = -INFINITY;
         }
       }
+      float now = fmaxf(most[tile], fmaxf(fmaxf(x[0], x[1]), fmaxf(x[2], x[3])));
+      now = fmaxf(now, ASSAY_SHUFFLE(now, 1));
+      now = fmaxf(now, ASSAY_SHUFFLE(now, 2));
+      const float base = now == -INFINITY ? 0 : now, correction = power_of_2(most[tile] - base);
+      most[tile] = now;
+#pragma unroll
+      for (int e = 0; e < 4; ++e) x[e] = power_of_2(x[e] - base);
+      total[tile] = total[tile] * correction + (x[0] + x[1]) + (x[2] + x[3]);
+      p[tile][0] = pair_code(like, x[0], x[1]);
+      p[tile][1] = pair_code(like, x[2], x[3]);
 #pragma unroll
       for (int c = 0; c < 2; ++c) {
-        float now = fmaxf(most[tile][c], fmaxf(x[c], x[2 + c]));
-#pragma unroll
-        for (int other = 4; other < 32; other *= 2) now = fmaxf(now, ASSAY_SHUFFLE(now, other));
-        const float base = now == -INFINITY ? 0 : now, correction = power_of_2(most[tile][c] - base);
-        most[tile][c] = now;
-        x[c] = power_of_2(x[c] - base);
-        x[2 + c] = power_of_2(x[2 + c] - base);
-        total[tile][c] = total[tile][c] * correction + x[c] + x[2 + c];
+        const float of_row = from_lane(correction, (2 * t + c) * 4);
 #pragma unroll
         for (int j = 0; j < kProducts; ++j) {
-          sums[tile][j][c] *= correction;
-          sums[tile][j][2 + c] *= correction;
+          sums[tile][j][c] *= of_row;
+          sums[tile][j][2 + c] *= of_row;
         }
       }
-#pragma unroll
-      for (int half = 0; half < 2; ++half) p[tile][half] = matrix_transposed_8x8(pair_code(like, x[2 * half], x[2 * half + 1]));
     }
 #pragma unroll
     for (int j = 0; j < kProducts; ++j) {
@@ -155,18 +167,19 @@ __device__ inline void attention_few_matrix(const AttentionArgs& a) {
   }
 #pragma unroll
   for (int tile = 0; tile < kTiles; ++tile) {
+    total[tile] += ASSAY_SHUFFLE(total[tile], 1);
+    total[tile] += ASSAY_SHUFFLE(total[tile], 2);
+    if (t == 0) {
+      most_of[warp][tile * 8 + g] = most[tile];
+      total_of[warp][tile * 8 + g] = total[tile];
+    }
 #pragma unroll
     for (int c = 0; c < 2; ++c) {
-#pragma unroll
-      for (int other = 4; other < 32; other *= 2) total[tile][c] += ASSAY_SHUFFLE(total[tile][c], other);
-      const int row = tile * 8 + 2 * t + c;
-      most_of[warp][row] = most[tile][c];
-      total_of[warp][row] = total[tile][c];
 #pragma unroll
       for (int i = 0; i < kValueVectors; ++i) {
 #pragma unroll
         for (int e = 0; e < 8; ++e) {
-          merged[warp][row][(i * 8 + g) * 8 + e] = sums[tile][4 * i + e / 2][e % 2 * 2 + c];
+          merged[warp][tile * 8 + 2 * t + c][(i * 8 + g) * 8 + e] = sums[tile][4 * i + e / 2][e % 2 * 2 + c];
         }
       }
     }

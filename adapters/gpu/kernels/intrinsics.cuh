@@ -5,7 +5,7 @@ namespace assay_gpu {
 
 #if defined(ASSAY_EMULATED)
 // Given by the emulation: bits_of, float_of, half_value, half_code, matrix_16x8x16, matrix_transposed_8x8, lower_halves,
-// upper_halves, power_of_2, warp_sum, warp_max.
+// upper_halves, power_of_2, from_lane, warp_sum, warp_max.
 #else
 __device__ inline unsigned bits_of(float value) { return __float_as_uint(value); }
 __device__ inline float float_of(unsigned bits) { return __uint_as_float(bits); }
@@ -112,6 +112,7 @@ __device__ inline float power_of_2(float x) {
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(out) : "f"(x));
   return out;
 }
+__device__ inline float from_lane(float value, int lane) { return __shfl_sync(0xffffffffu, value, lane); }
 // Of a matrix of 16-bit elements [8,8] over a warp: lane 4 i + t has elements 2 t and 2 t + 1 of row i, before and after.
 __device__ inline unsigned matrix_transposed_8x8(unsigned pair) {
   unsigned out;
