@@ -7,8 +7,10 @@ namespace assay_gpu {
 constexpr int kFewThreads = 128;
 
 // k and v alike in kDtype, dim_qk = dim_v = kDim, all columns multiples of 8. A key is shared among kDim / 8
-// neighbouring lanes; each such group keeps a softmax of its own until all keys are through. Grid: splits, heads' groups
-// of kRows per KV head, rows.
+// neighbouring lanes; each such group keeps a softmax of its own until all keys are through. The next keys are fetched
+// as soon as these are scored, the next values as soon as these are summed: memory answers while the rest is computed.
+// Which keys there are is found out while the op before still runs. Grid: splits, heads' groups of kRows per KV head,
+// rows.
 template <int kDim, int kRows, int kDtype>
 __device__ inline void attention_few(const AttentionArgs& a) {
   constexpr int kLanes = kDim / 8, kKeys = 32 / kLanes, kWarps = kFewThreads / 32;
@@ -24,30 +26,22 @@ __device__ inline void attention_few(const AttentionArgs& a) {
   const int sub = lane / kLanes, part = lane % kLanes;
   Data like{};  // known to the compiler, so that widen8 is
   like.dtype = kDtype;
-  float q[kRows][8], sums[kRows][8], most[kRows], total[kRows];
-#pragma unroll
-  for (int r = 0; r < kRows; ++r) {
-    most[r] = -INFINITY;
-    total[r] = 0;
-    for (int j = 0; j < 8; ++j) q[r][j] = sums[r][j] = 0;
-    if (r < rows) load8(a.q, m * a.q.cols + a.q_col + (h0 + r) * kDim + part * 8, q[r]);
-    for (int j = 0; j < 8; ++j) q[r][j] *= static_cast<float>(a.scale) * 1.4426950409f;  // powers of two in place of e
-  }
   i64 first, end;
   seen_keys(a, m % a.tokens, &first, &end);
   const i64 share = ((end - first + a.splits - 1) / a.splits + kStep - 1) / kStep * kStep;
   const i64 from = first + split * share, to = from + share < end ? from + share : end;
+  ASSAY_WAIT_FOR_INPUT();
   const i64 k_step = a.kv_heads * a.k.cols * kBytes, v_step = a.kv_heads * a.v.cols * kBytes;
   const bool paged = a.pages.table != nullptr;
   const i64 start = paged ? 0 : b * a.slots * a.kv_heads;
   const char* keys = a.k.p + ((start + g) * a.k.cols + a.col_k + part * 8) * kBytes;
   const char* values = a.v.p + ((start + g) * a.v.cols + a.col_v + part * 8) * kBytes;
-  for (i64 k0 = from + warp * kKeys * kAhead; k0 < to; k0 += kStep) {
-    Eight k[kAhead], v[kAhead];
+  Eight k[kAhead], v[kAhead];
+  const auto fetch = [&](const char* from_row, i64 row_bytes, i64 key0, Eight* into) {
     i64 place[kAhead];  // before the loads, so that they stay side by side
 #pragma unroll
     for (int u = 0; u < kAhead; ++u) {
-      const i64 key = k0 + u * kKeys + sub;
+      const i64 key = key0 + u * kKeys + sub;
       place[u] = key < to ? key : to - 1;
     }
     if (paged) {
@@ -58,10 +52,26 @@ __device__ inline void attention_few(const AttentionArgs& a) {
     for (int u = 0; u < kAhead; ++u) {
 #pragma unroll
       for (int half = 0; half < kVectors; ++half) {
-        k[u].half[half] = reinterpret_cast<const Vector*>(keys + place[u] * k_step)[half];
-        v[u].half[half] = reinterpret_cast<const Vector*>(values + place[u] * v_step)[half];
+        into[u].half[half] = reinterpret_cast<const Vector*>(from_row + place[u] * row_bytes)[half];
       }
     }
+  };
+  i64 k0 = from + warp * kKeys * kAhead;
+  if (k0 < to) {
+    fetch(keys, k_step, k0, k);
+    fetch(values, v_step, k0, v);
+  }
+  float q[kRows][8], sums[kRows][8], most[kRows], total[kRows];
+#pragma unroll
+  for (int r = 0; r < kRows; ++r) {
+    most[r] = -INFINITY;
+    total[r] = 0;
+    for (int j = 0; j < 8; ++j) q[r][j] = sums[r][j] = 0;
+    if (r < rows) load8(a.q, m * a.q.cols + a.q_col + (h0 + r) * kDim + part * 8, q[r]);
+    for (int j = 0; j < 8; ++j) q[r][j] *= static_cast<float>(a.scale) * 1.4426950409f;  // powers of two in place of e
+  }
+  for (; k0 < to; k0 += kStep) {
+    const bool more = k0 + kStep < to;
     float s[kAhead][kRows];
 #pragma unroll
     for (int u = 0; u < kAhead; ++u) {
@@ -77,6 +87,7 @@ __device__ inline void attention_few(const AttentionArgs& a) {
         s[u][r] = k0 + u * kKeys + sub < to ? dot : -INFINITY;
       }
     }
+    if (more) fetch(keys, k_step, k0 + kStep, k);
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       float now = most[r];
@@ -103,6 +114,7 @@ __device__ inline void attention_few(const AttentionArgs& a) {
         for (int j = 0; j < 8; ++j) sums[r][j] += s[u][r] * x[j];
       }
     }
+    if (more) fetch(values, v_step, k0 + kStep, v);
   }
 #pragma unroll
   for (int r = 0; r < kRows; ++r) {
@@ -144,11 +156,11 @@ __device__ inline void attention_few(const AttentionArgs& a) {
   }
 }
 
-#define ASSAY_ATTENTION_FEW(name, dtype)                                                                \
-  ASSAY_KERNEL(attention_few_64_4_##name, AttentionArgs) { attention_few<64, 4, dtype>(a); }            \
-  ASSAY_KERNEL(attention_few_64_8_##name, AttentionArgs) { attention_few<64, 8, dtype>(a); }            \
-  ASSAY_KERNEL(attention_few_128_4_##name, AttentionArgs) { attention_few<128, 4, dtype>(a); }          \
-  ASSAY_KERNEL(attention_few_128_8_##name, AttentionArgs) { attention_few<128, 8, dtype>(a); }
+#define ASSAY_ATTENTION_FEW(name, dtype)                                                               \
+  ASSAY_WAITING_KERNEL(attention_few_64_4_##name, AttentionArgs) { attention_few<64, 4, dtype>(a); }   \
+  ASSAY_WAITING_KERNEL(attention_few_64_8_##name, AttentionArgs) { attention_few<64, 8, dtype>(a); }   \
+  ASSAY_WAITING_KERNEL(attention_few_128_4_##name, AttentionArgs) { attention_few<128, 4, dtype>(a); } \
+  ASSAY_WAITING_KERNEL(attention_few_128_8_##name, AttentionArgs) { attention_few<128, 8, dtype>(a); }
 ASSAY_ATTENTION_FEW(bf16, kBF16)
 ASSAY_ATTENTION_FEW(f16, kF16)
 ASSAY_ATTENTION_FEW(f32, kF32)
