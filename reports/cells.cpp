@@ -58,6 +58,8 @@ std::string case_cell(const Record& r, std::vector<std::string>* notes) {
     if (warning.rfind(held, 0) != 0) continue;
     add_case_note(notes, "clocks held down: ", r.case_id + ": " + warning.substr(held.size()));
   }
+  const std::string options = adapter_options_text(r);
+  if (!options.empty()) add_case_note(notes, "adapter options " + options + ": ", r.case_id);
   return cell;
 }
 

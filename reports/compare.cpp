@@ -13,6 +13,7 @@
 #include "results/metrics/metrics.h"
 #include "results/metrics/reported_rate.h"
 #include "results/old_int8.h"
+#include "results/part.h"
 
 namespace assay {
 namespace {
@@ -22,15 +23,16 @@ namespace {
 struct Key {
   std::string case_hash, dtype, tier, basis;
   int64_t layers_run = 0, experts_run = 0;
+  std::string options;  // of the adapter: runs that differ in them are no repeats of each other
+  [[nodiscard]] auto work() const { return std::tie(case_hash, dtype, tier, basis, layers_run, experts_run); }
   bool operator<(const Key& other) const {
-    return std::tie(case_hash, dtype, tier, basis, layers_run, experts_run) <
-           std::tie(other.case_hash, other.dtype, other.tier, other.basis, other.layers_run, other.experts_run);
+    return std::tuple_cat(work(), std::tie(options)) < std::tuple_cat(other.work(), std::tie(other.options));
   }
 };
 
 Key key_of(const Record& r) {
   const Extrapolation run = r.extrapolation.value_or(Extrapolation{});
-  return {r.case_hash, r.dtype, r.tier, r.basis, run.layers_run, run.experts_run};
+  return {r.case_hash, r.dtype, r.tier, r.basis, run.layers_run, run.experts_run, adapter_options_text(r)};
 }
 
 bool usable(const Record& r) {
@@ -61,6 +63,23 @@ std::string activations_of(const Record& r) {
   return r.dtype + " (activations and KV cache in " + (r.dtype.ends_with(kF32ActivationsMark) ? "f32" : "bf16") + ")";
 }
 
+// The key among the others with which a group is compared: the same work with the same options of the adapter, or,
+// where each side has one group of the work left, that one, whose options are then a cause of what differs.
+std::optional<Key> partner_of(const Key& key, const std::map<Key, Group>& own, const std::map<Key, Group>& others) {
+  if (others.count(key) != 0) return key;
+  const auto left = [&key](const std::map<Key, Group>& of, const std::map<Key, Group>& beside) {
+    std::vector<Key> out;
+    Key first = key;
+    first.options.clear();
+    for (auto at = of.lower_bound(first); at != of.end() && at->first.work() == key.work(); ++at) {
+      if (beside.count(at->first) == 0) out.push_back(at->first);
+    }
+    return out;
+  };
+  const std::vector<Key> here = left(own, others), there = left(others, own);
+  return here.size() == 1 && there.size() == 1 ? std::optional(there.front()) : std::nullopt;
+}
+
 // Why a record has no partner among the others: the nearest miss.
 std::string miss_reason(const Key& key, const Record& r, const std::map<Key, Group>& others, const CompareSide& side) {
   const bool ran = std::any_of(side.records.begin(), side.records.end(),
@@ -80,7 +99,11 @@ std::string miss_reason(const Key& key, const Record& r, const std::map<Key, Gro
     if (other.experts_run != key.experts_run) {
       return "experts run: " + std::to_string(key.experts_run) + " against " + std::to_string(other.experts_run);
     }
-    return "layers run: " + std::to_string(key.layers_run) + " against " + std::to_string(other.layers_run);
+    if (other.layers_run != key.layers_run) {
+      return "layers run: " + std::to_string(key.layers_run) + " against " + std::to_string(other.layers_run);
+    }
+    const auto named = [](const std::string& options) { return options.empty() ? "none" : options; };
+    reason = "adapter options " + named(key.options) + " against " + named(other.options);
   }
   return reason;
 }
@@ -275,16 +298,17 @@ Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOpti
   const std::map<Key, Group> of_a = groups_of(a, &out.unmatched), of_b = groups_of(b, &out.unmatched);
   std::vector<std::pair<const Record*, const Record*>> paired;
   for (const auto& [key, group] : of_a) {
-    const auto other = of_b.find(key);
-    if (other == of_b.end()) {
+    const std::optional<Key> partner = partner_of(key, of_a, of_b);
+    if (!partner) {
       out.unmatched.push_back({a.name, group.front()->case_id, miss_reason(key, *group.front(), of_b, b)});
       continue;
     }
-    out.pairs.push_back(compare_pair(key, group, other->second, options));
-    paired.emplace_back(group.back(), other->second.back());
+    const Group& other = of_b.at(*partner);
+    out.pairs.push_back(compare_pair(key, group, other, options));
+    paired.emplace_back(group.back(), other.back());
   }
   for (const auto& [key, group] : of_b) {
-    if (of_a.count(key) == 0)
+    if (!partner_of(key, of_b, of_a))
       out.unmatched.push_back({b.name, group.front()->case_id, miss_reason(key, *group.front(), of_a, a)});
   }
   out.failed_on_b = failures(b, of_a, of_b);
@@ -296,13 +320,18 @@ Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOpti
 }
 
 std::vector<Record> paired_records(const CompareSide& side, const CompareSide& other) {
+  const auto work_of = [](const Record& r) {
+    Key key = key_of(r);
+    key.options.clear();
+    return key;
+  };
   std::set<Key> known;
   for (const Record& r : other.records) {
-    if (usable(r)) known.insert(key_of(r));
+    if (usable(r)) known.insert(work_of(r));
   }
   std::vector<Record> out;
   std::copy_if(side.records.begin(), side.records.end(), std::back_inserter(out),
-               [&](const Record& r) { return usable(r) && known.count(key_of(r)) != 0; });
+               [&](const Record& r) { return usable(r) && known.count(work_of(r)) != 0; });
   return out;
 }
 

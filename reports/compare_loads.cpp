@@ -25,7 +25,7 @@ std::map<std::string, Curve> curves_of(const CompareSide& side, double confidenc
       continue;
     if (is_part(r)) continue;
     const Throughput rate = record_rate(r, static_cast<double>(r.tokens_per_step), confidence);
-    const std::string layout = page_layout(r.case_id);
+    const std::string layout = page_layout(r);
     Curve& curve = curves[r.suite + " " + r.model + " " + r.dtype + " c" + std::to_string(r.context) +
                           (layout.empty() ? "" : " " + layout) + ", " + r.basis];
     curve.device = r.device_product.empty() ? r.device : r.device_product;

@@ -8,6 +8,7 @@
 #include "results/import/definitions.h"
 #include "results/metrics/roofline.h"
 #include "results/metrics/skew.h"
+#include "results/part.h"
 
 namespace assay {
 namespace {
@@ -162,9 +163,14 @@ void add_work(const Record& r, Page* page) {
   page->line("work of a step", number_text(r.step_flops / 1e9, 4) + " GFLOP, weights " +
                                    number_text(r.step_weight_bytes / 1e6, 4) + " MB, KV cache " +
                                    number_text(r.step_kv_bytes / 1e6, 4) + " MB");
+  if (const std::string pages = pages_text(r); !pages.empty()) page->line("KV cache", pages);
   if (r.routing) page->line("routing", routing_line(*r.routing));
   page->line("adapter", r.adapter + " " + r.adapter_version + " (" + r.adapter_vendor + "), ABI " + r.adapter_abi +
                             ", " + r.support);
+  if (r.adapter_options) {
+    const std::string options = adapter_options_text(r);
+    page->line("options", options.empty() ? "none" : options);
+  }
   page->line("executed", r.executed.empty() ? r.dtype + ", as asked" : r.executed);
   page->line("threads, seed", std::to_string(r.threads) + ", " + std::to_string(r.seed));
   page->line("prepare, load", number_text(r.prepare_s, 3) + " s, " + number_text(r.load_s, 3) + " s");

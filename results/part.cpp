@@ -1,6 +1,7 @@
 #include "results/part.h"
 
 #include "suites/base/words.h"
+#include "suites/pages.h"
 
 namespace assay {
 
@@ -25,6 +26,21 @@ std::string part_text(const Record& r) {
 
 std::string disturbance(const Record& record) {
   return record.noise.disturbed ? joined(record.noise.causes, ", ") : "";
+}
+
+std::string pages_text(const Record& record) {
+  if (record.case_json.find("\"kv_layout\"") == std::string::npos) return "";
+  const Result<Case> work = case_from_json(record.case_json, record.case_id);
+  return work.ok() ? pages_text(*work) : "";
+}
+
+std::string adapter_options_text(const Record& record) {
+  std::string text;
+  if (!record.adapter_options) return text;
+  for (const auto& [key, value] : *record.adapter_options) {
+    text.append(text.empty() ? "" : " ").append(key).append("=").append(value);
+  }
+  return text;
 }
 
 }  // namespace assay

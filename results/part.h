@@ -1,4 +1,4 @@
-// What part of a model a record is of.
+// What part of a model a record is of, and what else sets it apart from others of its case.
 #pragma once
 
 #include <string>
@@ -13,5 +13,11 @@ bool is_part(const Record& record);
 std::string disturbance(const Record& record);
 // What part of the model a record ran, "2/24 layers, 8/64 experts"; "" where it was the whole.
 std::string part_text(const Record& record);
+
+// "in pages of 16 tokens, in the order of seed 1": the KV cache of the record's case; "" where each sequence has one
+// block.
+std::string pages_text(const Record& record);
+// "attention=own products=own": what the user set of the adapter; "" where nothing, or where it isn't known.
+std::string adapter_options_text(const Record& record);
 
 }  // namespace assay

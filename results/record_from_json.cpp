@@ -62,6 +62,7 @@ void place(const JsonNode& root, Record* r) {
   r->device_serial_hash = text_at(root, "device_serial_hash");
   r->device_memory_bytes = size_at(root, "device_memory_bytes");
   r->support = text_at(root, "support");
+  if (root.has("adapter_options")) r->adapter_options = text_map(root.at("adapter_options"));
   r->threads = static_cast<int>(root.at("threads").integer(0, 1 << 20));
   r->environment = text_map(root.at("environment"));
   r->warnings = texts(root.at("warnings"));
@@ -136,6 +137,7 @@ const std::vector<std::string>& root_fields() {
                                     "adapter_vendor",
                                     "adapter_build",
                                     "adapter_abi",
+                                    "adapter_options",
                                     "device",
                                     "device_product",
                                     "device_arch",

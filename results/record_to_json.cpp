@@ -289,6 +289,7 @@ std::string record_to_json(const Record& record) {
   if (record.run_launches) out["run_launches"] = launches_json(*record.run_launches);
   if (record.routing) out["routing"] = routing_json(*record.routing);
   // Only where there is something: the ids of records made before the field was known stay what they are.
+  if (record.adapter_options) out["adapter_options"] = *record.adapter_options;
   if (record.planned_bytes > 0) out["planned_bytes"] = record.planned_bytes;
   if (record.taken_bytes) out["taken_bytes"] = *record.taken_bytes;
   if (record.reported) out["reported"] = reported_json(*record.reported);

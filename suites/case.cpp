@@ -8,6 +8,7 @@
 #include "suites/base/json_input.h"
 #include "suites/base/nearest.h"
 #include "suites/lower/llm.h"
+#include "suites/pages.h"
 #include "suites/video_case.h"
 
 namespace assay {
@@ -260,8 +261,7 @@ std::string Case::id() const {
     id += "/" + model.name + "/" + dtype_label() + "/b" + std::to_string(batch);
     if (kind == StepKind::kPrefill) id += "/t" + std::to_string(tokens);
     if (kind == StepKind::kDecode || context > 0) id += "/c" + std::to_string(context);
-    if (paged()) id += "/p" + std::to_string(page_tokens);
-    if (paged() && page_seed != 1) id += "-seed" + std::to_string(page_seed);
+    if (paged()) id += "/" + page_layout(*this);
     return (model.has_moe() ? id + "/" + routing_id(routing) : id) + end;
   }
   if (is_video_step(kind)) return id + "/" + kind_name + "/" + video_case_id(*this) + end;

@@ -15,6 +15,8 @@
 #include "results/metrics/roofline.h"
 #include "results/metrics/skew.h"
 #include "results/metrics/video_clip.h"
+#include "results/part.h"
+#include "suites/pages.h"
 
 namespace assay {
 namespace {
@@ -77,9 +79,10 @@ Result<std::string> run_text(const std::string& file, const Case& work, const Pe
     return "MFU " + percent_text(point->flops / *point->seconds / flops_per_s) + ", MBU " +
            percent_text(point->bytes / *point->seconds / bytes_per_s);
   };
+  const std::string part = part_text(*record);
   return "record " + record->id.substr(0, 8) + " (" + record->basis + " on " + record->device +
-         "): " + time_text(*point->seconds * 1e9) + " a step; of the datasheet " +
-         shares(sheet.flops_per_s, sheet.bytes_per_s) + "; of the attainable peaks " +
+         (part.empty() ? "" : ", " + part + " ran") + "): " + time_text(*point->seconds * 1e9) +
+         " a step; of the datasheet " + shares(sheet.flops_per_s, sheet.bytes_per_s) + "; of the attainable peaks " +
          shares(*record->ceiling.flops_per_s, *record->ceiling.read_bytes_per_s);
 }
 
@@ -166,6 +169,7 @@ std::vector<std::string> footer(const Explained& e) {
   std::vector<std::string> out{"step: " + scaled(e.flops, "FLOP") + ", " + scaled(e.bytes, "B") + ", " +
                                intensity_text(e.flops / e.bytes) + " FLOP/B; " + share_text(e)};
   out.push_back(e.memory_text);
+  if (e.work.paged()) out.push_back("KV cache: " + pages_text(e.work));
   if (e.routing) out.push_back(routing_text(*e.routing));
   if (const std::string shape = shape_text(e.work); !shape.empty()) out.push_back(shape);
   if (!e.peaks) {
@@ -219,6 +223,11 @@ std::string as_json(const Explained& e) {
   if (e.peaks) {
     out["peaks"] = {
         {"flops_per_s", e.peaks->flops_per_s}, {"bytes_per_s", e.peaks->bytes_per_s}, {"source", e.peaks->source}};
+  }
+  if (e.work.paged()) {
+    out["kv_layout"] = "paged";
+    out["page_tokens"] = e.work.page_tokens;
+    out["page_seed"] = e.work.page_seed;
   }
   if (e.routing) {
     out["routing"] = {

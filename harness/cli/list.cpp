@@ -165,14 +165,16 @@ Result<Listing> list_cases(const Catalogue& catalogue, const Arguments& argument
       suites.push_back(std::move(suite).value());
     }
   }
-  Listing out{TextTable({"case", "tokens per step", "hash"}), json::array(), {}};
+  Selection chosen;
+  chosen.filter = arguments.text("case");
+  Listing out{TextTable({"case", "tokens per step", "KV cache", "hash"}), json::array(), {}};
   out.table.align_right(1);
-  const Result<std::vector<PlannedCase>> cases =
-      plan_suites(suites, arguments.has("full") ? "full" : "quick", Selection{});
+  const Result<std::vector<PlannedCase>> cases = plan_suites(suites, arguments.has("full") ? "full" : "quick", chosen);
   if (!cases.ok()) return cases.error();
   for (const PlannedCase& c : *cases) {
     out.names.push_back(c.work.id());
-    out.table.row({c.work.id(), std::to_string(c.work.tokens_per_step()), c.work.hash()});
+    out.table.row({c.work.id(), std::to_string(c.work.tokens_per_step()),
+                   c.work.paged() ? "pages of " + std::to_string(c.work.page_tokens) : "", c.work.hash()});
     out.items.push_back(json::parse(c.work.to_json()));
     out.items.back()["id"] = c.work.id();
   }
@@ -245,11 +247,18 @@ CommandSpec list_command() {
   spec.about = "Without an operand: the suites.";
   spec.options = {{"suite", "SUITE", "cases of this suite or suite file only", Complete::kSuite, {}, true},
                   {"full", "", "cases of the full form", Complete::kNothing, {}, false},
+                  {"case",
+                   "FILTER",
+                   "cases whose id has this part, or matches this pattern (* ? [])",
+                   Complete::kNothing,
+                   {},
+                   false},
                   {"names", "", "names only, one a line", Complete::kNothing, {}, false},
                   adapter_option(),
                   json_option()};
   spec.examples = {{"assay list models", "shapes with parameters (all and active), KV bytes and source"},
-                   {"assay list cases --suite decode --full", "every case of the full decode suite"}};
+                   {"assay list cases --suite decode --full", "every case of the full decode suite"},
+                   {"assay list cases --full --case '*/p16'", "those with a KV cache in pages of 16 tokens"}};
   spec.run = list;
   return spec;
 }

@@ -1,6 +1,7 @@
 #include "harness/plan/campaign.h"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "suites/base/json_input.h"
@@ -26,6 +27,11 @@ std::string launches_text(int64_t launches) { return launches > 0 ? std::to_stri
 }  // namespace
 
 bool belongs(const Record& record, const Campaign& campaign, const CampaignCase& c) {
+  if (record.adapter_options) {
+    std::map<std::string, std::string> options;
+    for (const auto& option : campaign.options) options.insert(option);  // the first of a key counts
+    if (*record.adapter_options != options) return false;
+  }
   return record.case_hash == c.hash && record.seed == campaign.seed && record.device == campaign.device &&
          record.form == campaign.form;
 }
@@ -120,7 +126,7 @@ std::string campaign_difference(const Campaign& before, const Campaign& now) {
   if (before.launches != now.launches) {
     return differs("--launches", launches_text(before.launches), launches_text(now.launches));
   }
-  if (before.options != now.options) return differs("--option", options_text(before), options_text(now));
+  if (before.options != now.options) return differs("--adapter-option", options_text(before), options_text(now));
   const size_t count = std::min(before.cases.size(), now.cases.size());
   for (size_t i = 0; i < count; ++i) {
     const CampaignCase& a = before.cases[i];

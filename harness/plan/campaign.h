@@ -42,7 +42,8 @@ Result<Campaign> read_campaign(const std::filesystem::path& folder);
 // What would make going on with `before` as `now` another run: "seed: 1 before, 2 now"; "" where nothing would.
 std::string campaign_difference(const Campaign& before, const Campaign& now);
 
-// Records are compared as the plan names them: by the case's hash on the campaign's device, in its form, with its seed.
+// Records are compared as the plan names them: by the case's hash on the campaign's device, in its form, with its seed
+// and, where the record tells them, its options of the adapter.
 bool belongs(const Record& record, const Campaign& campaign, const CampaignCase& c);
 
 // What of a case is on disk.

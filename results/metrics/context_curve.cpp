@@ -159,7 +159,7 @@ std::optional<ContextCurve> curve_of(const std::vector<MeasuredRecord>& records)
   out.step_kind = r.step_kind;
   out.batch = r.batch;
   out.tokens = r.tokens;
-  out.layout = page_layout(r.case_id);
+  out.layout = page_layout(r);
   out.points = points_of(records, &out);
   std::vector<double> x, y;
   for (const ContextPoint& p : out.points) {
@@ -218,7 +218,7 @@ std::vector<ContextCurve> context_curves(const std::vector<MeasuredRecord>& reco
   for (const MeasuredRecord& m : records) {
     const Record& r = *m.record;
     if (!takes_part(r)) continue;
-    const std::string variant = (r.routing ? r.routing->distribution : "") + "/" + page_layout(r.case_id);
+    const std::string variant = (r.routing ? r.routing->distribution : "") + "/" + page_layout(r);
     groups[{r.device, r.suite, r.model, r.dtype, r.step_kind, variant, r.batch, r.tokens}].push_back(m);
   }
   std::vector<ContextCurve> out;

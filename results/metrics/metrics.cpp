@@ -7,6 +7,7 @@
 #include "results/metrics/launches.h"
 #include "results/metrics/roofline.h"
 #include "suites/base/words.h"
+#include "suites/pages.h"
 
 namespace assay {
 namespace {
@@ -94,17 +95,10 @@ std::vector<MeasuredRecord> measured_records(const std::vector<Record>& records)
   return out;
 }
 
-std::string page_layout(const std::string& case_id) {
-  const auto digits = [&](size_t from) {
-    return std::min(case_id.find_first_not_of("0123456789", from), case_id.size());
-  };
-  for (size_t at = case_id.find("/p"); at != std::string::npos; at = case_id.find("/p", at + 1)) {
-    size_t end = digits(at + 2);
-    if (end == at + 2) continue;  // "/prefill"
-    if (case_id.compare(end, 5, "-seed") == 0) end = digits(end + 5);
-    if (end == case_id.size() || case_id[end] == '/') return case_id.substr(at + 1, end - at - 1);
-  }
-  return "";
+std::string page_layout(const Record& record) {
+  if (record.case_json.find("\"kv_layout\"") == std::string::npos) return "";
+  const Result<Case> work = case_from_json(record.case_json, record.case_id);
+  return work.ok() ? page_layout(*work) : "";
 }
 
 std::string case_variant(const std::string& case_id) {

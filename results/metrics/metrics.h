@@ -38,9 +38,8 @@ std::vector<MeasuredRecord> measured_records(const std::vector<Record>& records)
 
 // Whether the device's caches were flushed before each step: no curve or sum mixes such steps with warm ones.
 bool cold_cache(const Record& record);
-// "p16" of a case whose KV cache lies in pages of 16 tokens, "p16-seed2" where they lie in another order; "" otherwise.
-// No curve mixes layouts.
-std::string page_layout(const std::string& case_id);
+// How the KV cache of the record's case lies in pages (suites/pages.h); "" where it doesn't. No curve mixes layouts.
+std::string page_layout(const Record& record);
 // What of a prefill or decode case's name follows its shape, "p16 zipf-1.2 cold": how its KV cache lies, where its
 // rows' experts are, whether caches are flushed. "" in one block, drawn uniformly, warm. No cost and no plan mixes
 // them.

@@ -146,9 +146,8 @@ std::vector<SkewCurve> skew_curves(const std::vector<MeasuredRecord>& records, i
     const Record& r = *m.record;
     if (!is_routed(r)) continue;
     // Experts that were cut down are another work.
-    const CurveKey key{r.device,          r.suite, r.model,  r.dtype + "/" + page_layout(r.case_id),
-                       r.step_kind,       r.batch, r.tokens, r.context,
-                       r.routing->experts};
+    const CurveKey key{r.device, r.suite,   r.model,           r.dtype + "/" + page_layout(r), r.step_kind, r.batch,
+                       r.tokens, r.context, r.routing->experts};
     if (!groups.contains(key)) order.push_back(key);
     groups[key].push_back(m);
   }

@@ -1,8 +1,8 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <map>
-#include <tuple>
 
 #include "results/metrics/energy.h"
 #include "results/metrics/metrics.h"
@@ -160,6 +160,8 @@ class Best {
     *rate = counted_->rate;
     for (const CaseRate* used : {&*counted_, &*saturation_}) {
       if (used->record->noise.disturbed) add_note(subject, used->record->case_id + " was disturbed");
+      const std::string options = adapter_options_text(*used->record);
+      if (!options.empty()) add_note(subject, used->record->case_id + " ran with adapter options " + options);
     }
     if (counted_->rate.spread == Spread::kUnknown) subject->notes.push_back(why_no_interval(*counted_));
     *case_id = counted_->record->case_id;
@@ -239,7 +241,8 @@ Group& find_group(std::vector<Group>& groups, const Record& r, const std::string
 
 // Of the records with a rate those that stand for their case, where several are of one, as in a report's tables.
 std::vector<size_t> standing_records(const std::vector<Record>& records, const std::vector<bool>& has_rate) {
-  using Key = std::tuple<std::string, std::string, std::string, std::string, std::string, std::string, std::string>;
+  // A run with other options of the adapter is no repeat: each stands, and the better of them is the chip's rate.
+  using Key = std::array<std::string, 8>;
   const auto rank = [&](size_t i) {
     const Record& r = records[i];
     return standing(r.status, r.noise.disturbed, r.created, r.id);
@@ -253,8 +256,8 @@ std::vector<size_t> standing_records(const std::vector<Record>& records, const s
       out.push_back(i);
       continue;
     }
-    const auto [at, added] =
-        of_case.try_emplace({product_of(r), r.adapter, r.case_id, r.case_hash, r.basis, r.tier, part_text(r)}, i);
+    const auto [at, added] = of_case.try_emplace(
+        {product_of(r), r.adapter, r.case_id, r.case_hash, r.basis, r.tier, part_text(r), adapter_options_text(r)}, i);
     if (!added && rank(i) > rank(at->second)) at->second = i;
   }
   for (const auto& [key, i] : of_case) out.push_back(i);

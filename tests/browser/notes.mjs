@@ -17,6 +17,7 @@ export const notes = {
     "the source's mean power of the whole system, over its accelerators",
     "output tokens bear the whole cost: input was served in the same time",
     "decode/m/f32/b1/c512 was disturbed",
+    "decode/m/f32/b1/c512 ran with adapter options <products=own>",
     "record 0123abcd, decode/m/f32/b1/c512",
     "long-context/prefill/m/f32/b1/t512/c4096: a chunk behind a context is no prompt and not priced",
     "long-context/prefill/m/f32/b1/t512/c4096 and 2 more: a chunk behind a context is no prompt and not priced",
@@ -134,7 +135,10 @@ export const notes = {
   "results/import/serving.cpp": ["p99_itl_ms is 0: these tools write 0 where they had no values; left out"],
   "results/import/vllm_serve.cpp": ["no request was completed"],
   "results/part.cpp": ["2/24 layers", "16/128 experts", "2/24 layers, 16/128 experts"],
-  "reports/html/model_rows.cpp": ["MLPerf Inference: Power_Result, an accelerator's share of the whole system"],
+  "reports/html/model_rows.cpp": [
+    "MLPerf Inference: Power_Result, an accelerator's share of the whole system",
+    "ran with adapter options <products=own>",
+  ],
   "harness/measure/device_condition.cpp": [
     "clocks held down by heat 3.0 %",
     "clocks held down by hardware 3.0 %",

@@ -68,7 +68,7 @@ TEST(CampaignFile, AnotherRunIsNamedByItsDifference) {
   EXPECT_EQ(difference([](Campaign* c) { c->threads = 1; }), "threads: 2 before, 1 now");
   EXPECT_THAT(difference([](Campaign* c) { c->time_limit_s = 0; }), HasSubstr("--time-limit: 1.5"));
   EXPECT_EQ(difference([](Campaign* c) { c->launches = 0; }), "--launches: 4 before, of the suites now");
-  EXPECT_THAT(difference([](Campaign* c) { c->options.pop_back(); }), HasSubstr("--option"));
+  EXPECT_THAT(difference([](Campaign* c) { c->options.pop_back(); }), HasSubstr("--adapter-option"));
   EXPECT_THAT(difference([](Campaign* c) { c->tool_version = "0.2.0"; }), HasSubstr("0.1.0 before, 0.2.0 now"));
   EXPECT_EQ(difference([](Campaign* c) { c->cases[1].hash = "x"; }),
             "case 2 (decode/b): its definition has changed since");

@@ -78,6 +78,32 @@ TEST(Compare, EqualRunsAreSame) {
   EXPECT_EQ(count_verdicts(c, Difference::kSlower), 0U);
 }
 
+// An option is a cause of what differs: told beside the pair, and no repeat of a run without it.
+TEST(Compare, OptionsOfTheAdapterAreACause) {
+  Record plain = run(10, 1), own = run(8, 2), other = run(9, 3);
+  plain.adapter_options.emplace();
+  own.adapter_options.emplace()["products"] = "own";
+  other.adapter_options.emplace()["search"] = "1";
+  const Comparison c = compare({"a", {plain}}, {"b", {own}}, {});
+  ASSERT_EQ(c.pairs.size(), 1U);
+  ASSERT_EQ(c.environment.size(), 1U);
+  EXPECT_EQ(c.environment[0].name, "adapter options");
+  EXPECT_EQ(c.environment[0].a, "none");
+  EXPECT_EQ(c.environment[0].b, "products=own");
+
+  const Comparison alike = compare({"a", {own}}, {"b", {plain, own}}, {});
+  ASSERT_EQ(alike.pairs.size(), 1U);
+  EXPECT_EQ(alike.pairs[0].runs_b, 1U);
+  EXPECT_EQ(metric(alike.pairs[0], "rate").verdict, Difference::kSame) << "with the run of the same options";
+  ASSERT_EQ(alike.unmatched.size(), 1U);
+  EXPECT_EQ(alike.unmatched[0].side, "b");
+  EXPECT_THAT(alike.unmatched[0].reason, HasSubstr("adapter options none"));
+
+  const Comparison open = compare({"a", {plain}}, {"b", {own, other}}, {});
+  EXPECT_TRUE(open.pairs.empty()) << "which of the two is meant isn't known";
+  EXPECT_EQ(open.unmatched.size(), 3U);
+}
+
 // Repeats of A differ by 10 %: a change of 6 % is no news on such a machine.
 TEST(Compare, RepeatsRaiseTheMargin) {
   const CompareSide noisy{"a", {run(10, 1), run(11, 2)}};

@@ -119,6 +119,16 @@ TEST(CostSubjects, OfRepeatsTheUndisturbedOneIsPriced) {
   EXPECT_THAT(none.notes, testing::ElementsAre("decode/m/bf16/b1 was disturbed"));
 }
 
+// With other options of the adapter it is no repeat: the chip is priced at the better of the two, older as it is.
+TEST(CostSubjects, ARunWithOtherOptionsOfTheAdapterIsNoRepeat) {
+  Record tuned = run("decode", 1, 1, 10), plain = run("decode", 1, 1, 20), prefill = run("prefill", 1, 4096, 100);
+  tuned.adapter_options.emplace()["attention"] = "own";
+  plain.created = "2026-11-21T00:00:00Z";
+  const CostSubject s = cost_subjects({tuned, plain, prefill}, {}, shipped()).at(0);
+  EXPECT_NEAR(s.output_rate->typical, 1 / 0.011, 1e-6);
+  EXPECT_THAT(s.notes, testing::ElementsAre("decode/m/bf16/b1 ran with adapter options attention=own"));
+}
+
 Record reported(const std::string& tier, std::vector<ReportedFigure> figures,
                 std::map<std::string, std::string> stated) {
   Record r;

@@ -80,6 +80,7 @@ TEST_F(RecordSchema, ARecordWithEveryPartSetKeepsIt) {
   r.extrapolation = Extrapolation{4, 32, 1e6, 5e5, 2, 8e6, "linear", "time"};
   r.counters.push_back({"cycles", std::nullopt, "no PMU"});
   r.energy.joules = 12.5;
+  r.adapter_options.emplace()["products"] = "own";
   json record = json::parse(record_to_json(r));
   EXPECT_EQ(fault(record), "");
 }
@@ -98,6 +99,7 @@ TEST_F(RecordSchema, WhatTheReaderRefusesTheSchemaRefuses) {
   refused("/craeted", "");
   refused("/samples/host_ns/count", "four");
   refused("/numerics/verdict", "maybe");
+  refused("/adapter_options", "products=own");
   refused("/energy/joules", "much");
   json missing = good;
   missing.erase("samples");

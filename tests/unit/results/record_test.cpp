@@ -70,6 +70,7 @@ TEST(RecordJson, RoundTripKeepsEveryField) {
   r.energy.joules = 12.5;
   r.planned_bytes = 1000;
   r.taken_bytes = 1200;
+  r.adapter_options = {{"products", "own"}, {"search", "4"}};
   r.noise.throttle_start_ns = {5'000'000};
   r.noise.throttle_ns = {2'000'000};
   r.noise.throttle_reasons = {3};
@@ -83,8 +84,21 @@ TEST(RecordJson, RoundTripKeepsEveryField) {
   EXPECT_EQ(back->energy.joules, 12.5);
   EXPECT_EQ(back->planned_bytes, 1000U);
   EXPECT_EQ(back->taken_bytes, 1200U);
+  EXPECT_EQ(back->adapter_options, r.adapter_options);
   EXPECT_EQ(back->noise.throttle_reasons, std::vector<uint64_t>{3});
   EXPECT_FALSE(back->numerics.whole);
+}
+
+// Nothing set and not known are two things.
+TEST(RecordJson, OptionsOfTheAdapterAreSetUnsetOrUnknown) {
+  Record r = decode_record();
+  EXPECT_EQ(record_to_json(r).find("adapter_options"), std::string::npos) << "ids of older records stay what they are";
+  r.adapter_options.emplace();
+  r.id = record_id(record_to_json(r));
+  const Result<Record> back = record_from_json(record_to_json(r), "test");
+  ASSERT_TRUE(back.ok()) << back.error().message;
+  ASSERT_TRUE(back->adapter_options);
+  EXPECT_TRUE(back->adapter_options->empty());
 }
 
 TEST(RecordJson, ReportedFiguresOnlyWhereTheBasisSaysSo) {
@@ -208,6 +222,29 @@ TEST(MetricsOfARecord, ProjectionAndEnergy) {
 }
 
 // A published record of int8 from before its activations were bf16 is another work; its file keeps its id.
+// By the fields of the case: a suite may be called like a layout.
+TEST(Record, PagesAreThoseOfTheCaseNotOfItsName) {
+  const Catalogue catalogue = Catalogue::load(std::string(ASSAY_SOURCE_DIR) + "/suites").value();
+  const Suite decode = catalogue.suite("decode").value();
+  Record r;
+  for (const Case& c : decode.full_cases) {
+    if (c.model_name() != "smollm2-135m" || c.batch != 1 || !c.paged()) continue;
+    Case odd = c;
+    r.case_id = "p99/decode";
+    odd.page_tokens = 0;
+    r.case_json = odd.to_json();
+    EXPECT_EQ(page_layout(r), "");
+    odd.page_tokens = 64;
+    r.case_json = odd.to_json();
+    EXPECT_EQ(page_layout(r), "p64");
+    odd.page_seed = 7;
+    r.case_json = odd.to_json();
+    EXPECT_EQ(page_layout(r), "p64-seed7");
+    return;
+  }
+  FAIL() << "the decode suite has no small case in pages";
+}
+
 TEST(Record, Int8WithF32ActivationsIsMarked) {
   std::ifstream file(ASSAY_SOURCE_DIR
                      "/results/published/2026-11-26-h200/decode_qwen2.5-0.5b_int8_b1_c512-3a6b8e76.record.json");

@@ -73,6 +73,8 @@ export const sentences: Phrase[] = [
   [/^can't be told: the slope's interval holds 0$/, "无法判断：斜率的区间包含 0"],
   // warnings
   [/^times are the adapter's own \(clock\/1\); host noise and energy were not watched$/, "时间由适配器自身时钟给出；未监测主机噪声与能耗"],
+  [/^ran with adapter options (.+)$/, "以适配器选项 $1 运行"],
+  [/^(\S+) ran with adapter options (.+)$/, "$1 以适配器选项 $2 运行"],
   [/^stopped at (\S+) steps: the sample buffer is full$/, "样本缓冲区已满，停在 $1 步"],
   [/^used (\S+) CPUs for (\S+) threads: affinity or other load took the rest$/, "$2 个线程只用到 $1 个 CPU：受亲和性或其他负载限制"],
   [/^of (\S+) accelerators as given at import; the source does not say$/, "导入时指定为 $1 张加速卡；来源未说明"],
