@@ -21,11 +21,15 @@ struct Matching {
   std::string why_none;
 };
 
+bool matches(const std::string& glob, const std::string& case_id) {
+  return ::fnmatch(glob.c_str(), case_id.c_str(), 0) == 0;
+}
+
 Matching matching(const Tender& tender, const Candidate& candidate, const std::string& glob) {
   Matching out;
   out.why_none = "no record of a case " + glob;
   for (const Record& r : candidate.records) {
-    if (::fnmatch(glob.c_str(), r.case_id.c_str(), 0) != 0) continue;
+    if (!matches(glob, r.case_id)) continue;
     if (std::find(tender.basis.begin(), tender.basis.end(), r.basis) == tender.basis.end()) {
       out.why_none = "only records with basis " + r.basis + ", which the tender does not admit";
       continue;
@@ -171,6 +175,25 @@ Result<Tender> parse_tender(const std::string& text, const std::string& where) {
   check_ids(root, tender);
   if (!input.ok()) return input.error();
   return tender;
+}
+
+Status check_patterns(const Tender& tender, const std::vector<Candidate>& candidates, const std::string& where) {
+  const auto unmatched = [&](const std::string& glob) {
+    return std::none_of(candidates.begin(), candidates.end(), [&](const Candidate& c) {
+      return std::any_of(c.records.begin(), c.records.end(), [&](const Record& r) { return matches(glob, r.case_id); });
+    });
+  };
+  const auto error = [&](const std::string& id, const std::string& glob) {
+    return bad_input(where + ": " + id + ": case: expected a pattern that some candidate's case matches, found \"" +
+                     glob + "\", which none does");
+  };
+  for (const Gate& g : tender.gates) {
+    if (unmatched(g.case_glob)) return error(g.id, g.case_glob);
+  }
+  for (const ScoreItem& s : tender.scores) {
+    if (unmatched(s.case_glob)) return error(s.id, s.case_glob);
+  }
+  return ok_status();
 }
 
 TenderResult judge(const Tender& tender, const std::vector<Candidate>& candidates) {

@@ -68,6 +68,8 @@ struct Candidate {
   std::string name;
   std::vector<Record> records;
 };
+// kBadInput for a requirement whose glob no record of any candidate matches: a misspelt one would put all out.
+Status check_patterns(const Tender& tender, const std::vector<Candidate>& candidates, const std::string& where);
 TenderResult judge(const Tender& tender, const std::vector<Candidate>& candidates);
 
 Sheet tender_sheet(const TenderResult& result);

@@ -44,6 +44,7 @@ Result<int> run_tender(const Arguments& arguments) {
     if (!records.ok()) return records.error();
     candidates.push_back({place, std::move(records).value()});
   }
+  if (const Status known = check_patterns(*tender, candidates, file); !known.ok()) return known.error();
   const TenderResult result = judge(*tender, candidates);
   std::fputs(render_sheet(tender_sheet(result), table_format(arguments), stdout_options()).c_str(), stdout);
   for (const CandidateResult& c : result.candidates) {
@@ -185,7 +186,12 @@ CommandSpec compare_command() {
        Complete::kWords,
        {"slower", "ambiguous", "unmatched"},
        true},
-      {"tender", "FILE", "requirements: gates and weighted scores, JSON", Complete::kFile, {}, false},
+      {"tender",
+       "FILE",
+       "requirements: gates and weighted scores, JSON; their cases are patterns (* ? [])",
+       Complete::kFile,
+       {},
+       false},
       format_option(),
       json_option()};
   for (OptionSpec& option : price_options()) {

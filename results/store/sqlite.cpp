@@ -1,6 +1,7 @@
 #include "results/store/sqlite.h"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
 namespace assay::sqlite {
 namespace {
@@ -12,6 +13,20 @@ Error error_of(sqlite3* database, const std::string& where) {
   const int code = sqlite3_errcode(database);
   const bool input = code == SQLITE_NOTADB || code == SQLITE_CORRUPT || code == SQLITE_CANTOPEN;
   return {input ? ErrorKind::kBadInput : ErrorKind::kIo, where + ": " + sqlite3_errmsg(database)};
+}
+
+// What a URI would read as its own is escaped.
+std::string uri_path(const std::filesystem::path& path) {
+  std::string out;
+  for (const char c : path.string()) {
+    if (c == '%' || c == '?' || c == '#') {
+      constexpr const char* kDigits = "0123456789ABCDEF";
+      out += {'%', kDigits[static_cast<unsigned char>(c) >> 4], kDigits[c & 15]};
+    } else {
+      out += c;
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -77,12 +92,20 @@ std::string Statement::blob(int column) const {
 
 Result<Database> Database::open(const std::filesystem::path& file, Mode mode) {
   Database out(file.string());
-  const int flags = mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  // A reader that may not write leaves a WAL's two files behind. So a reader opens as a writer, whose end takes them
+  // away, and asks for nothing to be changed; where it may not write, and no writer's WAL is there, nothing changes.
+  const bool reads = mode == Mode::kReadOnly;
+  const bool fixed = reads && ::access(file.c_str(), W_OK) != 0 && !std::filesystem::exists(file.string() + "-wal");
+  const std::string name = fixed ? "file:" + uri_path(std::filesystem::absolute(file)) + "?immutable=1" : file.string();
+  const int flags = fixed   ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
+                    : reads ? SQLITE_OPEN_READWRITE
+                            : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(file.c_str(), &handle, flags, nullptr);
+  const int code = sqlite3_open_v2(name.c_str(), &handle, flags, nullptr);
   out.database_.reset(handle);
   if (code != SQLITE_OK) return error_of(handle, out.where_);
   sqlite3_busy_timeout(handle, kBusyTimeoutMs);
+  if (reads) sqlite3_exec(handle, "PRAGMA query_only = 1", nullptr, nullptr, nullptr);
   return out;
 }
 

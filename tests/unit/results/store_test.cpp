@@ -125,6 +125,29 @@ TEST_F(StoreTest, StoppedAddsNothing) {
   EXPECT_EQ(*store.count(), 0U);
 }
 
+// Readers of a store in WAL mode make two files beside it; none stays, also where the reader may not write.
+TEST_F(StoreTest, ReadingLeavesNothingBeside) {
+  write("a", 8, "2026-01-01T00:00:00Z");
+  const fs::path file = dir_ / "s.db";
+  {
+    Store store = open();
+    ASSERT_TRUE(store.add({dir_ / "records"}, nullptr).ok());
+  }
+  const fs::path odd = dir_ / "odd?name#1%.db";
+  fs::copy_file(file, odd);
+  for (const bool writable : {true, false}) {
+    if (!writable) fs::permissions(odd, fs::perms::owner_read);
+    for (const fs::path& place : {file, odd}) {
+      const Result<Store> store = Store::open_read_only(place);
+      ASSERT_TRUE(store.ok()) << store.error().message;
+      EXPECT_EQ(store->headlines({})->size(), 1U);
+    }
+    for (const auto& entry : fs::directory_iterator(dir_)) {
+      EXPECT_EQ(entry.path().string().find(".db-"), std::string::npos) << entry.path();
+    }
+  }
+}
+
 TEST_F(StoreTest, OtherFilesAreRefused) {
   std::ofstream(dir_ / "text.db") << "this is no database, and long enough to be looked at as one might be: "
                                   << std::string(4096, '.');
