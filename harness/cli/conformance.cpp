@@ -13,17 +13,39 @@ namespace {
 
 namespace kit = conformance;
 
+constexpr int kExitNotOpened = 3;
+
+Error not_opened(const std::string& adapter, const std::string& why) {
+  return {ErrorKind::kUnsupported, adapter + " can't be opened here: " + why};
+}
+
+// An adapter that is named and lacks something on this machine is kUnsupported: that is no fault of the command.
+Status check_usable(const Arguments& a) {
+  std::vector<Manifest> named;
+  for (const std::string& file : a.texts("adapter")) {
+    const Result<Manifest> manifest = read_manifest(file);
+    if (!manifest.ok()) return bad_input("--adapter: " + manifest.error().message);
+    named.push_back(*manifest);
+  }
+  if (named.empty()) named = known_adapters(a);
+  const std::string device = a.text("device");
+  for (const Manifest& m : named) {
+    const bool meant = a.has("adapter") || m.name == device.substr(0, device.find(':'));
+    if (meant && m.abi_major > 0 && !m.problem.empty()) return not_opened(m.name, m.problem);
+  }
+  return ok_status();
+}
+
 // --device as a number of the adapter that --adapter names, or as NAME:NUMBER.
 Result<ChosenDevice> chosen_device(const Arguments& a) {
   if (!a.has("adapter") && !a.has("device"))
     return bad_input("expected --adapter FILE, or --device of a known adapter");
+  if (const Status usable = check_usable(a); !usable.ok()) return usable.error();
   const std::string device = a.text("device");
   const bool plain = !device.empty() && device.find_first_not_of("0123456789") == std::string::npos;
   if (!a.has("adapter") || !plain) return device_of(a);
   const Result<Manifest> named = read_manifest(a.text("adapter"));
   if (!named.ok()) return bad_input("--adapter: " + named.error().message);
-  if (!named->problem.empty())
-    return bad_input("--adapter: " + a.text("adapter") + ": can't be used: " + named->problem);
   return choose_device(named->name + ":" + device, known_adapters(a));
 }
 
@@ -81,7 +103,8 @@ std::string remark(const kit::CheckResult& c) {
   std::string text;
   for (const kit::Finding& f : c.findings) {
     if (f.outcome != kit::Outcome::kFail && f.outcome != kit::Outcome::kAdvice) continue;
-    text += (text.empty() ? "" : "; ") + f.name + ": " + f.detail;
+    const bool named = f.detail.rfind(f.name + ": ", 0) == 0;  // an adapter's call that failed names itself
+    text += (text.empty() ? "" : "; ") + (named ? "" : f.name + ": ") + f.detail;
     if (text.size() > 400) return text + " ...";
   }
   return text;
@@ -111,7 +134,7 @@ std::string render(const kit::Report& r) {
          (r.options.only.empty() ? "\n" : " (of the checks that were run)\n");
 }
 
-Result<int> conformance_run(const Arguments& a) {
+Result<int> run_kit(const Arguments& a) {
   const Result<kit::KitOptions> options = kit_options(a);
   if (!options.ok()) return options.error();
   catch_interrupts();
@@ -123,6 +146,9 @@ Result<int> conformance_run(const Arguments& a) {
   Result<kit::Report> report = kit::run_kit(*options, progress);
   if (terminal) std::fputs("\r\033[K", stderr);
   if (interrupted()) return kExitInterrupted;
+  if (!report.ok() && report.error().kind == ErrorKind::kUnsupported) {
+    return not_opened(options->adapter, report.error().message);
+  }
   if (!report.ok()) return report.error();
   report->when = utc_now();
   if (a.has("json")) {
@@ -133,6 +159,13 @@ Result<int> conformance_run(const Arguments& a) {
   }
   std::fputs(render(*report).c_str(), stdout);
   return report->passed() ? kExitOk : kExitFailed;
+}
+
+Result<int> conformance_run(const Arguments& a) {
+  Result<int> done = run_kit(a);
+  if (done.ok() || done.error().kind != ErrorKind::kUnsupported) return done;
+  std::fprintf(stderr, "assay conformance: %s; nothing was checked\n", done.error().message.c_str());
+  return kExitNotOpened;
 }
 
 Result<int> conformance_work(const Arguments& a) {
@@ -157,7 +190,7 @@ CommandSpec conformance_command() {
       "of its own: a crash or a hang fails that check and the kit goes on. What an adapter does not offer is no "
       "failure; "
       "the suites' cases that it takes are counted. Exit code: 0 every mandatory check passed, 1 one failed, 2 bad "
-      "input.";
+      "input, 3 the adapter can't be opened here (a driver or a device is missing): nothing was checked.";
   spec.options = {
       {"adapter", "FILE", "manifest of the adapter (*.adapter.json)", Complete::kFile, {}, false},
       {"device",

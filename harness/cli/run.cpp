@@ -242,7 +242,7 @@ CommandSpec run_command() {
       "what changes between launches. A value on an axis (--model, --dtype, --batch, --tokens, --context, --routing) "
       "chooses "
       "the suite's "
-      "cases that have it, or makes cases with it. Ctrl-C keeps what was measured; --resume goes on.";
+      "cases that have it, or makes cases with it. Ctrl-C (or SIGTERM) keeps what was measured; --resume goes on.";
   const auto nothing = Complete::kNothing;
   spec.options = {
       {"device", "NAME", "device of 'assay devices'; default cpu:0", Complete::kDevice, {}, false},

@@ -27,6 +27,10 @@ void handed_over(Bench& bench, Adapter& adapter, const OpCase& c) {
     if (done.ok()) done = program.write(bench.seed());
     if (done.ok()) done = program.run();
   }).join();
+  // By a thread that has made nothing of the program, then by the one that prepared it.
+  std::thread([&] {
+    if (done.ok()) done = program.verify();
+  }).join();
   if (done.ok()) done = program.verify();
   std::thread([&] { program.destroy(); }).join();
   told(bench, done);
@@ -128,7 +132,7 @@ void early_destroy(Bench& bench, const Raw& raw, const OpCase& c) {
 }  // namespace
 
 void check_threads(Bench& bench) {
-  (void)bench.begin("prepared in one thread, run and destroyed in others");
+  (void)bench.begin("prepared in one thread, run, read and destroyed in others");
   std::unique_ptr<Adapter> adapter = bench.open();
   if (adapter == nullptr) return;
   const std::optional<OpCase> plain = plain_case(bench, *adapter);

@@ -175,9 +175,12 @@ Status find_device(const KitOptions& options, Report* report, std::string* failu
   job.options = options.settings;
   const Result<std::vector<DeviceInfo>> devices = (*worker)->devices(job);
   if (!devices.ok()) {
-    *failure = devices.error().message;
+    const Error& error = devices.error();
+    if (error.kind == ErrorKind::kBadInput || error.kind == ErrorKind::kUnsupported) return error;
+    *failure = error.message;
     return ok_status();
   }
+  if (devices->empty()) return Error{ErrorKind::kUnsupported, "no device found"};
   if (options.device < devices->size()) {
     report->device = (*devices)[options.device];
     return ok_status();

@@ -91,8 +91,9 @@ struct Report {
 
 // Called before each check with its number and their count; false ends the kit.
 using Progress = std::function<bool(const CheckInfo& check, size_t index, size_t count)>;
-// kBadInput when the device does not exist or no check is called `only`; an adapter that can't be opened is a failed
-// check, not an error.
+// kBadInput when the device does not exist, no check is called `only`, or the adapter refuses its settings;
+// kUnsupported, with what is missing, when it can't be opened on this machine. An adapter that breaks while it is
+// opened is a failed check, not an error.
 Result<Report> run_kit(const KitOptions& options, const Progress& progress);
 
 // Checks from `fd` until it closes; returns the process's exit code. `shared_fd` holds a SharedPage.

@@ -18,7 +18,8 @@ namespace {
 
 // The kernel takes this process before the kit, and none of it outlives the kit.
 void become_worker() {
-  std::signal(SIGINT, SIG_IGN);
+  std::signal(SIGINT, SIG_IGN);  // these two go to the whole group, and what ends the run is the parent's to say
+  std::signal(SIGTERM, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   const rlimit no_core{0, 0};

@@ -376,13 +376,14 @@ Record CaseRun::run() {
     const Status status = (this->*stage)();
     // A stop request also cuts stages short, whose error then only says so.
     if (pulse_.stop_asked()) {
-      record_.status = "interrupted";
+      record_.status = record_.stop.reason = "interrupted";
       record_.reason = "stopped on request";
-      record_.stop.reason = "interrupted";
       break;
     }
     if (!status.ok()) {
-      record_.status = refused_ ? "unsupported" : "failed";
+      // An adapter may know it only when it prepares.
+      const bool unsupported = refused_ || status.error().kind == ErrorKind::kUnsupported;
+      record_.status = unsupported ? "unsupported" : "failed";
       record_.reason = status.error().message;
       record_.stop.reason = "failed";
       break;

@@ -190,8 +190,10 @@ Record WorkerProcessImpl::run(const Job& job, const OnProgress& on_progress) {
   Job question = job;
   question.kind = Job::Kind::kRun;
   Result<JobResult> result = exchange(question, on_progress);
-  const bool stopped = page_->stop.load(std::memory_order_relaxed) != 0;
   if (result.ok() && result->record) return std::move(*result->record);
+  // A signal to the whole group may take a worker that has just begun before the parent has asked it to stop.
+  const bool stopped =
+      page_->stop.load(std::memory_order_relaxed) != 0 || (!result.ok() && on_progress && !on_progress(Progress{}));
   std::string reason = "the worker answered something else than a record";
   if (!result.ok()) reason = result.error().message;
   if (result.ok() && result->error) reason = result->error->message;

@@ -27,7 +27,8 @@ constexpr size_t kWorkerTailBytes = 2000;
 
 // The parent decides when to stop and may be killed at any moment; the kernel should take this process before it.
 void become_worker() {
-  std::signal(SIGINT, SIG_IGN);
+  std::signal(SIGINT, SIG_IGN);  // these two go to the whole group, and what ends the run is the parent's to say
+  std::signal(SIGTERM, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   const rlimit no_core{0, 0};

@@ -88,6 +88,9 @@ TEST_F(Conformance, CatchesLeaksOfDeviceMemory) {
   caught("blinds_its_sensor", "life.leaks", "device memory", "mem_used_bytes was there before");
 }
 TEST_F(Conformance, CatchesDeadlocks) { caught("deadlocks", "threads", "eight programs", "hung for 3"); }
+TEST_F(Conformance, CatchesReadingInOneThreadAlone) {
+  caught("reads_in_one_thread", "threads", "prepared in one thread", "no context");
+}
 TEST_F(Conformance, CatchesACrashOnTheSecondOpen) {
   caught("crashes_on_second_open", "life.reopen", "second open", "died with SIGSEGV in open");
 }
@@ -173,6 +176,27 @@ TEST_F(Conformance, AnEngineWithoutProgramsConforms) {
   }
 }
 
+// What is missing on this machine is no verdict on the adapter; what breaks in its open is.
+TEST_F(Conformance, AnAdapterThatCannotBeOpenedHereIsNotJudged) {
+  const std::string crooked = "--adapter " + std::string(kFolder) + "crooked.adapter.json --adapter-option crooked=";
+  for (const auto& [arguments, words] :
+       {std::pair{crooked + "no_driver",
+                  "crooked can't be opened here: open: UNSUPPORTED (2): no driver: libcrooked.so.1"},
+        std::pair{"--adapter " + std::string(kFolder) + "missing.adapter.json",
+                  "missing can't be opened here: libassay_not_there.so.1 not found; nothing was checked"}}) {
+    const Judged out = kit(arguments);
+    EXPECT_EQ(out.code, 3) << out.text;
+    EXPECT_THAT(out.text, HasSubstr(words));
+    EXPECT_THAT(out.text, testing::Not(HasSubstr("does not conform")));
+    EXPECT_FALSE(fs::exists(dir_ / "report.json"));
+  }
+  const Judged broken = kit(crooked + "breaks_in_open");
+  EXPECT_EQ(broken.code, 1) << broken.text;
+  EXPECT_THAT(broken.text, HasSubstr("open: INTERNAL (7): no licence found"));
+  EXPECT_THAT(broken.text, testing::Not(HasSubstr("open: open:")));
+  EXPECT_THAT(broken.text, HasSubstr("does not conform"));
+}
+
 TEST_F(Conformance, TheTemplatePassesAndSaysWhatItLacks) {
   const fs::path page = dir_ / "report.html";
   const Judged out = kit("--adapter " + std::string(kFolder) + "template.adapter.json --html '" + page.string() + "'");
@@ -216,10 +240,13 @@ TEST(ConformanceSchema, RefusesWhatTheKitNeverWrites) {
 
 TEST_F(Conformance, BadInputIsRefused) {
   const std::string adapter = "--adapter " + std::string(kFolder) + "template.adapter.json ";
-  for (const auto& [arguments, words] : {std::pair{std::string("--adapter nowhere.json"), "nowhere.json"},
-                                         std::pair{adapter + "--device 7", "expected one of"},
-                                         std::pair{adapter + "--only nonsense", "no check begins with"},
-                                         std::pair{std::string(), "expected --adapter FILE"}}) {
+  for (const auto& [arguments, words] :
+       {std::pair{std::string("--adapter nowhere.json"), "nowhere.json"},
+        std::pair{adapter + "--device 7", "expected one of"},
+        std::pair{adapter + "--only nonsense", "no check begins with"},
+        std::pair{adapter + "--adapter-option speed=9", "takes no option 'speed'"},
+        std::pair{std::string("--device replay --adapter-option samples=none.json"), "none.json: can't be read"},
+        std::pair{std::string(), "expected --adapter FILE"}}) {
     const Judged out = kit(arguments);
     EXPECT_EQ(out.code, 2) << out.text;
     EXPECT_THAT(out.text, HasSubstr(words));

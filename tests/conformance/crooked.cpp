@@ -5,6 +5,7 @@
 #include <atomic>
 #include <csignal>
 #include <mutex>
+#include <thread>
 
 #include "adapters/sdk/adapter.h"
 #include "tests/conformance/crooked_engine.h"
@@ -60,6 +61,8 @@ class CrookedProgram : public TemplateProgram {
     for (float& x : memory_[t]) x = to_bf16(x);
   }
   void read(uint32_t t, uint64_t offset, void* dst, uint64_t bytes) override {
+    if (mode_ == "reads_in_one_thread" && std::this_thread::get_id() != maker_)
+      throw Failure(ASSAY_INTERNAL, "no context");
     if (std::exchange(owed_, false)) TemplateProgram::wait(unread_);
     TemplateProgram::read(t, offset, dst, bytes);
   }
@@ -121,6 +124,7 @@ class CrookedProgram : public TemplateProgram {
   Host host_;
   std::string mode_;
   bool owed_ = false, ran_ = false;
+  std::thread::id maker_ = std::this_thread::get_id();
   assay_run_result unread_{};
 };
 
@@ -128,6 +132,8 @@ class Crooked : public Template {
  public:
   explicit Crooked(const Host& host) : Template(host), host_(host), mode_(host.option("crooked")) {
     if (mode_ == "crashes_on_second_open" && ++opened > 1) crash();
+    if (mode_ == "no_driver") throw Failure(ASSAY_UNSUPPORTED, "no driver: libcrooked.so.1 is missing");
+    if (mode_ == "breaks_in_open") throw Failure(ASSAY_INTERNAL, "no licence found");
     if (mode_ == "prints") (void)!::write(STDERR_FILENO, "hello\n", 6);
   }
   std::string unsupported(const assay_program_desc& graph) override {

@@ -96,6 +96,10 @@ TEST_F(CaseRun, AnHonestNoIsUnsupported) {
   ends_as(run(), "unsupported", "no rope here");
   adapter_.has_programs = false;
   ends_as(run(), "unsupported", "no table program/1");
+  adapter_.has_programs = true;
+  adapter_.behaviour.unsupported = nullptr;
+  adapter_.behaviour.prepare = [](const Graph&) { return Error{ErrorKind::kUnsupported, "no SPIR-V on this device"}; };
+  ends_as(run(), "unsupported", "no SPIR-V on this device");
 }
 
 TEST_F(CaseRun, ColdRunsAreRefusedAndNotFaked) {
