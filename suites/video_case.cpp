@@ -88,6 +88,14 @@ std::vector<PlacedSize> read_sizes(const JsonNode& block, const char* name, bool
 }
 
 // The axes of a video block.
+// Where the block names the dtype.
+JsonNode dtype_node(const JsonNode& block, const std::string& dtype) {
+  for (const JsonNode& item : block.at("dtypes").items()) {
+    if (item.text() == dtype) return item;
+  }
+  return block.at("dtypes");
+}
+
 struct VideoAxes {
   const char* batch_name = "batch";
   std::vector<int64_t> batches{1}, tokens{0};  // tokens 0: the model's
@@ -194,7 +202,8 @@ std::vector<Case> read_video_block(const JsonNode& block, StepKind kind, const s
     const std::vector<std::string> faults = case_faults(c);
     if (faults.empty()) out.push_back(c);
     for (const std::string& fault : faults) {
-      if (told.insert(at.where() + fault).second) at.fail("case " + c.id() + ": " + fault);
+      const JsonNode place = fault.rfind("dtype: ", 0) == 0 ? dtype_node(block, c.dtype) : at;
+      if (told.insert(place.where() + fault).second) place.fail("case " + c.id() + ": " + fault);
     }
   };
   for (const VideoShape* model : axes.models) {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "adapters/cpu/failure.h"
+#include "adapters/sdk/graph/words.h"
 
 namespace assay::cpu {
 
@@ -75,7 +76,7 @@ Program::Program(Pool& pool, Isa isa, const assay_program_desc& desc) : pool_(po
     scratch_.push_back(buffers_.back().data());
   }
   for (const Buffer& buffer : buffers_) device_bytes_ += buffer.bytes();
-  executed_ = std::string("ISA ") + isa_name(isa) + "; activations in f32";
+  executed_ = std::string("ISA ") + isa_name(isa) + "; " + sdk::kept_text(model.slots);
   for (const std::string& note : plan_.notes) executed_ += "; " + note;
 }
 

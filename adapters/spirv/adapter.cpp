@@ -29,11 +29,16 @@ Device& Adapter::device(const assay_program_desc& graph) {
 }
 
 std::string Adapter::unsupported(const assay_program_desc& graph) {
-  return spirv::unsupported(device(graph).traits(), graph);
+  const Device& asked = device(graph);
+  const std::string refused = asked.refusal();
+  return refused.empty() ? spirv::unsupported(asked.traits(), graph) : refused;
 }
 
 std::unique_ptr<sdk::Program> Adapter::prepare(const assay_program_desc& graph) {
-  return std::make_unique<Program>(device(graph), graph);
+  Device& asked = device(graph);
+  const std::string refused = asked.refusal();
+  if (!refused.empty()) throw sdk::Failure(ASSAY_UNSUPPORTED, refused);
+  return std::make_unique<Program>(asked, graph);
 }
 
 }  // namespace assay::spirv

@@ -24,6 +24,10 @@ class ZeDevice : public Device {
   }
   [[nodiscard]] sdk::Device card() const override;
   [[nodiscard]] Traits traits() const override;
+  [[nodiscard]] std::string refusal() const override {
+    if (!kernel_text(traits().form).spirv.empty()) return "";
+    return "built without SPIR-V (clang-14 and llvm-spirv-14 were missing)";
+  }
   [[nodiscard]] std::string lowering() const override { return "SPIR-V"; }
   std::unique_ptr<Memory> allocate(uint64_t bytes) override;
   void write(Memory& to, uint64_t offset, const void* from, uint64_t bytes) override {
@@ -171,9 +175,6 @@ void ZeDevice::build() {
   if (module_.get() != nullptr) return;
   const LevelZero& api = level_zero();
   const KernelText text = kernel_text(traits().form);
-  if (text.spirv.empty()) {
-    throw sdk::Failure(ASSAY_UNSUPPORTED, "built without SPIR-V (clang-14 and llvm-spirv-14 were missing)");
-  }
   ze_module_desc_t desc{};
   desc.stype = ZE_STRUCTURE_TYPE_MODULE_DESC;
   desc.format = ZE_MODULE_FORMAT_IL_SPIRV;

@@ -172,6 +172,7 @@ class ClDevice : public Device {
   }
   [[nodiscard]] sdk::Device card() const override;
   [[nodiscard]] Traits traits() const override;
+  [[nodiscard]] std::string refusal() const override;
   [[nodiscard]] std::string lowering() const override { return reads_spirv() ? "SPIR-V" : "OpenCL C source"; }
   std::unique_ptr<Memory> allocate(uint64_t bytes) override;
   void write(Memory& to, uint64_t offset, const void* from, uint64_t bytes) override;
@@ -184,7 +185,7 @@ class ClDevice : public Device {
   void build();
   [[nodiscard]] Traits kernel_traits() const;  // but for groups_meet
   [[nodiscard]] bool takes_spirv() const;
-  [[nodiscard]] bool reads_spirv() const;
+  [[nodiscard]] bool reads_spirv() const { return options_.program != "source" && takes_spirv(); }
   void warm_up(const std::vector<Launch>& launches, const std::vector<ClLaunch>& made);
   ClLaunch prepared(const Launch& launch, const std::vector<std::unique_ptr<Memory>>& buffers,
                     std::map<std::pair<uint32_t, uint64_t>, Owned<cl_mem>>& pieces);
@@ -234,11 +235,9 @@ bool ClDevice::takes_spirv() const {
          !kernel_text(kernel_traits().form).spirv.empty();
 }
 
-bool ClDevice::reads_spirv() const {
-  if (options_.program == "spirv" && !takes_spirv()) {
-    throw sdk::Failure(ASSAY_UNSUPPORTED, "option program=spirv: this device or this build has no SPIR-V");
-  }
-  return options_.program != "source" && takes_spirv();
+std::string ClDevice::refusal() const {
+  if (options_.program != "spirv" || takes_spirv()) return "";
+  return "option program=spirv: this device or this build has no SPIR-V";
 }
 
 void ClDevice::start_up() {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "adapters/sdk/graph/words.h"
 #include "adapters/spirv/chain.h"
 #include "adapters/spirv/plan.h"
 
@@ -111,8 +112,8 @@ Program::Program(Device& device, const assay_program_desc& desc)
   sweep_ = plan.sweep(sweep_bytes_);
   info_.launches = static_cast<uint32_t>(plan.launches.size());
   info_.lowering = device.lowering();
-  info_.executed = std::string("kernels for a ") + (device.traits().form == Form::kCpu ? "CPU" : "GPU") +
-                   "; activations and products in f32";
+  info_.executed = std::string("kernels for a ") + (device.traits().form == Form::kCpu ? "CPU" : "GPU") + "; " +
+                   sdk::kept_text(model_.slots) + "; products in f32";
   for (const std::string& note : plan.notes) info_.executed += "; " + note;
 }
 

@@ -70,6 +70,8 @@ class Device {
   virtual ~Device() = default;
   [[nodiscard]] virtual sdk::Device card() const = 0;
   [[nodiscard]] virtual Traits traits() const = 0;
+  // Why nothing can run as the user's options ask, "" where it can. Asked before anything is prepared.
+  [[nodiscard]] virtual std::string refusal() const = 0;
   [[nodiscard]] virtual std::string lowering() const = 0;        // how the kernels reach it
   virtual std::unique_ptr<Memory> allocate(uint64_t bytes) = 0;  // zeroed
   virtual void write(Memory& to, uint64_t offset, const void* from, uint64_t bytes) = 0;

@@ -39,7 +39,7 @@ Result<std::vector<ClipBound>> clip_bounds(const Case& dit, const Peaks& peaks) 
   text.tokens = dit.video.text.tokens;
   tile.kind = StepKind::kVaeTile;
   tile.batch = 1;
-  if (plan->weight != plan->activation) tile.dtype = plan->activation == ASSAY_F32 ? "f32" : "bf16";
+  if (plan->quantize_activations) tile.dtype.resize(tile.dtype.find("_w8a8"));  // a tile has none such (tile_faults)
   tile.frames = kTile.frames;
   tile.height = kTile.height;
   tile.width = kTile.width;

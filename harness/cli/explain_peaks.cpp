@@ -3,6 +3,7 @@
 #include "harness/cli/common.h"
 #include "harness/cli/money.h"
 #include "results/metrics/metrics.h"
+#include "results/part.h"
 #include "results/prices/datasheet.h"
 
 namespace assay {
@@ -20,6 +21,7 @@ Result<NamedPeaks> record_peaks(const std::string& file, const std::string& dtyp
   }
   Peaks peaks{*c.flops_per_s, *c.read_bytes_per_s,
               record->basis + ", ceilings of record " + record->id.substr(0, 8) + " on " + record->device};
+  if (const std::string part = part_text(*record); !part.empty()) peaks.source += ", of which " + part + " ran";
   if (c.flops_dtype != dtype) peaks.source += " (its GEMM ran in " + c.flops_dtype + ", the case is " + dtype + ")";
   return NamedPeaks{std::move(peaks), record->device, record->device_memory_bytes};
 }

@@ -116,6 +116,16 @@ TEST_F(CliDecide, TenderSaysPassOutOrBadInput) {
   const Outcome bad = assay("compare --tender bad.json a");
   EXPECT_EQ(bad.code, 2);
   EXPECT_THAT(bad.text, HasSubstr("column 16"));
+  const std::string gate =
+      "{\"schema_version\":1,\"title\":\"t\",\"gates\":[{\"id\":\"G\",\"clause\":\"p99(step) <= 11 ms\",";
+  file("wide.json", gate + "\"case\":\"dec*/[bf]*/b?/*\"}]}");
+  file("typo.json", gate + "\"case\":\"decod/*\"}]}");
+  EXPECT_EQ(assay("compare --tender wide.json a").code, 0);
+  const Outcome typo = assay("compare --tender typo.json a");
+  EXPECT_EQ(typo.code, 2);
+  EXPECT_THAT(
+      typo.text,
+      HasSubstr("typo.json: G: case: expected a pattern that some candidate's case matches, found \"decod/*\""));
 }
 
 }  // namespace

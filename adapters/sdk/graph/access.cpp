@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <string>
 
@@ -7,6 +8,8 @@
 namespace assay::sdk {
 
 namespace {
+
+constexpr int32_t kUnwritten = INT32_MIN;  // an entry of a page table that the host has not written
 
 [[noreturn]] void invalid(const std::string& text) { throw Failure(ASSAY_INVALID_ARGUMENT, text); }
 
@@ -72,7 +75,7 @@ void check_scalars(const std::vector<Slot>& slots, const std::vector<Op>& ops, u
 void PageTables::add(uint32_t tensor, const std::vector<int64_t>& dims, int64_t pages) {
   auto table = std::find_if(tables_.begin(), tables_.end(), [&](const Table& t) { return t.tensor == tensor; });
   if (table == tables_.end()) {
-    const std::vector<int32_t> unwritten(static_cast<size_t>(dims[0] * dims[1]));
+    const std::vector<int32_t> unwritten(static_cast<size_t>(dims[0] * dims[1]), kUnwritten);
     table = tables_.insert(table, Table{tensor, pages, unwritten, false});
   }
   table->pages = std::min(table->pages, pages);
@@ -93,9 +96,11 @@ void PageTables::check() {
     for (size_t i = 0; i < table.entries.size(); ++i) {
       const int32_t page = table.entries[i];
       const bool inside = page >= 0 && page < table.pages;
+      const std::string where =
+          "submit: page table " + std::to_string(table.tensor) + ", entry " + std::to_string(i) + ": ";
+      if (page == kUnwritten) invalid(where + "never written");
       if (!inside || used[static_cast<size_t>(page)]) {
-        invalid("submit: page table " + std::to_string(table.tensor) + ", entry " + std::to_string(i) + ": page " +
-                std::to_string(page) +
+        invalid(where + "page " + std::to_string(page) +
                 (inside ? " stands in the table twice" : " of a cache of " + std::to_string(table.pages) + " pages"));
       }
       used[static_cast<size_t>(page)] = true;

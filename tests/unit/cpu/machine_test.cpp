@@ -67,6 +67,8 @@ TEST_P(Machine, ABf16ProductIsMultipliedInBf16OnlyWhereTheLibraryDoes) {
   } else {
     EXPECT_THAT(said, AllOf(HasSubstr("in f32, bf16 weights widened tile by tile"), Not(HasSubstr("in bf16"))));
   }
+  EXPECT_THAT(said, HasSubstr("; bf16 activations kept in f32 between ops;"));
+  EXPECT_THAT(executed(ASSAY_F32, ASSAY_BF16, 16), HasSubstr("; activations in f32 as asked;"));
 }
 
 // Queries and a cache in bf16 are multiplied in it only where the CPU does; f32 queries never.
@@ -86,6 +88,7 @@ TEST_P(Machine, AttentionOfManyQueriesSaysWhatItMultipliesIn) {
     const bool can = std::string(GetParam().options.at("isa")) == "avx512" && __builtin_cpu_supports("avx512bf16");
     if (can && dtype == ASSAY_BF16) {
       EXPECT_THAT(said, AllOf(HasSubstr("products in bf16 summed in f32"), Not(HasSubstr("tiled kernel in f32"))));
+      EXPECT_THAT(said, HasSubstr("; bf16 activations kept in f32 between ops, KV cache in bf16 as asked;"));
     } else {
       EXPECT_THAT(said, AllOf(HasSubstr("own tiled kernel in f32"), Not(HasSubstr("products in bf16"))));
     }

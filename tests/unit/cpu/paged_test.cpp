@@ -130,7 +130,8 @@ TEST_P(Paged, AWrongTableIsRefusedBeforeAnythingRuns) {
     EXPECT_EQ(Adapter::error(), why);
     EXPECT_EQ(p.read(k), before) << why;
   };
-  EXPECT_EQ(p.step(5), ASSAY_INVALID_ARGUMENT);  // not written yet
+  EXPECT_EQ(p.step(5), ASSAY_INVALID_ARGUMENT);
+  EXPECT_EQ(Adapter::error(), "submit: page table 3, entry 0: never written");
   refused({0, 5, 1, 2}, "submit: page table 3, entry 1: page 5 of a cache of 5 pages");
   refused({0, 1, 2, -1}, "submit: page table 3, entry 3: page -1 of a cache of 5 pages");
   refused({3, 1, 2, 3}, "submit: page table 3, entry 3: page 3 stands in the table twice");
@@ -139,6 +140,22 @@ TEST_P(Paged, AWrongTableIsRefusedBeforeAnythingRuns) {
   EXPECT_EQ(Adapter::error(), "submit: op 0: pos 8 and 1 tokens do not fit a KV cache of 8");
   EXPECT_EQ(p.step(5), ASSAY_OK) << Adapter::error();
   EXPECT_NE(p.read(k), before);
+}
+
+// What memory holds before it is written may look like a good table: one page of a cache of one.
+TEST_P(Paged, ATableOfOneEntryNeverWrittenIsRefused) {
+  Program p;
+  const uint32_t x = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {1, 8});
+  const uint32_t k = p.tensor(ASSAY_F32, ASSAY_ROLE_STATE, {1, 4, 1, 4});
+  const uint32_t v = p.tensor(ASSAY_F32, ASSAY_ROLE_STATE, {1, 4, 1, 4});
+  const uint32_t table = p.tensor(ASSAY_I32, ASSAY_ROLE_INPUT, {1, 1});
+  p.op(ASSAY_OP_KV_APPEND, {x, k, v, table}, {k, v}, {1, 1, 4, 4, 0, 4}, true);
+  p.prepare(adapter_);
+  p.write_normal(x, 1);
+  EXPECT_EQ(p.step(0), ASSAY_INVALID_ARGUMENT);
+  EXPECT_EQ(Adapter::error(), "submit: page table 3, entry 0: never written");
+  p.write(table, {0});
+  EXPECT_EQ(p.step(0), ASSAY_OK) << Adapter::error();
 }
 
 TEST_P(Paged, GraphsThatContradictTheSpecAreRefused) {

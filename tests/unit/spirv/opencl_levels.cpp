@@ -91,6 +91,23 @@ bool on_a_cpu() {
          (type & CL_DEVICE_TYPE_CPU) != 0;
 }
 
+// What a device can't do as the user asked it says before anything is prepared, and prepare does nothing else instead.
+TEST(OpenCl, SpirvThatTheDeviceDoesNotTakeIsUnsupported) {
+  const std::map<std::string, std::string> asked{{"program", "spirv"}};
+  Adapter adapter(asked);
+  ASSERT_EQ(adapter.status, ASSAY_OK) << Adapter::error();
+  Program p;
+  const uint32_t x = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {1, 8}), y = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {1, 8});
+  p.op(ASSAY_OP_ADD, {x, x}, {y});
+  std::array<char, 256> why{};
+  const assay_status said = adapter.program().supports(adapter.ctx(), p.desc(), why.data(), why.size());
+  if (said == ASSAY_OK) GTEST_SKIP() << "the device takes SPIR-V";
+  EXPECT_EQ(said, ASSAY_UNSUPPORTED);
+  EXPECT_STREQ(why.data(), "option program=spirv: this device or this build has no SPIR-V");
+  assay_program* program = nullptr;
+  EXPECT_EQ(adapter.program().prepare(adapter.ctx(), p.desc(), &program), ASSAY_UNSUPPORTED);
+}
+
 // Groups, quarters and vectors don't divide these shapes.
 TEST(OpenCl, AGateInOneLaunchWithItsProductGivesBoth) {
   const std::map<std::string, std::string> for_cpus{{"kernels", "cpu"}};

@@ -201,6 +201,23 @@ TEST(Video, ATileOfInt8HasItsConvolutionsInInt8) {
   EXPECT_GT(convolutions, 10u);
 }
 
+// A dtype's fault is told where the dtype stands, once for all tiles.
+TEST(Video, ATilesDtypeIsRefusedWhereItStands) {
+  const Catalogue catalogue = Catalogue::load(std::string(ASSAY_SOURCE_DIR) + "/suites").value();
+  const Result<Suite> suite = catalogue.suite_from(R"({"name": "mine", "extends": "video-diffusion", "full": {"cases": [
+{"kind": "vae-tile", "video_models": ["wan2.1-1.3b"], "tiles": [[5, 64, 64], [9, 64, 64]],
+"dtypes": ["int8", "fp8",
+"int8_w8a8"]}]}})",
+                                                   "mine.json");
+  ASSERT_FALSE(suite.ok());
+  EXPECT_EQ(
+      suite.error().message,
+      "mine.json: full.cases[0].dtypes[2]: case mine/vae-tile/wan2.1-1.3b/int8_w8a8/b1/5f64x64: dtype: expected one "
+      "without quantised activations, found 'int8_w8a8'");
+  ASSERT_EQ(suite.error().faults.size(), 1u);
+  EXPECT_EQ(suite.error().faults[0].line, 4);
+}
+
 TEST(Video, AShapeFilesFaultsAreNamed) {
   const std::string good = video_to_json(shape("cogvideox-5b"));
   const auto fault = [&](const std::string& from, const std::string& to) {
