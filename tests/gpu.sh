@@ -64,6 +64,7 @@ if [ -z "$pack" ] && [ -e "$arguments" ]; then # one line each: device, model, f
   fi
 fi
 python=${PYTHON:-python3}
+export PYTHONDONTWRITEBYTECODE=1
 begin=$(date +%s)
 left() { echo $((begin + seconds - $(date +%s))); }
 
