@@ -44,7 +44,7 @@ struct Found {
 // Numbers that all of these libraries share with CUDA.
 inline constexpr int kReal32F = 0, kReal16F = 2, kReal8I = 3, kReal32I = 10, kReal16BF = 14, kRealE4M3 = 28,
                      kRealE5M2 = 29;
-inline constexpr int kEpilogueBias = 4;
+inline constexpr int kEpilogueBias = 4, kEpilogueGelu = 32;  // the bias first where both are asked for
 inline constexpr int kScalePerRow = 3;
 
 inline int real_type(uint32_t dtype) {

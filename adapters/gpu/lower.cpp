@@ -32,6 +32,7 @@ void Lower::run() {
                                         &Lower::head_matmul,
                                         &Lower::kv_expand,
                                         &Lower::index_topk};
+  if (plan_.done_before.count(op_.index) != 0) return;
   (this->*kMembers[op_.kind])();
   plan_.workspace_bytes = std::max(plan_.workspace_bytes, used_);
 }

@@ -99,6 +99,8 @@ class Lower {
   void matvec(assay_gpu::ProductArgs args, const Slot& w);
   void product(assay_gpu::ProductArgs args, int64_t z, const Slot& x, const Slot& w);
   bool by_library(const Slot& x, const Slot& w, const Slot& y);
+  [[nodiscard]] const Op* gelu_behind(const Slot& y) const;
+  bool with_gelu(ProductShape shape, ProductOperands operands, const Slot& y);
   bool by_codes(const Slot& x, const Slot& w);
   void widened_product(const Slot& x, const Slot& w);
   void join_keys(assay_gpu::AttentionArgs* args);

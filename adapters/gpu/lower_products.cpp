@@ -65,6 +65,32 @@ void Lower::product(ProductArgs args, int64_t z, const Slot& x, const Slot& w) {
                     : std::string("other products: own kernel in f32") + (plan_.tf32 ? ", not tf32" : ""));
 }
 
+// The GELU behind this product that its library can make of the sums while it has them: what only that op reads need
+// not be written. nullptr: none.
+const Op* Lower::gelu_behind(const Slot& y) const {
+  const size_t at = op_.index + size_t{1};
+  if (!plan_.fuses || plan_.ops == nullptr || at >= plan_.ops->size() || y.role != ASSAY_ROLE_SCRATCH) return nullptr;
+  const Op& next = (*plan_.ops)[at];
+  const uint32_t product = op_.out[0];
+  if (next.kind != ASSAY_OP_ACTIVATION || next.integer(ASSAY_ACTIVATION_FUNCTION) != ASSAY_ACT_GELU_TANH ||
+      next.in[0] != product || plan_.slots[next.out[0]].dtype != y.dtype) {
+    return nullptr;
+  }
+  const auto reads = [&](const Op& op) { return std::count(op.in.begin(), op.in.end(), product) > 0; };
+  return std::count_if(plan_.ops->begin(), plan_.ops->end(), reads) == 1 ? &next : nullptr;
+}
+
+bool Lower::with_gelu(ProductShape shape, ProductOperands operands, const Slot& y) {
+  const Op* gelu = gelu_behind(y);
+  shape.gelu = true;
+  if (gelu == nullptr || !plan_.products->takes(shape)) return false;
+  operands.y = plan_.slots[gelu->out[0]].data;
+  call("product", plan_.products->bind(shape, operands, &plan_.choices));
+  plan_.done_before.insert(gelu->index);
+  plan_.note("a product and its GELU: one call of the library");
+  return true;
+}
+
 bool Lower::by_library(const Slot& x, const Slot& w, const Slot& y) {
   ProductShape shape{x.dtype, w.dtype, y.dtype, x.rows, w.rows, x.cols, x.cols, y.cols};
   const bool bias = op_.has_in(2);
@@ -88,6 +114,7 @@ bool Lower::by_library(const Slot& x, const Slot& w, const Slot& y) {
   if (!plan_.dry) {
     const ProductOperands operands{x.data,    w.data,    y.data,   shape.bias ? in(2).data : nullptr,
                                    scales(x), scales(w), workspace};
+    if (shape.bias == bias && with_gelu(shape, operands, y)) return true;
     call("product", plan_.products->bind(shape, operands, &plan_.choices));
   }
   if (bias && !shape.bias) launch("add_bias", flat(y.elements(), 8), BiasArgs{data(in(2)), data(y), y.elements()});

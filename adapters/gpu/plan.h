@@ -105,7 +105,9 @@ struct Plan {
   bool times_own = false;  // own kernels for the same op against each other
   std::vector<Slot> slots;
   std::vector<Call> calls;
-  bool dry = true, tf32 = false;
+  const std::vector<Op>* ops = nullptr;  // all of the step
+  std::set<uint32_t> done_before;        // ops that the call of an earlier one does, too
+  bool dry = true, tf32 = false, fuses = false;
   uint64_t workspace_bytes = 0;  // the largest need of an op
   char* workspace = nullptr;
   i64* scalars = nullptr;  // on the device

@@ -34,7 +34,7 @@ std::string key_of(const ProductShape& s) {
         s.w_stride, s.y_stride, int64_t{s.x_align}, int64_t{s.bias}, int64_t{s.tf32}, int64_t{s.row_scales}}) {
     out += (out.empty() ? "" : " ") + std::to_string(part);
   }
-  return out;
+  return out + (s.gelu ? " gelu" : "");
 }
 
 // Descriptors of one product, in the column-major view of the library: y^T [n, m] = w [n, k] x^T [k, m], with w and x
@@ -94,6 +94,7 @@ class LtProducts final : public Products {
     const bool eight = s.x_dtype == ASSAY_F8E4M3 && s.w_dtype == ASSAY_F8E4M3 && s.y_dtype <= ASSAY_BF16;
     if (s.tf32 && !(same && s.x_dtype == ASSAY_F32)) return false;
     if (s.row_scales && (!eight || GPUBLASLT_A_SCALE_MODE < 0)) return false;
+    if (s.gelu && (!same || s.x_dtype == ASSAY_F32 || s.batch > 1)) return false;
     // Its integer kernels want rows of whole words, those of 8-bit floats rows of 16 bytes.
     const int64_t grain = integer ? 4 : 16;
     const bool grained = s.n % grain == 0 && s.k % grain == 0 && s.ldx % grain == 0 && s.batch == 1;
@@ -151,9 +152,12 @@ class LtProducts final : public Products {
     const int transposed = GPUBLAS_OP_T, straight = GPUBLAS_OP_N;
     set(bound.product, GPUBLASLT_TRANSA, transposed);
     set(bound.product, GPUBLASLT_TRANSB, straight);
-    if (s.bias) {
-      const int epilogue = kEpilogueBias, type = real_type(s.y_dtype);
+    if (s.bias || s.gelu) {
+      const int epilogue = (s.bias ? kEpilogueBias : 0) | (s.gelu ? kEpilogueGelu : 0);
       set(bound.product, GPUBLASLT_EPILOGUE, epilogue);
+    }
+    if (s.bias) {
+      const int type = real_type(s.y_dtype);
       set(bound.product, GPUBLASLT_BIAS_POINTER, o.bias);
       set(bound.product, GPUBLASLT_BIAS_TYPE, type);
     }

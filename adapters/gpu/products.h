@@ -11,14 +11,15 @@
 
 namespace assay::gpu {
 
-// y [batch][m, n] = x [batch][m, k] w [batch][n, k]^T (+ bias [n]); row-major, lengths of rows and distances between
-// batches in elements. dtypes as in the ABI; y of an i8 product is i32.
+// y [batch][m, n] = x [batch][m, k] w [batch][n, k]^T (+ bias [n], then GELU); row-major, lengths of rows and distances
+// between batches in elements. dtypes as in the ABI; y of an i8 product is i32.
 struct ProductShape {
   uint32_t x_dtype = 0, w_dtype = 0, y_dtype = 0;
   int64_t m = 0, n = 0, k = 0, ldx = 0, ldy = 0;
   int64_t batch = 1, x_stride = 0, w_stride = 0, y_stride = 0;
   uint32_t x_align = 16;    // bytes that x's address is a multiple of, at least
   bool bias = false;        // in y's dtype
+  bool gelu = false;        // y = GELU of the sum, by its approximation with tanh
   bool tf32 = false;        // f32 operands rounded to 10 bits of mantissa
   bool row_scales = false;  // f8: each y [i, j] times x's scale of row i and w's of row j
 };

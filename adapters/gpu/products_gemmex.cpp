@@ -51,7 +51,7 @@ class GemmExProducts final : public Products {
     constexpr int64_t kMost = std::numeric_limits<int>::max();
     const bool integer = s.x_dtype == ASSAY_I8 && s.w_dtype == ASSAY_I8 && s.y_dtype == ASSAY_I32;
     const bool same = s.x_dtype == s.w_dtype && s.x_dtype == s.y_dtype && s.x_dtype <= ASSAY_BF16;
-    if (s.bias || s.row_scales || (s.tf32 && s.x_dtype != ASSAY_F32)) return false;
+    if (s.bias || s.gelu || s.row_scales || (s.tf32 && s.x_dtype != ASSAY_F32)) return false;
     if (!same && !(integer && (s.n | s.k | s.ldx) % 4 == 0)) return false;
     if (s.m > kMost || s.n > kMost || s.k > kMost || s.ldx > kMost || s.ldy > kMost) return false;
     if (s.batch > 1 && GemmStridedBatchedEx == nullptr) return false;

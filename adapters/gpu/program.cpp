@@ -65,6 +65,8 @@ bool Program::laid_out() {
   plan_.times_own = machine_.candidates > 1;
   plan_.slots = model_.slots;
   plan_.tf32 = model_.tf32;
+  plan_.ops = &model_.ops;
+  plan_.fuses = machine_.fuses;
   allocate();
   plan_.dry = false;
   try {

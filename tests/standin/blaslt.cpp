@@ -76,8 +76,8 @@ void multiply(const Descriptor& d, const Layout& la, const Layout& lb, const Lay
   const auto size = [](int type) {
     return type == kReal8I || type == kRealE4M3 ? 1 : type == kReal32F || type == kReal32I ? 4 : 2;
   };
-  const void* bias =
-      d.get<int>(GPUBLASLT_EPILOGUE, 1) == 4 ? d.get<const void*>(GPUBLASLT_BIAS_POINTER, nullptr) : nullptr;
+  const int epilogue = d.get<int>(GPUBLASLT_EPILOGUE, 1);
+  const void* bias = (epilogue & 4) != 0 ? d.get<const void*>(GPUBLASLT_BIAS_POINTER, nullptr) : nullptr;
   const int bias_type = d.get<int>(GPUBLASLT_BIAS_TYPE, ly.type);
   const bool outer = d.get<int>(GPUBLASLT_A_SCALE_MODE, 0) == kOuterScales;
   const auto* of_rows = outer ? d.get<const float*>(GPUBLASLT_A_SCALE_POINTER, nullptr) : nullptr;
@@ -97,6 +97,7 @@ void multiply(const Descriptor& d, const Layout& la, const Layout& lb, const Lay
         }
         if (outer) sum *= static_cast<double>(of_rows[row]) * of_cols[col];
         if (bias != nullptr) sum += value(bias, bias_type, row);
+        if ((epilogue & 32) != 0) sum *= 0.5 * (1 + std::tanh(std::sqrt(2 / M_PI) * (sum + 0.044715 * sum * sum * sum)));
         put(yz, ly.type, col * ly.ld + row, sum);
       }
     }

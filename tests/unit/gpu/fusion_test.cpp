@@ -1,5 +1,9 @@
 // Neighbouring ops in one kernel: as many launches less as the step has such neighbours, and the same bits.
+#include <cmath>
+#include <cstring>
+
 #include "harness/run/load.h"
+#include "suites/base/low_precision.h"
 #include "tests/unit/gpu/on_standin.h"
 #include "tests/unit/gpu/small_models.h"
 #include "tests/unit/suites/plain_model.h"
@@ -14,12 +18,12 @@ struct Stepped {
 };
 
 // Three steps: call by call, captured, and the graph again.
-void three_steps(const Case& c, const char* fusion, bool expose, Stepped* out) {
-  Result<std::unique_ptr<Adapter>> adapter = open("cuda", {{"fusion", fusion}});
+void three_steps(const Case& c, Adapter::Options options, bool expose, Stepped* out) {
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda", std::move(options));
   ASSERT_TRUE(adapter.ok()) << adapter.error().message;
-  LowerOptions options;
-  options.expose_intermediates = expose;
-  const Result<Graph> graph = lower(c, options);
+  LowerOptions lowering;
+  lowering.expose_intermediates = expose;
+  const Result<Graph> graph = lower(c, lowering);
   ASSERT_TRUE(graph.ok()) << graph.error().message;
   Result<std::unique_ptr<Program>> program = (*adapter)->prepare(*graph, 0);
   ASSERT_TRUE(program.ok()) << program.error().message;
@@ -48,11 +52,11 @@ void three_steps(const Case& c, const char* fusion, bool expose, Stepped* out) {
   EXPECT_EQ(standin("cuda", "overrun"), 0);
 }
 
-void saves(const Case& c, uint32_t launches) {
+void saves(const Case& c, uint32_t launches, const char* products = "library") {
   for (const bool expose : {true, false}) {
     Stepped fused, apart;
-    three_steps(c, "on", expose, &fused);
-    three_steps(c, "off", expose, &apart);
+    three_steps(c, {{"fusion", "on"}, {"products", products}}, expose, &fused);
+    three_steps(c, {{"fusion", "off"}, {"products", products}}, expose, &apart);
     EXPECT_EQ(apart.launches - fused.launches, launches) << c.id() << ": " << fused.executed;
     EXPECT_GT(fused.values.size(), 2U);
     EXPECT_TRUE(fused.values == apart.values) << c.id();
@@ -95,7 +99,32 @@ TEST(Fusion, AVideoBlockTakesThreeLaunchesLess) {
   video.dit.rope_dims = {4, 4, 8};
   Case c = plain::small_case(video, StepKind::kDit);
   c.dtype = "bf16";
-  saves(c, 2 * 3);
+  saves(c, 2 * 3, "own");
+}
+
+// The library makes the GELU of a product while it has its sums: of each block's MLP and of the text's, where nobody
+// else reads the product. One rounding less than apart, so as near as bf16 is.
+TEST(Fusion, TheLibraryMakesAProductsGelu) {
+  Case c = plain::small_case(plain::small_shape(TextStream::kCross), StepKind::kDit);
+  c.dtype = "bf16";
+  Stepped fused, apart, exposed;
+  three_steps(c, {{"fusion", "on"}}, false, &fused);
+  three_steps(c, {{"fusion", "off"}}, false, &apart);
+  EXPECT_EQ(apart.launches - fused.launches, 2 * 2 + 3U) << fused.executed;  // and two adds with their norms a block
+  EXPECT_NE(fused.executed.find("a product and its GELU"), std::string::npos) << fused.executed;
+  const std::vector<char>&made = fused.values.at("denoised"), &expected = apart.values.at("denoised");
+  double squares = 0, norm = 0;
+  for (size_t i = 0; i + 1 < made.size(); i += 2) {
+    uint16_t a = 0, b = 0;
+    std::memcpy(&a, &made[i], 2);
+    std::memcpy(&b, &expected[i], 2);
+    const double x = from_bf16(a), y = from_bf16(b);
+    squares += (x - y) * (x - y);
+    norm += y * y;
+  }
+  EXPECT_LE(std::sqrt(squares / norm), 1e-2);
+  three_steps(c, {{"fusion", "on"}}, true, &exposed);
+  EXPECT_EQ(exposed.executed.find("a product and its GELU"), std::string::npos) << "what is read must be written";
 }
 
 }  // namespace
