@@ -101,6 +101,7 @@ class Lower {
   bool by_library(const Slot& x, const Slot& w, const Slot& y);
   [[nodiscard]] const Op* gelu_behind(const Slot& y) const;
   bool with_gelu(ProductShape shape, ProductOperands operands, const Slot& y);
+  bool gelu_pays(const ProductShape& shape, std::vector<Call> apart, const Op& gelu, const Call& fused);
   bool by_codes(const Slot& x, const Slot& w);
   void widened_product(const Slot& x, const Slot& w);
   void join_keys(assay_gpu::AttentionArgs* args);

@@ -1,7 +1,10 @@
 // Products: the vendor's library where it multiplies what is asked, own kernels for the rest.
 #include <algorithm>
+#include <array>
+#include <iterator>
 
 #include "adapters/gpu/lower.h"
+#include "adapters/gpu/trial.h"
 
 namespace assay::gpu {
 
@@ -82,13 +85,42 @@ const Op* Lower::gelu_behind(const Slot& y) const {
 
 bool Lower::with_gelu(ProductShape shape, ProductOperands operands, const Slot& y) {
   const Op* gelu = gelu_behind(y);
-  shape.gelu = true;
-  if (gelu == nullptr || !plan_.products->takes(shape)) return false;
+  if (gelu == nullptr) return false;
+  ProductShape both = shape;
+  both.gelu = true;
+  if (!plan_.products->takes(both)) return false;
+  const Call plain{op_.index, "product", plan_.products->bind(shape, operands, &plan_.choices), {}, {}};
   operands.y = plan_.slots[gelu->out[0]].data;
-  call("product", plan_.products->bind(shape, operands, &plan_.choices));
+  Call fused{op_.index, "product", plan_.products->bind(both, operands, &plan_.choices), {}, {}};
+  if (!gelu_pays(both, {plain}, *gelu, fused)) return false;
+  plan_.calls.push_back(std::move(fused));
   plan_.done_before.insert(gelu->index);
   plan_.note("a product and its GELU: one call of the library");
   return true;
+}
+
+// Whether the one call is no slower than the product and the own kernel behind it, by the middle of three runs each.
+bool Lower::gelu_pays(const ProductShape& shape, std::vector<Call> apart, const Op& gelu, const Call& fused) {
+  if (plan_.gelu_choices == nullptr) return true;
+  const std::string key = std::to_string(shape.m) + " " + std::to_string(shape.n) + " " + std::to_string(shape.k) +
+                          " " + std::to_string(shape.y_dtype);
+  const auto known = plan_.gelu_choices->find(key);
+  if (known != plan_.gelu_choices->end()) return known->second;
+  const size_t before = plan_.calls.size();
+  Lower(plan_, gelu).run();
+  std::move(plan_.calls.begin() + static_cast<std::ptrdiff_t>(before), plan_.calls.end(), std::back_inserter(apart));
+  plan_.calls.resize(before);
+  const Trial trial(*plan_.runtime, plan_.device->sweep_bytes);
+  std::array<double, 3> one{}, two{};
+  trial.ms(apart);
+  trial.ms({fused});
+  for (size_t i = 0; i < one.size(); ++i) {
+    two[i] = trial.ms(apart);
+    one[i] = trial.ms({fused});
+  }
+  std::sort(one.begin(), one.end());
+  std::sort(two.begin(), two.end());
+  return (*plan_.gelu_choices)[key] = one[1] <= two[1];
 }
 
 bool Lower::by_library(const Slot& x, const Slot& w, const Slot& y) {

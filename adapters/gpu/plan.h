@@ -102,7 +102,8 @@ struct Plan {
   Products* products = nullptr;  // nullptr: the vendor has no product library here
   Sdpa* sdpa = nullptr;          // nullptr: attention runs in own kernels
   std::map<std::string, AttentionChoice>* choices_of_attention = nullptr;  // by shape, of the device
-  bool times_own = false;  // own kernels for the same op against each other
+  bool times_own = false;                               // own kernels for the same op against each other
+  std::map<std::string, bool>* gelu_choices = nullptr;  // whether a product's library makes its GELU; nullptr: untimed
   std::vector<Slot> slots;
   std::vector<Call> calls;
   const std::vector<Op>* ops = nullptr;  // all of the step

@@ -67,6 +67,7 @@ bool Program::laid_out() {
   plan_.tf32 = model_.tf32;
   plan_.ops = &model_.ops;
   plan_.fuses = machine_.fuses;
+  if (machine_.candidates > 1) plan_.gelu_choices = &machine_.gelu_choices;
   allocate();
   plan_.dry = false;
   try {

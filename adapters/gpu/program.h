@@ -19,6 +19,7 @@ struct Machine {
   std::shared_ptr<Products> products;  // null: the vendor has no product library here
   std::shared_ptr<Sdpa> sdpa;          // null: attention runs in own kernels
   std::map<std::string, AttentionChoice> choices_of_attention;
+  std::map<std::string, bool> gelu_choices;
   std::map<std::string, size_t> form_choices;  // of products of one row, by shape
   unsigned candidates = 1;                     // forms timed per shape; 1: no own ones
   Device device;

@@ -123,6 +123,13 @@ TEST(Fusion, TheLibraryMakesAProductsGelu) {
     norm += y * y;
   }
   EXPECT_LE(std::sqrt(squares / norm), 1e-2);
+  {
+    const Setting slow("kernel_ns", 100'000'000);  // own kernels, so that timing prefers the one call
+    Stepped timed;
+    three_steps(c, {{"fusion", "on"}, {"search", "2"}}, false, &timed);
+    EXPECT_EQ(timed.launches, fused.launches) << timed.executed;
+    EXPECT_TRUE(timed.values == fused.values);
+  }
   three_steps(c, {{"fusion", "on"}}, true, &exposed);
   EXPECT_EQ(exposed.executed.find("a product and its GELU"), std::string::npos) << "what is read must be written";
 }
