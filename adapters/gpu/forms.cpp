@@ -9,8 +9,7 @@ using namespace assay_gpu;
 namespace {
 
 constexpr uint64_t kSearchNs = 2'000'000'000;
-constexpr double kLeastShare = 8;  // of one part in so many
-constexpr size_t kStepCalls = 8;   // fewer are no step, but ops that are checked alone, without what overlaps with them
+constexpr size_t kStepCalls = 8;  // fewer are no step, but ops that are checked alone, without what overlaps with them
 constexpr unsigned kStreamedThreads = 128;
 // Of a multiprocessor, the likeliest first: fewer have too little on its way, more leave the next kernel no room.
 constexpr int64_t kStreamedBlocks[] = {3, 2, 4, 5};
@@ -72,9 +71,9 @@ class Chooser {
       if (entry.second.timed) entry.second.chosen = std::min(found->second, entry.second.forms - 1);
       if (!entry.second.timed) order.push_back(&entry);
     }
-    if (shapes_.empty() || (!weighs() && !order.empty())) return;  // a long step of many rows is not run for these
     std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->second.bits > b->second.bits; });
     for (auto* entry : order) try_forms(entry->first, &entry->second);
+    if (shapes_.empty()) return;
     note();
     plan_.calls = step();
   }
@@ -97,16 +96,6 @@ class Chooser {
   static int64_t bits(const Call& call) {
     const ProductArgs product = product_of(call);
     return product.n * product.k * bits_of_element(static_cast<uint32_t>(product.w.dtype));
-  }
-
-  // Whether products of one row read a share of the weights, experts' aside, that a step's time can show.
-  [[nodiscard]] bool weighs() const {
-    double own = 0, all = 0;
-    for (const auto& [key, shape] : shapes_) own += static_cast<double>(shape.bits);
-    for (const Slot& slot : plan_.slots) {
-      if (slot.role == ASSAY_ROLE_WEIGHT && slot.dims.size() < 3) all += static_cast<double>(slot.bytes()) * 8;
-    }
-    return own * kLeastShare >= all;
   }
 
   [[nodiscard]] std::vector<Call> step() const {
