@@ -246,11 +246,13 @@ class GpuAdapter final : public sdk::Adapter {
 
   void more_shared_memory(Device& limits, int device) const {
     const int most = runtime_.attribute(GPU_ATTRIBUTE_SHARED_OPTIN, device);
-    const auto kernel = limits.kernels.find("attention_matrix");
-    if (most <= 0 || runtime_.FuncSetAttribute == nullptr || kernel == limits.kernels.end()) return;
-    if (runtime_.FuncSetAttribute(kernel->second, kMaxDynamicShared, most) == 0) {
-      limits.shared_bytes = static_cast<uint64_t>(most);
+    if (most <= 0 || runtime_.FuncSetAttribute == nullptr) return;
+    bool all = limits.has("attention_matrix");
+    for (const auto& [name, kernel] : limits.kernels) {
+      if (name != "attention_matrix" && name.rfind("tiles_", 0) != 0) continue;
+      all = runtime_.FuncSetAttribute(kernel, kMaxDynamicShared, most) == 0 && all;
     }
+    if (all) limits.shared_bytes = static_cast<uint64_t>(most);
   }
 
   void leave_first_cache(const Device& limits) const {

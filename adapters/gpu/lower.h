@@ -96,7 +96,10 @@ class Lower {
     return {(n + each * 256 - 1) / (each * 256), 1, 1, 256, 0};
   }
 
+  [[nodiscard]] bool constant(const Slot& w) const;
   void matvec(assay_gpu::ProductArgs args, const Slot& w);
+  bool product_in_tiles(assay_gpu::ProductArgs args, int64_t z, const Slot& x, const Slot& w);
+  void note_product(int64_t mode, const std::string& how);
   void product(assay_gpu::ProductArgs args, int64_t z, const Slot& x, const Slot& w);
   bool by_library(const Slot& x, const Slot& w, const Slot& y);
   [[nodiscard]] const Op* gelu_behind(const Slot& y) const;

@@ -30,10 +30,15 @@ void Lower::product_shapes(const Slot& x, const Slot& w, const Slot& y) const {
   need(x.dtype != ASSAY_I8 || x.block == x.cols, "i8 activations need one scale per row");
 }
 
+// Whether no op writes these weights or their scales.
+bool Lower::constant(const Slot& w) const {
+  return w.role == ASSAY_ROLE_WEIGHT &&
+         (w.scale < 0 || plan_.slots[static_cast<size_t>(w.scale)].role == ASSAY_ROLE_WEIGHT);
+}
+
 void Lower::matvec(ProductArgs args, const Slot& w) {
-  const auto constant = [](const Slot& slot) { return slot.role == ASSAY_ROLE_WEIGHT; };
-  args.early = constant(w) && (w.scale < 0 || constant(plan_.slots[static_cast<size_t>(w.scale)])) ? 1 : 0;
-  static constexpr const char* kNames[] = {"f32", "f16", "bf16", "f8e4m3", "f8e5m2", "i8", "i4", "f4e2m1"};
+  args.early = constant(w) ? 1 : 0;
+  static constexpr const char* kDtypeNames[] = {"f32", "f16", "bf16", "f8e4m3", "f8e5m2", "i8", "i4", "f4e2m1"};
   const int64_t bits = bits_of_element(w.dtype), columns = args.m == 1 ? 1 : 4;
   const std::string rows = args.m == 1 ? "_1" : args.m <= 4 ? "_4" : "_8";
   if (args.k * bits % kVectorBits != 0 || args.k > 0x7fffffff || args.x.scale != nullptr ||
@@ -43,7 +48,7 @@ void Lower::matvec(ProductArgs args, const Slot& w) {
   }
   const int64_t vectors = args.k * bits / kVectorBits;  // of a column, about four to a thread
   const unsigned threads = vectors <= 128 ? 32 : vectors <= 256 ? 64 : 128;
-  launch(("matvec_" + std::string(kNames[w.dtype]) + rows).c_str(),
+  launch(("matvec_" + std::string(kDtypeNames[w.dtype]) + rows).c_str(),
          {(args.n + columns - 1) / columns, 1, 1, threads, 0}, args);
 }
 
@@ -59,13 +64,13 @@ void Lower::product(ProductArgs args, int64_t z, const Slot& x, const Slot& w) {
     plan_.note(std::string("products of up to 8 rows: own kernels") + exact);
     return;
   }
+  if (eights && product_in_tiles(args, z, x, w)) return;
   const bool matrix = eights && is_half(x.dtype) && plan_.device->has("product_matrix");
   const int64_t tile = matrix ? 128 : 64;
   const Grid grid{(args.m + tile - 1) / tile, (args.n + tile - 1) / tile, z, 256, 0};
   launch(matrix ? "product_matrix" : "product_f32", grid, args);
-  if (args.mode != kPlain && !plan_.tf32) return;
-  plan_.note(matrix ? "other products: own kernel on matrix cores"
-                    : std::string("other products: own kernel in f32") + (plan_.tf32 ? ", not tf32" : ""));
+  note_product(args.mode, matrix ? "own kernel on matrix cores" : "own kernel in f32");
+  if (plan_.tf32 && !matrix) plan_.note("other products: own kernel in f32, not tf32");
 }
 
 // The GELU behind this product that its library can make of the sums while it has them: what only that op reads need
@@ -242,7 +247,6 @@ void Lower::grouped_matmul() {
   args.k = x.cols;
   args.w_stride = w.dims[1] * w.dims[2];
   product(args, w.dims[0], x, w);
-  plan_.note("experts: own kernel");
 }
 
 void Lower::head_matmul() {

@@ -40,6 +40,8 @@ uint16_t half_code(float value);
 #define ASSAY_KERNEL(name, Args) static void name(const Args a)
 #define ASSAY_WAITING_KERNEL(name, Args) ASSAY_KERNEL(name, Args)
 #define ASSAY_EARLY_KERNEL(name, Args, blocks) ASSAY_KERNEL(name, Args)
+#define ASSAY_TILES_KERNEL(name, Args, threads, blocks) ASSAY_KERNEL(name, Args)
+#define ASSAY_HALVES_OF_E4M3 1
 #define ASSAY_OVERLAPS 1
 #define ASSAY_WAIT_FOR_INPUT() (void)0
 #define ASSAY_EXP(x) expf(x)
@@ -77,6 +79,34 @@ inline void copy_4_ahead(void* to, const void* from) { std::memcpy(to, from, 4);
 inline void end_copies() {}
 template <int kLeft>
 void wait_for_copies() {}
+inline void copy_16_or_zeros(void* to, const void* from, bool there) {
+  std::memset(to, 0, 16);
+  if (there) std::memcpy(to, from, 16);
+}
+inline unsigned bf16_pair(float low, float high) {
+  const auto code = [](float value) {
+    const unsigned bits = bits_of(value);
+    return std::isnan(value) ? bits >> 16 | 0x40u : (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+  };
+  return code(low) | code(high) << 16;
+}
+inline unsigned bf16_pair_fma(unsigned a, unsigned b, unsigned c) {
+  const auto part = [&](unsigned half) {
+    const auto value = [half](unsigned pair) { return float_of(half == 0 ? pair << 16 : pair & 0xffff0000u); };
+    return std::fma(value(a), value(b), value(c));
+  };
+  return bf16_pair(part(0), part(1));
+}
+inline unsigned halves_of_e4m3(unsigned short codes) {
+  const auto half = [](unsigned code) {
+    const int exponent = static_cast<int>(code >> 3 & 15u), fraction = static_cast<int>(code & 7u);
+    float value = exponent == 0 ? std::ldexp(static_cast<float>(fraction), -9)
+                                : std::ldexp(static_cast<float>(8 + fraction), exponent - 10);
+    if ((code & 127u) == 127u) value = NAN;
+    return static_cast<unsigned>(standin::half_code((code & 128u) != 0 ? -value : value));
+  };
+  return half(codes & 255u) | half(codes >> 8) << 16;
+}
 inline void matrix_16x8x16(float* d, const unsigned* a, const unsigned* b, bool bf16) {
   standin::matrix(d, a, b, bf16);
 }

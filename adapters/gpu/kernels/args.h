@@ -104,6 +104,7 @@ struct ProductArgs {
   const int* offsets;                                             // grouped: rows of expert z
   const i64* pos;                                                 // rows counted by the position: pos + tokens
   i64 tokens, slots, op, early;                                   // early: w is constant
+  i64 experts;                                                    // grouped
   Fault fault;
   i64 t, h, w_in, c, kt, kh, kw, up_t, up_h, up_w, out_t, out_h, out_w;  // convolution
 };
@@ -113,6 +114,39 @@ struct GatedProductArgs {  // product.y [m, n] and from it y [m, n / 2], as gate
   i64 function;
 };
 enum { kPlain = 0, kGrouped = 1, kCache = 2, kConvolution = 3 };
+
+// What a block of the tiles' kernels works on (product_tiles.cuh): sums of kM rows and kN columns, of which a warp has
+// kWarpM x kWarpN; kDepth elements of every row are a stage, and kStages of them are on their way or in use.
+struct Tiles16 {
+  static constexpr int kM = 16, kN = 64, kWarpM = 16, kWarpN = 16, kDepth = 128, kStages = 4, kBlocks = 2;
+};
+struct Tiles64 {
+  static constexpr int kM = 64, kN = 128, kWarpM = 64, kWarpN = 32, kDepth = 64, kStages = 3, kBlocks = 3;
+};
+struct Tiles128 {
+  static constexpr int kM = 128, kN = 128, kWarpM = 64, kWarpN = 64, kDepth = 64, kStages = 3, kBlocks = 2;
+};
+constexpr int kLeastBlock = 16;  // of weights that share a scale, unless the row does
+template <typename Form>
+constexpr int tile_threads() {
+  return Form::kM / Form::kWarpM * (Form::kN / Form::kWarpN) * 32;
+}
+// Of shared memory: rows of the left side in elements of so many bits, of the right, and the scales of codes there.
+template <typename Form>
+constexpr int tile_stage_bytes(int left_bits, int bits) {
+  return Form::kM * Form::kDepth * left_bits / 8 + Form::kN * Form::kDepth * bits / 8 +
+         (bits == 16 ? 0 : Form::kN * (Form::kDepth / kLeastBlock) * 4);
+}
+template <typename Form>
+constexpr int tile_sums_pitch() {  // no two rows of a fragment share a bank
+  return Form::kN + 8;
+}
+template <typename Form>
+constexpr int tile_shared_bytes(int left_bits, int bits) {  // stages, and after them the sums
+  const int stages = tile_stage_bytes<Form>(left_bits, bits) * Form::kStages;
+  const int sums = Form::kM * tile_sums_pitch<Form>() * 4;
+  return stages > sums ? stages : sums;
+}
 struct PassArgs {  // head_matmul: columns that pass
   Data x, y;
   i64 rows, heads, from, x_stride, to, y_stride, pass;

@@ -82,6 +82,32 @@ template <int kLeft>
 __device__ inline void wait_for_copies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kLeft) : "memory");
 }
+// Zeros unless `there`: then nothing is read.
+__device__ inline void copy_16_or_zeros(void* to, const void* from, bool there) {
+  const auto at = static_cast<unsigned>(__cvta_generic_to_shared(to));
+  const int bytes = there ? 16 : 0;
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(at), "l"(from), "r"(bytes));
+}
+
+// Pairs of 16-bit floats in a word, the first in its low half.
+__device__ inline unsigned bf16_pair(float low, float high) {
+  unsigned pair;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+}
+__device__ inline unsigned bf16_pair_fma(unsigned a, unsigned b, unsigned c) {
+  unsigned pair;
+  asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(pair) : "r"(a), "r"(b), "r"(c));
+  return pair;
+}
+#if __CUDA_ARCH__ >= 890
+#define ASSAY_HALVES_OF_E4M3 1
+__device__ inline unsigned halves_of_e4m3(unsigned short codes) {
+  unsigned pair;
+  asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(pair) : "h"(codes));
+  return pair;
+}
+#endif
 #define ASSAY_MATRIX_CORES 1
 #define ASSAY_BF16_CODE 1
 __device__ inline unsigned short bf16_code(float value) {

@@ -6,6 +6,7 @@
 #include "adapters/gpu/kernels/rows.cuh"
 #include "adapters/gpu/kernels/products.cuh"
 #include "adapters/gpu/kernels/matvec_streamed.cuh"
+#include "adapters/gpu/kernels/product_tiles.cuh"
 #include "adapters/gpu/kernels/attention.cuh"
 #include "adapters/gpu/kernels/attention_few.cuh"
 #include "adapters/gpu/kernels/attention_few_matrix.cuh"

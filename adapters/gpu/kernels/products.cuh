@@ -1,5 +1,5 @@
-// Products that no library of the vendor does for us: few rows against quantised or plain weights, experts' groups, rows
-// counted by the position, convolutions, and everything where there is no library.
+// Products that no library of the vendor does for us: few rows against quantised or plain weights, convolutions, experts'
+// groups and rows counted by the position that product_tiles.cuh does not take, and everything where there is no library.
 #pragma once
 
 namespace assay_gpu {
@@ -317,8 +317,8 @@ __device__ inline Vector product_left8(const ProductArgs& a, i64 z, i64 m, i64 k
 // multiplied. x in bf16 or f16; k, x_col and the rows' lengths are multiples of 8. Grid: m, n, z.
 ASSAY_KERNEL(product_matrix, ProductArgs) {
   constexpr int kPitch = 20;  // words of a row of 32 halves and padding: no two lanes of a fragment share a bank
-  __shared__ unsigned left[128 * kPitch];
-  __shared__ unsigned right[128 * kPitch];
+  __shared__ unsigned tiles[256 * kPitch];
+  unsigned *left = tiles, *right = tiles + 128 * kPitch;
   const i64 z = blockIdx.z;
   i64 first, end;
   product_rows(a, z, &first, &end);
@@ -376,15 +376,20 @@ ASSAY_KERNEL(product_matrix, ProductArgs) {
       }
     }
   }
+  float* sums = reinterpret_cast<float*>(tiles) + warp * 512;  // 16 rows of the warp's at a time, so that lanes are columns
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
+    __syncthreads();
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
 #pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        const i64 m = m0 + wm + i * 16 + g + e / 2 * 8, n = n0 + wn + j * 8 + t * 2 + e % 2;
-        if (m < end && n < a.n) product_store(a, z, m, n, d[i][j][e]);
-      }
+      for (int e = 0; e < 4; ++e) sums[(g + e / 2 * 8) * 32 + j * 8 + t * 2 + e % 2] = d[i][j][e];
+    }
+    __syncthreads();
+#pragma unroll 1
+    for (int row = 0; row < 16; ++row) {
+      const i64 m = m0 + wm + i * 16 + row, n = n0 + wn + lane;
+      if (m < end && n < a.n) product_store(a, z, m, n, sums[row * 32 + lane]);
     }
   }
 }
