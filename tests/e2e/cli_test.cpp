@@ -226,23 +226,26 @@ TEST_F(Cli, KilledMidCaseGoesOnByResume) {
   }
 }
 
+// Ctrl-C, and what a batch system sends: to the run and to its worker alike.
 TEST_F(Cli, InterruptKeepsWhatWasMeasured) {
-  // On a busy machine the first step is timed later; a run interrupted before has nothing to keep.
-  Outcome out;
-  std::optional<Result<std::vector<Record>>> kept;
-  for (int seconds = 4; seconds <= 32 && (!kept || !kept->ok() || (*kept)->empty()); seconds *= 2) {
-    const std::string folder = "made" + std::to_string(seconds);
-    out = shell("timeout --preserve-status -s INT " + std::to_string(seconds) + " " + kAssay +
-                " run decode --case smollm2-135m/f32/b1 --launches 1 --time-limit 60 --no-check --out " + folder +
-                kFaulty);
-    ASSERT_EQ(out.code, 130) << out.text;
-    kept.emplace(read_records(dir_ / folder));
+  for (const std::string signal : {"INT", "TERM"}) {
+    // On a busy machine the first step is timed later; a run interrupted before has nothing to keep.
+    Outcome out;
+    std::optional<Result<std::vector<Record>>> kept;
+    for (int seconds = 2; seconds <= 32 && (!kept || !kept->ok() || (*kept)->empty()); seconds *= 2) {
+      const std::string folder = "made" + signal + std::to_string(seconds);
+      out = shell("timeout --preserve-status -s " + signal + " " + std::to_string(seconds) + " " + kAssay +
+                  " run decode --case smollm2-135m/f32/b1 --launches 1 --time-limit 60 --no-check --out " + folder +
+                  kFaulty);
+      ASSERT_EQ(out.code, 130) << out.text;
+      kept.emplace(read_records(dir_ / folder));
+    }
+    const Result<std::vector<Record>>& records = *kept;
+    ASSERT_TRUE(records.ok());
+    ASSERT_EQ(records->size(), 1U);
+    EXPECT_EQ((*records)[0].status, "interrupted") << (*records)[0].reason;
+    EXPECT_THAT(out.text, HasSubstr("--resume goes on"));
   }
-  const Result<std::vector<Record>>& records = *kept;
-  ASSERT_TRUE(records.ok());
-  ASSERT_EQ(records->size(), 1U);
-  EXPECT_EQ((*records)[0].status, "interrupted");
-  EXPECT_THAT(out.text, HasSubstr("--resume goes on"));
 }
 
 // 99 steps of 10 ms and one of 30 ms, round and round: a mean step of 10.2 ms, 98.04 tokens/s at batch 1. Whatever the
@@ -262,6 +265,7 @@ TEST_F(Cli, ReplayedTimesGiveTheSameRunEveryTime) {
   ASSERT_FALSE(one->empty());
   const Record& r = one->front();
   EXPECT_EQ(r.basis, "simulated");
+  EXPECT_EQ(r.adapter_options, (std::map<std::string, std::string>{{"samples", "times.json"}}));
   EXPECT_EQ(r.samples.host_ns, two->front().samples.host_ns);
   EXPECT_EQ(r.samples.start_ns, two->front().samples.start_ns);
   EXPECT_EQ(r.stop.reason, two->front().stop.reason);
@@ -272,6 +276,7 @@ TEST_F(Cli, ReplayedTimesGiveTheSameRunEveryTime) {
   EXPECT_EQ(table, assay("show two --format md").text);
   EXPECT_EQ(r.run_launches->each.size(), 2U) << "in two processes";
   EXPECT_THAT(table, HasSubstr("contains what launches differ by, 0.0 %"));
+  EXPECT_THAT(table, HasSubstr("adapter options samples=times.json: decode/smollm2-135m/f32/b1"));
   EXPECT_THAT(table, HasSubstr("simulated"));
 }
 

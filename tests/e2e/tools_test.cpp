@@ -26,6 +26,17 @@ TEST_F(Tools, ExplainPrintsOpsCostsAndShare) {
   EXPECT_EQ(assay("explain decode no-such-case").code, 2);
 }
 
+TEST_F(Tools, CasesInPagesAreFoundAndSaidToBe) {
+  const Outcome list = assay("list cases --full --suite decode --case '*/p16'");
+  EXPECT_EQ(list.code, 0) << list.text;
+  EXPECT_THAT(list.text, testing::ContainsRegex("\ndecode/smollm2-135m/bf16/b1/c512/p16 +1  pages of 16 "));
+  EXPECT_THAT(list.text, testing::Not(HasSubstr("c512  ")));
+  const Outcome explained = assay("explain decode smollm2-135m/bf16/b1/c512/p16");
+  EXPECT_EQ(explained.code, 0) << explained.text;
+  EXPECT_THAT(explained.text, HasSubstr("KV cache: in pages of 16 tokens, in the order of seed 1"));
+  EXPECT_EQ(assay("list cases --case nosuchcase").code, 2);
+}
+
 TEST_F(Tools, ProfilePrintsWhereTheTimeGoesAndWritesATimeline) {
   const std::string trace = (dir_ / "step.json").string();
   const Outcome out = assay("profile decode smollm2-135m/f32/b1/c512 --chip h20 --counters all --trace " + trace);

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "results/metrics/video_clip.h"
 #include "suites/video_case.h"
 
@@ -47,6 +49,21 @@ TEST(ClipBounds, ViduClassByHand) {
     EXPECT_EQ(slow.prompts, 2);
     EXPECT_EQ(fast.prompts, 1);
   }
+}
+
+// Where memory binds, a tile's weights of one byte take less than those of two; activations are never quantised in it.
+TEST(ClipBounds, TilesHaveTheDtypeOfThePass) {
+  const Peaks memory{1e30, 1e12, "by hand"};
+  std::map<std::string, double> tile_s;
+  for (const std::string dtype : {"bf16", "int8", "int8_w8a8"}) {
+    Case pass = pass_of("vidu-class-1080p-vae16");
+    pass.dtype = dtype;
+    const Result<std::vector<ClipBound>> bounds = clip_bounds(pass, memory);
+    ASSERT_TRUE(bounds.ok()) << bounds.error().message;
+    tile_s[dtype] = bounds->front().tile_s;
+  }
+  EXPECT_LT(tile_s["int8"], tile_s["bf16"]);
+  EXPECT_EQ(tile_s["int8_w8a8"], tile_s["int8"]);
 }
 
 TEST(ClipBounds, TheTextAnswersTheQuestion) {
