@@ -381,9 +381,8 @@ Record CaseRun::run() {
       break;
     }
     if (!status.ok()) {
-      // An adapter may know it only when it prepares.
-      const bool unsupported = refused_ || status.error().kind == ErrorKind::kUnsupported;
-      record_.status = unsupported ? "unsupported" : "failed";
+      refused_ = refused_ || status.error().kind == ErrorKind::kUnsupported;  // an adapter's, as it prepared
+      record_.status = refused_ ? "unsupported" : "failed";
       record_.reason = status.error().message;
       record_.stop.reason = "failed";
       break;
