@@ -97,7 +97,8 @@ void multiply(const Descriptor& d, const Layout& la, const Layout& lb, const Lay
         }
         if (outer) sum *= static_cast<double>(of_rows[row]) * of_cols[col];
         if (bias != nullptr) sum += value(bias, bias_type, row);
-        if ((epilogue & 32) != 0) sum *= 0.5 * (1 + std::tanh(std::sqrt(2 / M_PI) * (sum + 0.044715 * sum * sum * sum)));
+        if ((epilogue & 32) != 0)
+          sum *= 0.5 * (1 + std::tanh(std::sqrt(2 / M_PI) * (sum + 0.044715 * sum * sum * sum)));
         put(yz, ly.type, col * ly.ld + row, sum);
       }
     }
