@@ -80,10 +80,11 @@ Result<std::string> run_text(const std::string& file, const Case& work, const Pe
            percent_text(point->bytes / *point->seconds / bytes_per_s);
   };
   const std::string part = part_text(*record);
+  const Attainable beside = attainable(*record);
   return "record " + record->id.substr(0, 8) + " (" + record->basis + " on " + record->device +
          (part.empty() ? "" : ", " + part + " ran") + "): " + time_text(*point->seconds * 1e9) +
          " a step; of the datasheet " + shares(sheet.flops_per_s, sheet.bytes_per_s) + "; of the attainable peaks " +
-         shares(*record->ceiling.flops_per_s, *record->ceiling.read_bytes_per_s);
+         shares(*beside.flops_per_s, *beside.bytes_per_s);
 }
 
 Result<Explained> explained(const Case& work, int64_t layers, bool all) {

@@ -3,6 +3,7 @@
 #include "harness/cli/common.h"
 #include "harness/cli/money.h"
 #include "results/metrics/metrics.h"
+#include "results/metrics/roofline.h"
 #include "results/part.h"
 #include "results/prices/datasheet.h"
 
@@ -16,10 +17,11 @@ Result<NamedPeaks> record_peaks(const std::string& file, const std::string& dtyp
   const Result<Record> record = read_record(file);
   if (!record.ok()) return record.error();
   const Ceiling& c = record->ceiling;
-  if (!c.flops_per_s || !c.read_bytes_per_s) {
+  const Attainable beside = attainable(*record);
+  if (!beside.flops_per_s || !beside.bytes_per_s) {
     return bad_input("--record: " + file + ": expected a record with measured ceilings, found none: " + c.reason);
   }
-  Peaks peaks{*c.flops_per_s, *c.read_bytes_per_s,
+  Peaks peaks{*beside.flops_per_s, *beside.bytes_per_s,
               record->basis + ", ceilings of record " + record->id.substr(0, 8) + " on " + record->device};
   if (const std::string part = part_text(*record); !part.empty()) peaks.source += ", of which " + part + " ran";
   if (c.flops_dtype != dtype) peaks.source += " (its GEMM ran in " + c.flops_dtype + ", the case is " + dtype + ")";

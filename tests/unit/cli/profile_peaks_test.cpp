@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include "harness/cli/command.h"
+#include "harness/cli/find_case.h"
 #include "tests/support/scratch.h"
 #include "tests/support/simulated_records.h"
 
@@ -68,6 +70,43 @@ TEST_F(ProfilePeaksOf, DatasheetByProductOrByName) {
   ASSERT_TRUE(named.ok());
   EXPECT_EQ(named->datasheet->flops_per_s, 148e12);
   EXPECT_EQ(peaks({"--chip", "h2o"}, "").error().kind, ErrorKind::kBadInput);
+}
+
+// Memory gives 50 GB/s beside the first launch, 25 beside the second; ten steps each of 0.4 GB and 1 GFLOP take 10 ms
+// and 20 ms: 8 GB in 0.3 s, 26.67 GB/s, of (0.1 x 50 + 0.2 x 25) / 0.3 = 33.33 GB/s is 80 %. 66.67 GFLOP/s of 1
+// TFLOP/s is 6.67 %. Against the first's ceiling alone it would be 53 %.
+TEST_F(ProfilePeaksOf, ExplainHoldsEachLaunchAgainstTheCeilingBesideIt) {
+  const Catalogue catalogue = *Catalogue::load(ASSAY_SOURCE_DIR "/suites");
+  const std::string id = "smollm2-135m/f32/b1/c512";
+  const Result<Case> work = find_case(*catalogue.suite("decode"), id);
+  ASSERT_TRUE(work.ok()) << work.error().message;
+  Record r = simulated::record({"A", 1e15, 1e15, 0, 1e-3, 0, 0}, *work, 20, 1);
+  r.samples.start_ns.clear();
+  r.samples.host_ns.clear();
+  r.step_flops = 1e9;
+  r.step_weight_bytes = 4e8;
+  r.step_kv_bytes = 0;
+  r.run_launches.emplace().planned = 2;
+  for (const uint64_t ns : {10'000'000, 20'000'000}) {
+    for (int i = 0; i < 10; ++i) {
+      r.samples.start_ns.push_back(r.samples.start_ns.size() * 20'000'000);
+      r.samples.host_ns.push_back(ns);
+    }
+    r.run_launches->each.push_back({10, 0, static_cast<double>(ns), 0.0, 9});
+  }
+  r.ceiling = {1e12, "f32", 50e9, "before this case, same worker", "", 2048, 1 << 28, "f32", "t", {}};
+  r.ceiling.of_launches = {{1e12, 50e9, "t"}, {1e12, 25e9, "u"}};
+  const Result<std::filesystem::path> record = write_record(r, dir_);
+  ASSERT_TRUE(record.ok()) << record.error().message;
+  const auto explained = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"decode", id, "--record", record->string()});
+    const Result<Arguments> arguments = Arguments::parse(explain_command(), more);
+    testing::internal::CaptureStdout();
+    EXPECT_TRUE(arguments.ok() && explain_command().run(*arguments).ok());
+    return testing::internal::GetCapturedStdout();
+  };
+  EXPECT_THAT(explained({}), HasSubstr("peaks: 1 TFLOP/s and 33.3 GB/s"));
+  EXPECT_THAT(explained({"--chip", "h20"}), HasSubstr("of the attainable peaks MFU 6.7 %, MBU 80.0 %"));
 }
 
 }  // namespace
