@@ -19,7 +19,7 @@ Error not_opened(const std::string& adapter, const std::string& why) {
   return {ErrorKind::kUnsupported, adapter + " can't be opened here: " + why};
 }
 
-// An adapter that is named and lacks something on this machine is kUnsupported: that is no fault of the command.
+// An adapter that is named and lacks something on this machine is kUnsupported: no fault of the command, nor of it.
 Status check_usable(const Arguments& a) {
   std::vector<Manifest> named;
   for (const std::string& file : a.texts("adapter")) {
@@ -31,7 +31,7 @@ Status check_usable(const Arguments& a) {
   const std::string device = a.text("device");
   for (const Manifest& m : named) {
     const bool meant = a.has("adapter") || m.name == device.substr(0, device.find(':'));
-    if (meant && m.abi_major > 0 && !m.problem.empty()) return not_opened(m.name, m.problem);
+    if (meant && m.machine_lacks) return not_opened(m.name, m.problem);
   }
   return ok_status();
 }

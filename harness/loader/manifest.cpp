@@ -72,15 +72,17 @@ bool library_found(const std::string& soname, const fs::path& beside) {
   });
 }
 
-std::string problem_of(const Manifest& m) {
-  if (m.abi_major != ASSAY_ABI_MAJOR) {
-    return "made for ABI major " + std::to_string(m.abi_major) + ", this host serves " +
+std::string problem_of(Manifest* m) {
+  if (m->abi_major != ASSAY_ABI_MAJOR) {
+    return "made for ABI major " + std::to_string(m->abi_major) + ", this host serves " +
            std::to_string(ASSAY_ABI_MAJOR);
   }
   std::error_code code;
-  if (!fs::is_regular_file(m.library, code)) return m.library.string() + " not found";
-  for (const std::string& soname : m.needs) {
-    if (!library_found(soname, m.library.parent_path())) return soname + " not found";
+  if (!fs::is_regular_file(m->library, code)) return m->library.string() + " not found";
+  for (const std::string& soname : m->needs) {
+    if (library_found(soname, m->library.parent_path())) continue;
+    m->machine_lacks = true;
+    return soname + " not found";
   }
   return "";
 }
@@ -142,7 +144,7 @@ Result<Manifest> read_manifest(const fs::path& file) {
   }
   if (!input.ok()) return input.error();
   m.library = m.file.parent_path() / library;
-  m.problem = problem_of(m);
+  m.problem = problem_of(&m);
   return m;
 }
 

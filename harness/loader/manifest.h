@@ -18,6 +18,7 @@ struct Manifest {
   std::vector<std::string> tables;                  // "program/1", ...
   std::vector<std::string> needs;                   // sonames the library loads, reported by name when missing
   std::optional<std::vector<std::string>> options;  // the keys it takes; absent: it doesn't say
+  bool machine_lacks = false;                       // the problem: something in `needs` isn't here
   std::string problem;  // "" or why it can't be used: "libcuda.so.1 not found", "ABI major 2, this host serves 1"
 };
 Result<Manifest> read_manifest(const std::filesystem::path& file);

@@ -238,7 +238,14 @@ TEST(ConformanceSchema, RefusesWhatTheKitNeverWrites) {
   EXPECT_NE(schema_fault(report), "");
 }
 
+// A package without its library is broken, and one of another ABI wrong, on any machine.
 TEST_F(Conformance, BadInputIsRefused) {
+  const auto package = [&](const std::string& name, int abi_major) {
+    return file(name + ".adapter.json",
+                R"({"name": ")" + name + R"(", "vendor": "v", "version": "1", "description": "d", "library": "lib)" +
+                    name + R"(.so", "abi_major": )" + std::to_string(abi_major) +
+                    R"(, "abi_minor": 0, "tables": ["program/1"], "needs": ["libassay_not_there.so.1"]})");
+  };
   const std::string adapter = "--adapter " + std::string(kFolder) + "template.adapter.json ";
   for (const auto& [arguments, words] :
        {std::pair{std::string("--adapter nowhere.json"), "nowhere.json"},
@@ -246,6 +253,8 @@ TEST_F(Conformance, BadInputIsRefused) {
         std::pair{adapter + "--only nonsense", "no check begins with"},
         std::pair{adapter + "--adapter-option speed=9", "takes no option 'speed'"},
         std::pair{std::string("--device replay --adapter-option samples=none.json"), "none.json: can't be read"},
+        std::pair{"--adapter " + package("next", 2).string(), "made for ABI major 2, this host serves 1"},
+        std::pair{"--adapter " + package("empty", 1).string(), "libempty.so not found"},
         std::pair{std::string(), "expected --adapter FILE"}}) {
     const Judged out = kit(arguments);
     EXPECT_EQ(out.code, 2) << out.text;

@@ -150,12 +150,14 @@ TEST_F(ManifestFile, AMissingLibraryIsNamed) {
   EXPECT_EQ(absent->problem, (dir_ / "libacme.so").string() + " not found");
   fs::create_directory(dir_ / "libacme.so");
   EXPECT_THAT(read(kGood)->problem, EndsWith("libacme.so not found")) << "a folder is no library";
+  EXPECT_FALSE(read(kGood)->machine_lacks) << "the package does";
 }
 
 TEST_F(ManifestFile, AMissingNeedIsNamed) {
   file("libacme.so", "");
   const std::string text = replaced(kGood, "\"libc.so.6\"", "\"libc.so.6\", \"libacme_driver.so.4\"");
   EXPECT_EQ(read(text)->problem, "libacme_driver.so.4 not found");
+  EXPECT_TRUE(read(text)->machine_lacks);
   file("libacme_driver.so.4", "");  // beside the library: found
   EXPECT_EQ(read(text)->problem, "");
 }
