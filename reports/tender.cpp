@@ -3,7 +3,9 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <limits>
 #include <set>
+#include <utility>
 
 #include "results/metrics/metrics.h"
 #include "results/part.h"
@@ -58,6 +60,13 @@ std::string worst_of(const Matching& found, const std::string& note) {
   return out + (note.empty() ? "" : "; " + note);
 }
 
+// How far within the limit the value is, in the limit's unit; negative beyond it. No value is the farthest beyond.
+double room_left(const Clause& clause, const SubjectValue& found) {
+  if (!found.value) return -std::numeric_limits<double>::infinity();
+  const bool from_above = clause.compare == Compare::kAtMost || clause.compare == Compare::kBelow;
+  return from_above ? clause.limit - *found.value : *found.value - clause.limit;
+}
+
 int badness(Accepted a) { return a == Accepted::kFail ? 2 : a == Accepted::kInconclusive ? 1 : 0; }
 
 GateResult judge_gate(const Tender& tender, const Candidate& candidate, const Gate& gate) {
@@ -67,6 +76,7 @@ GateResult judge_gate(const Tender& tender, const Candidate& candidate, const Ga
     out.detail.note = found.why_none;
     return out;
   }
+  std::pair<int, double> worst;
   for (const Record* r : found.records) {
     ClauseOutcome outcome = decide_clause(*r, gate.clause, tender.confidence);
     // A run whose outputs were wrong is no result, whatever it was for.
@@ -74,7 +84,9 @@ GateResult judge_gate(const Tender& tender, const Candidate& candidate, const Ga
       outcome.outcome = Accepted::kFail;
       outcome.note = r->status + ": " + (r->reason.empty() ? r->numerics.reason : r->reason);
     }
-    if (!out.case_id.empty() && badness(outcome.outcome) <= badness(out.outcome)) continue;
+    const std::pair<int, double> rank{-badness(outcome.outcome), room_left(gate.clause, outcome.found)};
+    if (!out.case_id.empty() && rank >= worst) continue;
+    worst = rank;
     out.case_id = r->case_id;
     out.outcome = outcome.outcome;
     out.detail = std::move(outcome);
@@ -92,13 +104,15 @@ ScoreResult judge_score(const Tender& tender, const Candidate& candidate, const 
   out.weight = item.weight;
   const Matching found = matching(tender, candidate, item.case_glob);
   if (found.records.empty()) out.value.note = found.why_none;
+  double worst = 0;
   for (const Record* r : found.records) {
     const SubjectValue value = subject_value(*r, item.subject, item.full.unit, tender.confidence);
-    const double share = value.value ? (*value.value - item.zero.value) / (item.full.value - item.zero.value) : 0;
-    const double points = item.weight * std::clamp(share, 0.0, 1.0);
-    if (!out.case_id.empty() && points >= out.points) continue;
+    const double share = value.value ? (*value.value - item.zero.value) / (item.full.value - item.zero.value)
+                                     : -std::numeric_limits<double>::infinity();
+    if (!out.case_id.empty() && share >= worst) continue;
+    worst = share;
     out.case_id = r->case_id;
-    out.points = points;
+    out.points = item.weight * std::clamp(share, 0.0, 1.0);
     out.value = value;
   }
   if (!found.records.empty()) out.value.note = worst_of(found, out.value.note);

@@ -97,6 +97,23 @@ TEST(Tender, TheWorstOfSeveralRecordsIsNamedWithTheirVariants) {
   EXPECT_EQ(judge(tender(), candidates()).candidates[1].gates[0].detail.note.find("worst"), std::string::npos);
 }
 
+// Two that pass, and both with full points: p90 of 3 and 4 ms, at most 20, and p50 of as much, all points from 5. The
+// slower is the worst, also where it comes second.
+TEST(Tender, OfEqualOutcomesTheNearestToTheLimitIsTheWorst) {
+  Candidate c = candidates()[1];
+  c.records = {decode(3, 0), decode(4, 0)};
+  c.records[1].case_id = "decode/m/bf16/b4/c512/p16";
+  for (const bool turned : {false, true}) {
+    if (turned) std::swap(c.records[0], c.records[1]);
+    const CandidateResult r = judge(tender(), {c}).candidates[0];
+    EXPECT_EQ(r.gates[0].outcome, Accepted::kPass);
+    EXPECT_EQ(r.gates[0].case_id, "decode/m/bf16/b4/c512/p16");
+    EXPECT_EQ(*r.gates[0].detail.found.value, 4e6);
+    EXPECT_EQ(r.scores[1].points, 40);
+    EXPECT_EQ(*r.scores[1].value.value, 4e6);
+  }
+}
+
 TEST(Tender, NoRecordOrAnotherBasisFails) {
   std::vector<Candidate> c = candidates();
   c[0].records[0].basis = "simulated";
