@@ -1,7 +1,10 @@
 #include "results/store/sqlite.h"
 
 #include <sqlite3.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+#include <fstream>
 
 namespace assay::sqlite {
 namespace {
@@ -27,6 +30,41 @@ std::string uri_path(const std::filesystem::path& path) {
     }
   }
   return out;
+}
+
+bool has_wal(const std::filesystem::path& file) { return std::filesystem::exists(file.string() + "-wal"); }
+
+bool on_read_only_disk(const std::filesystem::path& file) {
+  struct statvfs disk = {};
+  return ::statvfs(file.c_str(), &disk) == 0 && (disk.f_flag & ST_RDONLY) != 0;
+}
+
+// The whole file as it is between two writers; none where it can't be read so, or one came meanwhile. In WAL mode the
+// file changes only while the WAL is there.
+sqlite3* copy_in_memory(const std::filesystem::path& file) {
+  constexpr size_t kWriteVersion = 18, kReadVersion = 19;  // bytes of the header; 2: with a WAL, 1: without
+  std::error_code failed;
+  const auto written = std::filesystem::last_write_time(file, failed);
+  const auto size = static_cast<size_t>(failed ? 0 : std::filesystem::file_size(file, failed));
+  if (failed || size <= kReadVersion) return nullptr;
+  auto* bytes = static_cast<unsigned char*>(sqlite3_malloc64(size));
+  std::ifstream stream(file, std::ios::binary);
+  if (bytes == nullptr || !stream.read(reinterpret_cast<char*>(bytes), static_cast<std::streamsize>(size)) ||
+      has_wal(file) || std::filesystem::last_write_time(file, failed) != written) {
+    sqlite3_free(bytes);
+    return nullptr;
+  }
+  if (bytes[kWriteVersion] == 2 && bytes[kReadVersion] == 2) bytes[kWriteVersion] = bytes[kReadVersion] = 1;
+  sqlite3* handle = nullptr;
+  const auto length = static_cast<sqlite3_int64>(size);
+  const bool opened = sqlite3_open(":memory:", &handle) == SQLITE_OK;
+  if (!opened) sqlite3_free(bytes);
+  if (opened && sqlite3_deserialize(handle, "main", bytes, length, length,
+                                    SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_READONLY) == SQLITE_OK) {
+    return handle;
+  }
+  sqlite3_close(handle);
+  return nullptr;
 }
 
 }  // namespace
@@ -92,14 +130,22 @@ std::string Statement::blob(int column) const {
 
 Result<Database> Database::open(const std::filesystem::path& file, Mode mode) {
   Database out(file.string());
-  // A reader that may not write leaves a WAL's two files behind. So a reader opens as a writer, whose end takes them
-  // away, and asks for nothing to be changed; where it may not write, and no writer's WAL is there, nothing changes.
+  // A reader that may not write leaves a WAL's two files behind, or can't read where it may not make them. So a reader
+  // opens as a writer, whose end takes them away, and asks for nothing to be changed. Where it may not write and no
+  // writer is there, it reads in place what can't change, else a copy, as a writer may come.
   const bool reads = mode == Mode::kReadOnly;
-  const bool fixed = reads && ::access(file.c_str(), W_OK) != 0 && !std::filesystem::exists(file.string() + "-wal");
+  const bool writable = ::access(file.c_str(), W_OK) == 0;
+  const bool alone = reads && !writable && !has_wal(file);
+  const bool fixed = alone && on_read_only_disk(file);
+  if (alone && !fixed) {
+    out.database_.reset(copy_in_memory(file));
+    if (out.database_) return out;
+  }
   const std::string name = fixed ? "file:" + uri_path(std::filesystem::absolute(file)) + "?immutable=1" : file.string();
-  const int flags = fixed   ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
-                    : reads ? SQLITE_OPEN_READWRITE
-                            : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  const int flags = fixed      ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
+                    : !reads   ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                    : writable ? SQLITE_OPEN_READWRITE
+                               : SQLITE_OPEN_READONLY;
   sqlite3* handle = nullptr;
   const int code = sqlite3_open_v2(name.c_str(), &handle, flags, nullptr);
   out.database_.reset(handle);

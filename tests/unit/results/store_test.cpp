@@ -2,9 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
+#include <functional>
+#include <optional>
 
 namespace assay {
 namespace {
@@ -125,27 +128,60 @@ TEST_F(StoreTest, StoppedAddsNothing) {
   EXPECT_EQ(*store.count(), 0U);
 }
 
+// What `read` counts as a user who may write nothing here; -1 where nobody can be made one.
+int as_another_user(const std::function<int()>& read) {
+  constexpr int kNotOne = 255;
+  constexpr uid_t kNobody = 65534;
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(::geteuid() == 0 && ::setuid(kNobody) != 0 ? kNotOne : read());
+  int status = 0;
+  if (child < 0 || ::waitpid(child, &status, 0) != child || !WIFEXITED(status)) return -1;
+  return WEXITSTATUS(status) == kNotOne ? -1 : WEXITSTATUS(status);
+}
+
 // Readers of a store in WAL mode make two files beside it; none stays, also where the reader may not write.
 TEST_F(StoreTest, ReadingLeavesNothingBeside) {
+  constexpr int kFailed = 99;
   write("a", 8, "2026-01-01T00:00:00Z");
-  const fs::path file = dir_ / "s.db";
-  {
-    Store store = open();
-    ASSERT_TRUE(store.add({dir_ / "records"}, nullptr).ok());
-  }
-  const fs::path odd = dir_ / "odd?name#1%.db";
-  fs::copy_file(file, odd);
-  for (const bool writable : {true, false}) {
-    if (!writable) fs::permissions(odd, fs::perms::owner_read);
-    for (const fs::path& place : {file, odd}) {
-      const Result<Store> store = Store::open_read_only(place);
-      ASSERT_TRUE(store.ok()) << store.error().message;
-      EXPECT_EQ(store->headlines({})->size(), 1U);
-    }
+  const fs::path file = dir_ / "odd?name#1%.db";
+  std::optional<Store> writer;
+  const auto write_more = [&] {
+    Result<Store> store = Store::create_or_open(file);
+    ASSERT_TRUE(store.ok()) << store.error().message;
+    writer = std::move(store).value();
+    ASSERT_TRUE(writer->add({dir_ / "records"}, nullptr).ok());
+  };
+  const auto read = [&] {
+    const Result<Store> store = Store::open_read_only(file);
+    if (!store.ok()) return kFailed;
+    const auto lines = store->headlines({});
+    return lines.ok() ? static_cast<int>(lines->size()) : kFailed;
+  };
+  const auto expect_nothing_beside = [&] {
     for (const auto& entry : fs::directory_iterator(dir_)) {
       EXPECT_EQ(entry.path().string().find(".db-"), std::string::npos) << entry.path();
     }
+  };
+  write_more();
+  writer.reset();
+  EXPECT_EQ(read(), 1);
+  expect_nothing_beside();
+  const fs::perms before = fs::status(dir_).permissions();
+  const fs::perms all_read = fs::perms::owner_read | fs::perms::group_read | fs::perms::others_read;
+  for (const fs::perms folder : {before, all_read | fs::perms::owner_exec | fs::perms::others_exec}) {
+    fs::permissions(file, all_read);
+    fs::permissions(dir_, folder);
+    const int seen = as_another_user(read);
+    fs::permissions(dir_, before);
+    if (seen == -1) GTEST_SKIP() << "no other user can be made here";
+    EXPECT_EQ(seen, 1);
+    expect_nothing_beside();
   }
+  fs::permissions(file, all_read | fs::perms::owner_write);
+  write("b", 8, "2026-01-01T00:00:00Z");
+  write_more();
+  fs::permissions(file, all_read);
+  EXPECT_EQ(as_another_user(read), 2) << "of a writer's WAL, too";
 }
 
 TEST_F(StoreTest, OtherFilesAreRefused) {
