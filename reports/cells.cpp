@@ -148,8 +148,8 @@ std::vector<std::string> row_of(const Record& r, const Metrics& m, std::vector<s
              "measured on the same device beside the case");
     if (r.run_launches && r.run_launches->each.size() > 1 && !attainable(r).of_each_launch) {
       add_note(notes,
-               "MFU and MBU of several launches over peaks measured once, before the first: where the machine's pace "
-               "changed since, they may pass 100 %");
+               "MFU or MBU of several launches over a peak measured before the first, as not each has its own: where "
+               "the machine's pace changed since, it may pass 100 %");
     }
   } else {
     add_note(notes, std::string(kAbsent) + " MFU, MBU: " + m.mfu_note);

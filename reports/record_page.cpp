@@ -120,7 +120,9 @@ void add_ceilings(const Record& r, Page* page) {
   }
   const size_t launches = r.run_launches ? r.run_launches->each.size() : 0;
   if (launches > 1 && !attainable(r).of_each_launch)
-    page->line("", "measured once for " + std::to_string(launches) + " launches");
+    page->line("", "not measured beside each of " + std::to_string(launches) +
+                       " launches: of what one lacks, the first's counts for all");
+  if (!c.reason.empty()) page->line("", c.reason);
 }
 
 void add_result(const Record& r, const Metrics& m, Page* page) {

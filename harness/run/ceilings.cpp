@@ -136,15 +136,15 @@ Ceiling ceiling_of(const Result<Peak>& gemm, const Result<Peak>& read, const std
   if (gemm.ok()) {
     out.flops_per_s = gemm->per_s;
     out.gemm_size = gemm->size;
-  } else {
-    out.reason = "GEMM: " + gemm.error().message;
+  } else if (const std::string& why = gemm.error().message; !why.empty()) {
+    out.reason = "GEMM: " + why;
   }
   if (read.ok()) {
     out.read_bytes_per_s = read->per_s;
     out.read_bytes = static_cast<uint64_t>(read->size);
     out.read_dtype = kReadDtype;
-  } else {
-    out.reason += (out.reason.empty() ? "read: " : "; read: ") + read.error().message;
+  } else if (const std::string& why = read.error().message; !why.empty()) {
+    out.reason += (out.reason.empty() ? "read: " : "; read: ") + why;
   }
   return out;
 }
@@ -159,7 +159,7 @@ Ceiling measure_ceilings(const Bench& bench, const std::string& dtype, const Dev
 
 Ceiling measure_ceilings_again(const Bench& bench, const std::string& dtype, const EarlierLaunch& earlier) {
   bench.pulse.phase(Phase::kCeiling);
-  const Result<Peak> none = Error{ErrorKind::kUnsupported, "not measured in the first launch"};
+  const Result<Peak> none = Error{ErrorKind::kUnsupported, ""};  // the first launch said why
   const Result<Peak> gemm = earlier.gemm_size > 0 ? gemm_peak(bench, dtype, earlier.gemm_size) : none;
   const auto bytes = static_cast<int64_t>(earlier.read_bytes);
   return ceiling_of(gemm, bytes > 0 ? read_peak(bench, bytes) : none, dtype);

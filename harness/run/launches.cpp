@@ -129,8 +129,12 @@ void add_stop(const StopReport& launch, StopReport* out) {
   if (launch.warmup_end != out->warmup_end) out->warmup_end = "limit";
 }
 
-// One for each launch where each measured one; the record's own stays the first launch's.
+// One for each launch where each measured one; the record's own stays the first launch's. Why one lacks a rate that the
+// first has is kept.
 void add_ceiling(const Ceiling& launch, size_t number, Ceiling* out) {
+  const bool lacks = (out->flops_per_s && !launch.flops_per_s) || (out->read_bytes_per_s && !launch.read_bytes_per_s);
+  if (lacks && !launch.reason.empty())
+    out->reason += (out->reason.empty() ? "" : "; ") + numbered(number, launch.reason);
   if ((!out->flops_per_s && !out->read_bytes_per_s) || (!launch.flops_per_s && !launch.read_bytes_per_s)) return;
   if (number == 2) out->of_launches = {{out->flops_per_s, out->read_bytes_per_s, out->measured}};
   if (out->of_launches.size() + 1 == number)

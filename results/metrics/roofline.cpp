@@ -47,7 +47,7 @@ Attainable attainable(const Record& record) {
   if (!(seconds > 0)) return out;
   if (all_flops) out.flops_per_s = flops / seconds;
   if (all_bytes) out.bytes_per_s = bytes / seconds;
-  out.of_each_launch = c.of_launches.size() > 1 && all_bytes && (all_flops || !out.flops_per_s);
+  out.of_each_launch = c.of_launches.size() > 1 && (all_bytes || !out.bytes_per_s) && (all_flops || !out.flops_per_s);
   return out;
 }
 

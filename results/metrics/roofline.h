@@ -31,7 +31,7 @@ RooflinePoint roofline_point(const Roofline& roofline, const std::string& name, 
                              std::optional<double> seconds);
 
 // What a record's steps are held against: of each launch what was measured beside it, weighed by the launch's time;
-// where not each has its own, the one that was measured before the first.
+// of a rate that one of them lacks, what was measured before the first counts for all.
 struct Attainable {
   std::optional<double> flops_per_s, bytes_per_s;
   bool of_each_launch = false;  // false, too, where there is but one launch

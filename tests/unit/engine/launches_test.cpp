@@ -83,6 +83,11 @@ TEST(AddLaunch, KeepsTheCeilingsBesideEachLaunch) {
   EXPECT_EQ(*back->ceiling.of_launches[1].read_bytes_per_s, 25e9);
   EXPECT_EQ(*back->ceiling.of_launches[2].flops_per_s, 3e12);
   EXPECT_EQ(back->ceiling.gemm_size, 2048);
+  Record refused = with_ceilings(10'000, 1e12, 1);
+  refused.ceiling.read_bytes_per_s.reset();
+  refused.ceiling.reason = "read: no memory";
+  add_launch(refused, &r);
+  EXPECT_EQ(r.ceiling.reason, "launch 4: read: no memory");
   Record none = launched(5000);
   add_launch(launched(8000), &none);
   EXPECT_TRUE(none.ceiling.of_launches.empty()) << "as of a ceiling's own case";

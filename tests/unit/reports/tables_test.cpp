@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <random>
+#include <regex>
 #include <sstream>
 
 namespace assay {
@@ -67,6 +69,25 @@ TEST(Tables, OneStepHasNoInterval) {
   const std::string json = render_table({r}, TableFormat::kJson, {});
   EXPECT_THAT(json, HasSubstr("\"rate_per_s\": 200"));
   EXPECT_THAT(json, HasSubstr("\"rate_low_per_s\": null"));
+}
+
+// Ten steps each take the same time, drawn anew for the next ten: correlations fall from 1 to 0 over ten steps, so
+// 100000 steps are worth 100000 / (1 + 2 x (0.9 + 0.8 + ... + 0.1)) = 10000.
+TEST(Tables, StepsOfACorrelatedRunAreCountedByWhatTheyAreWorth) {
+  Record r = steady();
+  r.samples = {};
+  std::mt19937_64 random(1);
+  for (uint64_t i = 0, ns = 0; i < 100'000; ++i) {
+    if (i % 10 == 0) ns = 10'000'000 + random() % 1'000'000;
+    r.samples.start_ns.push_back(i * 11'000'000);
+    r.samples.host_ns.push_back(ns);
+  }
+  const std::string text = text_of({r});
+  std::smatch found;
+  ASSERT_TRUE(std::regex_search(text, found, std::regex(R"( 100000 \(([0-9]+)\) )"))) << text;
+  EXPECT_NEAR(std::stod(found[1].str()), 10'000, 1000);
+  EXPECT_THAT(render_table({r}, TableFormat::kJson, {0, false}), HasSubstr("\"independent_steps\": " + found[1].str()));
+  EXPECT_THAT(text_of({steady()}), Not(HasSubstr("100 ("))) << "steps of one time are worth themselves";
 }
 
 // As device_condition.cpp warns of a card at its power limit.
@@ -208,6 +229,25 @@ TEST(Page, SaysHowTokensWereRouted) {
       render_record_page(r, {}),
       HasSubstr("zipf:1.2, seed 7: 2.5 of 4 experts with a token (2.75 expected), 2 a token; an expert's weights "
                 "4.5 MB a layer"));
+}
+
+// The rate of each launch beside it; of what one of three lacks, the first's, and why it lacks it.
+TEST(Page, ShowsTheCeilingsBesideEachLaunch) {
+  Record r = steady();
+  r.ceiling.read_bytes_per_s = 50e9;
+  r.ceiling.measured = "2026-11-26T18:00:00Z";
+  r.run_launches.emplace().planned = 2;
+  for (int i = 0; i < 2; ++i) r.run_launches->each.push_back({50, 0, 1e7, 0.0, 49});
+  r.ceiling.of_launches = {{1e12, 50e9, "2026-11-26T18:00:00Z"}, {2e12, 25e9, "2026-11-26T18:01:00Z"}};
+  std::string page = render_record_page(r, {});
+  EXPECT_THAT(page, HasSubstr("launch 1: 1.000 TFLOP/s, 50.00 GB/s, 2026-11-26T18:00:00Z"));
+  EXPECT_THAT(page, HasSubstr("launch 2: 2.000 TFLOP/s, 25.00 GB/s, 2026-11-26T18:01:00Z"));
+  EXPECT_THAT(page, Not(HasSubstr("not measured beside")));
+  r.run_launches->each.push_back({50, 0, 1e7, 0.0, 49});
+  r.ceiling.reason = "launch 3: read: no memory";
+  page = render_record_page(r, {});
+  EXPECT_THAT(page, HasSubstr("not measured beside each of 3 launches: of what one lacks, the first's counts for all"));
+  EXPECT_THAT(page, HasSubstr("launch 3: read: no memory"));
 }
 
 TEST(Page, ShowsStepTimesDrawnAndWhyToBelieveIt) {

@@ -79,6 +79,10 @@ TEST(Roofline, EachLaunchIsHeldAgainstTheCeilingBesideIt) {
   EXPECT_TRUE(attainable(r).of_each_launch);
   r.ceiling.of_launches[1].read_bytes_per_s.reset();
   EXPECT_EQ(*attainable(r).bytes_per_s, 25e9) << "not each has one";
+  EXPECT_FALSE(attainable(r).of_each_launch);
+  r.ceiling.read_bytes_per_s.reset();
+  r.ceiling.of_launches[0].read_bytes_per_s.reset();
+  EXPECT_TRUE(attainable(r).of_each_launch) << "no read anywhere: the GEMMs are all there is";
 }
 
 // The ops' FLOPs are the step's, and a decode of batch 1 is bound by memory in each of its products.

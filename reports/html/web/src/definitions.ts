@@ -19,12 +19,12 @@ const steps = (r: Row): [Text, string] => [["计时步数 n", "timed steps n"], 
 const total = (r: Row): [Text, string] => [["总时间", "total time"], r.mean_ns === null ? "–" : timeText(r.mean_ns * r.steps)];
 const show = (value: number | null, text: (v: number) => string): string => (value === null ? "–" : text(value));
 
-/** What a ceiling was measured with and when, and whether one stands for several launches. */
+/** What a ceiling was measured with and when first; of several launches it is their mean by time, or one stands for all. */
 function ceilingFacts(r: Row, how: string): [Text, string][] {
   const out: [Text, string][] = [];
   if (how !== "") out.push([["上限的测法", "measured with"], how]);
-  if (r.ceiling_measured !== "") out.push([["测量时间", "measured at"], r.ceiling_measured]);
-  if (r.ceiling_shared) out.push([["只在首次启动前测过一次；之后速度若变，比值可超过 100 %", "measured once, before the first launch; where the pace changed since, the ratio may pass 100 %"], "!"]);
+  if (r.ceiling_measured !== "") out.push([["首次测量时间", "first measured at"], r.ceiling_measured]);
+  if (r.ceiling_shared) out.push([["并非每次启动都测得 GEMM 与读取；缺者以首次启动前测得的为准，之后速度若变，比值可超过 100 %", "GEMM or read not measured beside each launch; of what one lacks, the rate before the first launch counts for all: where the pace changed since, the ratio may pass 100 %"], "!"]);
   return out;
 }
 

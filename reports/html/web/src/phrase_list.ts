@@ -175,7 +175,6 @@ export const sentences: Phrase[] = [
   [/^low TensorWave, high Azure and Oracle$/, "低值 TensorWave，高值 Azure 与 Oracle"],
   [/^sum of rated powers of the system with facility overhead, per accelerator$/, "整机额定功率之和，含机房开销，按加速卡均分"],
   [/^not measured$/, "非实测"],
-  [/^not measured in the first launch$/, "首次启动时未测"],
   [/^measured mean (\S+) W, over the rating$/, "实测平均 $1 W，高于额定值"],
   [/^used where a chip has no power at the wall$/, "用于没有整机功率的芯片"],
   [/^with facility overhead$/, "含机房开销"],
