@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "reports/format.h"
+#include "reports/partner.h"
 #include "results/import/definitions.h"
 #include "results/metrics/energy.h"
 #include "results/metrics/launches.h"
@@ -61,23 +62,6 @@ std::map<Key, Group> groups_of(const CompareSide& side, std::vector<Unmatched>* 
 // What weights in int8 meet: until 2026-11-26 it was f32.
 std::string activations_of(const Record& r) {
   return r.dtype + " (activations and KV cache in " + (r.dtype.ends_with(kF32ActivationsMark) ? "f32" : "bf16") + ")";
-}
-
-// The key among the others with which a group is compared: the same work with the same options of the adapter, or,
-// where each side has one group of the work left, that one, whose options are then a cause of what differs.
-std::optional<Key> partner_of(const Key& key, const std::map<Key, Group>& own, const std::map<Key, Group>& others) {
-  if (others.count(key) != 0) return key;
-  const auto left = [&key](const std::map<Key, Group>& of, const std::map<Key, Group>& beside) {
-    std::vector<Key> out;
-    Key first = key;
-    first.options.clear();
-    for (auto at = of.lower_bound(first); at != of.end() && at->first.work() == key.work(); ++at) {
-      if (beside.count(at->first) == 0) out.push_back(at->first);
-    }
-    return out;
-  };
-  const std::vector<Key> here = left(own, others), there = left(others, own);
-  return here.size() == 1 && there.size() == 1 ? std::optional(there.front()) : std::nullopt;
 }
 
 // Why a record has no partner among the others: the nearest miss.
@@ -320,18 +304,11 @@ Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOpti
 }
 
 std::vector<Record> paired_records(const CompareSide& side, const CompareSide& other) {
-  const auto work_of = [](const Record& r) {
-    Key key = key_of(r);
-    key.options.clear();
-    return key;
-  };
-  std::set<Key> known;
-  for (const Record& r : other.records) {
-    if (usable(r)) known.insert(work_of(r));
-  }
+  std::vector<Unmatched> unmatched;
+  const std::map<Key, Group> own = groups_of(side, &unmatched), others = groups_of(other, &unmatched);
   std::vector<Record> out;
   std::copy_if(side.records.begin(), side.records.end(), std::back_inserter(out),
-               [&](const Record& r) { return usable(r) && known.count(work_of(r)) != 0; });
+               [&](const Record& r) { return usable(r) && partner_of(key_of(r), own, others); });
   return out;
 }
 

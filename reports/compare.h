@@ -77,7 +77,7 @@ struct Comparison {
 };
 
 Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOptions& options);
-// The records of `side` that compare() pairs with usable ones of the same work on the other side.
+// The records of `side` that compare() pairs with some of the other side.
 std::vector<Record> paired_records(const CompareSide& side, const CompareSide& other);
 // The parts of it that have a file of their own.
 std::vector<LoadComparison> compare_loads(const CompareSide& a, const CompareSide& b, const CompareOptions& options);

@@ -24,7 +24,7 @@ std::map<std::string, std::string> facts_of(const Record& r) {
   facts["device driver"] = r.device_driver;
   facts["device architecture"] = r.device_arch;
   facts["adapter"] = r.adapter.empty() ? "" : r.adapter + " " + r.adapter_version;
-  if (r.adapter_options) facts["adapter options"] = r.adapter_options->empty() ? "none" : adapter_options_text(r);
+  if (r.adapter_options) facts["adapter options"] = adapter_options_text(r).empty() ? "none" : adapter_options_text(r);
   facts["executed as"] = r.executed;
   facts["threads"] = r.threads > 0 ? std::to_string(r.threads) : "";
   facts["assay"] = r.tool_version + " " + r.tool_commit;

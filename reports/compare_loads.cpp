@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "reports/compare.h"
+#include "reports/partner.h"
 #include "results/metrics/launches.h"
 #include "results/metrics/metrics.h"
 #include "results/part.h"
@@ -17,17 +19,35 @@ struct Curve {
   std::vector<LoadPoint> points;
 };
 
+struct CurveKey {
+  std::string of_work;
+  std::string options;  // of the adapter
+  [[nodiscard]] const std::string& work() const { return of_work; }
+  bool operator<(const CurveKey& other) const {
+    return std::tie(of_work, options) < std::tie(other.of_work, other.options);
+  }
+};
+using Curves = std::map<CurveKey, Curve>;
+
+// ", adapter options products=own against none"; "" where neither side has any.
+std::string options_of(const std::string& a, const std::string& b) {
+  if (a.empty() && b.empty()) return "";
+  const auto named = [](const std::string& options) { return options.empty() ? "none" : options; };
+  return ", adapter options " + named(a) + (a == b ? "" : " against " + named(b));
+}
+
 // Decode runs of one model at one context by batch: the load axis of a chip.
-std::map<std::string, Curve> curves_of(const CompareSide& side, double confidence) {
-  std::map<std::string, Curve> curves;
+Curves curves_of(const CompareSide& side, double confidence) {
+  Curves curves;
   for (const Record& r : side.records) {
     if (r.step_kind != "decode" || r.status != "ok" || r.batch < 1 || r.samples.host_ns.empty() || cold_cache(r))
       continue;
     if (is_part(r)) continue;
     const Throughput rate = record_rate(r, static_cast<double>(r.tokens_per_step), confidence);
-    const std::string layout = page_layout(r);
-    Curve& curve = curves[r.suite + " " + r.model + " " + r.dtype + " c" + std::to_string(r.context) +
-                          (layout.empty() ? "" : " " + layout) + ", " + r.basis];
+    const std::string variant = case_variant(r.case_id);
+    Curve& curve = curves[{r.suite + " " + r.model + " " + r.dtype + " c" + std::to_string(r.context) +
+                               (variant.empty() ? "" : " " + variant) + ", " + r.basis,
+                           adapter_options_text(r)}];
     curve.device = r.device_product.empty() ? r.device : r.device_product;
     LoadPoint point{rate.per_s / static_cast<double>(r.batch), {rate.per_s, {}, {}}, r.case_id};
     if (rate.n > 1) {
@@ -74,14 +94,16 @@ std::ptrdiff_t cold_decode(const CompareSide& side) {
 }  // namespace
 
 std::vector<LoadComparison> compare_loads(const CompareSide& a, const CompareSide& b, const CompareOptions& options) {
-  const std::map<std::string, Curve> of_a = curves_of(a, options.confidence), of_b = curves_of(b, options.confidence);
+  const Curves of_a = curves_of(a, options.confidence), of_b = curves_of(b, options.confidence);
   const std::ptrdiff_t cold = cold_decode(a) + cold_decode(b);
   std::vector<LoadComparison> out;
-  for (const auto& [work, curve] : of_a) {
-    const auto other = of_b.find(work);
+  for (const auto& [key, curve] : of_a) {
+    const std::optional<CurveKey> partner = partner_of(key, of_a, of_b);
+    if (!partner) continue;
+    const Curve& other = of_b.at(*partner);
     // One load each is a pair of records, compared as such.
-    if (other == of_b.end() || curve.points.size() + other->second.points.size() < 3) continue;
-    out.push_back(compare_curves(work, curve, other->second, options));
+    if (curve.points.size() + other.points.size() < 3) continue;
+    out.push_back(compare_curves(key.of_work + options_of(key.options, partner->options), curve, other, options));
     if (cold == 0) continue;
     std::string& note = out.back().note;
     note += (note.empty() ? "" : "; ") + std::to_string(cold) + " cold-cache records are left out of the curves";

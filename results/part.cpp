@@ -34,10 +34,21 @@ std::string pages_text(const Record& record) {
   return work.ok() ? pages_text(*work) : "";
 }
 
+std::map<std::string, std::string> kept_options(const std::vector<std::pair<std::string, std::string>>& options) {
+  std::map<std::string, std::string> out;
+  for (const auto& [key, value] : options) {
+    if (key == "cache_dir" && value != "off") continue;
+    const size_t last = value.find_last_not_of('/');
+    const std::string path = last == std::string::npos ? "" : value.substr(0, last + 1);
+    out.emplace(key, value.find('/') == std::string::npos ? value : path.substr(path.rfind('/') + 1));
+  }
+  return out;
+}
+
 std::string adapter_options_text(const Record& record) {
   std::string text;
   if (!record.adapter_options) return text;
-  for (const auto& [key, value] : *record.adapter_options) {
+  for (const auto& [key, value] : kept_options({record.adapter_options->begin(), record.adapter_options->end()})) {
     text.append(text.empty() ? "" : " ").append(key).append("=").append(value);
   }
   return text;

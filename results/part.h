@@ -1,7 +1,10 @@
 // What part of a model a record is of, and what else sets it apart from others of its case.
 #pragma once
 
+#include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "results/record.h"
 
@@ -17,7 +20,12 @@ std::string part_text(const Record& record);
 // "in pages of 16 tokens, in the order of seed 1": the KV cache of the record's case; "" where each sequence has one
 // block.
 std::string pages_text(const Record& record);
-// "attention=own products=own": what the user set of the adapter; "" where nothing, or where it isn't known.
+// What a record keeps of an adapter's options, the first of a key. It goes to others, whom this machine's folders don't
+// concern: of a path stays the name of its file, and where an adapter remembers what it found (`cache_dir`) is left
+// out, unless it may not (`off`).
+std::map<std::string, std::string> kept_options(const std::vector<std::pair<std::string, std::string>>& options);
+// "attention=own products=own": what the user set of the adapter, as kept_options() has it; "" where nothing, or where
+// it isn't known.
 std::string adapter_options_text(const Record& record);
 
 }  // namespace assay

@@ -190,8 +190,8 @@ struct Record {
   std::string device, device_product, device_arch, device_driver, device_serial_hash;
   uint64_t device_memory_bytes = 0;
   std::string support;  // support step of architecture.md
-  // What the user set of the adapter (--adapter-option), which changes what was measured; none: not known, as of
-  // records made before this was kept.
+  // What the user set of the adapter (--adapter-option), which changes what was measured, as kept_options() has it;
+  // none: not known, as of records made before this was kept.
   std::optional<std::map<std::string, std::string>> adapter_options;
   int threads = 0;
   std::map<std::string, std::string> environment;  // os, kernel, cpu, governor, virtualisation, thp, numa, ...

@@ -13,7 +13,8 @@ OptionSpec adapter_option() {
 }
 
 OptionSpec adapter_setting_option() {
-  return {"adapter-option", "KEY=VALUE", "a setting for the adapter, kept in the record", Complete::kNothing, {}, true};
+  return {"adapter-option",   "KEY=VALUE", "a setting for the adapter, kept in the record (of a path the file's name)",
+          Complete::kNothing, {},          true};
 }
 
 const std::vector<CommandSpec>& commands() {

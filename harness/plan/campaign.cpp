@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "results/part.h"
 #include "suites/base/json_input.h"
 
 namespace assay {
@@ -28,9 +29,8 @@ std::string launches_text(int64_t launches) { return launches > 0 ? std::to_stri
 
 bool belongs(const Record& record, const Campaign& campaign, const CampaignCase& c) {
   if (record.adapter_options) {
-    std::map<std::string, std::string> options;
-    for (const auto& option : campaign.options) options.insert(option);  // the first of a key counts
-    if (*record.adapter_options != options) return false;
+    const std::map<std::string, std::string>& of = *record.adapter_options;
+    if (kept_options({of.begin(), of.end()}) != kept_options(campaign.options)) return false;
   }
   return record.case_hash == c.hash && record.seed == campaign.seed && record.device == campaign.device &&
          record.form == campaign.form;

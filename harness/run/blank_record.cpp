@@ -5,6 +5,7 @@
 #include "harness/run/build_info.h"
 #include "harness/run/case_run.h"
 #include "harness/run/host_threads.h"
+#include "results/part.h"
 
 namespace assay {
 
@@ -34,9 +35,7 @@ Record blank_record(const Job& job, const std::string& reason) {
   r.device = job.device;
   r.adapter = job.device.substr(0, job.device.rfind(':'));
   r.case_json = job.case_json;
-  r.adapter_options.emplace();
-  for (const auto& option : job.options)
-    r.adapter_options->insert(option);  // the first of a key, as the adapter is told
+  r.adapter_options = kept_options(job.options);
   r.threads = HostThreads(job.threads).count();
   r.environment = environment({});
   r.stop.reason = "failed";

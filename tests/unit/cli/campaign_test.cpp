@@ -107,6 +107,19 @@ TEST(Resume, TheLastRecordOfEachCaseCounts) {
   EXPECT_EQ(last[1].status, "ok");
 }
 
+// A record keeps of a path the file's name; whoever resumes has the whole one.
+TEST(Resume, OptionsAreThoseThatTheRecordKeeps) {
+  Campaign c = campaign();
+  c.options = {{"kernels", "/home/a/kernels.cubin"}, {"cache_dir", "/tmp/x"}, {"search", "4"}};
+  Record r = record("h1", "ok", "1");
+  r.adapter_options = {{"kernels", "kernels.cubin"}, {"search", "4"}};
+  EXPECT_TRUE(belongs(r, c, c.cases[0]));
+  r.adapter_options = {{"kernels", "/home/a/kernels.cubin"}, {"cache_dir", "/tmp/x"}, {"search", "4"}};
+  EXPECT_TRUE(belongs(r, c, c.cases[0])) << "as records were before";
+  r.adapter_options = {{"kernels", "kernels.cubin"}, {"search", "8"}};
+  EXPECT_FALSE(belongs(r, c, c.cases[0]));
+}
+
 class CampaignFolder : public Scratch {
  protected:
   void keep(Record r) { ASSERT_TRUE(write_record(r, dir_).ok()); }
