@@ -258,11 +258,17 @@ if [ -z "$torch" ] && [ "$(left)" -gt 150 ]; then
     }
   done
 fi
+tuned() { find "$1" -name '*_products.tsv' 2>/dev/null || true; } # which algorithms were the fastest
+mkdir -p "$out/tuned"
+tuned "$out/cache" | while read -r file; do cp "$file" "$out/tuned/"; done
 kit ops
 for dtype in f16 int8 int8_w8a8 fp8 fp8_w8a8 int4 fp4 tf32 f32; do
   measure "dtypes/$dtype" 20 prefill decode --quick --model "$numerics_model" --dtype "$dtype" --time-limit 0.2 --launches 1
 done
 for process in "${ahead[@]}"; do wait "$process" || true; done # each ends with its own time; the next call goes on from its cache
+tuned "$out/cache" | while read -r file; do # what was found beside compilers is found again
+  if [ -e "$out/tuned/${file##*/}" ]; then cp "$out/tuned/${file##*/}" "$file"; else rm "$file"; fi
+done
 for check in abi refusals truth life threads wait trace; do kit "$check"; done
 if [ -n "$rehearse" ]; then
   omitted+=("conformance of times and of sensors: the stand-in has neither caches to flush nor a power that follows the load")

@@ -21,8 +21,9 @@ constexpr uint64_t kDtypes = 1u << ASSAY_F32 | 1u << ASSAY_F16 | 1u << ASSAY_BF1
 constexpr uint64_t kSweepBytes = uint64_t{512} << 20;  // where nothing tells the cache's size
 constexpr uint64_t kSweeps = 4;  // times the cache: caches do not evict strictly by age, and twice has left parts warm
 constexpr unsigned kCandidates = 8, kMostCandidates = 64;
-constexpr int kMaxDynamicShared = 8;  // the attribute of a function that lets it have more shared memory
-constexpr int kSharedCarveout = 9;    // the one that says how many percent of what could be are shared memory
+constexpr int kMaxDynamicShared = 8;   // the attribute of a function that lets it have more shared memory
+constexpr int kDeclaredShared = 1024;  // bytes that a kernel with much of it declares itself, at most
+constexpr int kSharedCarveout = 9;     // the one that says how many percent of what could be are shared memory
 // Five blocks of streamed products (an H100 then has 196 KB): with all of it the first cache, 28 KB, would just hold x
 // of 14,336 columns in 16 bits, and every warp reads as much of x as of the weights.
 constexpr int kStreamedCarveout = 80;
@@ -244,8 +245,9 @@ class GpuAdapter final : public sdk::Adapter {
     return sdpa;
   }
 
+  // What a block may have is what its kernel declares and what a launch adds to that.
   void more_shared_memory(Device& limits, int device) const {
-    const int most = runtime_.attribute(GPU_ATTRIBUTE_SHARED_OPTIN, device);
+    const int most = runtime_.attribute(GPU_ATTRIBUTE_SHARED_OPTIN, device) - kDeclaredShared;
     if (most <= 0 || runtime_.FuncSetAttribute == nullptr) return;
     bool all = limits.has("attention_matrix");
     for (const auto& [name, kernel] : limits.kernels) {

@@ -52,7 +52,8 @@ class Chooser {
     size_t others = 0, of_one_row = 0;
     for (size_t i = 0; i < plan.calls.size(); ++i) {
       forms_.push_back(forms_of(plan, plan.calls[i]));
-      others += plan.calls[i].name.rfind("product", 0) == 0 ? 1 : 0;
+      const std::string& name = plan.calls[i].name;
+      others += name.rfind("product", 0) == 0 || name.rfind("tiles_", 0) == 0 ? 1 : 0;
       if (forms_[i].size() < 2) continue;
       ++of_one_row;
       Shape& shape = shapes_[key(plan.calls[i])];

@@ -43,7 +43,9 @@ class Fuser {
     const auto add = arguments<MapArgs>(first_, "add");
     const auto norm = arguments<ModNormArgs>(second_, "layer_norm_modulate_8");
     if (!add || !norm || !same(add->y, norm->x)) return std::nullopt;
-    if (add->mod.p != nullptr && (add->mod.cols | add->gate_col) % 8 != 0) return std::nullopt;
+    const bool gated = add->mod.p != nullptr;
+    if (gated && ((add->mod.cols | add->gate_col) % 8 != 0 || add->mod.dtype != add->y.dtype)) return std::nullopt;
+    if (add->a.dtype != add->y.dtype || add->b.dtype != add->y.dtype) return std::nullopt;
     return launch("add_layer_norm_modulate", second_.grid, AddModNormArgs{*add, *norm},
                   "residual add and layer norm: one kernel");
   }

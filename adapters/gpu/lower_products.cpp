@@ -115,13 +115,18 @@ bool Lower::gelu_pays(const ProductShape& shape, std::vector<Call> apart, const 
   Lower(plan_, gelu).run();
   std::move(plan_.calls.begin() + static_cast<std::ptrdiff_t>(before), plan_.calls.end(), std::back_inserter(apart));
   plan_.calls.resize(before);
-  const Trial trial(*plan_.runtime, plan_.device->sweep_bytes);
   std::array<double, 3> one{}, two{};
-  trial.ms(apart);
-  trial.ms({fused});
-  for (size_t i = 0; i < one.size(); ++i) {
-    two[i] = trial.ms(apart);
-    one[i] = trial.ms({fused});
+  try {
+    const Trial trial(*plan_.runtime, plan_.device->sweep_bytes);
+    trial.ms(apart);
+    trial.ms({fused});
+    for (size_t i = 0; i < one.size(); ++i) {
+      two[i] = trial.ms(apart);
+      one[i] = trial.ms({fused});
+    }
+  } catch (const Failure& failure) {
+    if (failure.status() != ASSAY_INTERNAL) throw;  // the library's refusal; what the device lost stays lost
+    return (*plan_.gelu_choices)[key] = false;
   }
   std::sort(one.begin(), one.end());
   std::sort(two.begin(), two.end());
@@ -182,6 +187,7 @@ bool Lower::by_codes(const Slot& x, const Slot& w) {
 void Lower::widened_product(const Slot& x, const Slot& w) {
   Slot wide = w;
   wide.dtype = x.dtype;
+  wide.role = ASSAY_ROLE_SCRATCH;  // the kernel just before writes them: nobody may fetch them early
   wide.scale = -1;
   wide.data = workspace(wide.bytes());
   const Data from = data(w);

@@ -13,13 +13,14 @@ namespace {
 constexpr int64_t kArgmaxColumns = 8192, kMaxParts = 4096;  // of one part of a row, and of a row
 constexpr int64_t kMaxExperts = 1024;                       // what router and dispatch hold in shared memory
 
-constexpr int64_t kNormedByVectors = 16384;  // columns that a block of 512 threads keeps, of f32 an RMS norm half
+constexpr int64_t kNormedByVectors = 16384;  // columns that a block of 512 threads keeps, of f32 half
 constexpr int64_t kMostPairs = 512;
 constexpr double kPi = 3.14159265358979323846;
 
 // A vector of 8 to a thread where few rows wait for one another's memory, else two; or what the largest block leaves.
 unsigned vector_threads(int64_t cols, bool few) {
-  return static_cast<unsigned>(std::clamp<int64_t>((cols / (few ? 8 : 16) + 31) / 32 * 32, 32, 512));
+  const int64_t each = few ? 8 : 16;
+  return static_cast<unsigned>(std::clamp<int64_t>(((cols + each - 1) / each + 31) / 32 * 32, 32, 512));
 }
 
 bool known_function(int64_t f) { return f >= ASSAY_ACT_SILU && f <= ASSAY_ACT_GELU_ERF; }
@@ -59,8 +60,13 @@ void Lower::layer_norm_modulate() {
     floats({&in(i)});
   }
   need(op_.attr[ASSAY_LAYER_NORM_MODULATE_EPS] >= 0, "eps must not be negative");
-  const bool eights = (in(0).cols | shift | scale) % 8 == 0 && (!op_.has_in(1) || in(1).cols % 8 == 0) &&
-                      in(0).cols <= kNormedByVectors;
+  bool alike = in(0).dtype == out(0).dtype;
+  for (const size_t i : {size_t{1}, size_t{2}, size_t{3}}) {
+    alike = alike && (!op_.has_in(i) || in(i).dtype == in(0).dtype);
+  }
+  const int64_t most = in(0).dtype == ASSAY_F32 ? kNormedByVectors / 2 : kNormedByVectors;
+  const bool eights =
+      alike && (in(0).cols | shift | scale) % 8 == 0 && (!op_.has_in(1) || in(1).cols % 8 == 0) && in(0).cols <= most;
   launch(
       eights ? "layer_norm_modulate_8" : "layer_norm_modulate",
       {in(0).rows, 1, 1, eights ? vector_threads(in(0).cols, in(0).rows < plan_.device->multiprocessors) : 256u, 0},

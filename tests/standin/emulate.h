@@ -40,7 +40,7 @@ uint16_t half_code(float value);
 #define ASSAY_KERNEL(name, Args) static void name(const Args a)
 #define ASSAY_WAITING_KERNEL(name, Args) ASSAY_KERNEL(name, Args)
 #define ASSAY_EARLY_KERNEL(name, Args, blocks) ASSAY_KERNEL(name, Args)
-#define ASSAY_TILES_KERNEL(name, Args, threads, blocks) ASSAY_KERNEL(name, Args)
+#define ASSAY_BOUNDED_KERNEL(name, Args, threads, blocks) ASSAY_KERNEL(name, Args)
 #define ASSAY_HALVES_OF_E4M3 1
 #define ASSAY_OVERLAPS 1
 #define ASSAY_WAIT_FOR_INPUT() (void)0

@@ -211,7 +211,7 @@ bool execute(const Kernel& kernel, const Launch& launch) {
   block_size = {launch.block[0], 1, 1};
   grid_size = {launch.grid[0], launch.grid[1], launch.grid[2]};
   if (block.fibers.size() < block.threads) block.fibers.resize(block.threads);
-  block.shared.assign(launch.shared, 0);
+  block.shared.assign(launch.shared, static_cast<char>(0xff));  // as others left it: no number
   block.exchanged.assign(block.threads + kLanes, 0);
   block.left.assign(block.threads + kLanes, nullptr);
   block.right.assign(block.threads + kLanes, nullptr);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include ASSAY_GPU_VENDOR_HEADER
@@ -23,6 +24,9 @@ using Work = std::function<void()>;
 
 constexpr int kOk = 0, kInvalid = 1, kNoMemory = 2, kNoDevice = 100, kLost = 719, kNotFound = 500, kNoImage = 209;
 constexpr size_t kGuard = 256;  // bytes around each allocation that nobody may write
+// Shared memory that a launch may add without asking, what a block may have at most, and what some kernels declare.
+constexpr unsigned kSharedUnasked = 48 << 10;
+constexpr int kSharedOptIn = 232448, kSharedOfTiles = 64, kMaxDynamicShared = 8;
 constexpr unsigned char kGuardByte = 0xa5, kFreshByte = 0xcb;
 
 struct Stream {
@@ -48,6 +52,7 @@ std::map<std::string, int64_t> settings{{"memory_bytes", int64_t{2} << 30},
                                         {"outer_scales", 1},
                                         {"blaslt_version", 130101}};
 std::map<char*, size_t> allocations;
+std::map<const void*, int> dynamic_shared;  // that a kernel's launches may add, where it was asked for
 size_t allocated = 0;
 int64_t launches = 0, set_bytes = 0;
 bool lost = false;
@@ -144,7 +149,7 @@ ENTRY(DeviceGetAttribute, int* value, int attribute, int device) {
                                  {GPU_ATTRIBUTE_MAJOR, 9},
                                  {GPU_ATTRIBUTE_MINOR, 0},
                                  {GPU_ATTRIBUTE_ECC, 1},
-                                 {GPU_ATTRIBUTE_SHARED_OPTIN, 232448}};
+                                 {GPU_ATTRIBUTE_SHARED_OPTIN, kSharedOptIn}};
   const auto found = known.find(attribute);
   if (found == known.end()) return kInvalid;
   *value = found->second;
@@ -332,6 +337,8 @@ ENTRY(ModuleLaunchKernel, void* function, unsigned gx, unsigned gy, unsigned gz,
       unsigned shared, void* stream, void** parameters, void**) {
   const std::lock_guard<std::recursive_mutex> held(lock);
   const auto& kernel = *static_cast<const standin::Kernel*>(function);
+  const auto more = dynamic_shared.find(function);
+  if (shared > (more == dynamic_shared.end() ? kSharedUnasked : static_cast<unsigned>(more->second))) return kInvalid;
   if (gx == 0 || gy == 0 || gz == 0 || gy > 65535 || gz > 65535 || bx == 0 || bx * by * bz > 1024) return kInvalid;
   const auto* args = static_cast<const char*>(parameters[0]);
   auto launch = std::make_shared<standin::Launch>(
@@ -359,7 +366,14 @@ ENTRY(LaunchKernelEx, const Config* c, void* function, void** parameters, void**
 }
 #endif
 ENTRY(ModuleUnload, void*) { return kOk; }
-ENTRY(FuncSetAttribute, void*, int, int) { return kOk; }
+ENTRY(FuncSetAttribute, void* function, int attribute, int value) {
+  if (attribute != kMaxDynamicShared) return kOk;
+  const std::string_view name = static_cast<const standin::Kernel*>(function)->name;
+  if (value > kSharedOptIn - (name.rfind("tiles_", 0) == 0 ? kSharedOfTiles : 0)) return kInvalid;
+  const std::lock_guard<std::recursive_mutex> held(lock);
+  dynamic_shared[function] = value;
+  return kOk;
+}
 
 }  // extern "C"
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #if !defined(ASSAY_EMULATED)
-// A named number of blocks, where no threads are named of 128, shall fit a multiprocessor at once. A tiles' kernel waits
+// A named number of blocks, where no threads are named of 128, shall fit a multiprocessor at once. A bounded kernel waits
 // itself, as an early one does.
 #if defined(ASSAY_OVERLAPS)
 #define ASSAY_EARLY_KERNEL(name, Args, blocks)                                                        \
@@ -14,7 +14,7 @@
     name##_body(a);                                                                                   \
   }                                                                                                   \
   __device__ inline void name##_body(const Args& a)
-#define ASSAY_TILES_KERNEL(name, Args, threads, blocks)                                               \
+#define ASSAY_BOUNDED_KERNEL(name, Args, threads, blocks)                                               \
   __device__ inline void name##_body(const Args& a);                                                  \
   extern "C" __global__ void __launch_bounds__(threads, blocks) name(const __grid_constant__ Args a) { \
     ASSAY_LET_NEXT_START();                                                                           \
@@ -40,7 +40,7 @@
 #define ASSAY_KERNEL(name, Args) extern "C" __global__ void name(const Args a)
 #define ASSAY_WAITING_KERNEL(name, Args) ASSAY_KERNEL(name, Args)
 #define ASSAY_EARLY_KERNEL(name, Args, blocks) extern "C" __global__ void __launch_bounds__(128) name(const Args a)
-#define ASSAY_TILES_KERNEL(name, Args, threads, blocks) \
+#define ASSAY_BOUNDED_KERNEL(name, Args, threads, blocks) \
   extern "C" __global__ void __launch_bounds__(threads, blocks) name(const Args a)
 #endif
 #define ASSAY_DYNAMIC_SHARED(type, name) extern __shared__ type name[]

@@ -211,8 +211,12 @@ struct Tile {
 #pragma unroll 1
       for (int e = static_cast<int>(threadIdx.x); e < Form::kN * each; e += kThreads) {
         const int row = e / each, s = e % each;
-        if (row >= place.cols || scaled + (s << shift) >= a.k) continue;
-        copy_4_ahead(stage + kScales + (row * kRowScales + s) * 4, a.w.scale + (w_row() + row) * all + scaled / block + s);
+        char* to = stage + kScales + (row * kRowScales + s) * 4;
+        if (row >= place.cols || scaled + (s << shift) >= a.k) {
+          *reinterpret_cast<float*>(to) = 0;  // its codes are 0, and 0 times what lay there need not be
+        } else {
+          copy_4_ahead(to, a.w.scale + (w_row() + row) * all + scaled / block + s);
+        }
       }
       scaled += Form::kDepth;
     }
@@ -343,7 +347,7 @@ __device__ inline void product_tiles(const ProductArgs& a) {
 }
 
 #define ASSAY_TILES(rows, name, left, weights)                                                              \
-  ASSAY_TILES_KERNEL(tiles_##rows##_##name, ProductArgs, tile_threads<Tiles##rows>(), Tiles##rows::kBlocks) { \
+  ASSAY_BOUNDED_KERNEL(tiles_##rows##_##name, ProductArgs, tile_threads<Tiles##rows>(), Tiles##rows::kBlocks) { \
     product_tiles<Tiles##rows, left, weights>(a);                                                           \
   }
 #define ASSAY_TILES_OF(rows)                          \

@@ -84,6 +84,8 @@ constexpr int kNormVectors = 4;
 // vector, 140 KB, and a step waits for each line of it that is not in the instruction caches. What a thread keeps is
 // packed (of f32 half as many vectors), in 72 registers at most: a block of 512 finds room beside four of a product.
 template <int kDtype>
+constexpr int kKeptVectors = kDtype == kF32 ? kNormVectors / 2 : kNormVectors;
+template <int kDtype>
 __device__ inline Data known(const Data& d) {
   Data out = d;
   out.dtype = kDtype;
@@ -95,7 +97,7 @@ __device__ inline void norm_eights(const NormArgs& a) {
   const Data from = known<kDtype>(a.x), gamma = known<kDtype>(a.gamma), to = known<kDtype>(a.y);
   const i64 start = static_cast<i64>(blockIdx.x) * a.x.cols + a.col + static_cast<i64>(blockIdx.y) * a.group;
   const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
-  constexpr int kVectors = kDtype == kF32 ? kNormVectors / 2 : kNormVectors;
+  constexpr int kVectors = kKeptVectors<kDtype>;
   Eight row[kVectors], factors[kVectors];
   if (a.early == 0) ASSAY_WAIT_FOR_INPUT();
 #pragma unroll
@@ -155,7 +157,7 @@ __device__ inline void add_norm_eights(const AddNormArgs& a) {
   const Data gamma = known<kDtype>(a.gamma), to = known<kDtype>(a.y);
   const i64 start = static_cast<i64>(blockIdx.x) * a.sum.cols;
   const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
-  constexpr int kVectors = kDtype == kF32 ? kNormVectors / 2 : kNormVectors;
+  constexpr int kVectors = kKeptVectors<kDtype>;
   Eight left[kVectors], right[kVectors], factors[kVectors];
   if (a.early == 0) ASSAY_WAIT_FOR_INPUT();
 #pragma unroll
@@ -229,98 +231,119 @@ ASSAY_KERNEL(rms_norm, NormArgs) {
 }
 
 // A row of which each thread keeps every step-th vector from `mine` on, normed, modulated and stored.
-__device__ inline void layer_norm_vectors(const ModNormArgs& a, float (*x)[8]) {
+template <int kDtype>
+__device__ inline void layer_norm_eights(const ModNormArgs& a, const Eight* kept) {
+  const Data to = known<kDtype>(a.y), mod = known<kDtype>(a.mod);
   const i64 row = blockIdx.x, h = a.y.cols, base = row * h;
   const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
-  const i64 mod = a.mod.p == nullptr ? 0 : row / a.rows_per_sequence * a.mod.cols;
+  const i64 of_row = a.mod.p == nullptr ? 0 : row / a.rows_per_sequence * a.mod.cols;
   float sum = 0, squares = 0;
 #pragma unroll
-  for (int u = 0; u < kNormVectors; ++u) {
+  for (int u = 0; u < kKeptVectors<kDtype>; ++u) {
     if (mine + u * step >= h) continue;
-    for (int j = 0; j < 8; ++j) sum += x[u][j];
+    float x[8];
+    widen8(to, kept[u], x);
+    for (int j = 0; j < 8; ++j) sum += x[j];
   }
   const float mean = block_sum(sum) / static_cast<float>(h);
 #pragma unroll
-  for (int u = 0; u < kNormVectors; ++u) {
+  for (int u = 0; u < kKeptVectors<kDtype>; ++u) {
     if (mine + u * step >= h) continue;
-    for (int j = 0; j < 8; ++j) {
-      x[u][j] -= mean;
-      squares += x[u][j] * x[u][j];
-    }
+    float x[8];
+    widen8(to, kept[u], x);
+    for (int j = 0; j < 8; ++j) squares += (x[j] - mean) * (x[j] - mean);
   }
   const float inverse = rsqrtf(block_sum(squares) / static_cast<float>(h) + static_cast<float>(a.eps));
 #pragma unroll
-  for (int u = 0; u < kNormVectors; ++u) {
+  for (int u = 0; u < kKeptVectors<kDtype>; ++u) {
     const i64 at = mine + u * step;
     if (at >= h) continue;
-    float factor[8], shift[8];
-    for (int j = 0; j < 8; ++j) x[u][j] *= inverse;
+    float x[8], factor[8], shift[8];
+    widen8(to, kept[u], x);
+    for (int j = 0; j < 8; ++j) x[j] = (x[j] - mean) * inverse;
     if (a.gamma.p != nullptr) {
-      load8(a.gamma, at, factor);
-      for (int j = 0; j < 8; ++j) x[u][j] *= factor[j];
+      load8(known<kDtype>(a.gamma), at, factor);
+      for (int j = 0; j < 8; ++j) x[j] *= factor[j];
     }
     if (a.beta.p != nullptr) {
-      load8(a.beta, at, shift);
-      for (int j = 0; j < 8; ++j) x[u][j] += shift[j];
+      load8(known<kDtype>(a.beta), at, shift);
+      for (int j = 0; j < 8; ++j) x[j] += shift[j];
     }
     if (a.mod.p != nullptr) {
-      load8(a.mod, mod + a.scale_col + at, factor);
-      load8(a.mod, mod + a.shift_col + at, shift);
-      for (int j = 0; j < 8; ++j) x[u][j] = x[u][j] * (1 + factor[j]) + shift[j];
+      load8(mod, of_row + a.scale_col + at, factor);
+      load8(mod, of_row + a.shift_col + at, shift);
+      for (int j = 0; j < 8; ++j) x[j] = x[j] * (1 + factor[j]) + shift[j];
     }
-    store8(a.y, base + at, x[u]);
+    store8(to, base + at, x);
   }
 }
 
-// Rows of whole vectors, at most kNormVectors per thread. One block per row.
-ASSAY_KERNEL(layer_norm_modulate_8, ModNormArgs) {
-  const i64 h = a.x.cols, base = static_cast<i64>(blockIdx.x) * h;
+template <int kDtype>
+__device__ inline void layer_norm_row(const ModNormArgs& a) {
+  const Data from = known<kDtype>(a.x);
+  const i64 base = static_cast<i64>(blockIdx.x) * a.x.cols;
   const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
-  Eight vectors[kNormVectors];
+  Eight kept[kKeptVectors<kDtype>];
 #pragma unroll
-  for (int u = 0; u < kNormVectors; ++u) {
-    if (mine + u * step < h) vectors[u] = fetch8(a.x, base + mine + u * step);
+  for (int u = 0; u < kKeptVectors<kDtype>; ++u) {
+    if (mine + u * step < a.x.cols) kept[u] = fetch8(from, base + mine + u * step);
   }
-  float x[kNormVectors][8];
-#pragma unroll
-  for (int u = 0; u < kNormVectors; ++u) {
-    if (mine + u * step < h) widen8(a.x, vectors[u], x[u]);
-  }
-  layer_norm_vectors(a, x);
+  layer_norm_eights<kDtype>(a, kept);
 }
 
 // The same of a sum, gated where add.mod is: it is normed as it is stored.
-ASSAY_KERNEL(add_layer_norm_modulate, AddModNormArgs) {
+template <int kDtype>
+__device__ inline void add_layer_norm_row(const AddModNormArgs& a) {
   const MapArgs& add = a.add;
+  const Data first = known<kDtype>(add.a), second = known<kDtype>(add.b), sum = known<kDtype>(add.y);
   const i64 row = blockIdx.x, h = add.y.cols, base = row * h;
   const i64 step = static_cast<i64>(blockDim.x) * 8, mine = static_cast<i64>(threadIdx.x) * 8;
   const i64 gate = add.mod.p == nullptr ? 0 : row / add.rows_per_sequence * add.mod.cols + add.gate_col;
-  Eight left[kNormVectors], right[kNormVectors];
+  Eight kept[kKeptVectors<kDtype>], right[kKeptVectors<kDtype>];
 #pragma unroll
-  for (int u = 0; u < kNormVectors; ++u) {
+  for (int u = 0; u < kKeptVectors<kDtype>; ++u) {
     if (mine + u * step >= h) continue;
-    left[u] = fetch8(add.a, base + mine + u * step);
-    right[u] = fetch8(add.b, base + mine + u * step);
+    kept[u] = fetch8(first, base + mine + u * step);
+    right[u] = fetch8(second, base + mine + u * step);
   }
-  float x[kNormVectors][8];
 #pragma unroll
-  for (int u = 0; u < kNormVectors; ++u) {
+  for (int u = 0; u < kKeptVectors<kDtype>; ++u) {
     const i64 at = mine + u * step;
     if (at >= h) continue;
-    float other[8];
-    widen8(add.a, left[u], x[u]);
-    widen8(add.b, right[u], other);
+    float x[8], other[8];
+    widen8(first, kept[u], x);
+    widen8(second, right[u], other);
     if (add.mod.p != nullptr) {
       float factor[8];
-      load8(add.mod, gate + at, factor);
-      for (int j = 0; j < 8; ++j) x[u][j] += factor[j] * other[j];
+      load8(known<kDtype>(add.mod), gate + at, factor);
+      for (int j = 0; j < 8; ++j) x[j] += factor[j] * other[j];
     } else {
-      for (int j = 0; j < 8; ++j) x[u][j] += other[j];
+      for (int j = 0; j < 8; ++j) x[j] += other[j];
     }
-    for (int j = 0; j < 8; ++j) x[u][j] = rounded(add.y, x[u][j]);
-    store8(add.y, base + at, x[u]);
+    kept[u] = pack8(sum, x);
+    put8(sum, base + at, kept[u]);
   }
-  layer_norm_vectors(a.norm, x);
+  layer_norm_eights<kDtype>(a.norm, kept);
+}
+
+// Rows of whole vectors, at most kNormVectors per thread. One block per row. All of one dtype.
+ASSAY_KERNEL(layer_norm_modulate_8, ModNormArgs) {
+  if (a.x.dtype == kBF16) {
+    layer_norm_row<kBF16>(a);
+  } else if (a.x.dtype == kF16) {
+    layer_norm_row<kF16>(a);
+  } else {
+    layer_norm_row<kF32>(a);
+  }
+}
+ASSAY_KERNEL(add_layer_norm_modulate, AddModNormArgs) {
+  if (a.add.y.dtype == kBF16) {
+    add_layer_norm_row<kBF16>(a);
+  } else if (a.add.y.dtype == kF16) {
+    add_layer_norm_row<kF16>(a);
+  } else {
+    add_layer_norm_row<kF32>(a);
+  }
 }
 
 ASSAY_KERNEL(layer_norm_modulate, ModNormArgs) {
