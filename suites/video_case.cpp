@@ -87,7 +87,6 @@ std::vector<PlacedSize> read_sizes(const JsonNode& block, const char* name, bool
   return sizes;
 }
 
-// The axes of a video block.
 // Where the block names the dtype.
 JsonNode dtype_node(const JsonNode& block, const std::string& dtype) {
   for (const JsonNode& item : block.at("dtypes").items()) {
@@ -96,6 +95,7 @@ JsonNode dtype_node(const JsonNode& block, const std::string& dtype) {
   return block.at("dtypes");
 }
 
+// The axes of a video block.
 struct VideoAxes {
   const char* batch_name = "batch";
   std::vector<int64_t> batches{1}, tokens{0};  // tokens 0: the model's

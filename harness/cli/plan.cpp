@@ -38,9 +38,11 @@ CommandSpec plan_command() {
       "leaves "
       "(M/G/1) and for the KV cache that leaves over the link; decode for the batch that TPOT and memory admit. Curves "
       "are "
-      "read linearly between points and never beyond the longest prompt or context that was measured. What isn't given "
-      "(a link, memory, KV bytes per token; those of records follow from their model) is not counted, which stands "
-      "beside each plan, and where TTFT has a limit a pair of unknown KV transfer is not judged. Exit code 1 where "
+      "read linearly between points and never beyond the longest prompt or context that was measured. Memory, "
+      "weights and KV bytes per token that aren't given come from the records, where the unit names any. What is then "
+      "still unknown (a link always, where none is given) is not counted, which stands beside each plan, and where "
+      "TTFT "
+      "has a limit a pair of unknown KV transfer is not judged. Exit code 1 where "
       "nothing serves.";
   spec.options = {{"prices", "FILE", "a price book of yours, for rates of exchange", Complete::kFile, {}, true},
                   format_option(),

@@ -30,9 +30,9 @@ std::string number(double value) {
   return text;
 }
 
-// Bytes of one prompt's KV cache that move.
+// Bytes of one prompt's KV cache that move. Hits lie at its start, so that what misses has all of the windowed layers'.
 double moved_bytes(const PlanUnit& from, const PlanTraffic& t) {
-  return kv_bytes(from, t.prompt_tokens) * (t.hits_are_moved ? 1 : 1 - t.cache_hit);
+  return kv_bytes(from, t.prompt_tokens * (t.hits_are_moved ? 1 : 1 - t.cache_hit));
 }
 
 // What one prefill unit does with a prompt.

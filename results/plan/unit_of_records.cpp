@@ -22,7 +22,9 @@ using Points = std::map<std::tuple<std::string, int64_t, int64_t>, CurvePoint>;
 
 // The points of each variant of the work, and of what is none how many there are by the reason.
 struct Sorted {
-  std::map<std::string, Points> of_variant;  // case_variant()
+  std::string work;                                      // model and dtype
+  std::map<std::string, Points> of_variant;              // case_variant()
+  std::map<std::string, std::set<std::string>> options;  // of the adapter, by variant
   std::map<std::string, size_t> left_out;
 };
 
@@ -37,6 +39,7 @@ std::string why_no_point(const Record& r, const Metrics& m) {
 // Of each step the record that stands for it: one of the whole model, then an undisturbed one, then the newest.
 Sorted sorted(const std::vector<Record>& records, const std::string& model, const std::string& dtype) {
   Sorted out;
+  out.work = model + " " + dtype;
   const auto rank = [](const Record& r, const Metrics& m) {
     return std::make_tuple(!m.projected_rate, !r.noise.disturbed, r.created);
   };
@@ -48,8 +51,9 @@ Sorted sorted(const std::vector<Record>& records, const std::string& model, cons
       ++out.left_out[why];
       continue;
     }
-    CurvePoint& point =
-        out.of_variant[case_variant(r.case_id)][{r.step_kind, r.batch, r.step_kind == "decode" ? r.context : r.tokens}];
+    const std::string variant = case_variant(r.case_id), options = adapter_options_text(r);
+    out.options[variant].insert(options.empty() ? "none" : options);
+    CurvePoint& point = out.of_variant[variant][{r.step_kind, r.batch, r.step_kind == "decode" ? r.context : r.tokens}];
     if (point.record == nullptr || rank(r, m) > rank(*point.record, point.m)) point = {&r, std::move(m)};
   }
   return out;
@@ -59,6 +63,9 @@ std::string variant_text(const std::string& variant) { return variant.empty() ? 
 
 // The variant that is taken; an error names those that there are.
 const Points* chosen(const JsonNode& node, Sorted* all, PlanUnit* unit) {
+  std::vector<std::string> not_taken;
+  for (const auto& [why, count] : all->left_out)
+    not_taken.push_back("not taken: " + std::to_string(count) + (count == 1 ? " record " : " records ") + why);
   const bool asked = node.has("variant");
   std::string variant = asked ? node.at("variant").text(256) : "";
   if (variant == "plain") variant = "";
@@ -70,8 +77,10 @@ const Points* chosen(const JsonNode& node, Sorted* all, PlanUnit* unit) {
   const auto found = all->of_variant.find(variant);
   if (found == all->of_variant.end()) {
     std::string there = others.empty() ? "none" : joined(others, ", ");
-    node.fail("expected records with a rate" + (all->of_variant.empty() ? "" : ", variant " + variant_text(variant)) +
-              ", found " + there + (others.empty() || asked ? "" : "; \"variant\" says which"));
+    for (const std::string& note : not_taken) there += "; " + note;
+    node.fail("expected records of prefill or decode steps of " + all->work + " with a rate" +
+              (all->of_variant.empty() ? "" : ", variant " + variant_text(variant)) + ", found " + there +
+              (others.empty() || asked ? "" : "; \"variant\" says which"));
     return nullptr;
   }
   if (!variant.empty()) unit->notes.push_back("records of the variant " + variant + (asked ? "" : ", the only one"));
@@ -79,8 +88,12 @@ const Points* chosen(const JsonNode& node, Sorted* all, PlanUnit* unit) {
     unit->notes.push_back("of the records those of the variant " + variant_text(variant) + ", as " +
                           (asked ? "asked" : "none was asked for") + "; not taken: " + joined(others, ", "));
   }
-  for (const auto& [why, count] : all->left_out)
-    unit->notes.push_back("not taken: " + std::to_string(count) + " records " + why);
+  unit->notes.insert(unit->notes.end(), not_taken.begin(), not_taken.end());
+  if (const std::set<std::string>& options = all->options[variant]; options.size() > 1) {
+    unit->notes.push_back("records ran with different adapter options (" + joined(options, "; ") +
+                          "): of each step one of the whole model counts, undisturbed and the newest, whatever its "
+                          "options");
+  }
   return &found->second;
 }
 
@@ -101,11 +114,11 @@ void add_point(const CurvePoint& point, PlanUnit* unit) {
       {batch, static_cast<double>(r.context), batch / rate * 1e3, batch / high * 1e3, batch / low * 1e3});
 }
 
-// Bytes of KV cache per token and sequence by the shape of the record's model; none where the record has none
+// Bytes of KV cache per token and sequence by the shape and format of the record's case; none where the record has none
 // (imported).
-void add_kv(const Record& r, PlanUnit* unit) {
+void set_kv(const Record& r, PlanUnit* unit) {
   const Result<Case> work = case_from_json(r.case_json, r.case_id);
-  if (!work.ok() || unit->kv_bytes_per_token > 0) return;
+  if (!work.ok()) return;
   const ModelShape& m = work->model;
   const double element = dtype_bits(work->dtypes()->kv) / 8.0, index = m.index_bytes_per_token(element);
   unit->kv_bytes_per_token = m.kv_bytes_per_token(element) + index;
@@ -132,8 +145,9 @@ std::string gigabytes(double bytes) {
   return text;
 }
 
-// The device's memory, and what is in it beside the KV cache: of the decode record that took the most, whose cache by
-// the model's shape comes off. A part of a model says nothing of the whole: then its tensors are counted.
+// The device's memory, and what is in it beside the KV cache: of the decode record that took the most, whose own cache,
+// by its case and not in the unit's format, comes off. A part of a model says nothing of the whole: then its tensors
+// are counted.
 void add_memory(const Points& points, PlanUnit* unit) {
   const Record* most = nullptr;
   for (const auto& [step, point] : points) {
@@ -147,14 +161,16 @@ void add_memory(const Points& points, PlanUnit* unit) {
     if (most == nullptr || bytes_taken(r).value > bytes_taken(*most).value) most = &r;
   }
   if (unit->weight_bytes > 0) return;
-  if (most != nullptr && unit->kv_bytes_per_token > 0) {
+  PlanUnit ran;
+  if (most != nullptr) set_kv(*most, &ran);
+  if (ran.kv_bytes_per_token > 0) {
     const Bytes taken = bytes_taken(*most);
-    const double cache = static_cast<double>(most->batch) * kv_bytes(*unit, static_cast<double>(most->context + 1));
+    const double cache = static_cast<double>(most->batch) * kv_bytes(ran, static_cast<double>(most->context + 1));
     if (taken.value > cache) {
       unit->weight_bytes = taken.value - cache;
       unit->notes.push_back("weights and work space " + gigabytes(unit->weight_bytes) + ": " + gigabytes(taken.value) +
                             " " + taken.from + " in record " + most->id.substr(0, 8) + ", less " + gigabytes(cache) +
-                            " of KV cache by the model's shape");
+                            " of KV cache by its case");
       return;
     }
   }
@@ -193,7 +209,7 @@ void add_records(const JsonNode& node, const std::filesystem::path& folder, Plan
   }
   unit->basis = first->basis;
   for (const auto& [step, point] : *points) add_point(point, unit);
-  add_kv(*first, unit);
+  if (!(unit->kv_bytes_per_token > 0)) set_kv(*first, unit);
   add_memory(*points, unit);
 }
 

@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <filesystem>
 
 #include "results/plan/queueing.h"
+#include "results/record.h"
 
 namespace assay {
 namespace {
@@ -202,7 +205,7 @@ TEST(Plan, MemoryBoundsTheBatch) {
 
 // Of 36 layers every second has a window of 128 tokens: 18 x 2 x 8 x 64 x 2 B = 36,864 B a token grow beyond it, twice
 // that within. 1000 tokens hold 128 x 73,728 + 872 x 36,864 B = 41.6 MB and not 73.7: a link of 0.416 GB/s moves them
-// in 100 ms, and a prompt's and half an answer's 1050 in 43.4 MB, so that 434 MB hold ten.
+// in 100 ms, and a prompt's and half an answer's 1050 in 43.4 MB, so that 174 MB beside the weights hold four.
 TEST(Plan, LayersWithAWindowHoldNoMoreThanIt) {
   PlanRequest r = mixed();
   const double prompt = 128.0 * 73728 + 872.0 * 36864, context = prompt + 50.0 * 36864;
@@ -221,6 +224,9 @@ TEST(Plan, LayersWithAWindowHoldNoMoreThanIt) {
     EXPECT_NEAR(p.transfer_ms, 100, 1e-9);
     EXPECT_NEAR(p.batch, 4, 1e-9);
   }
+  // The missed half of the prompt has the whole window in it: 500 x 36,864 + 128 x 36,864 B = 23.15 MB, in 55.67 ms.
+  r.traffic.cache_hit = 0.5;
+  for (const Plan& p : plans(r)) EXPECT_TRUE(!p.split || std::abs(p.transfer_ms - 55.67) < 0.01) << p.transfer_ms;
 }
 
 TEST(Plan, IntervalComesFromRatesAndPrices) {
@@ -332,10 +338,10 @@ TEST(PlanRequest, MemoryAndWeightsComeFromRecords) {
       "units": [{"name": "u", "cost_per_hour": {"value": 1, "currency": "CNY", "date": "2026", "source": "s", "grade": "A"},
         "records": {"path": ")" ASSAY_SOURCE_DIR
                       R"(/results/published/2026-11-26-h200", "model": "llama-3.1-8b", "dtype": "bf16")" +
-                          more + "}}]}",
+                          more + "}]}",
                       "p.json", dollars());
   };
-  const Result<PlanRequest> r = unit_of("");
+  const Result<PlanRequest> r = unit_of("}");
   ASSERT_TRUE(r.ok()) << r.error().message;
   const PlanUnit& u = r->units[0];
   EXPECT_EQ(u.memory_bytes, 150109880320);
@@ -343,7 +349,37 @@ TEST(PlanRequest, MemoryAndWeightsComeFromRecords) {
   EXPECT_NEAR(u.weight_bytes, 16.06e9, 0.1e9) << "and some work space";
   EXPECT_THAT(u.notes, testing::Contains(HasSubstr("by which the device's free memory fell in record 0e7a2b52")));
   for (const Plan& p : plans(*r)) EXPECT_TRUE(p.split || p.not_counted.empty()) << p.not_counted;
-  EXPECT_THAT(unit_of(R"(, "variant": "p16")").error().message, HasSubstr("variant p16, found plain"));
+  EXPECT_THAT(unit_of(R"(, "variant": "p16"})").error().message,
+              HasSubstr("llama-3.1-8b bf16 with a rate, variant p16, found plain"));
+  // A unit that keeps its cache in 8 bits: the record's is still of bf16, and that is what came off.
+  const PlanUnit narrow = unit_of(R"(}, "kv_bytes_per_token": 65536)")->units[0];
+  EXPECT_EQ(narrow.kv_bytes_per_token, 65536);
+  EXPECT_NEAR(narrow.weight_bytes, 50486837248 - 64.0 * 4097 * 131072, 1);
+}
+
+// Two runs of one case with different options of the adapter: the newer counts, and that is said.
+TEST(PlanRequest, RecordsOfDifferentAdapterOptionsAreSaid) {
+  const std::filesystem::path dir = testing::TempDir() + "plan_options";
+  std::filesystem::remove_all(dir);
+  std::vector<Record> published = *read_records(ASSAY_SOURCE_DIR "/results/published/2026-11-24-epyc-2cpu");
+  const auto decode = std::find_if(published.begin(), published.end(), [](const Record& r) {
+    return r.model == "smollm2-135m" && r.dtype == "f32" && r.step_kind == "decode" && r.status == "ok";
+  });
+  ASSERT_NE(decode, published.end());
+  for (const char* options : {"", "own"}) {
+    Record r = *decode;
+    if (*options != 0) r.adapter_options.emplace()["attention"] = options;
+    r.created = *options != 0 ? "2026-11-24T00:00:00Z" : "2026-11-25T00:00:00Z";
+    ASSERT_TRUE(write_record(r, dir).ok());
+  }
+  const Result<PlanRequest> r = parse_plan(R"({"schema_version": 1, "name": "x",
+    "traffic": {"requests_per_s": 0.1, "prompt_tokens": 128, "output_tokens": 64},
+    "units": [{"name": "u", "cost_per_hour": {"value": 1, "currency": "CNY", "date": "2026", "source": "s", "grade": "A"},
+      "records": {"path": ")" + dir.string() + R"(", "model": "smollm2-135m", "dtype": "f32"}}]})",
+                                           "p.json", dollars());
+  ASSERT_TRUE(r.ok()) << r.error().message;
+  EXPECT_EQ(r->units[0].decode.size(), 1U);
+  EXPECT_THAT(r->units[0].notes, testing::Contains(HasSubstr("different adapter options (attention=own; none)")));
 }
 
 }  // namespace

@@ -221,7 +221,6 @@ TEST(MetricsOfARecord, ProjectionAndEnergy) {
   EXPECT_EQ(metrics(r).energy_note, "measured over 4/32 layers: no energy of a token of the whole model");
 }
 
-// A published record of int8 from before its activations were bf16 is another work; its file keeps its id.
 // By the fields of the case: a suite may be called like a layout.
 TEST(Record, PagesAreThoseOfTheCaseNotOfItsName) {
   const Catalogue catalogue = Catalogue::load(std::string(ASSAY_SOURCE_DIR) + "/suites").value();
@@ -245,6 +244,7 @@ TEST(Record, PagesAreThoseOfTheCaseNotOfItsName) {
   FAIL() << "the decode suite has no small case in pages";
 }
 
+// A published record of int8 from before its activations were bf16 is another work; its file keeps its id.
 TEST(Record, Int8WithF32ActivationsIsMarked) {
   std::ifstream file(ASSAY_SOURCE_DIR
                      "/results/published/2026-11-26-h200/decode_qwen2.5-0.5b_int8_b1_c512-3a6b8e76.record.json");
