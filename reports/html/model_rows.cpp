@@ -67,9 +67,8 @@ ReportRow row_of(const Record& r, const Metrics& m) {
   row.disturbed = r.noise.disturbed;
   row.causes = r.noise.causes;
   row.warnings = r.warnings;
-  if (const std::string options = adapter_options_text(r); !options.empty()) {
-    row.warnings.push_back("ran with adapter options " + options);
-  }
+  row.options = adapter_options_text(r);
+  if (!row.options.empty()) row.warnings.push_back("ran with adapter options " + row.options);
   row.threads = r.threads;
   row.steps = r.samples.host_ns.size();
   row.timed_s = r.stop.timed_s;

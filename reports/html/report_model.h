@@ -44,7 +44,8 @@ struct ReportRow {
   size_t chip = 0, test_case = 0;  // indices into the model
   std::string id, created, tier, basis, status, reason, form, stop, numerics, tool_commit, executed;
   bool disturbed = false;
-  std::string part;  // of the model that ran, "2/24 layers"; "": all of it. The rate is the part's
+  std::string options;  // of the adapter, "attention=own"; "" also where (aggregated from a store) it isn't known
+  std::string part;     // of the model that ran, "2/24 layers"; "": all of it. The rate is the part's
   std::vector<std::string> causes, warnings;
   int threads = 0;
   uint64_t steps = 0;
@@ -64,8 +65,8 @@ struct ReportRow {
   std::string energy_source, energy_note;
 };
 
-// All records of one case on one chip with one basis, tier and part of the model; `row` is the one that stands for
-// them: the newest that is ok, undisturbed ones first.
+// All records of one case on one chip with one basis, tier, part of the model and options of the adapter; `row` is the
+// one that stands for them: the newest that is ok, undisturbed ones first.
 struct ReportGroup {
   size_t chip = 0, test_case = 0, row = 0;
   size_t records = 0, ok = 0;

@@ -59,6 +59,21 @@ TEST(ReportModel, AnswersWithTheFastestWhereIntervalsAreApart) {
   EXPECT_NEAR(*first.rate.value, 100, 1e-6);
 }
 
+// Runs with other options of the adapter are no repeats: two groups of one run each, and the chip is ranked once, by
+// the faster, older as it is.
+TEST(ReportModel, RunsWithOtherOptionsAreAnotherGroup) {
+  Record tuned = decode_record("both", 10, 50, "2026-11-19");
+  tuned.adapter_options.emplace()["attention"] = "own";
+  const ReportModel m = model_of({tuned, decode_record("both", 20, 50), decode_record("other", 15, 50)});
+  ASSERT_EQ(m.groups.size(), 3U);
+  for (const ReportGroup& g : m.groups) EXPECT_EQ(g.records, 1U);
+  EXPECT_EQ(m.answer.kind, "fastest");
+  ASSERT_EQ(m.answer.groups.size(), 2U);
+  const ReportRow& first = m.rows[m.groups[m.answer.groups[0]].row];
+  EXPECT_EQ(first.options, "attention=own");
+  EXPECT_NEAR(*first.rate.value, 100, 1e-6);
+}
+
 // A chip that ran 2 of 24 layers is no faster than one that ran them all: another group, no part of the answer.
 TEST(ReportModel, NeverRanksAPartOfAModelAmongWholes) {
   Record part = decode_record("part", 1, 50);

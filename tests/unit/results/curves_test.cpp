@@ -103,6 +103,22 @@ TEST(ContextCurve, OtherShapesAreOtherCurvesAndOneContextIsNone) {
 }
 
 // Three points that no line fits well: its slope is above 0, its interval is not.
+// Four runs, two of them with an option of the adapter: 1 us a token of context by the one, 2 by the other.
+TEST(ContextCurve, NoCurveMixesOptionsOfTheAdapter) {
+  std::vector<Record> records;
+  for (const int64_t context : {1000, 2000}) {
+    records.push_back(decode_record("qwen2.5-0.5b", 8, context, 8 + 0.001 * static_cast<double>(context)));
+    records.push_back(decode_record("qwen2.5-0.5b", 8, context, 8 + 0.002 * static_cast<double>(context)));
+    records.back().adapter_options.emplace()["attention"] = "own";
+  }
+  const std::vector<ContextCurve> curves = context_curves(records);
+  ASSERT_EQ(curves.size(), 2u);
+  EXPECT_EQ(curves[0].dtype, "f32");
+  EXPECT_NEAR(curves[0].time->slope, 1000, 1);
+  EXPECT_EQ(curves[1].dtype, "f32 attention=own");
+  EXPECT_NEAR(curves[1].time->slope, 2000, 1);
+}
+
 TEST(ContextCurve, ASlopeThatMayBeNoneTellsNoKneeInTime) {
   const std::vector<ContextCurve> curves =
       context_curves({decode_record("qwen2.5-0.5b", 1, 100, 5), decode_record("qwen2.5-0.5b", 1, 200, 9),
