@@ -105,8 +105,8 @@ Result<std::vector<CostSubject>> subjects_of(const Arguments& arguments, const C
     given.basis = "reported";
     return std::vector<CostSubject>{given};
   }
-  std::vector<CostSubject> subjects = cost_subjects(records, *limits, book);
   *left_out = rates_left_out(records);
+  std::vector<CostSubject> subjects = cost_subjects(records, *limits, book, left_out);
   if (subjects.empty())
     return bad_input(
         "none of the records has a rate of tokens or composes a clip: expected prefill, decode or video steps that "

@@ -33,10 +33,8 @@ ReportCost cost_of(const CostSubject& subject, const ReportPricing& pricing, con
   out.output_cases = subject.output_cases;
   out.notes = subject.notes;
   for (size_t i = 0; i < model.rows.size(); ++i) {
-    const ReportRow& row = model.rows[i];
-    const std::string& id = model.cases[row.test_case].id;
-    const bool of_subject = std::find(subject.records.begin(), subject.records.end(), row.id) != subject.records.end();
-    if (of_subject && (id == subject.input_case || id == subject.output_case)) out.rows.push_back(i);
+    const std::vector<std::string>& counted = subject.counted;
+    if (std::find(counted.begin(), counted.end(), model.rows[i].id) != counted.end()) out.rows.push_back(i);
   }
   const Result<PricedSubject> priced = price_subject(subject, pricing.choices, pricing.book);
   if (!priced.ok()) {

@@ -276,7 +276,11 @@ Amount clip_cost(const Amount& per_hour, double accelerators, const Estimate& se
 std::optional<double> probability_cheaper(const CostInputs& a, const CostInputs& b, TokenClass c,
                                           const CostOptions& options) {
   const auto same = [](const Estimate& x, const Estimate& y) {
-    return x.low == y.low && x.typical == y.typical && x.high == y.high && x.source == y.source && x.note == y.note;
+    return x.low == y.low && x.typical == y.typical && x.high == y.high && x.source == y.source && x.note == y.note &&
+           x.cell == y.cell;
+  };
+  const auto of_one_rate = [](const Estimate& x, const Estimate& y) {
+    return !x.only_rate.empty() && x.only_rate == y.only_rate && x.typical > 0;
   };
   const size_t output = 1 + static_cast<size_t>(c);
   Draw draw(options.seed);
@@ -285,7 +289,14 @@ std::optional<double> probability_cheaper(const CostInputs& a, const CostInputs&
     CostPoint pa, pb;
     for (const CostInput i : all_cost_inputs()) {
       if (a.at(i)) pa.at(i) = draw.value_of(*a.at(i));
-      if (b.at(i)) pb.at(i) = a.at(i) && same(*a.at(i), *b.at(i)) ? pa.at(i) : draw.value_of(*b.at(i));
+      if (!b.at(i)) continue;
+      if (a.at(i) && same(*a.at(i), *b.at(i))) {
+        pb.at(i) = pa.at(i);
+      } else if (a.at(i) && of_one_rate(*a.at(i), *b.at(i))) {
+        pb.at(i) = pa.at(i) / a.at(i)->typical * b.at(i)->typical;
+      } else {
+        pb.at(i) = draw.value_of(*b.at(i));
+      }
     }
     const double of_a = outputs_at(pa, a)[output], of_b = outputs_at(pb, b)[output];
     if (std::isnan(of_a) || std::isnan(of_b)) return std::nullopt;

@@ -22,6 +22,8 @@ struct Estimate {
   std::string basis;  // measured, simulated, reported, projected, or assumed
   std::string source, date, grade, note;
   bool confidential = false;  // used, never printed
+  std::string cell;           // of the price book: "h100-sxm.price"; "" where it is from none
+  std::string only_rate;      // the currency whose rate of exchange is all of the range, "" otherwise
 };
 Estimate exact_estimate(double value, const std::string& basis, const std::string& source);
 
@@ -139,7 +141,8 @@ std::string missing_cost_inputs(const CostInputs& inputs, bool of_tokens = true)
 Amount clip_cost(const Amount& per_hour, double accelerators, const Estimate& seconds);
 
 // P(a < b), the costs of a token of class c: both drawn together, an input that both share (the same figure of the same
-// source) with one draw, the others apart. None where one has no cost of it, or an input of unknown spread.
+// source) with one draw, so too amounts that only one rate of exchange makes uncertain, the others apart. None where
+// one has no cost of it, or an input of unknown spread.
 std::optional<double> probability_cheaper(const CostInputs& a, const CostInputs& b, TokenClass c,
                                           const CostOptions& options = {});
 

@@ -15,21 +15,9 @@ Status take(const PriceCells& cells, const std::string& name, const PriceBook& b
   Result<Estimate> e = estimate_of(cells, book);
   if (!e.ok()) return e.error();
   e->confidential = e->confidential || is_confidential(book, name);
+  e->cell = name;
   *out = std::move(e).value();
   return ok_status();
-}
-
-// One of twelve steps a decade, with a range over the whole of it: what follows from it tells no more of the price than
-// the step, however many figures follow.
-Estimate step_of(Estimate e) {
-  constexpr double kSteps = 12;
-  const auto step = [](double value, double to) {
-    return value > 0 ? std::pow(10, (std::round(kSteps * std::log10(value)) + to) / kSteps) : value;
-  };
-  e.low = step(e.low, -0.5);
-  e.high = step(e.high, 0.5);
-  e.typical = step(e.typical, 0);
-  return e;
 }
 
 // Fills what the book says; overrides come after.
@@ -58,7 +46,7 @@ class Assembly {
     const std::string missing = missing_cost_inputs(out_.inputs, !out_.subject.clip_seconds);
     say_what_has_no_range();
     say_what_is_not_used();
-    round_what_is_confidential();
+    say_what_is_rounded();
     if (missing.empty()) return std::move(out_);
     const std::string& known = out_.chip ? out_.chip->id : out_.subject.product;
     const std::string name = known.empty() ? "a chip that its source doesn't name" : known;
@@ -130,6 +118,7 @@ class Assembly {
     kw.typical *= times->typical / 1000;
     kw.high *= times->high / 1000;
     kw.basis = "projected";
+    kw.cell = out_.chip->id + ".tdp_w";
     kw.confidential =
         is_confidential(book_, out_.chip->id + ".tdp_w") || is_confidential(book_, "economics.wall_power_factor");
     kw.source = "rated power (" + tdp->source + ") x what servers and the facility add (" + times->source + ")";
@@ -147,6 +136,7 @@ class Assembly {
     Result<Estimate> price = tariff_estimate(*tariff, domestic, choices_.load, use, book_);
     if (!price.ok()) return price.error();
     price->confidential = price->confidential || is_confidential(book_, tariff->id + ".tariff");
+    price->cell = tariff->id + ".tariff";
     at(CostInput::kTariff) = *price;
     if (tariff->subsidy && tariff->subsidy->domestic_only && !domestic) {
       out_.notes.push_back(tariff->id + ": no subsidy, it is for domestic chips" +
@@ -185,17 +175,17 @@ class Assembly {
     out_.notes.push_back(what + rests + which(first) + ": the interval leaves out how far it may be off");
   }
 
-  void round_what_is_confidential() {
-    bool any = false;
-    for (const CostInput i : {CostInput::kRent, CostInput::kChipPrice, CostInput::kTariff}) {
+  void say_what_is_rounded() {
+    bool ranged = false, open = false;
+    for (const CostInput i : all_cost_inputs()) {
       if (!at(i) || !at(i)->confidential) continue;
-      at(i) = step_of(*at(i));
-      any = true;
+      (at(i)->spread == Spread::kUnknown ? open : ranged) = true;
     }
-    if (any)
-      out_.notes.emplace_back(
-          "confidential prices count as one of twelve steps a decade, with its whole range: no figure here tells more "
-          "of them");
+    const std::string steps = "confidential figures count as one of twelve steps a decade";
+    if (ranged) out_.notes.push_back(steps + ", with its whole range: no figure here tells more of them");
+    if (open)
+      out_.notes.push_back((ranged ? "a confidential price \"from\" an amount on counts as such a step" : steps) +
+                           ", without an upper end, as the offer has none: its cost has no interval");
   }
 
   // What the user gives and the cost doesn't rest on, or pays twice.
@@ -358,6 +348,7 @@ Result<Estimate> parse_money(const std::string& text, const std::string& suffix,
   amount->typical *= one->typical;
   amount->high *= one->high;
   amount->confidential = one->confidential;
+  if (text.find(':') == std::string::npos) amount->only_rate = one->only_rate;
   if (currency != "CNY") {
     char note[96];
     std::snprintf(note, sizeof note, "1 %s = %.6g CNY (%s)", currency.c_str(), one->typical, one->date.c_str());

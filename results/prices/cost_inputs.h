@@ -33,15 +33,18 @@ struct CostSubject {
   std::optional<Estimate> wall_kw;         // where the record's energy source sees the whole machine
   std::optional<double> joules_per_token;  // of the output case, else of the input case
   std::vector<std::string> records;        // ids
+  std::vector<std::string> counted;        // of those the ones that the rates are from
   std::vector<std::string> notes;          // what was left out and why
 };
 // In order of the records, clips last. Records without a rate of tokens are left out; of several of one case (of one
-// chip, adapter and part of the model) the one that stands for it counts, as in a report's tables (results/standing.h).
+// chip, adapter with its options and part of the model) the one that stands for it counts, as in a report's tables
+// (results/standing.h). left_out: where given, what makes no subject, and why.
 std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const LatencyLimits& limits,
-                                       const PriceBook& book);
+                                       const PriceBook& book, std::vector<std::string>* left_out = nullptr);
 // The same where the records' metrics are known, in their order.
 std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const std::vector<Metrics>& of_each,
-                                       const LatencyLimits& limits, const PriceBook& book);
+                                       const LatencyLimits& limits, const PriceBook& book,
+                                       std::vector<std::string>* left_out = nullptr);
 
 struct CostChoices {
   std::string chip;           // id or name in the book; "": from the product's name
@@ -60,8 +63,8 @@ struct PricedSubject {
   bool of_another_chip = false;  // the rates are of another than the chip whose prices are taken
   std::vector<std::string> notes;
 };
-// Prices of a confidential book come rounded to a step that is all that may be known of them. An error names what is
-// missing and how to give it.
+// Figures of a confidential book were rounded when it was read (price_book.h), which a note says. An error names what
+// is missing and how to give it.
 Result<PricedSubject> price_subject(const CostSubject& subject, const CostChoices& choices, const PriceBook& book);
 
 // CNY per kWh from which a waterfall's factor `tariff` counts: the lowest price after a subsidy in the book.

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "results/metrics/energy.h"
 #include "results/metrics/metrics.h"
@@ -136,7 +137,8 @@ class Best {
       : input_(input), limit_ms_(limit_ms), name_(limit_name) {}
 
   void offer(const CaseRate& c) {
-    ++offered_;
+    // What is imported under one name is of systems that differ.
+    cases_.insert(c.record->reported ? c.record->case_id + " " + c.record->id : c.record->case_id);
     any_ = true;
     if (!saturation_ || c.rate.typical > saturation_->rate.typical) saturation_ = c;
     if (limit_ms_ && !(c.step_p99_ms <= *limit_ms_)) {
@@ -146,7 +148,7 @@ class Best {
     if (!counted_ || c.rate.typical > counted_->rate.typical) counted_ = c;
   }
 
-  [[nodiscard]] size_t offered() const { return offered_; }
+  [[nodiscard]] size_t cases() const { return cases_.size(); }
   [[nodiscard]] std::string adapter() const { return counted_ ? counted_->record->adapter : ""; }
 
   void write(std::optional<Estimate>* rate, std::string* case_id, CostSubject* subject) const {
@@ -165,6 +167,7 @@ class Best {
     }
     if (counted_->rate.spread == Spread::kUnknown) subject->notes.push_back(why_no_interval(*counted_));
     *case_id = counted_->record->case_id;
+    subject->counted.push_back(counted_->record->id);
     subject->ladder.saturation.at(input_) = saturation_->rate.typical;
     if (saturation_->peak) subject->ladder.peak.at(input_) = *saturation_->peak;
     if (limit_ms_ && !counted_->record->reported && !counted_->p99_is_bounded) {
@@ -191,7 +194,7 @@ class Best {
   std::optional<double> limit_ms_;
   const char* name_;
   bool any_ = false;
-  size_t offered_ = 0;
+  std::set<std::string> cases_;
   double least_ms_ = std::numeric_limits<double>::infinity();
   std::optional<CaseRate> saturation_, counted_;
 };
@@ -205,10 +208,9 @@ struct Group {
 // A chunk behind a context is slower than a prompt of its length, and no prompt: its rate is no price of one.
 bool is_chunk(const Record& r) { return !r.reported && r.step_kind == "prefill" && r.context > 0; }
 
-void note_chunks(const std::vector<const Record*>& chunks, CostSubject* subject) {
-  if (chunks.empty()) return;
+std::string chunks_text(const std::vector<const Record*>& chunks) {
   const std::string more = chunks.size() > 1 ? " and " + std::to_string(chunks.size() - 1) + " more" : "";
-  subject->notes.push_back(chunks.front()->case_id + more + ": a chunk behind a context is no prompt and not priced");
+  return chunks.front()->case_id + more + ": a chunk behind a context is no prompt and not priced";
 }
 
 // A prompt's rate of one adapter and a token's of another are of no system that runs both.
@@ -239,9 +241,9 @@ Group& find_group(std::vector<Group>& groups, const Record& r, const std::string
   return found == groups.end() ? groups.emplace_back(group_of(r, basis, limits)) : *found;
 }
 
-// Of the records with a rate those that stand for their case, where several are of one, as in a report's tables.
+// Of the records with a rate those that stand for their case, where several are of one, as in a report's tables. A run
+// with other options of the adapter is no repeat: each stands, and the better of them is the chip's rate.
 std::vector<size_t> standing_records(const std::vector<Record>& records, const std::vector<bool>& has_rate) {
-  // A run with other options of the adapter is no repeat: each stands, and the better of them is the chip's rate.
   using Key = std::array<std::string, 8>;
   const auto rank = [&](size_t i) {
     const Record& r = records[i];
@@ -312,15 +314,16 @@ CostSubject clip_subject(const ClipEstimate& e) {
 }  // namespace
 
 std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const LatencyLimits& limits,
-                                       const PriceBook& book) {
+                                       const PriceBook& book, std::vector<std::string>* left_out) {
   std::vector<Metrics> of_each;
   of_each.reserve(records.size());
   for (const Record& r : records) of_each.push_back(r.reported ? Metrics{} : metrics(r));
-  return cost_subjects(records, of_each, limits, book);
+  return cost_subjects(records, of_each, limits, book, left_out);
 }
 
 std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const std::vector<Metrics>& of_each,
-                                       const LatencyLimits& limits, const PriceBook& book) {
+                                       const LatencyLimits& limits, const PriceBook& book,
+                                       std::vector<std::string>* left_out) {
   std::vector<std::optional<CaseRate>> rates(records.size());
   std::vector<bool> has_rate(records.size());
   for (size_t i = 0; i < records.size(); ++i) {
@@ -345,14 +348,18 @@ std::vector<CostSubject> cost_subjects(const std::vector<Record>& records, const
   }
   std::vector<CostSubject> out;
   for (Group& g : groups) {
+    if (g.subject.records.empty()) {  // chunks alone
+      if (left_out != nullptr) left_out->push_back("left out: " + chunks_text(g.chunks));
+      continue;
+    }
     g.input.write(&g.subject.input_rate, &g.subject.input_case, &g.subject);
     g.output.write(&g.subject.output_rate, &g.subject.output_case, &g.subject);
     std::string blended_case;
     g.blended.write(&g.subject.blended_rate, &blended_case, &g.subject);
-    g.subject.input_cases = g.input.offered();
-    g.subject.output_cases = g.output.offered();
+    g.subject.input_cases = g.input.cases();
+    g.subject.output_cases = g.output.cases();
     note_adapters(g.input.adapter(), g.output.adapter(), &g.subject);
-    note_chunks(g.chunks, &g.subject);
+    if (!g.chunks.empty()) g.subject.notes.push_back(chunks_text(g.chunks));
     out.push_back(std::move(g.subject));
   }
   for (const ClipEstimate& e : compose_clips(records)) out.push_back(clip_subject(e));

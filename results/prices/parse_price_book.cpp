@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <regex>
 #include <set>
 
@@ -65,6 +66,7 @@ PriceCells maybe_cells(const JsonNode& node, const char* name, const PriceCellRu
 
 PriceCellRules money() { return {true, 0, kMaxCellAmount, {}}; }
 PriceCellRules offer() { return {true, 0, kMaxCellAmount, {}, true}; }
+PriceCellRules share() { return {false, 0, 1, {}}; }
 PriceCellRules positive(double max) { return {false, 1e-6, max, {}}; }
 
 // Ids are what a user types.
@@ -166,7 +168,7 @@ Tariff tariff(const JsonNode& node) {
   if (!node.has("subsidy")) return t;
   const JsonNode s = node.at("subsidy");
   s.fields({"domestic_only", "share", "price_after"});
-  t.subsidy = Subsidy{s.at("domestic_only").boolean(), maybe_cells(s, "share", {false, 0, 1, {}}),
+  t.subsidy = Subsidy{s.at("domestic_only").boolean(), maybe_cells(s, "share", share()),
                       maybe_cells(s, "price_after", money())};
   if (t.subsidy->share.empty() == t.subsidy->price_after.empty()) s.fail("expected share or price_after, one of them");
   return t;
@@ -199,6 +201,37 @@ void check_unique(const JsonNode& node, const std::vector<T>& items) {
   for (const T& item : items) {
     if (!ids.insert(item.id).second) node.fail("\"" + item.id + "\" stands here twice");
   }
+}
+
+// To the nearest of twelve steps a decade, its range over the whole of the step, within what the figure may be.
+void round_to_step(PriceCell* c, const PriceCellRules& rules) {
+  constexpr double kSteps = 12;
+  const auto step = [&](double value, double to) {
+    if (value <= 0) return value;
+    return std::clamp(std::pow(10, (std::round(kSteps * std::log10(value)) + to) / kSteps), rules.min, rules.max);
+  };
+  c->low = step(c->low, -0.5);
+  c->high = step(c->high, c->from ? 0 : 0.5);
+  c->value = step(c->value, 0);
+}
+
+void round_all(PriceCells* list, const PriceCellRules& rules) {
+  for (PriceCell& c : *list) round_to_step(&c, rules);
+}
+
+// Each figure by itself, before it is multiplied with others: of products many would tell more than the step.
+void round_confidential(PriceBook* book) {
+  for (PricedChip& c : book->chips) {
+    for (PriceCells* list : {&c.price, &c.rent_per_hour, &c.wall_kw, &c.tdp_w}) round_all(list, {});
+  }
+  for (FxRate& rate : book->fx) round_to_step(&rate.cny, {});
+  for (Tariff& t : book->tariffs) {
+    for (TariffBand& band : t.bands) round_all(&band.price, {});
+    if (!t.subsidy) continue;
+    round_all(&t.subsidy->price_after, {});
+    round_all(&t.subsidy->share, share());
+  }
+  for (auto& [name, list] : book->economics) round_all(&list, economics_rules().at(name));
 }
 
 void mark_confidential(PriceBook* book) {
@@ -243,7 +276,10 @@ Result<PriceBook> parse_price_book(const std::string& text, const std::string& w
     check_unique(root.at("chips"), book.chips);
   }
   if (!input.ok()) return input.error();
-  if (book.confidential) mark_confidential(&book);
+  if (book.confidential) {
+    mark_confidential(&book);
+    round_confidential(&book);
+  }
   return book;
 }
 

@@ -59,7 +59,7 @@ struct FxRate {
 
 struct PriceBook {
   std::string name, date;
-  bool confidential = false;  // a buyer's: its figures are used, never printed
+  bool confidential = false;  // a buyer's: its figures are used, rounded to a step and never printed
   std::vector<FxRate> fx;
   std::map<std::string, PriceCells> economics;  // by the name of a CostInput: pue, life, ...
   std::vector<Tariff> tariffs;
@@ -68,6 +68,8 @@ struct PriceBook {
 };
 bool is_confidential(const PriceBook& book, const std::string& cell);
 
+// Every figure of a confidential book is one of twelve steps a decade from here on, with a range over the whole of it:
+// what follows from it tells no more than the step, however many figures follow. Datasheets' are not confidential.
 Result<PriceBook> parse_price_book(const std::string& text, const std::string& where);
 Result<PriceBook> read_price_book(const std::string& path);
 // The buyer's book over the shipped one. By id: a chip, tariff or rate that the shipped book lacks is added; of one

@@ -43,6 +43,7 @@ Result<Estimate> fx_rate(const std::string& currency, const PriceBook& book) {
     if (rate.currency != currency) continue;
     Estimate e = from_cell(rate.cny);
     e.confidential = is_confidential(book, "fx." + currency);
+    e.only_rate = currency;
     return e;
   }
   return bad_input("no rate from " + currency + " to CNY in the price book \"" + book.name +
@@ -100,6 +101,7 @@ Result<Estimate> cell_estimate(const PriceCell& cell, const PriceBook& book) {
   const Result<Estimate> fx = fx_rate(cell.currency, book);
   if (!fx.ok()) return fx.error();
   scale(&e, *fx);
+  if (cell.low == cell.high && !cell.from) e.only_rate = fx->only_rate;
   e.confidential = fx->confidential;  // an amount in both currencies gives the rate away
   add_note(&e, "1 " + cell.currency + " = " + std::to_string(fx->typical).substr(0, 6) + " CNY (" + fx->date + ")");
   return e;
@@ -118,6 +120,7 @@ Result<Estimate> estimate_of(const PriceCells& cells, const PriceBook& book) {
     if (other->low < out.low) out.low = other->low, lowest = i;
     if (other->high > out.high || (other->high == out.high && cells[i].from)) out.high = other->high, highest = i;
   }
+  if (cells.size() > 1) out.only_rate.clear();
   if (cells.size() > 1) add_note(&out, "range over " + std::to_string(cells.size()) + " sources");
   if (lowest > 0) out.source += "; " + end_text("low", cells[lowest]);
   if (highest > 0) out.source += "; " + end_text(cells[highest].from ? "from" : "high", cells[highest]);
@@ -151,6 +154,7 @@ Result<Estimate> tariff_estimate(const Tariff& tariff, bool domestic, LoadShape 
   if (!first.ok()) return first.error();
   Estimate out = std::move(first).value();
   out.low = out.typical = out.high = 0;
+  out.only_rate.clear();
   if (tariff.bands.size() > 1) out.note = "mean of its bands over the year";
   for (int month = 1; month <= 12; ++month) {
     Status s = add_month(tariff, month, shape, wanted, book, &out);

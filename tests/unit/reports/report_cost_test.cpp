@@ -38,11 +38,9 @@ Record output_record(const std::string& product, double tokens_per_s) {
   return r;
 }
 
-ReportOptions rent_of(double cny_per_hour, bool confidential) {
+ReportOptions rent_of(double cny_per_hour) {
   ReportPricing pricing;
-  Estimate rent = exact_estimate(cny_per_hour, "reported", "an offer");
-  rent.confidential = confidential;
-  pricing.choices.overrides[CostInput::kRent] = rent;
+  pricing.choices.overrides[CostInput::kRent] = exact_estimate(cny_per_hour, "reported", "an offer");
   pricing.targets = {{"0.01 CNY/100K tokens", 1e-7}};
   ReportOptions options;
   options.pricing = std::move(pricing);
@@ -50,7 +48,7 @@ ReportOptions rent_of(double cny_per_hour, bool confidential) {
 }
 
 TEST(ReportCost, GoldenRentAndRateGiveTheTarget) {
-  const ReportModel m = report_model({output_record("x", 36667)}, rent_of(13.2, false));
+  const ReportModel m = report_model({output_record("x", 36667)}, rent_of(13.2));
   ASSERT_EQ(m.costs.size(), 1U);
   ASSERT_EQ(m.costs[0].missing, "");
   const Amount& amount = m.costs[0].cost.of(m.costs[0].cost.headline);
@@ -59,9 +57,19 @@ TEST(ReportCost, GoldenRentAndRateGiveTheTarget) {
   ASSERT_EQ(m.costs[0].rows.size(), 1U);
 }
 
+// Of two runs with different options the one that was counted is named.
+TEST(ReportCost, TheRowIsOfTheRunThatCounts) {
+  Record slow = output_record("x", 20000), fast = output_record("x", 36667);
+  slow.id = "slow";
+  fast.adapter_options.emplace()["attention"] = "own";
+  const ReportModel m = report_model({slow, fast}, rent_of(13.2));
+  ASSERT_EQ(m.costs.size(), 1U);
+  ASSERT_EQ(m.costs[0].rows.size(), 1U);
+  EXPECT_EQ(m.rows[m.costs[0].rows[0]].id, fast.id);
+}
+
 TEST(ReportCost, CheapestIsNamedWhereIntervalsAreApart) {
-  const ReportModel m =
-      report_model({output_record("slow", 10000), output_record("fast", 36667)}, rent_of(13.2, false));
+  const ReportModel m = report_model({output_record("slow", 10000), output_record("fast", 36667)}, rent_of(13.2));
   EXPECT_EQ(m.cost_answer.kind, "cheapest");
   ASSERT_EQ(m.cost_answer.costs.size(), 2U);
   EXPECT_EQ(m.chips[m.costs[m.cost_answer.costs[0]].chip].product, "fast");
@@ -69,7 +77,7 @@ TEST(ReportCost, CheapestIsNamedWhereIntervalsAreApart) {
 
 // 6.6 CNY/h over 36,667 tokens/s: 0.005 CNY per 100K, half of the target. At 3 CNY/h 10,000 tokens/s cost 0.008333.
 TEST(ReportCost, TheMailSaysWhatThePageDoes) {
-  ReportOptions options = rent_of(6.6, false);
+  ReportOptions options = rent_of(6.6);
   options.pricing->choices.chip = "h200";
   options.pricing->book.chips.emplace_back().id = "h200";
   const std::string one = report_markdown(report_model({output_record("x", 36667)}, options));
@@ -80,7 +88,7 @@ TEST(ReportCost, TheMailSaysWhatThePageDoes) {
   EXPECT_THAT(one, HasSubstr("- one chip only: x, 36"));
   EXPECT_THAT(one, HasSubstr(" tokens/s [measured], case decode/m/bf16/b64/c512\n"));
   const std::string two =
-      report_markdown(report_model({output_record("slow", 10000), output_record("fast", 36667)}, rent_of(3, false)));
+      report_markdown(report_model({output_record("slow", 10000), output_record("fast", 36667)}, rent_of(3)));
   EXPECT_THAT(two, HasSubstr("**fast is the cheapest: 0.00227"));
   EXPECT_THAT(two, HasSubstr("; the second, slow: 0.0083"));
 }
@@ -95,7 +103,13 @@ TEST(ReportCost, AMissingPriceIsALineNotAnError) {
 }
 
 TEST(ReportCost, AConfidentialPriceIsUsedAndNotWritten) {
-  const ReportModel m = report_model({output_record("x", 36667)}, rent_of(13.21987, true));
+  ReportOptions options = rent_of(0);
+  ReportPricing& pricing = *options.pricing;
+  pricing.book = *parse_price_book(R"({"schema_version": 1, "name": "mine", "date": "2026-11", "confidential": true,
+    "fx": [{"currency": "USD", "cny": {"value": 6.60993, "date": "2026-11", "source": "an offer", "grade": "V"}}]})",
+                                   "mine.json");
+  pricing.choices.overrides[CostInput::kRent] = *parse_money("2 USD/h", "/h", pricing.book, "--rent");
+  const ReportModel m = report_model({output_record("x", 36667)}, options);
   const std::string text = report_json(m);
   EXPECT_THAT(text, Not(HasSubstr("an offer")));
   const nlohmann::json cost = nlohmann::json::parse(text)["costs"][0];
@@ -107,8 +121,8 @@ TEST(ReportCost, AConfidentialPriceIsUsedAndNotWritten) {
   for (const auto& verdict : cost["verdicts"]) {
     for (const auto& lever : verdict["levers"]) EXPECT_NE(lever["input"], "rent");
   }
-  // Of the step 10^(13/12) = 12.1153 that holds it: nobody reckons 13.21987 back.
-  EXPECT_NEAR(cost["per_token"][2]["value"].get<double>() * 1e5, 0.01 * 12.1153 / 13.2, 1e-6);
+  // Of the step 10^(10/12) = 6.8129 that holds the rate: nobody reckons 6.60993 back.
+  EXPECT_NEAR(cost["per_token"][2]["value"].get<double>() * 1e5, 0.01 * 2 * 6.8129 / 13.2, 1e-6);
   EXPECT_TRUE(cost["per_hour"]["value"].is_null()) << "it is the rent";
   for (const auto& verdict : cost["verdicts"]) EXPECT_TRUE(verdict["waterfall"].empty()) << "a factor is the rent";
 }

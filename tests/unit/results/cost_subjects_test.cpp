@@ -127,6 +127,16 @@ TEST(CostSubjects, ARunWithOtherOptionsOfTheAdapterIsNoRepeat) {
   const CostSubject s = cost_subjects({tuned, plain, prefill}, {}, shipped()).at(0);
   EXPECT_NEAR(s.output_rate->typical, 1 / 0.011, 1e-6);
   EXPECT_THAT(s.notes, testing::ElementsAre("decode/m/bf16/b1 ran with adapter options attention=own"));
+  EXPECT_EQ(s.output_cases, 1U) << "one case, two runs";
+}
+
+// Chunks alone make no subject, and are still spoken of.
+TEST(CostSubjects, ChunksAloneAreLeftOut) {
+  Record chunk = run("prefill", 1, 512, 1);
+  chunk.context = 4096;
+  std::vector<std::string> left_out;
+  EXPECT_TRUE(cost_subjects({chunk}, {}, shipped(), &left_out).empty());
+  EXPECT_THAT(left_out, testing::ElementsAre(HasSubstr("left out: prefill/m/bf16/b1: a chunk behind a context")));
 }
 
 Record reported(const std::string& tier, std::vector<ReportedFigure> figures,

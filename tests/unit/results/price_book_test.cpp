@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "results/prices/cost_inputs.h"
 
 namespace assay {
@@ -83,6 +85,8 @@ TEST(PriceBook, MoneyOfOtherCurrenciesIsConverted) {
   EXPECT_THAT(in_yuan(1, "EUR", book).error().message, HasSubstr("EUR"));
 }
 
+// Confidential figures are steps: 12 log10(150000) = 62.1, so 10^(62/12) = 146,780; of a PUE of 1.1 (0.497) 1, from 1,
+// below which none is, to 10^(0.5/12) = 1.1007.
 TEST(PriceBook, ABuyersBookReplacesListsAndKeepsTheRest) {
   const PriceBook base = shipped();
   const std::string text = book_with(
@@ -93,10 +97,13 @@ TEST(PriceBook, ABuyersBookReplacesListsAndKeepsTheRest) {
   const PriceBook merged = merge_price_books(base, *mine);
   const PricedChip chip = *find_chip(merged, "h100-sxm");
   EXPECT_EQ(chip.price.size(), 1U) << "both shipped prices are gone";
-  EXPECT_DOUBLE_EQ(chip.price[0].value, 150000);
+  EXPECT_NEAR(chip.price[0].value, 146780, 0.5);
   EXPECT_EQ(chip.rent_per_hour.size(), find_chip(base, "h100-sxm")->rent_per_hour.size());
   EXPECT_EQ(chip.name, "H100 SXM");
-  EXPECT_DOUBLE_EQ(merged.economics.at("pue")[0].value, 1.1);
+  const PriceCell& pue = merged.economics.at("pue")[0];
+  EXPECT_EQ(pue.value, 1);
+  EXPECT_EQ(pue.low, 1);
+  EXPECT_NEAR(pue.high, 1.1007, 1e-4);
   EXPECT_EQ(merged.economics.at("life").size(), base.economics.at("life").size());
   EXPECT_THAT(merged.confidential_cells, testing::UnorderedElementsAre("h100-sxm.price", "economics.pue"));
   EXPECT_EQ(find_chip(base, "h100-sxm")->price.size(), 2U) << "the shipped book is as it was";
@@ -267,7 +274,9 @@ TEST(CostInputs, WhatIsGivenAndNotUsedIsSaid) {
   EXPECT_THAT(notes(), Contains(HasSubstr("mix that was given is not used")));
 }
 
-// What a confidential rate of exchange converts is withheld with it: 25000 USD in yuan would print the rate.
+// What a confidential rate of exchange converts is withheld with it: 25000 USD in yuan would print the rate. 7 lies
+// nearest to 10^(10/12) = 6.8129, in a step from 10^(9.5/12) = 6.1897 to 10^(10.5/12) = 7.4989; 1.2 kW (0.950) to
+// 10^(1/12) = 1.2115.
 TEST(CostInputs, AConfidentialBooksFactsAndRatesAreMarked) {
   const PriceBook base = shipped();
   const std::string text =
@@ -283,13 +292,82 @@ TEST(CostInputs, AConfidentialBooksFactsAndRatesAreMarked) {
   choices.overrides[CostInput::kRent] = *parse_money("2 USD/h", "/h", book, "--rent");
   const CostInputs in = price_subject(subject, choices, book)->inputs;
   EXPECT_TRUE(is_confidential(in, CostInput::kWallKw));
-  EXPECT_NEAR(in.at(CostInput::kRent)->typical, 14.678, 1e-3) << "14 lies nearest to 10^(14/12)";
-  EXPECT_NEAR(in.at(CostInput::kRent)->low, 13.335, 1e-3) << "10^(13.5/12)";
-  EXPECT_NEAR(in.at(CostInput::kRent)->high, 16.156, 1e-3) << "10^(14.5/12)";
+  EXPECT_NEAR(in.at(CostInput::kWallKw)->typical, 1.2115, 1e-4);
+  EXPECT_NEAR(in.at(CostInput::kRent)->typical, 2 * 6.8129, 1e-3);
+  EXPECT_NEAR(in.at(CostInput::kRent)->low, 2 * 6.1897, 1e-3);
+  EXPECT_NEAR(in.at(CostInput::kRent)->high, 2 * 7.4989, 1e-3);
   EXPECT_TRUE(hour_is_confidential(in));
   EXPECT_FALSE(is_confidential(in, CostInput::kTariff));
   for (const Factor& f : verdict(in, cost(in), TokenClass::kOutput, 1e-7, {}, 0.4).waterfall)
     EXPECT_EQ(f.confidential, f.name == "peak" || f.name == "capex") << f.name;
+}
+
+// Of one secret rate: 2 and 2.1 USD an hour are 5 % apart whatever a dollar costs, and many such prices tell no more of
+// the rate than one.
+TEST(CostInputs, AmountsByOneConfidentialRateAreDrawnTogether) {
+  const PriceBook book = merge_price_books(
+      shipped(),
+      *parse_price_book(
+          book_with("\"confidential\": true, \"fx\": [{\"currency\": \"USD\", \"cny\": " + cell("\"value\": 7") + "}]"),
+          "mine.json"));
+  CostSubject subject;
+  subject.output_rate = exact_estimate(1000, "measured", "test");
+  const auto at = [&](const std::string& rent) {
+    CostChoices choices;
+    choices.overrides[CostInput::kRent] = *parse_money(rent, "/h", book, "--rent");
+    return price_subject(subject, choices, book)->inputs;
+  };
+  const CostInputs a = at("2 USD/h"), b = at("2.1 USD/h");
+  EXPECT_EQ(*probability_cheaper(b, a, TokenClass::kOutput), 0);
+  EXPECT_EQ(*probability_cheaper(a, b, TokenClass::kOutput), 1);
+  EXPECT_EQ(*probability_cheaper(a, at("2 USD/h"), TokenClass::kOutput), 0.5);
+  EXPECT_NEAR(b.at(CostInput::kRent)->typical / a.at(CostInput::kRent)->typical, 1.05, 1e-12);
+}
+
+// 98 and 101 CNY an hour, of one source, lie in one step about 100, of which each is a figure of its own: triangles
+// from 90.85 to 110.07 (standard deviation 3.93, mean 100.3). At 1.05 times the rate the second is the cheaper where p2
+// < 1.05 p1: 1.05 p1 - p2 has the mean 5.02 and the deviation 3.93 x sqrt(1 + 1.05^2) = 5.70: at 0.88 of it, 81 %.
+TEST(CostInputs, TwoConfidentialPricesOfOneStepAreNotOne) {
+  const auto chip_at = [](const char* id, double rent) {
+    return "{\"id\": \"" + std::string(id) + "\", \"rent_per_hour\": [" +
+           cell("\"value\": " + std::to_string(rent) + ", \"currency\": \"CNY\"") + "]}";
+  };
+  const PriceBook book =
+      merge_price_books(shipped(), *parse_price_book(book_with("\"confidential\": true, \"chips\": [" +
+                                                               chip_at("one", 98) + ", " + chip_at("two", 101) + "]"),
+                                                     "mine.json"));
+  const auto at = [&](const std::string& chip, double rate) {
+    CostSubject subject;
+    subject.output_rate = exact_estimate(rate, "measured", "test");
+    CostChoices choices;
+    choices.chip = chip;
+    return *price_subject(subject, choices, book);
+  };
+  const PricedSubject one = at("one", 1000), two = at("two", 1050);
+  EXPECT_NEAR(one.inputs.at(CostInput::kRent)->typical, 100, 1e-9);
+  EXPECT_NEAR(two.inputs.at(CostInput::kRent)->typical, 100, 1e-9);
+  EXPECT_NEAR(*probability_cheaper(two.inputs, one.inputs, TokenClass::kOutput), 0.81, 0.02);
+  EXPECT_EQ(*probability_cheaper(at("one", 1050).inputs, one.inputs, TokenClass::kOutput), 1) << "one rent, one draw";
+  EXPECT_THAT(one.notes, Contains(HasSubstr("with its whole range")));
+}
+
+TEST(CostInputs, AConfidentialPriceFromAnAmountOnHasNoInterval) {
+  const PriceBook book = merge_price_books(
+      shipped(),
+      *parse_price_book(book_with("\"confidential\": true, " +
+                                  chip_with("\"rent_per_hour\": [" +
+                                            cell("\"value\": 14, \"currency\": \"CNY\", \"from\": true") + "]")),
+                        "mine.json"));
+  CostSubject subject;
+  subject.product = "H100";
+  subject.output_rate = exact_estimate(1000, "measured", "test");
+  CostChoices choices;
+  choices.rented = true;
+  const PricedSubject p = *price_subject(subject, choices, book);
+  EXPECT_NEAR(p.inputs.at(CostInput::kRent)->typical, 14.678, 1e-3) << "10^(14/12)";
+  EXPECT_TRUE(std::isnan(cost(p.inputs).per_hour.interval.high));
+  EXPECT_THAT(p.notes, Contains(HasSubstr("a decade, without an upper end")));
+  EXPECT_THAT(p.notes, Not(Contains(HasSubstr("whole range"))));
 }
 
 TEST(CostInputs, MixAndMoneyAreChecked) {
