@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/conformance/kit_protocol.h"
+#include "results/part.h"
 
 namespace assay::conformance {
 namespace {
@@ -76,6 +77,7 @@ std::string report_json(const Report& r) {
   for (const Coverage& c : r.coverage) {
     coverage.push_back({{"suite", c.suite}, {"supported", c.supported}, {"cases", c.total}});
   }
+  const std::map<std::string, std::string> kept = kept_options(r.options.settings);
   return dump({{"schema_version", kSchemaVersion},
                {"kind", "assay-conformance"},
                {"tool_version", r.tool_version},
@@ -90,7 +92,7 @@ std::string report_json(const Report& r) {
                  {"driver", r.device.driver},
                  {"basis", r.device.basis},
                  {"support", r.device.support}}},
-               {"settings", r.options.settings},
+               {"settings", Adapter::Options(kept.begin(), kept.end())},
                {"passed", r.passed()},
                {"score",
                 {{"passed", r.count(Verdict::kPass)},

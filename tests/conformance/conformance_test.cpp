@@ -166,9 +166,11 @@ TEST_F(Conformance, CatchesEnginesThatDoNotKeepTheirWord) {
 
 // Whole requests are enough: what needs programs is unsupported, not failed.
 TEST_F(Conformance, AnEngineWithoutProgramsConforms) {
-  const Judged out =
-      kit("--adapter " + std::string(kFolder) + "crooked.adapter.json --adapter-option crooked=requests_alone");
+  const Judged out = kit("--adapter " + std::string(kFolder) +
+                         "crooked.adapter.json --adapter-option crooked=requests_alone --adapter-option "
+                         "model=/home/a/model.bin");
   EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_EQ(out.report["settings"], json::parse(R"([["crooked", "requests_alone"], ["model", "model.bin"]])"));
   for (const json& c : out.report["checks"]) {
     const std::string id = c["id"];
     const bool passes = id.rfind("abi", 0) == 0 || id == "requests" || id == "life.reopen" || id == "life.leaks";
