@@ -50,7 +50,8 @@ std::string kv_text(const ContextCurve& c) {
 
 SheetTable context_table(const ContextCurve& c) {
   SheetTable t;
-  t.title = "context: " + c.model + " " + c.dtype + ", " + shape_text(c.step_kind, c.batch, c.tokens) +
+  t.title = "context: " + c.model + " " + c.dtype + (c.options.empty() ? "" : " " + c.options) + ", " +
+            shape_text(c.step_kind, c.batch, c.tokens) +
             (c.layout.empty() ? "" : ", KV cache in pages (" + c.layout + ")") + ", " + c.device;
   t.columns = {
       {"case", "case"},     {"context", "context", true},     {"step_ns", "step", true}, {"step_low_ns", "95 %", true},
@@ -84,8 +85,9 @@ std::string megabytes(double bytes) { return number_text(bytes / 1e6, bytes < 1e
 SheetTable skew_table(const SkewCurve& c) {
   SheetTable t;
   const std::string ranks = std::to_string(c.ranks);
-  t.title = "skew: " + c.model + " " + c.dtype + ", " + shape_text(c.step_kind, c.batch, c.tokens) + ", " +
-            std::to_string(c.top_k) + " of " + std::to_string(c.experts) + " experts, " + c.device;
+  t.title = "skew: " + c.model + " " + c.dtype + (c.options.empty() ? "" : " " + c.options) + ", " +
+            shape_text(c.step_kind, c.batch, c.tokens) + ", " + std::to_string(c.top_k) + " of " +
+            std::to_string(c.experts) + " experts, " + c.device;
   t.columns = {{"routing", "routing"},
                {"seed", "seed", true},
                {"rate_per_s", c.unit, true},

@@ -54,9 +54,4 @@ std::string adapter_options_text(const Record& record) {
   return text;
 }
 
-std::string work_dtype(const Record& record) {
-  const std::string options = adapter_options_text(record);
-  return options.empty() ? record.dtype : record.dtype + " " + options;
-}
-
 }  // namespace assay

@@ -27,7 +27,5 @@ std::map<std::string, std::string> kept_options(const std::vector<std::pair<std:
 // "attention=own products=own": what the user set of the adapter, as kept_options() has it; "" where nothing, or where
 // it isn't known.
 std::string adapter_options_text(const Record& record);
-// The dtype with the adapter's options, "bf16 attention=own": a curve mixes neither.
-std::string work_dtype(const Record& record);
 
 }  // namespace assay

@@ -155,7 +155,8 @@ std::optional<ContextCurve> curve_of(const std::vector<MeasuredRecord>& records)
   ContextCurve out;
   out.device = r.device;
   out.model = r.model;
-  out.dtype = work_dtype(r);
+  out.dtype = r.dtype;
+  out.options = adapter_options_text(r);
   out.step_kind = r.step_kind;
   out.batch = r.batch;
   out.tokens = r.tokens;
@@ -218,8 +219,9 @@ std::vector<ContextCurve> context_curves(const std::vector<MeasuredRecord>& reco
   for (const MeasuredRecord& m : records) {
     const Record& r = *m.record;
     if (!takes_part(r)) continue;
-    const std::string variant = (r.routing ? r.routing->distribution : "") + "/" + page_layout(r);
-    groups[{r.device, r.suite, r.model, work_dtype(r), r.step_kind, variant, r.batch, r.tokens}].push_back(m);
+    const std::string variant =
+        (r.routing ? r.routing->distribution : "") + "/" + page_layout(r) + "/" + adapter_options_text(r);
+    groups[{r.device, r.suite, r.model, r.dtype, r.step_kind, variant, r.batch, r.tokens}].push_back(m);
   }
   std::vector<ContextCurve> out;
   for (auto& [key, group] : groups) {

@@ -76,7 +76,8 @@ SkewCurve curve_of(const std::vector<MeasuredRecord>& records, int64_t ranks) {
   SkewCurve out;
   out.device = r.device;
   out.model = r.model;
-  out.dtype = work_dtype(r);
+  out.dtype = r.dtype;
+  out.options = adapter_options_text(r);
   out.step_kind = r.step_kind;
   out.unit = work_units(r).unit;
   out.batch = r.batch;
@@ -146,9 +147,10 @@ std::vector<SkewCurve> skew_curves(const std::vector<MeasuredRecord>& records, i
     const Record& r = *m.record;
     if (!is_routed(r)) continue;
     // Experts that were cut down are another work.
-    const CurveKey key{r.device,          r.suite, r.model,  work_dtype(r) + "/" + page_layout(r),
-                       r.step_kind,       r.batch, r.tokens, r.context,
-                       r.routing->experts};
+    const CurveKey key{
+        r.device,          r.suite, r.model,  r.dtype + "/" + page_layout(r) + "/" + adapter_options_text(r),
+        r.step_kind,       r.batch, r.tokens, r.context,
+        r.routing->experts};
     if (!groups.contains(key)) order.push_back(key);
     groups[key].push_back(m);
   }

@@ -113,9 +113,9 @@ TEST(ContextCurve, NoCurveMixesOptionsOfTheAdapter) {
   }
   const std::vector<ContextCurve> curves = context_curves(records);
   ASSERT_EQ(curves.size(), 2u);
-  EXPECT_EQ(curves[0].dtype, "f32");
+  EXPECT_EQ(curves[0].options, "");
   EXPECT_NEAR(curves[0].time->slope, 1000, 1);
-  EXPECT_EQ(curves[1].dtype, "f32 attention=own");
+  EXPECT_EQ(curves[1].options, "attention=own");
   EXPECT_NEAR(curves[1].time->slope, 2000, 1);
 }
 
