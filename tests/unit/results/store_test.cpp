@@ -167,8 +167,9 @@ TEST_F(StoreTest, ReadingLeavesNothingBeside) {
   EXPECT_EQ(read(), 1);
   expect_nothing_beside();
   const fs::perms before = fs::status(dir_).permissions();
+  constexpr fs::perms kAllEnter = fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec;
   const fs::perms all_read = fs::perms::owner_read | fs::perms::group_read | fs::perms::others_read;
-  for (const fs::perms folder : {before, all_read | fs::perms::owner_exec | fs::perms::others_exec}) {
+  for (const fs::perms folder : {before, all_read | kAllEnter}) {
     fs::permissions(file, all_read);
     fs::permissions(dir_, folder);
     const int seen = as_another_user(read);
