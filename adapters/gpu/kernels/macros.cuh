@@ -7,13 +7,7 @@
 // A named number of blocks, where no threads are named of 128, shall fit a multiprocessor at once. A bounded kernel waits
 // itself, as an early one does.
 #if defined(ASSAY_OVERLAPS)
-#define ASSAY_EARLY_KERNEL(name, Args, blocks)                                                        \
-  __device__ inline void name##_body(const Args& a);                                                  \
-  extern "C" __global__ void __launch_bounds__(128, blocks) name(const __grid_constant__ Args a) {    \
-    ASSAY_LET_NEXT_START();                                                                           \
-    name##_body(a);                                                                                   \
-  }                                                                                                   \
-  __device__ inline void name##_body(const Args& a)
+#define ASSAY_EARLY_KERNEL(name, Args, blocks) ASSAY_BOUNDED_KERNEL(name, Args, 128, blocks)
 #define ASSAY_BOUNDED_KERNEL(name, Args, threads, blocks)                                               \
   __device__ inline void name##_body(const Args& a);                                                  \
   extern "C" __global__ void __launch_bounds__(threads, blocks) name(const __grid_constant__ Args a) { \
