@@ -3,7 +3,7 @@
 
 namespace assay {
 
-// Installs the handlers; a second signal ends the program at once.
+// Installs the handlers. A second signal half a second later or more ends the program at once.
 void catch_interrupts();
 bool interrupted();
 
