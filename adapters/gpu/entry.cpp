@@ -164,7 +164,13 @@ class GpuAdapter final : public sdk::Adapter {
     const int cache = runtime_.attribute(GPU_ATTRIBUTE_L2_BYTES, device);
     out.cache_bytes = cache > 0 ? static_cast<uint64_t>(cache) : 0;
     out.dtypes = kDtypes;
-    if (telemetry_ != nullptr) out.board_power_limit_w = telemetry_->power_limit_w(index);
+    if (telemetry_ != nullptr) {
+      const Identity told = telemetry_->identity(index);
+      out.serial = told.serial;
+      out.firmware = told.firmware;
+      if (!told.driver.empty()) out.driver = told.driver + " (" + out.driver + ")";
+      out.board_power_limit_w = telemetry_->power_limit_w(index);
+    }
     out.basis = runtime_.simulated() ? ASSAY_BASIS_SIMULATED : ASSAY_BASIS_MEASURED;
     // The conformance kit passed on such a chip; what was measured there lies in results/published.
     const bool proven = std::string(GPU_VENDOR) == "cuda" && out.arch == "9.0" && !runtime_.simulated();

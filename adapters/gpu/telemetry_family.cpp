@@ -32,6 +32,9 @@ class RocmSmi final : public Telemetry {
     load_function(library, temperature_, GPU_TEXT(gpusmiTemperature));
     load_function(library, memory_, GPU_TEXT(gpusmiMemoryUsed));
     load_function(library, busy_, GPU_TEXT(gpusmiUtilization));
+    load_function(library, unique_id_, GPU_TEXT(gpusmiUniqueId));
+    load_function(library, version_, GPU_TEXT(gpusmiDriverVersion));
+    load_function(library, firmware_, GPU_TEXT(gpusmiFirmware));
     uint32_t n = 0;
     if (init_ == nullptr || init_(0) != 0 || count == nullptr || bus_id == nullptr || count(&n) != 0) return;
     cards_ = bound_cards(bus_ids, n, [&](uint32_t card) {
@@ -59,14 +62,26 @@ class RocmSmi final : public Telemetry {
     put(busy_ != nullptr && busy_(device, &percent) == 0, ASSAY_T_UTIL, out.util, percent, 0.01);
   }
   double power_limit_w(uint32_t) override { return 0; }
+  Identity identity(uint32_t index) override {
+    if (index >= cards_.size() || cards_[index] == kUnbound) return {};
+    const uint32_t device = cards_[index];
+    uint64_t id = 0;
+    const bool known = unique_id_ != nullptr && unique_id_(device, &id) == 0 && id != 0;
+    return {known ? std::to_string(id) : "", text_of(version_, kDriver), text_of(firmware_, device)};
+  }
 
  private:
+  static constexpr int kDriver = 0;
+
   int (*init_)(uint64_t) = nullptr;
   int (*power_)(uint32_t, uint32_t sensor, uint64_t* uw) = nullptr;
   int (*energy_)(uint32_t, uint64_t*, float* unit_uj, uint64_t* ns) = nullptr;
   int (*temperature_)(uint32_t, uint32_t sensor, int metric, int64_t* milli_c) = nullptr;
   int (*memory_)(uint32_t, int kind, uint64_t*) = nullptr;
   int (*busy_)(uint32_t, uint32_t*) = nullptr;
+  int (*unique_id_)(uint32_t, uint64_t*) = nullptr;
+  int (*version_)(int component, char*, uint32_t length) = nullptr;
+  int (*firmware_)(uint32_t, char*, uint32_t length) = nullptr;
   std::vector<uint32_t> cards_;  // by device
 };
 
@@ -85,6 +100,7 @@ class Mtml final : public Telemetry {
     load_function(library, memory_clock_, GPU_TEXT(gpusmiMemoryClock));
     load_function(library, used_, GPU_TEXT(gpusmiMemoryUsed));
     load_function(library, busy_, GPU_TEXT(gpusmiUtilization));
+    load_function(library, unique_id_, GPU_TEXT(gpusmiUniqueId));
     void* session = nullptr;
     if (init == nullptr || device == nullptr || init(&session) != 0) return;
     for (const std::string& bus_id : bus_ids) {
@@ -123,6 +139,10 @@ class Mtml final : public Telemetry {
     note_reading(out, used, ASSAY_T_MEM_USED, out.mem_used_bytes, bytes, 1);
   }
   double power_limit_w(uint32_t) override { return 0; }
+  Identity identity(uint32_t device) override {
+    if (device >= devices_.size() || devices_[device].device == nullptr) return {};
+    return {text_of(unique_id_, devices_[device].device), "", ""};
+  }
 
  private:
   struct Parts {
@@ -134,6 +154,7 @@ class Mtml final : public Telemetry {
   int (*memory_clock_)(void*, unsigned* mhz) = nullptr;
   int (*busy_)(void*, unsigned* percent) = nullptr;
   int (*used_)(void*, uint64_t*) = nullptr;
+  int (*unique_id_)(void*, char*, unsigned length) = nullptr;
   std::vector<Parts> devices_;
   bool works_ = false;
 };
@@ -144,19 +165,18 @@ class Mxsml final : public Telemetry {
   Mxsml(const Library& library, const std::vector<std::string>& bus_ids) {
     int (*init)() = nullptr;
     unsigned (*count)() = nullptr;
-    int (*info)(unsigned, Card*) = nullptr;
     load_function(library, count, GPU_TEXT(gpusmiDeviceCount));
-    load_function(library, info, GPU_TEXT(gpusmiBusId));
+    load_function(library, info_, GPU_TEXT(gpusmiBusId));
     load_function(library, init, GPU_TEXT(gpusmiInit));
     load_function(library, power_, GPU_TEXT(gpusmiPowerUsage));
     load_function(library, temperature_, GPU_TEXT(gpusmiTemperature));
     load_function(library, clocks_, GPU_TEXT(gpusmiClockInfo));
     load_function(library, memory_, GPU_TEXT(gpusmiMemoryUsed));
     load_function(library, busy_, GPU_TEXT(gpusmiUtilization));
-    if (init == nullptr || init() != 0 || count == nullptr || info == nullptr) return;
+    if (init == nullptr || init() != 0 || count == nullptr || info_ == nullptr) return;
     cards_ = bound_cards(bus_ids, count(), [&](uint32_t card) {
       Card told{};
-      if (info(card, &told) != 0) return ~uint64_t{0};
+      if (info_(card, &told) != 0) return ~uint64_t{0};
       return pci_address({told.bus_id, strnlen(told.bus_id, sizeof(told.bus_id))});
     });
   }
@@ -184,6 +204,11 @@ class Mxsml final : public Telemetry {
     note_reading(out, known, ASSAY_T_MEM_USED, out.mem_used_bytes, memory.vram_used, 1024);
   }
   double power_limit_w(uint32_t) override { return 0; }
+  Identity identity(uint32_t index) override {
+    Card told{};
+    if (index >= cards_.size() || cards_[index] == kUnbound || info_(cards_[index], &told) != 0) return {};
+    return {{told.uuid, strnlen(told.uuid, sizeof(told.uuid))}, "", ""};
+  }
 
  private:
   struct Card {
@@ -210,6 +235,7 @@ class Mxsml final : public Telemetry {
     note_reading(out, known, bit, field, mhz[0], 1);
   }
 
+  int (*info_)(unsigned, Card*) = nullptr;
   int (*power_)(unsigned, unsigned* n, Rail*) = nullptr;
   int (*temperature_)(unsigned, int sensor, int* centi_c) = nullptr;
   int (*clocks_)(unsigned, int domain, unsigned* n, unsigned* mhz) = nullptr;

@@ -75,6 +75,9 @@ class Nvml final : public Telemetry {
     load_function(library, mig_, GPU_TEXT(gpusmiMigMode));
     load_function(library, processes_, GPU_TEXT(gpusmiProcesses));
     load_function(library, process_name_, GPU_TEXT(gpusmiProcessName));
+    load_function(library, unique_id_, GPU_TEXT(gpusmiUniqueId));
+    load_function(library, driver_version_, GPU_TEXT(gpusmiDriverVersion));
+    load_function(library, firmware_, GPU_TEXT(gpusmiFirmware));
     if (init_ == nullptr || init_() != 0) return;
     for (const std::string& bus_id : bus_ids) {
       devices_.push_back(handle(library, bus_id));
@@ -118,6 +121,12 @@ class Nvml final : public Telemetry {
     unsigned value = 0;
     void* d = device < devices_.size() ? devices_[device] : nullptr;
     return d != nullptr && limit_ != nullptr && limit_(d, &value) == 0 ? value / 1e3 : 0;
+  }
+
+  Identity identity(uint32_t device) override {
+    void* d = device < devices_.size() ? devices_[device] : nullptr;
+    if (d == nullptr) return {};
+    return {text_of(unique_id_, d), text_of(driver_version_), text_of(firmware_, d)};
   }
 
   std::vector<std::pair<std::string, std::string>> state(uint32_t device) override {
@@ -253,6 +262,9 @@ class Nvml final : public Telemetry {
   int (*mig_)(void*, unsigned* now, unsigned* after_reset) = nullptr;
   int (*processes_)(void*, unsigned* n, Process*) = nullptr;
   int (*process_name_)(unsigned pid, char*, unsigned length) = nullptr;
+  int (*unique_id_)(void*, char*, unsigned length) = nullptr;
+  int (*driver_version_)(char*, unsigned length) = nullptr;
+  int (*firmware_)(void*, char*, unsigned length) = nullptr;
   std::vector<void*> devices_;
   std::vector<Processes> there_before_;  // on each device before ours
 };

@@ -48,6 +48,14 @@ void load_function(const Library& library, F*& function, const char* name) {
   std::memcpy(&function, &symbol, sizeof(symbol));
 }
 
+// What a call of this kind writes, its last two arguments being where and how much; "" where there is none or it
+// refuses.
+template <typename F, typename... A>
+std::string text_of(F* function, A... of) {
+  char text[256] = "";
+  return function != nullptr && function(of..., text, sizeof(text) - 1) == 0 ? text : "";
+}
+
 // Notes a reading if the call that fills it was made and went well. It is asked for the value only then: a call's
 // arguments may be evaluated in any order.
 template <typename T>

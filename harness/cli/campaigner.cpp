@@ -83,7 +83,7 @@ Status Campaigner::launch(size_t i, int64_t pass) {
   }
   const Result<std::filesystem::path> file = write_record(*record, request_.out, kept.file);
   if (!file.ok()) return file.error();
-  kept = {*file, pass + 1, record->status != "ok"};
+  kept = {*file, pass + 1, record->status != "ok", ""};
   return ok_status();
 }
 

@@ -6,8 +6,10 @@
 #include "harness/cli/interrupt.h"
 #include "harness/cli/terminal.h"
 #include "harness/measure/clock.h"
+#include "harness/measure/environment.h"
 #include "harness/plan/memory.h"
 #include "harness/run/build_info.h"
+#include "harness/run/device_fields.h"
 #include "suites/routing_trace.h"
 
 namespace assay {
@@ -143,12 +145,37 @@ Result<RunRequest> request_of(const Arguments& a) {
 }
 
 // Nothing is written before the device is there and the cases fit.
-Status check_device(RunRequest* request, WorkerProcess& worker) {
-  const Result<DeviceInfo> device =
+Result<DeviceInfo> check_device(RunRequest* request, WorkerProcess& worker) {
+  Result<DeviceInfo> device =
       device_info(worker, request->device, request->campaign.options, request->campaign.threads);
   if (!device.ok()) return device.error();
   request->basis = device->basis;
-  return check_memory(request->cases, *device);
+  if (const Status fits = check_memory(request->cases, *device); !fits.ok()) return fits.error();
+  return device;
+}
+
+// Device and environment as a record of this run will tell them.
+Record here_and_now(const DeviceInfo& device) {
+  Record out;
+  set_device_fields(device, &out);
+  out.environment.merge(environment({}));
+  return out;
+}
+
+// What a run that goes on does with cases that were measured elsewhere, or begun there.
+void tell_elsewhere(const std::vector<KeptCase>& kept) {
+  const auto tell = [&](bool finished, const char* word, const char* what) {
+    std::map<std::string, int> count;
+    for (const KeptCase& c : kept) {
+      if (!c.elsewhere.empty() && finished == !c.file.empty()) ++count[c.elsewhere];
+    }
+    for (const auto& [difference, n] : count) {
+      std::fprintf(stderr, "assay run: %d case%s %s with another %s than now: %s\n", n, n == 1 ? "" : "s", word,
+                   difference.c_str(), what);
+    }
+  };
+  tell(true, "finished", "kept as measured");
+  tell(false, "begun", "measured anew");
 }
 
 // The folders of this path that are not there yet, innermost first.
@@ -160,14 +187,17 @@ std::vector<fs::path> missing_folders(fs::path folder) {
 }
 
 // Opens the folder of the run: a new campaign, or the one to go on with. Gives what is finished already.
-Result<std::vector<KeptCase>> open_campaign(RunRequest* request) {
+Result<std::vector<KeptCase>> open_campaign(RunRequest* request, const DeviceInfo& device) {
   const fs::path file = request->out / kCampaignFile;
   if (request->resume) {
     Result<Campaign> before = read_campaign(request->out);
     if (!before.ok()) return bad_input("--resume: --out " + before.error().message);
     const std::string difference = campaign_difference(*before, request->campaign);
     if (!difference.empty()) return bad_input("--resume: " + file.string() + " is another run: " + difference);
-    return kept_cases(request->campaign, request->out);
+    Result<std::vector<KeptCase>> kept = kept_cases(request->campaign, request->out, here_and_now(device));
+    if (!kept.ok()) return bad_input("--resume: " + kept.error().message);
+    tell_elsewhere(*kept);
+    return kept;
   }
   std::error_code code;
   if (fs::exists(file, code)) {
@@ -204,8 +234,9 @@ Result<int> run(const Arguments& arguments) {
   catch_interrupts();
   Result<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::start(request->supervisor);
   if (!worker.ok()) return worker.error();
-  if (const Status usable = check_device(&*request, **worker); !usable.ok()) return usable.error();
-  Result<std::vector<KeptCase>> kept_before = open_campaign(&*request);
+  const Result<DeviceInfo> device = check_device(&*request, **worker);
+  if (!device.ok()) return device.error();
+  Result<std::vector<KeptCase>> kept_before = open_campaign(&*request, *device);
   if (!kept_before.ok()) return kept_before.error();
   const Status kept = Campaigner(*request, std::move(kept_before).value(), std::move(worker).value()).run();
   if (!kept.ok()) {

@@ -51,10 +51,15 @@ struct KeptCase {
   std::filesystem::path file;  // "": nothing, or nothing to go on with
   int64_t launches = 0;        // in it
   bool over = false;           // no further launch: it can't run, or was kept before launches were counted
+  std::string elsewhere;       // what was another where it was measured ("driver"); "" where nothing is known to be
 };
 
-// Of each case of the plan by its last ok record below `folder`; other records of it are not gone on with.
-Result<std::vector<KeptCase>> kept_cases(const Campaign& campaign, const std::filesystem::path& folder);
+// Of each case of the plan by its last ok record below `folder`; other records of it are not gone on with. `here` tells
+// device and environment of this run. A case finished on another card or host, or under another driver, stands; one
+// that was only begun there is measured anew, as launches of one record differ by nothing but chance. Another product
+// than here is bad input.
+Result<std::vector<KeptCase>> kept_cases(const Campaign& campaign, const std::filesystem::path& folder,
+                                         const Record& here);
 
 // The last record of each case of the plan, in its order; a case without one is left out.
 std::vector<Record> last_records(const Campaign& campaign, const std::vector<Record>& records);

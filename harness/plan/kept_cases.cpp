@@ -3,7 +3,30 @@
 
 namespace assay {
 
-Result<std::vector<KeptCase>> kept_cases(const Campaign& campaign, const std::filesystem::path& folder) {
+namespace {
+
+// An environment's value; "" where it is not known.
+std::string known(const Record& r, const char* name) {
+  const auto found = r.environment.find(name);
+  return found == r.environment.end() || found->second.starts_with("unknown") ? "" : found->second;
+}
+
+// What is known to differ between the places where two records were measured; "": nothing.
+std::string difference_of_place(const Record& a, const Record& b) {
+  const auto differ = [](const std::string& x, const std::string& y) { return !x.empty() && !y.empty() && x != y; };
+  if (differ(a.device_serial_hash, b.device_serial_hash)) return "card";
+  if (differ(a.device_driver, b.device_driver)) return "driver";
+  for (const auto& [name, word] :
+       {std::pair{"hostname_hash", "host"}, std::pair{"cpu_model", "CPU"}, std::pair{"kernel", "kernel"}}) {
+    if (differ(known(a, name), known(b, name))) return word;
+  }
+  return "";
+}
+
+}  // namespace
+
+Result<std::vector<KeptCase>> kept_cases(const Campaign& campaign, const std::filesystem::path& folder,
+                                         const Record& here) {
   const Result<std::vector<std::filesystem::path>> files = record_files(folder);
   if (!files.ok()) return files.error();
   std::vector<KeptCase> kept(campaign.cases.size());
@@ -15,9 +38,17 @@ Result<std::vector<KeptCase>> kept_cases(const Campaign& campaign, const std::fi
       if (record->status != "ok" || record->created < created[i] || !belongs(*record, campaign, campaign.cases[i])) {
         continue;
       }
-      created[i] = record->created;
+      if (!record->device_product.empty() && record->device_product != here.device_product) {
+        return bad_input(file.string() + " was measured on " + record->device_product + ", " + campaign.device +
+                         " is now " + here.device_product + "; expected the same product, or another --out");
+      }
       const int64_t launches = record->run_launches ? static_cast<int64_t>(record->run_launches->each.size()) : 1;
-      kept[i] = {file, launches, !record->run_launches};
+      const std::string elsewhere = difference_of_place(*record, here);
+      created[i] = record->created;
+      kept[i] = {file, launches, !record->run_launches, elsewhere};
+      if (!elsewhere.empty() && record->run_launches && launches < record->run_launches->planned) {
+        kept[i] = {{}, 0, false, elsewhere};
+      }
     }
   }
   return kept;

@@ -44,6 +44,7 @@ void set_device_fields(const DeviceInfo& device, Record* record) {
   record->device_driver = device.driver;
   record->device_serial_hash = hash_text(device.serial);
   record->device_memory_bytes = device.memory_bytes;
+  if (!device.firmware.empty()) record->environment["device_firmware"] = device.firmware;
 }
 
 void set_program_fields(const assay_program_info& info, Record* record) {

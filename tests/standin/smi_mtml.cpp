@@ -1,6 +1,7 @@
 // The vendor's management library in MTML's shape: a device, its GPU and its memory are handles of their own, and a
 // call with the wrong one fails.
 #include <cstdint>
+#include <cstdio>
 #include <string_view>
 
 #include ASSAY_GPU_VENDOR_HEADER
@@ -54,6 +55,11 @@ SMI_ENTRY(MemoryClock, void* of, unsigned* mhz) { return give(of, memory, mhz, 2
 SMI_ENTRY(MemoryUsed, void* of, uint64_t* bytes) {
   *bytes = uint64_t{1} << 30;
   return card_of(of, memory) >= 0 ? 0 : 2;
+}
+
+SMI_ENTRY(UniqueId, void* of, char* text, unsigned length) {
+  std::snprintf(text, length, "mtt-%d", card_of(of, device));
+  return card_of(of, device) >= 0 ? 0 : 2;
 }
 
 }  // extern "C"

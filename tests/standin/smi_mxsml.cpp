@@ -25,6 +25,7 @@ EXPORT(gpusmiDeviceCount, standin_smi_count)
 IMPLEMENTATION unsigned standin_smi_count() { return 2; }
 SMI_ENTRY(BusId, unsigned card, char* info) {
   std::snprintf(info + 8, 32, "0000:%02x:00.0", card + 1);
+  std::snprintf(info + 48, 96, "mx-%u", card);
   return card < 2 ? 0 : 6;
 }
 SMI_ENTRY(PowerUsage, unsigned, unsigned* n, Rail* rails) {

@@ -130,4 +130,19 @@ SMI_ENTRY(ProcessName, unsigned pid, char* name, unsigned length) {
   return pid == kOtherPid ? 0 : kInvalid;
 }
 
+// Of card 0, or what came in its place.
+SMI_ENTRY(UniqueId, const int* card, char* text, unsigned length) {
+  const int64_t which = 2 * standin::setting("exchanged") + *card;
+  std::snprintf(text, length, "GPU-00000000-0000-0000-0000-%012lld", static_cast<long long>(which));
+  return 0;
+}
+SMI_ENTRY(DriverVersion, char* text, unsigned length) {
+  std::snprintf(text, length, "580.00.0%lld", static_cast<long long>(standin::setting("later_driver")));
+  return 0;
+}
+SMI_ENTRY(Firmware, void*, char* text, unsigned length) {
+  std::snprintf(text, length, "96.00.00.00.01");
+  return 0;
+}
+
 }  // extern "C"

@@ -1,6 +1,7 @@
 // The vendor's management library in rocm_smi's shape: 250 W, a counter in units of 15.259 uJ, 40 degrees.
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 
 #include ASSAY_GPU_VENDOR_HEADER
 #include "tests/standin/export.h"
@@ -39,6 +40,19 @@ SMI_ENTRY(MemoryUsed, uint32_t, int, uint64_t* bytes) {
 }
 SMI_ENTRY(Utilization, uint32_t, uint32_t* percent) {
   *percent = 97;
+  return 0;
+}
+
+SMI_ENTRY(UniqueId, uint32_t card, uint64_t* id) {
+  *id = 0xfeed + card;
+  return card < 2 ? 0 : 2;
+}
+SMI_ENTRY(DriverVersion, int component, char* text, uint32_t length) {
+  std::snprintf(text, length, "6.10.5");
+  return component == 0 ? 0 : 2;
+}
+SMI_ENTRY(Firmware, uint32_t, char* text, uint32_t length) {
+  std::snprintf(text, length, "113-D67301-063");
   return 0;
 }
 

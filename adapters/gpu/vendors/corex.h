@@ -155,4 +155,7 @@
 #define gpusmiProcessName none
 #define gpusmiDefaultPowerLimit none
 #define gpusmiMaxClock none
+#define gpusmiUniqueId nvmlDeviceGetUUID
+#define gpusmiDriverVersion nvmlSystemGetDriverVersion
+#define gpusmiFirmware nvmlDeviceGetVbiosVersion
 #define GPU_SMI_SHAPE kNvml

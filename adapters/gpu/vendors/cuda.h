@@ -188,4 +188,7 @@
 #define gpusmiProcessName nvmlSystemGetProcessName
 #define gpusmiDefaultPowerLimit nvmlDeviceGetPowerManagementDefaultLimit
 #define gpusmiMaxClock nvmlDeviceGetMaxClockInfo
+#define gpusmiUniqueId nvmlDeviceGetUUID
+#define gpusmiDriverVersion nvmlSystemGetDriverVersion
+#define gpusmiFirmware nvmlDeviceGetVbiosVersion
 #define GPU_SMI_SHAPE kNvml

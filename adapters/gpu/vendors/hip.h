@@ -154,4 +154,7 @@
 #define gpusmiProcessName none
 #define gpusmiDefaultPowerLimit none
 #define gpusmiMaxClock none
+#define gpusmiUniqueId rsmi_dev_unique_id_get
+#define gpusmiDriverVersion rsmi_version_str_get
+#define gpusmiFirmware rsmi_dev_vbios_version_get
 #define GPU_SMI_SHAPE kRocmSmi

@@ -153,4 +153,7 @@
 #define gpusmiProcessName none
 #define gpusmiDefaultPowerLimit none
 #define gpusmiMaxClock none
+#define gpusmiUniqueId none
+#define gpusmiDriverVersion none
+#define gpusmiFirmware none
 #define GPU_SMI_SHAPE kMxsml

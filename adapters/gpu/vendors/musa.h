@@ -153,4 +153,7 @@
 #define gpusmiProcessName none
 #define gpusmiDefaultPowerLimit none
 #define gpusmiMaxClock none
+#define gpusmiUniqueId mtmlDeviceGetUUID
+#define gpusmiDriverVersion none
+#define gpusmiFirmware none
 #define GPU_SMI_SHAPE kMtml

@@ -126,11 +126,12 @@ class CampaignFolder : public Scratch {
   // Launches of both cases on disk; -1: kept before launches were counted, so nothing is run again.
   std::vector<int64_t> kept() {
     std::vector<int64_t> out;
-    const Result<std::vector<KeptCase>> cases = kept_cases(campaign(), dir_);
+    const Result<std::vector<KeptCase>> cases = kept_cases(campaign(), dir_, here_);
     EXPECT_TRUE(cases.ok()) << cases.error().message;
     for (const KeptCase& c : *cases) out.push_back(c.over ? -1 : c.launches);
     return out;
   }
+  Record here_;  // tells nothing, as old records
 };
 
 Record launched(const std::string& hash, const std::string& created, size_t launches) {
@@ -159,6 +160,50 @@ TEST_F(CampaignFolder, OnlyOkRecordsOfTheCaseAreGoneOnWith) {
   EXPECT_THAT(kept(), ElementsAre(2, 3)) << "another device's record";
   keep(record("h1", "ok", "5"));
   EXPECT_THAT(kept(), ElementsAre(-1, 3));
+}
+
+// Three launches are planned.
+TEST_F(CampaignFolder, LaunchesOfOneRecordAreOfOnePlace) {
+  Record finished = launched("h1", "1", 3), begun = launched("h2", "1", 2);
+  for (Record* r : {&finished, &begun, &here_}) {
+    r->device_product = "Card";
+    r->device_serial_hash = "s1";
+    r->device_driver = "1";
+    r->environment = {{"hostname_hash", "a"}, {"cpu_model", "C"}, {"kernel", "6.1"}};
+  }
+  keep(finished);
+  keep(begun);
+  EXPECT_THAT(kept(), ElementsAre(3, 2));
+  const Record same = here_;
+  const auto moved = [&](const std::function<void(Record*)>& change) {
+    here_ = same;
+    change(&here_);
+    const Result<std::vector<KeptCase>> cases = kept_cases(campaign(), dir_, here_);
+    EXPECT_TRUE(cases.ok()) << cases.error().message;
+    EXPECT_FALSE((*cases)[0].file.empty());
+    EXPECT_EQ((*cases)[0].elsewhere, (*cases)[1].elsewhere);
+    EXPECT_TRUE((*cases)[1].file.empty() == (kept() == std::vector<int64_t>{3, 0}));
+    return (*cases)[1].file.empty() ? (*cases)[1].elsewhere : "goes on";
+  };
+  EXPECT_EQ(moved([](Record* r) { r->device_serial_hash = "s2"; }), "card");
+  EXPECT_EQ(moved([](Record* r) { r->device_driver = "2"; }), "driver");
+  EXPECT_EQ(moved([](Record* r) { r->environment["hostname_hash"] = "b"; }), "host");
+  EXPECT_EQ(moved([](Record* r) { r->environment["cpu_model"] = "D"; }), "CPU");
+  EXPECT_EQ(moved([](Record* r) { r->environment["kernel"] = "6.2"; }), "kernel");
+  // What is not known is no difference.
+  EXPECT_EQ(moved([](Record* r) { r->device_serial_hash = ""; }), "goes on");
+  EXPECT_EQ(moved([](Record* r) { r->environment["kernel"] = "unknown (no /proc)"; }), "goes on");
+}
+
+TEST_F(CampaignFolder, AnotherProductIsRefused) {
+  Record r = launched("h1", "1", 1);
+  r.device_product = "Card";
+  keep(r);
+  here_.device_product = "Other card";
+  const Result<std::vector<KeptCase>> cases = kept_cases(campaign(), dir_, here_);
+  ASSERT_FALSE(cases.ok());
+  EXPECT_EQ(cases.error().kind, ErrorKind::kBadInput);
+  EXPECT_THAT(cases.error().message, HasSubstr("was measured on Card, cpu:0 is now Other card; expected the same"));
 }
 
 TEST_F(CampaignFolder, AFolderWithoutARunSaysSo) {

@@ -40,6 +40,9 @@ Case small_decode() { return case_of(llama(), "bf16", StepKind::kDecode, 1, 1, 1
 TEST(Condition, TheRecordHoldsTheDevicesSetUpAndItsMemory) {
   const Record r = run(small_decode());
   ASSERT_FALSE(r.samples.host_ns.empty()) << r.reason;
+  EXPECT_EQ(r.device_driver, "580.00.00 (runtime 13.0, driver 13.0)");
+  EXPECT_EQ(r.device_serial_hash.size(), 32U) << "of the card's identifier, which itself is not published";
+  EXPECT_EQ(r.environment.at("device_firmware"), "96.00.00.00.01");
   EXPECT_EQ(r.environment.at("device_ecc"), "on");
   EXPECT_EQ(r.environment.at("device_ecc_uncorrected"), "2");
   EXPECT_EQ(r.environment.at("device_mig"), "off");
@@ -58,6 +61,14 @@ TEST(Condition, TheRecordHoldsTheDevicesSetUpAndItsMemory) {
   ASSERT_TRUE(back.ok()) << back.error().message;
   EXPECT_EQ(back->planned_bytes, r.planned_bytes);
   EXPECT_EQ(back->taken_bytes, r.taken_bytes);
+}
+
+TEST(Condition, AnotherCardHasAnotherSerial) {
+  const Record one = run(small_decode());
+  const Setting exchanged("exchanged", 1);
+  const Record other = run(small_decode());
+  EXPECT_EQ(one.device_product, other.device_product);
+  EXPECT_NE(one.device_serial_hash, other.device_serial_hash);
 }
 
 TEST(Condition, AnotherProcessIsNamed) {

@@ -107,6 +107,22 @@ TEST_P(EveryVendor, TelemetryIsOfTheCardThatIsVisible) {
   EXPECT_DOUBLE_EQ(t.temp_c, 41);
 }
 
+// What tells this card from all others, as the stand-in of each library that has such a call numbers its second card.
+TEST_P(EveryVendor, TheCardIsNamedByItsSerial) {
+  const std::string uuid = "GPU-00000000-0000-0000-0000-000000000001";
+  const std::map<std::string, std::string> serials{{"cuda", uuid},   {"corex", uuid},   {"hip", "65262"},
+                                                   {"dtk", "65262"}, {"musa", "mtt-1"}, {"maca", "mx-1"},
+                                                   {"supa", ""},     {"tang", ""}};
+  const int64_t was = standin(GetParam(), "first_visible", 1);
+  Result<std::unique_ptr<Adapter>> adapter = open(GetParam(), options(GetParam()));
+  standin(GetParam(), "first_visible", was);
+  ASSERT_TRUE(adapter.ok()) << adapter.error().message;
+  const Result<std::vector<DeviceInfo>> devices = (*adapter)->devices();
+  ASSERT_TRUE(devices.ok()) << devices.error().message;
+  ASSERT_FALSE(devices->empty());
+  EXPECT_EQ(devices->front().serial, serials.at(GetParam()));
+}
+
 INSTANTIATE_TEST_SUITE_P(Gpu, EveryVendor,
                          testing::Values("cuda", "hip", "musa", "maca", "corex", "dtk", "supa", "tang"),
                          [](const auto& test) { return test.param; });

@@ -16,6 +16,7 @@ const names: Record<string, Text> = {
   device_driver: ["芯片驱动", "Device driver"],
   device_ecc: ["芯片 ECC", "Device ECC"],
   device_ecc_uncorrected: ["ECC 不可纠正错误数", "Uncorrected ECC errors"],
+  device_firmware: ["芯片固件", "Device firmware"],
   device_mem_mhz_max: ["芯片最高显存频率（MHz）", "Device memory clock, highest (MHz)"],
   device_mig: ["芯片 MIG 切分", "Device MIG"],
   device_other_processes: ["芯片上的其他进程", "Other processes on the device"],
