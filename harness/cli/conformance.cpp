@@ -202,7 +202,12 @@ CommandSpec conformance_command() {
       adapter_setting_option(),
       {"quick", "", "fewer and smaller cases, under a minute", Complete::kNothing, {}, false},
       {"only", "PREFIX", "only checks whose id begins so: ops.matmul, timing", Complete::kNothing, {}, false},
-      {"hang-timeout", "SECONDS", "a call that takes longer is a hang (20)", Complete::kNothing, {}, false},
+      {"hang-timeout",
+       "SECONDS",
+       "a call that takes longer is a hang, one that may compile after ten times this (20)",
+       Complete::kNothing,
+       {},
+       false},
       {"json", "FILE", "the report as JSON", Complete::kFile, {}, false},
       {"html", "FILE", "the report as one page, Chinese and English", Complete::kFile, {}, false}};
   spec.examples = {{"assay conformance --adapter mine.adapter.json --quick", "a first look"},

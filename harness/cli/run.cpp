@@ -314,7 +314,8 @@ CommandSpec run_command() {
        false},
       {"hang-timeout",
        "SECONDS",
-       "a silent adapter is ended after this, and 5 expected steps; default 120",
+       "a silent adapter is ended after this, and 5 expected steps; where it may compile (open, prepare) after ten "
+       "times this; default 120",
        nothing,
        {},
        false},

@@ -77,7 +77,7 @@ class CheckProcess {
       beat = new_beat;
       WorkerEnd end;
       end.silent_s = since_s(beat_at);
-      end.killed_hung = end.silent_s > hang_timeout_s_;
+      end.killed_hung = end.silent_s > patience_s(*page_, hang_timeout_s_);
       if (end.killed_hung) return died(end, question.check, result);
     }
   }

@@ -26,7 +26,7 @@ struct Progress {
 
 struct SupervisorOptions {
   std::string executable;       // the assay binary to run as `assay worker`; "" = /proc/self/exe
-  double hang_timeout_s = 120;  // no heartbeat for this long, and for 5 expected steps = hung
+  double hang_timeout_s = 120;  // no heartbeat for this long (patience_s), and for 5 expected steps = hung
   double poll_interval_s = 0.05;
   double stop_grace_s = 4;  // after a stop request a worker that goes on is killed; with steps timed already it may
                             // end the one in hand

@@ -14,6 +14,8 @@
 namespace assay {
 namespace {
 
+constexpr double kCompileTimes = 10;
+
 std::string signal_name(int signal) {
   const char* name = sigabbrev_np(signal);
   return name != nullptr ? "SIG" + std::string(name) : "signal " + std::to_string(signal);
@@ -52,6 +54,12 @@ std::string page_call(const SharedPage& page) {
     default:
       return "";
   }
+}
+
+double patience_s(const SharedPage& page, double hang_timeout_s) {
+  const std::string call = page_call(page);
+  const bool compiles = call == "open" || call == "program.supports" || call == "program.prepare";
+  return hang_timeout_s * (compiles ? kCompileTimes : 1);
 }
 
 std::string death_reason(const WorkerEnd& end, const SharedPage& page, const std::string& tail) {

@@ -21,6 +21,10 @@ struct WorkerEnd {
 // "program.wait", whatever adapter code it was in; "" in the harness's own code.
 std::string page_call(const SharedPage& page);
 
+// How long the call in hand may be silent, in seconds: ten times as long where an adapter may compile, which is as it
+// opens and as it takes or prepares a program.
+double patience_s(const SharedPage& page, double hang_timeout_s);
+
 // "adapter died with SIGSEGV in program.wait (phase timed, 37 steps)", "hung for 120 s in program.wait (phase timed, 37
 // steps)", "adapter ended the process with exit code 3 in ...". `output_tail`: the last of what it printed.
 std::string death_reason(const WorkerEnd& end, const SharedPage& page, const std::string& output_tail);

@@ -102,6 +102,23 @@ TEST_F(Supervisor, ALongStepIsNoHang) {
   EXPECT_EQ(told_s, 1);
 }
 
+// Silent for twice the limit in an adapter's call.
+TEST_F(Supervisor, WhereAnAdapterMayCompileItHasLonger) {
+  const auto reason = [&](const std::string& call) {
+    const auto write = [](const std::string& bytes, size_t offset) {
+      return "printf '" + bytes + "' | dd of=/dev/fd/4 bs=1 conv=notrunc seek=" + std::to_string(offset) +
+             " 2>/dev/null; ";
+    };
+    const std::string answer = "echo '{\"error\":{\"kind\":\"io\",\"message\":\"late\"}}' >&3; read -r end <&3";
+    return run("read -r job <&3; " + write(call + "\\0", offsetof(SharedPage, last_call)) +
+               write("\\1\\0\\0\\0", offsetof(SharedPage, in_adapter)) + "sleep 0.8; " + answer)
+        .reason;
+  };
+  for (const std::string call : {"open", "program.supports", "program.prepare"})
+    EXPECT_EQ(reason(call), "late") << call;
+  EXPECT_THAT(reason("program.write"), StartsWith("adapter hung for 0."));
+}
+
 TEST_F(Supervisor, AStopThatIsNotFollowedEndsTheWorker) {
   auto process = worker("read -r job <&3; sleep 10");
   const Record record = process->run(job(), [](const Progress&) { return false; });
