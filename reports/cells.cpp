@@ -166,6 +166,9 @@ std::vector<std::string> row_of(const Record& r, const Metrics& m, std::vector<s
   }
   if (const std::string old = old_int8_note(r.dtype); !old.empty()) add_note(notes, old);
   if (r.numerics.verdict == "not-run") add_note(notes, r.case_id + ": numbers not checked: " + r.numerics.reason);
+  if (r.numerics.verdict == "pass" && r.numerics.reason.starts_with("whole model not compared")) {
+    add_note(notes, r.case_id + ": numbers checked op by op; " + r.numerics.reason);
+  }
   return row;
 }
 
@@ -275,7 +278,8 @@ std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
           raw("between_launches_sd", between ? std::optional(between->relative_sd) : std::nullopt),
           raw("between_launches_dof", between ? std::optional(between->dof) : std::nullopt),
           raw("ceiling_flops_per_s", attainable(r).flops_per_s),
-          raw("ceiling_read_bytes_per_s", attainable(r).bytes_per_s)};
+          raw("ceiling_read_bytes_per_s", attainable(r).bytes_per_s),
+          raw_text("numerics_note", r.numerics.reason)};
 }
 
 }  // namespace assay

@@ -21,8 +21,6 @@
 namespace assay {
 namespace {
 
-// What the reference at full depth may take before the first measurement.
-constexpr double kWholeCheckBudgetS = 1.5;
 // A trace program may take as much memory as the timed one, or this where that is less.
 constexpr uint64_t kMinTraceBytes = uint64_t{512} << 20;
 // One layer alone may exceed the longest step by this much; beyond it the case is refused.
@@ -246,7 +244,7 @@ Status CaseRun::first_step() {
   record_.stop.warmup_steps = 1;
   pulse_.beat();
   if (job_.check_numerics) {
-    Status checked = check_whole(bench(), case_, graph_, *program_, kWholeCheckBudgetS, &record_.numerics,
+    Status checked = check_whole(bench(), case_, graph_, *program_, whole_check_budget_s(job_.form, job_.policy), &record_.numerics,
                                  &record_.stop.warmup_steps);
     if (!checked.ok()) return checked;
     if (record_.numerics.verdict == "fail") return Error{ErrorKind::kAdapter, "numerics: " + record_.numerics.reason};

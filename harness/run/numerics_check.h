@@ -40,6 +40,10 @@ struct TraceRun {
 // An Error is the adapter's failure, not a wrong number.
 Result<TraceRun> run_trace(const Bench& bench, const Case& traced, bool check, int64_t experts = 0);
 
+// Seconds that the reference may take for the whole model: in the full form as long as the case's launches are timed,
+// up to half a minute.
+double whole_check_budget_s(const std::string& form, const RunPolicy& policy);
+
 // Compares hidden rows of the timed program, which has run once with `scalars`, with the reference at full depth (of a
 // video step the whole result, or a smaller step's); where that would take over `budget_s`, checks that they are finite
 // and follow the inputs (those of `bench.seed` are there again afterwards). Sets numerics->whole, and verdict and

@@ -32,6 +32,18 @@ class NumericsRun : public testing::Test {
   HostThreads threads_{2};
 };
 
+TEST(Numerics, TheWholeModelsCheckMayTakeAsLongAsTheTimingInTheFullForm) {
+  RunPolicy policy;
+  policy.time_limit_s = 1.5;  // of one launch
+  policy.launches = 3;
+  EXPECT_DOUBLE_EQ(whole_check_budget_s("full", policy), 4.5);
+  EXPECT_DOUBLE_EQ(whole_check_budget_s("quick", policy), 1.5);
+  policy.time_limit_s = 20;
+  EXPECT_DOUBLE_EQ(whole_check_budget_s("full", policy), 30);
+  policy.time_limit_s = 0.1;
+  EXPECT_DOUBLE_EQ(whole_check_budget_s("full", policy), 1.5);
+}
+
 TEST_F(NumericsRun, EveryOpOfARightAdapterPasses) {
   for (const Case& c : {tiny_case(StepKind::kPrefill, 2, 6, 3), tiny_case(StepKind::kDecode, 3, 1, 9)}) {
     const Result<TraceRun> run = trace(c);

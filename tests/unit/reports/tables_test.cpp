@@ -61,6 +61,15 @@ TEST(Tables, WhatIsNotOkIsARowWithItsReason) {
   EXPECT_THAT(text, Not(HasSubstr("measured"))) << "nothing was";
 }
 
+TEST(Tables, WhereOnlyTheOpsWereCheckedTheTableSaysSo) {
+  Record r = steady();
+  EXPECT_THAT(text_of({r}), Not(HasSubstr("op by op")));
+  r.numerics.reason = "whole model not compared with the reference: it would take about 3 s";
+  EXPECT_THAT(text_of({r}), HasSubstr("decode/m/f32/b2/c128: numbers checked op by op; whole model not compared"));
+  EXPECT_THAT(render_table({r}, TableFormat::kJson, {}),
+              HasSubstr("\"numerics_note\": \"whole model not compared with the reference: it would take about 3 s\""));
+}
+
 TEST(Tables, OneStepHasNoInterval) {
   Record r = steady();
   r.samples.start_ns.resize(1);
