@@ -19,7 +19,7 @@ std::string decimal(double value) {
 
 std::string names(const Plan& p) { return p.split ? p.prefill + " + " + p.decode : p.prefill + " alone"; }
 
-std::vector<SheetColumn> columns(bool some_left_out) {
+std::vector<SheetColumn> columns(bool some_left_out, bool priced, bool powered) {
   return {{"prefill", "prefill", false},
           {"decode", "decode", false},
           {"prefill_flow", "flow P", true},
@@ -31,11 +31,13 @@ std::vector<SheetColumn> columns(bool some_left_out) {
           {"tpot_ms", "TPOT ms", true},
           {"transfer_ms", "KV ms", true},
           {"yuan_per_hour", "CNY/h", true},
-          {"interval", "worst to best case", true},
+          {"interval", "best to worst case", true},
           {"yuan_per_hour_low", "", true},
           {"yuan_per_hour_high", "", true},
           {"flow_yuan_per_hour", "", true},
           {"yuan_per_1m_tokens", "CNY/1M", true},
+          {"purchase_yuan", priced ? "purchase CNY" : "", true},
+          {"wall_kw", powered ? "kW" : "", true},
           {"basis", "basis", false},
           {"not_counted", some_left_out ? "not counted" : "", false},
           {"problem", "", false}};
@@ -44,7 +46,7 @@ std::vector<SheetColumn> columns(bool some_left_out) {
 std::vector<SheetCell> row_of(const Plan& p, const PlanLimits& limits) {
   std::vector<SheetCell> row{p.prefill, p.split ? p.decode : "the same"};
   if (!p.problem.empty()) {
-    row.insert(row.end(), 14, SheetCell{});
+    row.insert(row.end(), 16, SheetCell{});
     row.emplace_back(p.basis);
     row.emplace_back("");
     row.emplace_back(p.problem);
@@ -68,6 +70,8 @@ std::vector<SheetCell> row_of(const Plan& p, const PlanLimits& limits) {
   row.emplace_back("", p.cost_interval.high);
   row.emplace_back("", p.flow_cost_per_hour);
   row.push_back(number(p.per_1m_tokens));
+  row.push_back(p.purchase ? number(*p.purchase) : SheetCell{});
+  row.push_back(p.wall_kw ? number(*p.wall_kw) : SheetCell{});
   row.emplace_back(p.basis);
   row.emplace_back(p.not_counted);
   row.emplace_back("");
@@ -110,7 +114,9 @@ Sheet plan_sheet(const PlanRequest& request, const std::vector<Plan>& plans) {
   Sheet sheet;
   const bool some_left_out =
       std::any_of(plans.begin(), plans.end(), [](const Plan& p) { return !p.not_counted.empty(); });
-  SheetTable table{"plans", request.name, columns(some_left_out), {}};
+  const bool priced = std::any_of(plans.begin(), plans.end(), [](const Plan& p) { return p.purchase.has_value(); });
+  const bool powered = std::any_of(plans.begin(), plans.end(), [](const Plan& p) { return p.wall_kw.has_value(); });
+  SheetTable table{"plans", request.name, columns(some_left_out, priced, powered), {}};
   for (const Plan& p : plans) table.rows.push_back(row_of(p, request.limits));
   sheet.tables.push_back(std::move(table));
   sheet.notes.push_back(answer(plans));
@@ -134,8 +140,13 @@ Sheet plan_sheet(const PlanRequest& request, const std::vector<Plan>& plans) {
     sheet.notes.push_back("no limits of latency: units for the flows alone");
   }
   sheet.notes.push_back(
-      "worst to best case: rates and prices all at the bad and all at the good end of their intervals; "
-      "CNY/1M: prompt and output tokens together");
+      "best to worst case: rates and prices all at the good and all at the bad end of their intervals; "
+      "CNY/1M: prompt and output tokens together, at this traffic all the time");
+  if (priced || powered) {
+    sheet.notes.emplace_back(
+        "purchase: the units with their servers' share, without network and building; kW: at the wall under load; both "
+        "of whole units at typical figures, without spares");
+  }
   for (const PlanUnit& u : request.units) {
     sheet.notes.push_back(
         u.name + ": " + money_text(u.cost_per_hour.typical) + " CNY/h (" + u.cost_per_hour.source + ", " +

@@ -138,7 +138,7 @@ std::string text_of(const Arguments& arguments, const char* option, size_t opera
 Result<CostChoices> choices_of(const Arguments& arguments, const PriceBook& book, size_t operand) {
   CostChoices choices;
   choices.chip = text_of(arguments, "chip", operand);
-  choices.tariff = arguments.has("tariff") ? arguments.text("tariff") : "cn-west";
+  choices.tariff = arguments.has("tariff") ? arguments.text("tariff") : kDefaultTariff;
   choices.tariff_given = arguments.has("tariff");
   if (const Status known = known_in_book(arguments, choices, book); !known.ok()) return known.error();
   if (arguments.text("load") == "cheapest-hours") choices.load = LoadShape::kCheapestHours;
@@ -218,7 +218,12 @@ std::vector<OptionSpec> price_options() {
       {"rented", "", "by the hour: the rent", Complete::kNothing, {}, false},
       {"price", "AMOUNT", "of one chip: \"180000 CNY\", or VALUE:LOW:HIGH CNY", Complete::kNothing, {}, false},
       {"rent", "AMOUNT", "of one chip: \"13.2 CNY/h\"", Complete::kNothing, {}, false},
-      {"tariff", "ID", "of the price book (default cn-west)", Complete::kNothing, {}, false},
+      {"tariff",
+       "ID",
+       std::string("of the price book (default ") + kDefaultTariff + ")",
+       Complete::kNothing,
+       {},
+       false},
       {"load", "SHAPE", "when it runs", Complete::kWords, {"flat", "cheapest-hours"}, false},
       {"set",
        "NAME=VALUE",

@@ -30,7 +30,8 @@ CommandSpec plan_command() {
   spec.about =
       "Reads traffic (requests per second, prompt and output tokens, cache hits), limits of TTFT and TPOT, and the "
       "kinds of "
-      "units that may be bought: price, memory, link, and curves of prefill (tokens/s by prompt length) and decode "
+      "units that may be bought: a chip of the price book or the cost of an hour that one is there (in use or not), "
+      "memory, link, and curves of prefill (tokens/s by prompt length) and decode "
       "(time of "
       "a step by batch and context), given or taken from records. Schema: results/plan/plan.schema.json.\n"
       "\n"
@@ -44,11 +45,12 @@ CommandSpec plan_command() {
       "TTFT "
       "has a limit a pair of unknown KV transfer is not judged. Exit code 1 where "
       "nothing serves.";
-  spec.options = {{"prices", "FILE", "a price book of yours, for rates of exchange", Complete::kFile, {}, true},
-                  format_option(),
-                  json_option()};
-  spec.examples = {{"assay plan traffic.json", "the table, cheapest first"},
-                   {"assay plan traffic.json --json", "the same for a script"}};
+  spec.options = {
+      {"prices", "FILE", "a price book of yours, for chips, tariffs and rates of exchange", Complete::kFile, {}, true},
+      format_option(),
+      json_option()};
+  spec.examples = {{"assay plan results/plan/example.json", "H200 and Ascend 910C by published curves, cheapest first"},
+                   {"assay plan traffic.json --json", "the table for a script"}};
   spec.run = run_plan;
   return spec;
 }

@@ -1,8 +1,11 @@
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <set>
 
 #include "results/plan/plan.h"
 #include "results/plan/unit_of_records.h"
+#include "results/prices/cost_inputs.h"
 #include "results/prices/price_cell.h"
 #include "suites/base/json_input.h"
 
@@ -65,6 +68,42 @@ void read_cost(const JsonNode& node, const PriceBook& book, PlanUnit* unit) {
   }
 }
 
+// A chip of the price book, by the hour that it stands there: owned or rented, at full utilisation, so that nothing but
+// the plan itself says how much of it is used.
+void read_chip(const JsonNode& node, const PriceBook& book, PlanUnit* unit) {
+  CostChoices choices;
+  choices.chip = node.at("chip").text(128);
+  choices.tariff = node.has("tariff") ? node.at("tariff").text(128) : kDefaultTariff;
+  if (node.has("rented")) choices.rented = node.at("rented").boolean();
+  choices.overrides[CostInput::kUtilisation] = exact_estimate(1, "assumed", "an hour that it is there");
+  const Result<PricedSubject> priced = price_hour(choices, book);
+  if (!priced.ok()) return node.at("chip").fail(priced.error().message);
+  const CostInputs& in = priced->inputs;
+  const Amount hour = cost(in).per_hour;
+  if (hour_is_confidential(in) || !hour.value) {
+    return node.at("chip").fail("expected a rent that may be shown, found a confidential one: a plan shows it");
+  }
+  unit->cost_per_hour = exact_estimate(*hour.value, "assumed", "");
+  const bool known = std::isfinite(hour.interval.low) && std::isfinite(hour.interval.high);
+  if (known) {
+    unit->cost_per_hour.low = std::min(hour.interval.low, *hour.value);
+    unit->cost_per_hour.high = std::max(hour.interval.high, *hour.value);
+  }
+  unit->bounded = unit->bounded && known;
+  const std::optional<Estimate>& money = in.at(in.rented ? CostInput::kRent : CostInput::kChipPrice);
+  unit->cost_per_hour.source = priced->chip->id + ", " +
+                               (in.rented ? "rented" : "owned, electricity at " + choices.tariff) + ": " +
+                               money->source;
+  unit->cost_per_hour.date = money->date;
+  unit->cost_per_hour.grade = money->grade;
+  if (const std::optional<Estimate>& kw = in.at(CostInput::kWallKw); kw && !kw->confidential)
+    unit->wall_kw = kw->typical;
+  if (!in.rented && !money->confidential && in.at(CostInput::kServerFactor)) {
+    unit->purchase = money->typical * in.at(CostInput::kServerFactor)->typical;
+  }
+  for (const std::string& note : priced->notes) unit->notes.push_back(note);
+}
+
 // Of a model whose windowed layers hold no more than their window.
 void read_kv_window(const JsonNode& node, PlanUnit* unit) {
   const bool window = node.has("kv_window_tokens"), behind = node.has("kv_bytes_per_token_behind_window");
@@ -78,13 +117,23 @@ void read_kv_window(const JsonNode& node, PlanUnit* unit) {
 }
 
 PlanUnit unit_at(const JsonNode& node, const PriceBook& book, const fs::path& folder) {
-  node.fields({"name", "basis", "source", "cost_per_hour", "memory_gb", "link_gb_s", "kv_bytes_per_token",
-               "kv_window_tokens", "kv_bytes_per_token_behind_window", "weight_gb", "prefill", "decode", "records"});
+  node.fields({"name", "basis", "source", "cost_per_hour", "chip", "rented", "tariff", "memory_gb", "link_gb_s",
+               "kv_bytes_per_token", "kv_window_tokens", "kv_bytes_per_token_behind_window", "weight_gb", "prefill",
+               "decode", "records"});
   PlanUnit unit;
   unit.name = node.at("name").text(128);
   if (unit.name.empty()) node.at("name").fail("expected a name, found nothing");
   if (node.has("source")) unit.source = node.at("source").text(kMaxPlanText);
-  read_cost(node.at("cost_per_hour"), book, &unit);
+  if (node.has("chip") == node.has("cost_per_hour")) {
+    node.fail("expected either cost_per_hour or chip (of the price book)");
+  } else if (node.has("chip")) {
+    read_chip(node, book, &unit);
+  } else {
+    for (const char* of_chip : {"rented", "tariff"}) {
+      if (node.has(of_chip)) node.at(of_chip).fail("expected none: it is of a chip, and cost_per_hour is given");
+    }
+    read_cost(node.at("cost_per_hour"), book, &unit);
+  }
   const auto amount = [&](const char* name, double scale) {
     return node.has(name) ? node.at(name).number(1e-9, 1e12) * scale : 0;
   };

@@ -26,7 +26,7 @@ double context_of(const PlanTraffic& t) { return t.prompt_tokens + t.output_toke
 
 std::string number(double value) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
+  std::snprintf(text, sizeof text, value < 1e6 && value == std::floor(value) ? "%.0f" : "%.4g", value);
   return text;
 }
 
@@ -34,6 +34,8 @@ std::string number(double value) {
 double moved_bytes(const PlanUnit& from, const PlanTraffic& t) {
   return kv_bytes(from, t.prompt_tokens * (t.hits_are_moved ? 1 : 1 - t.cache_hit));
 }
+
+std::string longest_known(double tokens) { return tokens > 0 ? "; the longest is " + number(tokens) : ""; }
 
 // What one prefill unit does with a prompt.
 struct Prefill {
@@ -46,7 +48,10 @@ Prefill prefill_of(const PlanUnit& unit, const PlanTraffic& t) {
   Prefill out;
   const std::optional<double> rate = prefill_rate(unit, t.prompt_tokens);
   if (!rate) {
-    out.problem = unit.name + ": no prefill was measured at " + number(t.prompt_tokens) + " tokens or more";
+    double longest = 0;
+    for (const PrefillPoint& p : unit.prefill) longest = std::max(longest, p.prompt_tokens);
+    out.problem = unit.name + ": no prefill was measured at " + number(t.prompt_tokens) + " tokens or more" +
+                  longest_known(longest);
     return out;
   }
   out.service_s = t.prompt_tokens * (1 - t.cache_hit) / *rate;
@@ -65,8 +70,12 @@ Decode decode_of(const PlanUnit& unit, const PlanTraffic& t, std::optional<doubl
   const double context = context_of(t);
   std::optional<double> batch = decode_batch(unit, context, limit_ms);
   if (!batch) {
-    out.problem = unit.name + ": no decode step was measured at a context of " + number(context) + " tokens" +
-                  (limit_ms ? " within " + number(*limit_ms) + " ms" : "");
+    double longest = 0;
+    for (const DecodePoint& p : unit.decode) longest = std::max(longest, p.context);
+    const bool too_long = longest < context;
+    out.problem =
+        unit.name + ": no decode step was measured at a context of " + number(context) + " tokens" +
+        (too_long ? " or more" + longest_known(longest) : (limit_ms ? " within " + number(*limit_ms) + " ms" : ""));
     return out;
   }
   if (unit.memory_bytes > 0 && unit.kv_bytes_per_token > 0) {
@@ -156,6 +165,13 @@ void price(const PlanUnit& prefill, const PlanUnit& decode, const PlanTraffic& t
   plan->flow_cost_per_hour = a * plan->prefill_flow + b * plan->decode_flow;
   const double tokens_per_hour = 3600 * t.requests_per_s * (t.prompt_tokens + t.output_tokens);
   plan->per_1m_tokens = plan->cost_per_hour / tokens_per_hour * 1e6;
+  const auto sum = [&](const std::optional<double>& of_prefill, const std::optional<double>& of_decode) {
+    const bool known = of_prefill && (of_decode || !(plan->decode_units > 0));
+    return known ? std::optional(*of_prefill * plan->prefill_units + of_decode.value_or(0) * plan->decode_units)
+                 : std::nullopt;
+  };
+  plan->purchase = sum(prefill.purchase, decode.purchase);
+  plan->wall_kw = sum(prefill.wall_kw, decode.wall_kw);
 }
 
 Plan split_plan(const PlanUnit& prefill, const PlanUnit& decode, const PlanRequest& r) {

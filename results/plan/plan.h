@@ -20,7 +20,9 @@ struct DecodePoint {
 // What is bought and counted: a card or a node, as its curves were measured.
 struct PlanUnit {
   std::string name, basis, source;
-  Estimate cost_per_hour;             // CNY
+  Estimate cost_per_hour;             // CNY, of an hour that it is there, in use or not
+  std::optional<double> purchase;     // CNY, of one with its share of a server; none where it is rented or not known
+  std::optional<double> wall_kw;      // under load, by the price book
   double memory_bytes = 0;            // 0: not known, as with the next three: what rests on it is not counted, and said
   double link_bytes_per_s = 0;        // of KV cache in or out
   double kv_bytes_per_token = 0;      // in this unit's format; of records where none is given: by their model's shape
@@ -36,6 +38,7 @@ struct PlanUnit {
 double kv_bytes(const PlanUnit& unit, double tokens);
 
 struct PlanTraffic {
+  // Of the hour that the units must serve, which is the busiest.
   double requests_per_s = 0, prompt_tokens = 0, output_tokens = 0;
   double cache_hit = 0;         // share of prompt tokens that need no prefill
   bool hits_are_moved = false;  // their KV comes over the link too (a remote pool)
@@ -67,6 +70,7 @@ struct Plan {
   double ttft_ms = 0, tpot_ms = 0;             // at the quantile
   double transfer_ms = 0;                      // of one prompt's KV
   double cost_per_hour = 0, flow_cost_per_hour = 0;  // CNY: of whole units, and of the fractions
+  std::optional<double> purchase, wall_kw;           // CNY and kW of all units; none where one's isn't known
   double per_1m_tokens = 0;                          // CNY, prompt and output tokens together
   Interval cost_interval;  // CNY/h: rates and prices at their bad and at their good ends; NaN where one is not bounded
   std::string basis;

@@ -32,7 +32,7 @@ class Assembly {
     out_.inputs.at(CostInput::kBlendedRate) = subject.blended_rate;
   }
 
-  Result<PricedSubject> run() {
+  Result<PricedSubject> run(bool of_tokens) {
     for (const Status& s : {find_the_chip(), economics(), chip_money(), power(), electricity()}) {
       if (!s.ok()) return s.error();
     }
@@ -43,7 +43,7 @@ class Assembly {
       out_.inputs.mix = {0, 0, 0, "all tokens together"};
     }
     choose_side();
-    const std::string missing = missing_cost_inputs(out_.inputs, !out_.subject.clip_seconds);
+    const std::string missing = missing_cost_inputs(out_.inputs, of_tokens);
     say_what_has_no_range();
     say_what_is_not_used();
     say_what_is_rounded();
@@ -265,7 +265,11 @@ std::vector<std::string> split(const std::string& text, char at) {
 }  // namespace
 
 Result<PricedSubject> price_subject(const CostSubject& subject, const CostChoices& choices, const PriceBook& book) {
-  return Assembly(subject, choices, book).run();
+  return Assembly(subject, choices, book).run(!subject.clip_seconds);
+}
+
+Result<PricedSubject> price_hour(const CostChoices& choices, const PriceBook& book) {
+  return Assembly({}, choices, book).run(false);
 }
 
 double reference_tariff(const PriceBook& book) {

@@ -67,6 +67,9 @@ struct PricedSubject {
 // is missing and how to give it.
 Result<PricedSubject> price_subject(const CostSubject& subject, const CostChoices& choices, const PriceBook& book);
 
+// The same of an hour of choices.chip alone, whatever it computes.
+Result<PricedSubject> price_hour(const CostChoices& choices, const PriceBook& book);
+
 // CNY per kWh from which a waterfall's factor `tariff` counts: the lowest price after a subsidy in the book.
 double reference_tariff(const PriceBook& book);
 

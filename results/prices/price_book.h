@@ -52,6 +52,8 @@ struct Tariff {
   std::optional<Subsidy> subsidy;
 };
 
+inline constexpr const char* kDefaultTariff = "cn-west";  // of the shipped book
+
 struct FxRate {
   std::string currency;  // 1 of it costs `cny` yuan
   PriceCell cny;

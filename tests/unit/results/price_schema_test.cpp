@@ -52,6 +52,15 @@ TEST(PriceSchemas, ShippedClaims) {
   EXPECT_FALSE(parse_claims(claims.dump(), "c").ok());
 }
 
+TEST(PriceSchemas, PlanExample) {
+  json plan = file("plan/example.json");
+  EXPECT_TRUE(keeps("plan/plan.schema.json", plan));
+  plan["units"][0]["cost_per_hour"] = {
+      {"value", 2}, {"currency", "CNY"}, {"date", "2026"}, {"source", "s"}, {"grade", "V"}};
+  EXPECT_FALSE(keeps("plan/plan.schema.json", plan));
+  EXPECT_FALSE(parse_plan(plan.dump(), "p", {}).ok());
+}
+
 TEST(PriceSchemas, PlanRequest) {
   json plan = json::parse(R"({"schema_version": 1, "name": "x",
     "traffic": {"requests_per_s": 1, "prompt_tokens": 1000, "output_tokens": 100}, "limits": {"ttft_ms": 500},
