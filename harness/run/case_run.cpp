@@ -13,6 +13,7 @@
 #include "harness/run/extrapolate.h"
 #include "harness/run/load.h"
 #include "harness/run/numerics_check.h"
+#include "harness/run/outputs_check.h"
 #include "harness/run/routing_report.h"
 #include "harness/run/timed_loop.h"
 #include "harness/run/timing_truth.h"
@@ -43,6 +44,7 @@ class CaseRun {
   Status first_step();
   Status warm_up();
   Status timed();
+  Status outputs_after(const LoopResult& loop, const StepBuffers& buffers);
   Status device_after();
   Status judge();
   Status whole_model();
@@ -69,6 +71,8 @@ class CaseRun {
   LayerPlan plan_;
   Rates rates_;
   Graph graph_;
+  std::optional<KnownRows> known_;  // of the first step
+  TruthVerdict truth_;              // of what the timed steps left
   std::vector<int64_t> scalars_;
   std::unique_ptr<Program> program_;
   std::optional<TelemetrySampler> telemetry_;
@@ -244,8 +248,11 @@ Status CaseRun::first_step() {
   record_.stop.warmup_steps = 1;
   pulse_.beat();
   if (job_.check_numerics) {
-    Status checked = check_whole(bench(), case_, graph_, *program_, whole_check_budget_s(job_.form, job_.policy), &record_.numerics,
-                                 &record_.stop.warmup_steps);
+    Result<std::optional<KnownRows>> known = known_rows(bench(), case_, graph_, *program_);
+    if (!known.ok()) return known.error();
+    known_ = std::move(known).value();
+    Status checked = check_whole(bench(), case_, graph_, *program_, whole_check_budget_s(job_.form, job_.policy),
+                                 &record_.numerics, &record_.stop.warmup_steps);
     if (!checked.ok()) return checked;
     if (record_.numerics.verdict == "fail") return Error{ErrorKind::kAdapter, "numerics: " + record_.numerics.reason};
   }
@@ -301,6 +308,7 @@ Status CaseRun::timed() {
   telemetry_->stop();
   if (!own_time()) noise_.stop();
   pulse_.phase(Phase::kFinish);
+  const Status outputs = outputs_after(loop, buffers);
   if (!own_time()) noise_.after();
 
   keep_samples(loop, buffers);
@@ -333,7 +341,18 @@ Status CaseRun::timed() {
                                std::to_string(record_.threads) + " threads: affinity or other load took the rest");
   }
   if (loop.failure.status != ASSAY_OK) return program_->last_error(loop.failure.call, loop.failure.status);
-  return ok_status();
+  return outputs;
+}
+
+// Long steps are not run on other inputs in the quick form, nor in each launch.
+Status CaseRun::outputs_after(const LoopResult& loop, const StepBuffers& buffers) {
+  if (!known_ || loop.n == 0 || loop.failure.status != ASSAY_OK || pulse_.stop_asked()) return ok_status();
+  OutputsPlan plan;
+  std::vector<double> scratch(loop.n);
+  plan.step_ns = median_of(buffers.host_ns.data(), loop.n, scratch.data());
+  plan.own_time = own_time();
+  plan.other_inputs = plan.step_ns < kLongStepS * 1e9 || (job_.form == "full" && !job_.earlier);
+  return check_outputs(bench(), graph_, *program_, args(), *known_, plan, &truth_);
 }
 
 Status CaseRun::device_after() {
@@ -343,8 +362,8 @@ Status CaseRun::device_after() {
 }
 
 Status CaseRun::judge() {
-  TruthVerdict verdict;
-  check_intervals(record_.samples, &verdict);
+  TruthVerdict verdict = truth_;
+  if (verdict.failure.empty()) check_intervals(record_.samples, &verdict);
   Status slope = ok_status();
   if (verdict.failure.empty() && !(job_.earlier && job_.earlier->step_s > kLongStepS)) {
     slope = run_slope_test(*program_, scalars_, record_.samples, pulse_, &verdict);

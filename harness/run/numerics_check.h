@@ -40,6 +40,11 @@ struct TraceRun {
 // An Error is the adapter's failure, not a wrong number.
 Result<TraceRun> run_trace(const Bench& bench, const Case& traced, bool check, int64_t experts = 0);
 
+// What a step is made for: the last hidden rows, or the latent or the pixels of a video step.
+std::optional<uint32_t> result_tensor(const Graph& graph);
+// The relative error that the result of all of a graph's ops may have.
+double whole_limit(const Graph& graph);
+
 // Seconds that the reference may take for the whole model: in the full form as long as the case's launches are timed,
 // up to half a minute.
 double whole_check_budget_s(const std::string& form, const RunPolicy& policy);

@@ -164,7 +164,8 @@ Result<JobResult> WorkerProcessImpl::exchange(const Job& job, const OnProgress& 
     beat = new_beat;
     end.silent_s = since_s(beat_at);
     const Progress progress = progress_since(begin, stop_at.has_value());
-    end.killed_hung = end.silent_s > std::max(patience_s(*page_, options_.hang_timeout_s), kHangSteps * progress.step_s);
+    end.killed_hung =
+        end.silent_s > std::max(patience_s(*page_, options_.hang_timeout_s), kHangSteps * progress.step_s);
     const bool keeps = (progress.phase == Phase::kTimed && progress.steps > 0) || progress.phase == Phase::kFinish;
     const double grace_s = std::max(options_.stop_grace_s, keeps ? kStopSteps * progress.step_s : 0);
     end.killed_stop = stop_at && since_s(*stop_at) > grace_s;

@@ -25,13 +25,33 @@ std::optional<uint32_t> tensor_named(const Graph& graph, const std::string& name
   return std::nullopt;
 }
 
-// What a step is made for: the last hidden rows, or the latent or the pixels of a video step.
+}  // namespace
+
 std::optional<uint32_t> result_tensor(const Graph& graph) {
   for (const char* name : {"hidden", "denoised", "pixels"}) {
     if (const std::optional<uint32_t> found = tensor_named(graph, name)) return found;
   }
   return std::nullopt;
 }
+
+// Errors of the ops on the way add up in quadrature.
+double whole_limit(const Graph& graph) {
+  // Where activations are quantised, a value near a tie is rounded one way here and the other way there, and from then
+  // on the two runs round independently. A step is 1/127 of a row's largest value, its rounding error uniform, so
+  // 1/127/sqrt(12) of it; the largest of a normal row is under 5 standard deviations; two roundings: sqrt(2). Each part
+  // that is added to the residual stream has passed two quantisations, and all parts together weigh as the stream.
+  constexpr double kQuantisedWhole = 5.0 / 127 / 3.4641 * 1.4142 * 1.4142;
+  double squares = 0;
+  bool quantised = false;
+  for (const Op& op : graph.ops) {
+    quantised = quantised || op.kind == ASSAY_OP_QUANTIZE;
+    if (op.kind != ASSAY_OP_ARGMAX) squares += std::pow(numerics_limit(graph, op), 2);
+  }
+  if (quantised) squares += kQuantisedWhole * kQuantisedWhole;
+  return std::sqrt(squares);
+}
+
+namespace {
 
 // Of experts, those that the rows' tokens may choose.
 double touched_share(const Graph& graph, const Op& op, int64_t rows) {
@@ -102,24 +122,6 @@ double all_rows_seconds(const Graph& graph, const std::vector<int64_t>& scalars,
   }
   return (elements * make_ns(graph, seed, largest) + graph_cost(graph, scalars).flops / 2 * kReferenceMacNs) / threads /
          1e9;
-}
-
-// Where activations are quantised, a value near a tie is rounded one way here and the other way there, and from then
-// on the two runs round independently. A step is 1/127 of a row's largest value, its rounding error uniform, so
-// 1/127/sqrt(12) of it; the largest of a normal row is under 5 standard deviations; two roundings: sqrt(2). Each part
-// that is added to the residual stream has passed two quantisations, and all parts together weigh as the stream.
-constexpr double kQuantisedWhole = 5.0 / 127 / 3.4641 * 1.4142 * 1.4142;
-
-// Errors of the ops on the way add up in quadrature.
-double whole_limit(const Graph& graph) {
-  double squares = 0;
-  bool quantised = false;
-  for (const Op& op : graph.ops) {
-    quantised = quantised || op.kind == ASSAY_OP_QUANTIZE;
-    if (op.kind != ASSAY_OP_ARGMAX) squares += std::pow(numerics_limit(graph, op), 2);
-  }
-  if (quantised) squares += kQuantisedWhole * kQuantisedWhole;
-  return std::sqrt(squares);
 }
 
 OpNumerics compare(const Values& expected, const std::vector<double>& actual, const Tensor& result, double limit) {

@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
+#include "harness/run/outputs_check.h"
 #include "tests/unit/engine/fake_adapter.h"
 
 namespace assay {
@@ -70,6 +73,76 @@ TEST_F(CaseRun, AGoodRunIsAWholeRecord) {
   EXPECT_FALSE(r.energy.joules);
   EXPECT_THAT(r.energy.reason, StartsWith("no energy source"));
   EXPECT_TRUE(record_from_json(record_to_json(r), "test").ok());
+}
+
+// Of the timed program alone: its first step, and with it what is checked, is right.
+TEST_F(CaseRun, WhatTheTimedStepsLeaveIsCheckedToo) {
+  EXPECT_EQ(run().timing_truth.at("outputs"), "pass");
+  uint64_t steps = 0;
+  const auto later = [&](const std::function<void(const Graph&, std::vector<Values>*)>& spoil) {
+    steps = 0;
+    adapter_.behaviour.spoil = [&steps, spoil](const Graph& graph, std::vector<Values>* values) {
+      if (graph.ops.size() > 1 && ++steps > 20) spoil(graph, values);
+    };
+    const Record r = run();
+    EXPECT_GT(steps, 20U);
+    return r;
+  };
+  const auto hidden = [](const Graph& graph) { return *result_tensor(graph); };
+  ends_as(later([&](const Graph& g, std::vector<Values>* v) { (*v)[hidden(g)][0] = NAN; }), "failed",
+          "it is not finite");
+  ends_as(later([&](const Graph& g, std::vector<Values>* v) {
+            for (double& x : (*v)[hidden(g)]) x *= 1.5;
+          }),
+          "failed", "no longer the one that was checked before them: relative error 0.5");
+  ends_as(later([](const Graph& g, std::vector<Values>* v) { (*v)[g.ops.back().out[0]][0] += 1; }), "failed",
+          "the last op yields others from the same rows");
+}
+
+// Steps of 2 ms; a read of the result does 20 ms of work that the step before it left undone.
+TEST_F(CaseRun, WorkThatIsDoneWhenItIsReadIsFound) {
+  bool owed = false;
+  adapter_.behaviour.time = [&](const Graph&, const assay_run_args&, assay_run_result*) {
+    wait_until_ns(now_ns() + 2'000'000);
+    owed = true;
+  };
+  adapter_.behaviour.read = [&](uint32_t) {
+    if (std::exchange(owed, false)) wait_until_ns(now_ns() + 20'000'000);
+    return ASSAY_OK;
+  };
+  ends_as(run(), "failed", "longer than the second: the work is done when it is read");
+}
+
+// The same inputs again take 2 ms, others 12 ms.
+TEST_F(CaseRun, WorkThatIsSkippedOnUnchangedInputsIsFound) {
+  bool changed = true;
+  adapter_.behaviour.write = [&](uint32_t) {
+    changed = true;
+    return ASSAY_OK;
+  };
+  adapter_.behaviour.time = [&](const Graph&, const assay_run_args& args, assay_run_result*) {
+    const uint64_t first = std::exchange(changed, false) ? 12 : 2;
+    wait_until_ns(now_ns() + (first + 2 * (args.repeat - 1)) * 1'000'000);
+  };
+  ends_as(run(), "failed", "what did not change was not computed again");
+  adapter_.behaviour.time = [&](const Graph&, const assay_run_args& args, assay_run_result*) {
+    wait_until_ns(now_ns() + 4 * args.repeat * 1'000'000);
+  };
+  EXPECT_THAT(run().timing_truth.at("outputs.other-inputs"), StartsWith("pass, "));
+}
+
+TEST(OutputTimes, NoiseInOneReadOrStepIsNoLie) {
+  const auto judged = [](const OutputTimes& times) {
+    TruthVerdict verdict;
+    judge_output_times(times, 10e6, &verdict);
+    return verdict;
+  };
+  EXPECT_EQ(judged({{9e6, 1e6}, {1e6, 1e6}, {}}).failure, "") << "the second time it was at once";
+  EXPECT_THAT(judged({{9e6, 4e6}, {1e6, 1e6}, {}}).failure, HasSubstr("3 ms longer")) << "over a fifth of 10 ms";
+  EXPECT_EQ(judged({{1e6}, {1e6}, {40e6, 12e6}}).outcomes.at("outputs.other-inputs"),
+            "pass, 12 ms on other inputs, 10 ms on those of the timed steps");
+  EXPECT_EQ(judged({{1e6}, {1e6}, {13e6}}).warnings.size(), 1U);
+  EXPECT_THAT(judged({{1e6}, {1e6}, {16e6, 15.5e6}}).failure, HasSubstr("15.5 ms on other inputs"));
 }
 
 TEST_F(CaseRun, WhatDoesNotFitRunsFewerLayersAndProjects) {
