@@ -112,7 +112,8 @@ inline Vf gelu_tanh(Vf x) {
   const Vf z = (x + x * x * x * 0.044715f) * 0.797884560802865356f;
   return x / (exp(z * -2.0f) + 1.0f);
 }
-inline float gelu_erf(float x) { return 0.5f * x * (1.0f + erff(x * 0.707106781186547524f)); }
+// 1 + erf would lose its digits where erf is near -1.
+inline float gelu_erf(float x) { return 0.5f * x * erfcf(x * -0.707106781186547524f); }
 
 void gated_act(int function, const float* gate, const float* up, float* y, size_t n) {
   if (function == ASSAY_ACT_SILU) {

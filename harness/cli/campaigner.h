@@ -26,6 +26,7 @@ struct RunRequest {
   SupervisorOptions supervisor;
   std::string basis;  // of the device
   bool resume = false, check_numerics = true;
+  bool seed_given = false;  // else drawn, or of the run to go on with
 };
 
 class Campaigner {

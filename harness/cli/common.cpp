@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <random>
 
 #include "harness/run/device_fields.h"
 #include "harness/run/layers.h"
@@ -26,6 +27,8 @@ std::vector<Manifest> known_adapters(const Arguments& arguments) {
   for (const std::string& file : arguments.texts("adapter")) extra.emplace_back(file);
   return find_adapters(extra);
 }
+
+uint64_t drawn_seed() { return std::random_device{}(); }
 
 Result<AdapterSettings> adapter_settings(const Arguments& arguments) {
   AdapterSettings settings;

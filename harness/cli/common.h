@@ -23,6 +23,8 @@ std::vector<Manifest> known_adapters(const Arguments& arguments);
 // --adapter-option KEY=VALUE, in order.
 using AdapterSettings = std::vector<std::pair<std::string, std::string>>;
 Result<AdapterSettings> adapter_settings(const Arguments& arguments);
+// Of weights and inputs where the user gives none: nobody can know them before.
+uint64_t drawn_seed();
 // Whether the adapter takes the key, by its manifest; one whose manifest doesn't say takes any.
 bool takes_setting(const Manifest& adapter, const std::string& key);
 // kBadInput naming the first key that the adapter doesn't take.

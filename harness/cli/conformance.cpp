@@ -77,6 +77,12 @@ Result<kit::KitOptions> kit_options(const Arguments& a) {
   if (!settings.ok()) return settings.error();
   options.settings = std::move(settings).value();
   if (const Status s = check_settings(device->adapter, options.settings); !s.ok()) return s.error();
+  options.seed = drawn_seed();
+  if (a.has("seed")) {
+    const Result<int64_t> seed = integer_value("--seed", a.text("seed"), 0, INT64_MAX);
+    if (!seed.ok()) return seed.error();
+    options.seed = static_cast<uint64_t>(*seed);
+  }
   if (a.has("hang-timeout")) {
     const Result<double> seconds = seconds_value("--hang-timeout", a.text("hang-timeout"), 0.5, 3600);
     if (!seconds.ok()) return seconds.error();
@@ -130,6 +136,7 @@ std::string render(const kit::Report& r) {
     text += (i == 0 ? "\ncases taken: " : ", ") + c.suite + " " + std::to_string(c.supported) + "/" +
             std::to_string(c.total);
   }
+  text += "\nseed " + std::to_string(r.options.seed);
   return text + "\n" + (r.passed() ? "conforms" : "does not conform") +
          (r.options.only.empty() ? "\n" : " (of the checks that were run)\n");
 }
@@ -201,6 +208,7 @@ CommandSpec conformance_command() {
        false},
       adapter_setting_option(),
       {"quick", "", "fewer and smaller cases, under a minute", Complete::kNothing, {}, false},
+      {"seed", "N", "of inputs; drawn anew where not given, and told at the end", Complete::kNothing, {}, false},
       {"only", "PREFIX", "only checks whose id begins so: ops.matmul, timing", Complete::kNothing, {}, false},
       {"hang-timeout",
        "SECONDS",

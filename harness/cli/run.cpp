@@ -83,7 +83,7 @@ Status take_settings(const Arguments& a, RunRequest* request) {
   if (Status s = take_integer(a, "seed", 0, INT64_MAX, &seed); !s.ok()) return s;
   const auto cpus = static_cast<int64_t>(std::max(1U, std::thread::hardware_concurrency()));
   if (Status s = take_integer(a, "threads", 1, cpus, &threads); !s.ok()) return s;
-  c.seed = static_cast<uint64_t>(seed.value_or(1));
+  c.seed = seed ? static_cast<uint64_t>(*seed) : drawn_seed();
   c.threads = static_cast<int>(threads.value_or(0));
   if (a.has("time-limit")) {
     const Result<double> limit = seconds_value("--time-limit", a.text("time-limit"), 0.1, 86400);
@@ -140,6 +140,7 @@ Result<RunRequest> request_of(const Arguments& a) {
   request.campaign.cases = campaign_cases(request.cases);
   request.out = a.has("out") ? fs::path(a.text("out")) : fs::path("assay-out") / (utc_now() + "-" + suites[0].name);
   request.resume = a.has("resume");
+  request.seed_given = a.has("seed");
   request.check_numerics = !a.has("no-check");
   return request;
 }
@@ -155,8 +156,9 @@ Result<DeviceInfo> check_device(RunRequest* request, WorkerProcess& worker) {
 }
 
 // Device and environment as a record of this run will tell them.
-Record here_and_now(const DeviceInfo& device) {
+Record here_and_now(const DeviceInfo& device, const std::string& library) {
   Record out;
+  set_library_hash(library, &out);
   set_device_fields(device, &out);
   out.environment.merge(environment({}));
   return out;
@@ -192,9 +194,11 @@ Result<std::vector<KeptCase>> open_campaign(RunRequest* request, const DeviceInf
   if (request->resume) {
     Result<Campaign> before = read_campaign(request->out);
     if (!before.ok()) return bad_input("--resume: --out " + before.error().message);
+    if (!request->seed_given) request->campaign.seed = before->seed;
     const std::string difference = campaign_difference(*before, request->campaign);
     if (!difference.empty()) return bad_input("--resume: " + file.string() + " is another run: " + difference);
-    Result<std::vector<KeptCase>> kept = kept_cases(request->campaign, request->out, here_and_now(device));
+    Result<std::vector<KeptCase>> kept =
+        kept_cases(request->campaign, request->out, here_and_now(device, request->device.adapter.library.string()));
     if (!kept.ok()) return bad_input("--resume: " + kept.error().message);
     tell_elsewhere(*kept);
     return kept;
@@ -297,7 +301,12 @@ CommandSpec run_command() {
        {},
        false},
       {"threads", "N", "threads of a CPU adapter; default all", nothing, {}, false},
-      {"seed", "N", "of weights and inputs; default 1", nothing, {}, false},
+      {"seed",
+       "N",
+       "of weights and inputs; drawn anew for each run where not given, and kept in its records",
+       nothing,
+       {},
+       false},
       {"time-limit",
        "SECONDS",
        "of the timed part of each case, its launches together; nor may a step be longer",

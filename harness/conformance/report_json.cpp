@@ -84,6 +84,7 @@ std::string report_json(const Report& r) {
                {"when", r.when},
                {"form", r.options.quick ? "quick" : "full"},
                {"only", r.options.only},
+               {"seed", r.options.seed},
                {"adapter", {{"name", r.options.adapter}, {"vendor", r.options.vendor}, {"version", r.options.version}}},
                {"device",
                 {{"index", r.options.device},

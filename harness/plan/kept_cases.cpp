@@ -14,6 +14,7 @@ std::string known(const Record& r, const char* name) {
 // What is known to differ between the places where two records were measured; "": nothing.
 std::string difference_of_place(const Record& a, const Record& b) {
   const auto differ = [](const std::string& x, const std::string& y) { return !x.empty() && !y.empty() && x != y; };
+  if (differ(known(a, "adapter_library_hash"), known(b, "adapter_library_hash"))) return "build of the adapter";
   if (differ(a.device_serial_hash, b.device_serial_hash)) return "card";
   if (differ(a.device_driver, b.device_driver)) return "driver";
   for (const auto& [name, word] :

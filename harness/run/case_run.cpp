@@ -106,6 +106,7 @@ Status CaseRun::request() {
   }
   device_ = devices[*index];
   set_device_fields(device_, &record_);
+  set_library_hash(job_.adapter_library, &record_);
   note_state(device_.state, &record_);
   if (own_time() && device_.basis != "simulated") {
     return Error{ErrorKind::kAdapter,

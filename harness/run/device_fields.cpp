@@ -4,6 +4,8 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "suites/base/json_input.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -45,6 +47,12 @@ void set_device_fields(const DeviceInfo& device, Record* record) {
   record->device_serial_hash = hash_text(device.serial);
   record->device_memory_bytes = device.memory_bytes;
   if (!device.firmware.empty()) record->environment["device_firmware"] = device.firmware;
+}
+
+void set_library_hash(const std::string& library, Record* record) {
+  constexpr size_t kMostBytes = size_t{1} << 30;
+  const Result<std::string> bytes = read_text_file(library, kMostBytes);
+  if (bytes.ok()) record->environment["adapter_library_hash"] = hash_text(*bytes);
 }
 
 void set_program_fields(const assay_program_info& info, Record* record) {

@@ -31,15 +31,16 @@ struct OutputsPlan {
 
 // Right after the last timed step: its result is read, twice, then steps run on other inputs. Sets the outcomes
 // "outputs" (finite, and those that were right before the timing), "outputs.in-time" (the first read takes no
-// longer than the second by a fifth of a step) and "outputs.other-inputs" (such a step takes no longer than the timed
-// ones by half, in the best of three; by a fifth a warning). What fails says so in verdict->failure. An Error is the
-// adapter's failure. The inputs of bench.seed are there again afterwards.
+// longer than the second by a fifth of a step) and "outputs.other-inputs" (the best of five such steps takes no longer
+// by half, by a quarter without a warning, than the timed ones and the best of those that repeat it). What fails says
+// so in verdict->failure. An Error is the adapter's failure. The inputs of bench.seed are there again afterwards.
 Status check_outputs(const Bench& bench, const Graph& graph, Program& program, const assay_run_args& args,
                      const KnownRows& known, const OutputsPlan& plan, TruthVerdict* verdict);
 
-// Pure part. Nanoseconds of reads and steps, those of each kind in the order taken.
+// Pure part. Nanoseconds of reads and steps, those of each kind in the order taken: each step on other inputs is
+// followed by one on the same, so that a machine that became slower since the timing slows both.
 struct OutputTimes {
-  std::vector<double> first_read_ns, second_read_ns, other_step_ns;
+  std::vector<double> first_read_ns, second_read_ns, other_step_ns, same_step_ns;
 };
 void judge_output_times(const OutputTimes& times, double step_ns, TruthVerdict* verdict);
 

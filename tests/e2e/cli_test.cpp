@@ -30,7 +30,7 @@ class Cli : public CommandLine {
   // Two cases on the faulty adapter; both end as records with this status and reason.
   void faulted(const std::string& options, const std::string& status, const std::string& reason) const {
     const Outcome out =
-        assay("run decode --case f32/b1 --time-limit 0.2 --out made" + std::string(kFaulty) + " " + options);
+        assay("run decode --case f32/b1 --time-limit 0.2 --seed 7 --out made" + std::string(kFaulty) + " " + options);
     EXPECT_EQ(out.code, 1) << out.text;
     const Result<std::vector<Record>> records = read_records(dir_ / "made");
     ASSERT_TRUE(records.ok()) << records.error().message;
@@ -38,7 +38,7 @@ class Cli : public CommandLine {
     for (const Record& r : *records) {
       EXPECT_EQ(r.status, status);
       EXPECT_THAT(r.reason, HasSubstr(reason));
-      EXPECT_EQ(r.seed, 1U);
+      EXPECT_EQ(r.seed, 7U);
     }
   }
 };
@@ -222,6 +222,7 @@ TEST_F(Cli, KilledMidCaseGoesOnByResume) {
   for (const Record& r : *whole) {
     ASSERT_TRUE(r.run_launches && r.run_launches->between) << r.case_id;
     EXPECT_EQ(r.run_launches->each.size(), 2U) << "launches before and after the kill are one record";
+    EXPECT_EQ(r.seed, whole->front().seed) << "drawn once for the run";
     EXPECT_EQ(r.run_launches->between->dof, 3) << "pooled over the three cases";
   }
 }

@@ -211,10 +211,10 @@ __device__ inline float block_max(float value) {
 
 __device__ inline float activated(float x, i64 function) {
   if (function == 0) return ASSAY_DIVIDE(x, 1 + ASSAY_EXP(-x));
-  if (function == 1) {  // 1 + tanh u = 2 - 2 / (1 + exp 2u)
-    return x - ASSAY_DIVIDE(x, 1 + ASSAY_EXP(1.5957691216f * (x + 0.044715f * x * x * x)));
+  if (function == 1) {  // (1 + tanh u) / 2 = 1 / (1 + exp -2u)
+    return ASSAY_DIVIDE(x, 1 + ASSAY_EXP(-1.5957691216f * (x + 0.044715f * x * x * x)));
   }
-  return 0.5f * x * (1 + erff(x * 0.7071067812f));
+  return 0.5f * x * erfcf(x * -0.7071067812f);  // 1 + erf loses its digits where erf is near -1
 }
 
 }  // namespace assay_gpu

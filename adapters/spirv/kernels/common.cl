@@ -94,7 +94,7 @@ float8 act8(float8 x, int function) {
     const float8 u = 0.7978845608028654f * (x + 0.044715f * x * x * x);
     return x / (1.0f + exp(-2.0f * u));
   }
-  return 0.5f * x * (1.0f + erf(x * 0.7071067811865476f));
+  return 0.5f * x * erfc(x * -0.7071067811865476f);  // 1 + erf loses its digits where erf is near -1
 }
 float act1(float x, int function) {
   if (function == 0) return x / (1.0f + exp(-x));
@@ -102,7 +102,7 @@ float act1(float x, int function) {
     const float u = 0.7978845608028654f * (x + 0.044715f * x * x * x);
     return x / (1.0f + exp(-2.0f * u));
   }
-  return 0.5f * x * (1.0f + erf(x * 0.7071067811865476f));
+  return 0.5f * x * erfc(x * -0.7071067811865476f);  // 1 + erf loses its digits where erf is near -1
 }
 
 long position(const global long* scalars, uint slot) { return slot == kNone ? 0 : scalars[slot]; }

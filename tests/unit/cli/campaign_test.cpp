@@ -169,7 +169,7 @@ TEST_F(CampaignFolder, LaunchesOfOneRecordAreOfOnePlace) {
     r->device_product = "Card";
     r->device_serial_hash = "s1";
     r->device_driver = "1";
-    r->environment = {{"hostname_hash", "a"}, {"cpu_model", "C"}, {"kernel", "6.1"}};
+    r->environment = {{"hostname_hash", "a"}, {"cpu_model", "C"}, {"kernel", "6.1"}, {"adapter_library_hash", "1"}};
   }
   keep(finished);
   keep(begun);
@@ -190,6 +190,7 @@ TEST_F(CampaignFolder, LaunchesOfOneRecordAreOfOnePlace) {
   EXPECT_EQ(moved([](Record* r) { r->environment["hostname_hash"] = "b"; }), "host");
   EXPECT_EQ(moved([](Record* r) { r->environment["cpu_model"] = "D"; }), "CPU");
   EXPECT_EQ(moved([](Record* r) { r->environment["kernel"] = "6.2"; }), "kernel");
+  EXPECT_EQ(moved([](Record* r) { r->environment["adapter_library_hash"] = "2"; }), "build of the adapter");
   // What is not known is no difference.
   EXPECT_EQ(moved([](Record* r) { r->device_serial_hash = ""; }), "goes on");
   EXPECT_EQ(moved([](Record* r) { r->environment["kernel"] = "unknown (no /proc)"; }), "goes on");

@@ -149,6 +149,19 @@ TEST_P(Ops, GatedActsOfEveryFunction) {
   }
 }
 
+// Where erf is near -1, by gelu(x) = x/2 erfc(-x/sqrt 2): erfc(4/sqrt 2) = 6.334248366623996e-5 (twice the normal tail
+// beyond 4), so gelu(-4) = -1.2668496733247993e-4. 1 + erf in single precision is off by a thousandth of it.
+TEST_P(Ops, GeluByErfKeepsItsDigitsInTheTail) {
+  Program p;
+  const uint32_t x = p.tensor(ASSAY_F32, ASSAY_ROLE_INPUT, {1, 2});
+  const uint32_t y = p.tensor(ASSAY_F32, ASSAY_ROLE_OUTPUT, {1, 1});
+  p.op(ASSAY_OP_GATED_ACT, {x}, {y}, {ASSAY_ACT_GELU_ERF});
+  p.prepare(adapter_);
+  p.write(x, {-4, 1});
+  ASSERT_EQ(p.step(), ASSAY_OK);
+  EXPECT_NEAR(p.read(y)[0] / -1.2668496733247993e-4, 1, 3e-6);
+}
+
 // At the ends of exp's range: silu(-200) * 1 = -0, silu(200) * 1 = 200, silu(-87.5) = -87.5 e^-87.5 < 1e-35.
 TEST_P(Ops, SiluOfExtremes) {
   Program p;

@@ -7,6 +7,7 @@ const names: Record<string, Text> = {
   chip: ["芯片", "Chip"],
   clocksource: ["时钟源", "Clock source"],
   container: ["容器", "Container"],
+  adapter_library_hash: ["适配器库（散列）", "Adapter library (hash)"],
   cpu_flags: ["CPU 指令集", "CPU instruction sets"],
   cpu_model: ["CPU 型号", "CPU model"],
   cpu_quota: ["CPU 配额", "CPU quota"],
