@@ -168,7 +168,7 @@ TEST_F(OnStandin, WindowsAndLongPrompts) {
 }
 
 TEST_F(OnStandin, Experts) {
-  for (const char* dtype : {"f32", "bf16", "int8"}) {
+  for (const char* dtype : {"f32", "bf16", "int8", "int8_w8a8", "fp8_w8a8"}) {
     passes(case_of(with_experts(), dtype, StepKind::kPrefill, 1, 40, 0));
     passes(case_of(with_experts(), dtype, StepKind::kDecode, 4, 1, 6));
   }
