@@ -72,6 +72,13 @@ struct RopeAppendArgs {  // append.x is rope.y, of the caches' dtype; whole vect
   RopeArgs rope;
   AppendArgs append;
 };
+struct NormRopeArgs {  // rope.x is what the first norm reads; append.k null: no append; all of one dtype
+  RopeArgs rope;       // its first q_cols columns are queries, its others keys
+  AppendArgs append;
+  Data q_gamma, k_gamma, q_normed, k_normed;  // what each norm writes, null: nobody reads it
+  i64 q_cols, q_threads, k_threads, early;    // threads that a norm of rows adds up in; early: gammas are constant
+  double q_eps, k_eps;
+};
 struct ReduceArgs {  // quantize
   Data x, y;
   float* scale;
