@@ -190,6 +190,17 @@ TEST(ExpertsInTiles, IntegersWithoutTheirInstruction) {
   EXPECT_LT(error({ASSAY_I8, ASSAY_I8, kMany, 9, 80, 80, kOf128, kSumsInF32}), kSumsInF32);
 }
 
+// 2^17 products of -128 and -128 are 2^31, one more than an i32 holds; 16 codes less fit.
+TEST(ExpertsInTiles, SumsThatAnIntegerMayNotHoldAreFloats) {
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda");
+  for (const auto& [k, says] : {std::pair<int64_t, const char*>{131072, kOf16}, {131056, kIntegersOf16}}) {
+    const Result<std::unique_ptr<Program>> program =
+        (*adapter)->prepare(graph_of({ASSAY_I8, ASSAY_I8, {2}, 8, k, k, says, 0}, 2), 0);
+    ASSERT_TRUE(program.ok()) << program.error().message;
+    EXPECT_STREQ((*program)->info().executed, says) << k;
+  }
+}
+
 // Sums of integers are exact until they meet their scales: of codes of 127 and 126 beyond 2^24, where not every integer
 // is a float, so that sums in floats would have been rounded on the way.
 TEST(ExpertsInTiles, IntegersAddUpExactly) {
