@@ -35,6 +35,8 @@ constexpr const char* kKernels[] = {"gated_act",
                                     "rope",
                                     "kv_append",
                                     "rope_kv_append",
+                                    "norm_rope_heads",
+                                    "norm_rope_rows",
                                     "add_rms_norm",
                                     "add_layer_norm_modulate",
                                     "gated_f16_1",
@@ -145,7 +147,10 @@ constexpr const char* kOptional[] = {"product_matrix",
                                      "tiles_128_i4",
                                      "tiles_128_f4e2m1",
                                      "tiles_128_f8e4m3_codes",
-                                     "tiles_128_i8_codes"};
+                                     "tiles_128_i8_codes",
+                                     "tiles_16_i8_imma",
+                                     "tiles_64_i8_imma",
+                                     "tiles_128_i8_imma"};
 
 #define ASSAY_GPU_RTC(X)                                                                                 \
   X(CreateProgram, int, (void**, const char* source, const char* name, int, const char**, const char**)) \

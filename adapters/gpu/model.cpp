@@ -95,12 +95,13 @@ Layout lay_out(const Model& model) {
     lives[t].bytes = (bytes[t] + kAlign - 1) / kAlign * kAlign;
   }
   sdk::share_in_place(bytes, model.ops, lives);
-  for (size_t i = 1; i < model.ops.size(); ++i) {
-    if (!may_fuse(model, model.ops[i - 1], model.ops[i])) continue;
-    for (const uint32_t t : model.ops[i - 1].in) {
+  for (size_t i = 0; i < model.ops.size(); ++i) {
+    const size_t last = last_fused(model, i);
+    if (last == i) continue;
+    for (const uint32_t t : model.ops[i].in) {
       if (t == sdk::kAbsent) continue;
       sdk::Life& root = lives[lives[t].root];
-      root.last = std::max(root.last, i);
+      root.last = std::max(root.last, last);
     }
   }
   std::vector<size_t> scratch;

@@ -138,10 +138,12 @@ void lower_op(Plan& plan, const Op& op);
 Call kernel_call(const Plan& plan, uint32_t op, const std::string& kernel, const Grid& grid, const void* args,
                  size_t bytes);
 // Neighbouring kernels in one launch where the second works on what the first has just written: residual add and
-// norm, RoPE and KV append, a product of one row and its gate. The results are the same to the last bit.
+// norm, the norms of queries and keys and RoPE, RoPE and KV append, a product of one row and its gate. The results are
+// the same to the last bit.
 void fuse(Plan& plan);
 inline constexpr const char* kGateFused = "a row's product and its gate: one kernel";  // its note
-// Whether both may come to run in one kernel, so that what the first reads is needed as long as the second runs.
-bool may_fuse(const Model& model, const Op& first, const Op& second);
+// The last op that may come to run in one kernel with op i, itself where there is none: as long as that one runs, what
+// op i reads is needed.
+size_t last_fused(const Model& model, size_t i);
 
 }  // namespace assay::gpu

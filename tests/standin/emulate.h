@@ -20,6 +20,8 @@ float exchange_from(float value, int lane);
 char* dynamic_shared();
 // d [16,8] += a [16,16] b [16,8] with the operands spread over 32 lanes; every lane of the warp calls it.
 void matrix(float* d, const unsigned* a, const unsigned* b, bool bf16);
+// The same with a [16,32] and b [32,8] of i8, four to a word, in i32.
+void matrix(int* d, const unsigned* a, const unsigned* b);
 // Of pairs of 16 bits, lane 4 i + t having columns 2 t and 2 t + 1 of row i; every lane of the warp calls it.
 unsigned transposed_8x8(unsigned pair);
 float half_value(uint16_t bits);
@@ -29,6 +31,7 @@ uint16_t half_code(float value);
 
 #define ASSAY_EMULATED 1
 #define ASSAY_MATRIX_CORES 1
+#define ASSAY_INTEGER_MATRIX 1
 #define __device__
 #define __shared__ static
 #define threadIdx standin::thread_index
@@ -110,6 +113,7 @@ inline unsigned halves_of_e4m3(unsigned short codes) {
 inline void matrix_16x8x16(float* d, const unsigned* a, const unsigned* b, bool bf16) {
   standin::matrix(d, a, b, bf16);
 }
+inline void matrix_16x8x32(int* d, const unsigned* a, const unsigned* b) { standin::matrix(d, a, b); }
 inline unsigned matrix_transposed_8x8(unsigned pair) { return standin::transposed_8x8(pair); }
 inline unsigned lower_halves(unsigned first, unsigned second) { return (first & 0xffffu) | second << 16; }
 inline unsigned upper_halves(unsigned first, unsigned second) { return first >> 16 | (second & 0xffff0000u); }

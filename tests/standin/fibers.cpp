@@ -170,6 +170,28 @@ void matrix(float* d, const unsigned* a, const unsigned* b, bool bf16) {
   warp_barrier();
 }
 
+// PTX ISA, "Matrix Fragments for mma.m16n8k32", .s8: a0: row group, columns 4t to 4t+3, the lowest in the word's lowest
+// byte; a1: row group+8; a2, a3: the same rows, columns + 16. b0: rows 4t to 4t+3 of column group; b1: rows + 16. d as
+// above, in .s32; without .satfinite a sum that overflows wraps.
+void matrix(int* d, const unsigned* a, const unsigned* b) {
+  block.left[block.running] = a;
+  block.right[block.running] = b;
+  warp_barrier();
+  const unsigned first = block.running / kLanes * kLanes, lane = block.running % kLanes;
+  const auto code = [](unsigned word, unsigned byte) { return static_cast<int8_t>(word >> (byte * 8)); };
+  for (unsigned e = 0; e < 4; ++e) {
+    const unsigned row = lane / 4 + e / 2 * 8, col = lane % 4 * 2 + e % 2;
+    auto sum = static_cast<unsigned>(d[e]);
+    for (unsigned k = 0; k < 32; ++k) {
+      const unsigned* left = block.left[first + row % 8 * 4 + k % 16 / 4];
+      const unsigned* right = block.right[first + col * 4 + k % 16 / 4];
+      sum += static_cast<unsigned>(code(left[row / 8 + k / 16 * 2], k % 4) * code(right[k / 16], k % 4));
+    }
+    d[e] = static_cast<int>(sum);
+  }
+  warp_barrier();
+}
+
 // PTX ISA, movmatrix .trans: row i of an 8 x 8 matrix lies in lanes 4 i to 4 i + 3, before and after.
 unsigned transposed_8x8(unsigned pair) {
   block.left[block.running] = &pair;

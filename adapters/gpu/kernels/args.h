@@ -72,6 +72,13 @@ struct RopeAppendArgs {  // append.x is rope.y, of the caches' dtype; whole vect
   RopeArgs rope;
   AppendArgs append;
 };
+struct NormRopeArgs {  // rope.x is what the first norm reads; append.k null: no append; all of one dtype
+  RopeArgs rope;       // its first q_cols columns are queries, its others keys
+  AppendArgs append;
+  Data q_gamma, k_gamma, q_normed, k_normed;  // what each norm writes, null: nobody reads it
+  i64 q_cols, q_threads, k_threads, early;    // threads that a norm of rows adds up in; early: gammas are constant
+  double q_eps, k_eps;
+};
 struct ReduceArgs {  // quantize
   Data x, y;
   float* scale;
@@ -119,14 +126,24 @@ enum { kPlain = 0, kGrouped = 1, kCache = 2, kConvolution = 3 };
 // kWarpM x kWarpN; kDepth elements of every row are a stage, and kStages of them are on their way or in use.
 struct Tiles16 {
   static constexpr int kM = 16, kN = 64, kWarpM = 16, kWarpN = 16, kDepth = 128, kStages = 4, kBlocks = 2;
+  static constexpr bool kIntegers = false;
 };
 struct Tiles64 {
   static constexpr int kM = 64, kN = 128, kWarpM = 64, kWarpN = 32, kDepth = 64, kStages = 3, kBlocks = 3;
+  static constexpr bool kIntegers = false;
 };
 struct Tiles128 {
   static constexpr int kM = 128, kN = 128, kWarpM = 64, kWarpN = 64, kDepth = 64, kStages = 3, kBlocks = 2;
+  static constexpr bool kIntegers = false;
 };
-constexpr int kLeastBlock = 16;  // of weights that share a scale, unless the row does
+// i8 multiplied as integers: a stage has as many bytes of a row as one of 16 bits and no scales, which meet whole sums.
+template <typename Form>
+struct IntegerTiles : Form {
+  static constexpr int kDepth = 128;
+  static constexpr bool kIntegers = true;
+};
+constexpr i64 kMostIntegerDepth = 0x1ffff;  // of sums that an i32 holds: products of two codes are at most 2^14
+constexpr int kLeastBlock = 16;             // of weights that share a scale, unless the row does
 template <typename Form>
 constexpr int tile_threads() {
   return Form::kM / Form::kWarpM * (Form::kN / Form::kWarpN) * 32;
@@ -135,7 +152,7 @@ constexpr int tile_threads() {
 template <typename Form>
 constexpr int tile_stage_bytes(int left_bits, int bits) {
   return Form::kM * Form::kDepth * left_bits / 8 + Form::kN * Form::kDepth * bits / 8 +
-         (bits == 16 ? 0 : Form::kN * (Form::kDepth / kLeastBlock) * 4);
+         (bits == 16 || Form::kIntegers ? 0 : Form::kN * (Form::kDepth / kLeastBlock) * 4);
 }
 template <typename Form>
 constexpr int tile_sums_pitch() {  // no two rows of a fragment share a bank

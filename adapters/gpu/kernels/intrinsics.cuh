@@ -4,8 +4,8 @@
 namespace assay_gpu {
 
 #if defined(ASSAY_EMULATED)
-// Given by the emulation: bits_of, float_of, half_value, half_code, matrix_16x8x16, matrix_transposed_8x8, lower_halves,
-// upper_halves, power_of_2, from_lane, warp_sum, warp_max.
+// Given by the emulation: bits_of, float_of, half_value, half_code, matrix_16x8x16, matrix_16x8x32, matrix_transposed_8x8,
+// lower_halves, upper_halves, power_of_2, from_lane, warp_sum, warp_max.
 #else
 __device__ inline unsigned bits_of(float value) { return __float_as_uint(value); }
 __device__ inline float float_of(unsigned bits) { return __uint_as_float(bits); }
@@ -128,6 +128,13 @@ __device__ inline void matrix_16x8x16(float* d, const unsigned* a, const unsigne
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
   }
+}
+// The same with a [16,32] and b [32,8] of i8, four to a word, and sums in i32, as the PTX manual's m16n8k32 says.
+#define ASSAY_INTEGER_MATRIX 1
+__device__ inline void matrix_16x8x32(int* d, const unsigned* a, const unsigned* b) {
+  asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+               : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 // The lower, or upper, halves of two words in one.
 __device__ inline unsigned lower_halves(unsigned first, unsigned second) { return __byte_perm(first, second, 0x5410u); }

@@ -4,6 +4,7 @@
 #include "adapters/gpu/kernels/macros.cuh"
 #include "adapters/gpu/kernels/elements.cuh"
 #include "adapters/gpu/kernels/rows.cuh"
+#include "adapters/gpu/kernels/norm_rope.cuh"
 #include "adapters/gpu/kernels/products.cuh"
 #include "adapters/gpu/kernels/matvec_streamed.cuh"
 #include "adapters/gpu/kernels/product_tiles.cuh"

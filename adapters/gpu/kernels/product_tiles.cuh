@@ -153,13 +153,14 @@ template <int kDtype>
 constexpr int kTileBits = kDtype == kF16 || kDtype == kBF16 ? 16 : kDtype == kI4 || kDtype == kF4E2M1 ? 4 : 8;
 
 // A lane of a fragment has eight neighbours of a row in each 32 of k, so that one load serves two matrix instructions:
-// their sixteens of k are then not as they lie, but the same on both sides. As pairs; t: lane % 4.
-template <int kRowBytes, int kDtype>
+// their sixteens of k are then not as they lie, but the same on both sides. As pairs; t: lane % 4. As integers sixteen
+// neighbours in each 64 of k, for two of 32.
+template <int kRowBytes, int kDtype, int kSpan>
 __device__ inline Vector tile_eight(const char* tile, int row, int block, int t) {
-  constexpr int kBits = kTileBits<kDtype>, kSpan = 4 * kBits;
-  const int byte = block * kSpan + t * kBits;
+  constexpr int kBits = kTileBits<kDtype>;
+  const int byte = block * kSpan + t * (kSpan / 4);
   const char* at = tile + row * kRowBytes + tile_vector<kRowBytes, kSpan>(row % 8, byte / 16) * 16 + byte % 16;
-  if constexpr (kBits == 16) {
+  if constexpr (kSpan == 64) {
     return *reinterpret_cast<const Vector*>(at);
   } else {
     struct alignas(kBits) Codes {
@@ -170,21 +171,33 @@ __device__ inline Vector tile_eight(const char* tile, int row, int block, int t)
   }
 }
 
+template <bool kIntegers>
+struct TileSum {
+  using Type = float;
+};
+template <>
+struct TileSum<true> {
+  using Type = int;
+};
+
 template <typename Form, int kLeft, int kWeights>
 struct Tile {
+  using Sum = typename TileSum<Form::kIntegers>::Type;
   static constexpr bool kCodes = kTileBits<kWeights> != 16, kLeftCodes = kTileBits<kLeft> != 16;
   static constexpr int kBits = kTileBits<kWeights>, kLeftBits = kTileBits<kLeft>;
   static constexpr int kThreads = tile_threads<Form>(), kStage = tile_stage_bytes<Form>(kLeftBits, kBits);
   static constexpr int kLeftRow = Form::kDepth * kLeftBits / 8, kRightRow = Form::kDepth * kBits / 8;
   static constexpr int kRight = Form::kM * kLeftRow, kScales = kRight + Form::kN * kRightRow;  // in a stage
+  static constexpr int kLeftSpan = Form::kIntegers ? 64 : 4 * kLeftBits, kSpan = Form::kIntegers ? 64 : 4 * kBits;
+  static constexpr bool kStaged = kCodes && !Form::kIntegers;  // scales, where blocks of a row have them
   static constexpr int kRowScales = Form::kDepth / kLeastBlock;
   static constexpr int kI = Form::kWarpM / 16, kJ = Form::kWarpN / 8;
   static constexpr int kPitch = tile_sums_pitch<Form>();
 
   const ProductArgs& a;
   const TilePlace& place;
-  TileStream<Form::kM, kLeftRow, 4 * kLeftBits, kThreads> left;
-  TileStream<Form::kN, kRightRow, 4 * kBits, kThreads> right;
+  TileStream<Form::kM, kLeftRow, kLeftSpan, kThreads> left;
+  TileStream<Form::kN, kRightRow, kSpan, kThreads> right;
   int shift = 4, scaled = 0;  // log2 of the weights that share a scale in a stage; k of the next stage's scales
   bool blocks = false;        // scales are shared by less than a row
 
@@ -196,7 +209,7 @@ struct Tile {
              args.x.cols * kLeftBits / 8, at.rows, static_cast<int>(args.k * kLeftBits / 8)),
         right(args.w.p + w_row() * (args.k * kBits / 8), args.k * kBits / 8, at.cols,
               static_cast<int>(args.k * kBits / 8)) {
-    if constexpr (kCodes) {
+    if constexpr (kStaged) {
       blocks = args.w.block != args.k;
       while ((1 << shift) < args.w.block && (1 << shift) < Form::kDepth) ++shift;
     }
@@ -205,7 +218,7 @@ struct Tile {
 
   __device__ void fetch_right(char* stage) {
     right.fetch(stage + kRight);
-    if constexpr (kCodes) {
+    if constexpr (kStaged) {
       if (!blocks) return;
       const int each = Form::kDepth >> shift, block = static_cast<int>(a.w.block), all = static_cast<int>(a.k) / block;
 #pragma unroll 1
@@ -223,8 +236,8 @@ struct Tile {
   }
 
   __device__ Vector weights(const char* stage, int row, int block, int t) const {
-    Vector v = tile_eight<kRightRow, kWeights>(stage + kRight, row, block, t);
-    if constexpr (kCodes) {
+    Vector v = tile_eight<kRightRow, kWeights, kSpan>(stage + kRight, row, block, t);
+    if constexpr (kStaged) {
       if (!blocks) return v;
       const int s = (block * 32 + t * 8) >> shift;
       const float scale = reinterpret_cast<const float*>(stage + kScales)[row * kRowScales + s];
@@ -237,30 +250,36 @@ struct Tile {
   }
 
   // One stage; `parts`: sixteens of rows that the warp has.
-  __device__ void multiply(const char* stage, int parts, int wm, int wn, float (*d)[kJ][4]) const {
+  __device__ void multiply(const char* stage, int parts, int wm, int wn, Sum (*d)[kJ][4]) const {
     const int lane = static_cast<int>(threadIdx.x) % 32, g = lane / 4, t = lane % 4;
 #pragma unroll
-    for (int block = 0; block < Form::kDepth / 32; ++block) {
+    for (int block = 0; block < kLeftRow / kLeftSpan; ++block) {
       Vector w[kJ];
 #pragma unroll
       for (int j = 0; j < kJ; ++j) w[j] = weights(stage, wn + j * 8 + g, block, t);
 #pragma unroll
       for (int i = 0; i < kI; ++i) {
         if (i >= parts) continue;
-        const Vector low = tile_eight<kLeftRow, kLeft>(stage, wm + i * 16 + g, block, t);
-        const Vector high = tile_eight<kLeftRow, kLeft>(stage, wm + i * 16 + 8 + g, block, t);
+        const Vector low = tile_eight<kLeftRow, kLeft, kLeftSpan>(stage, wm + i * 16 + g, block, t);
+        const Vector high = tile_eight<kLeftRow, kLeft, kLeftSpan>(stage, wm + i * 16 + 8 + g, block, t);
 #pragma unroll
         for (int half = 0; half < 4; half += 2) {
           const unsigned x[4] = {low.word[half], high.word[half], low.word[half + 1], high.word[half + 1]};
 #pragma unroll
-          for (int j = 0; j < kJ; ++j) matrix_16x8x16(d[i][j], x, w[j].word + half, kLeft != kF16);
+          for (int j = 0; j < kJ; ++j) {
+            if constexpr (Form::kIntegers) {
+              matrix_16x8x32(d[i][j], x, w[j].word + half);
+            } else {
+              matrix_16x8x16(d[i][j], x, w[j].word + half, kLeft != kF16);
+            }
+          }
         }
       }
     }
   }
 
   // The sums, through shared memory, so that they are written as whole vectors where y's columns allow it.
-  __device__ void write(float* sums, int wm, int wn, const float (*d)[kJ][4]) const {
+  __device__ void write(float* sums, int wm, int wn, const Sum (*d)[kJ][4]) const {
     const int thread = static_cast<int>(threadIdx.x), lane = thread % 32;
     __syncthreads();
 #pragma unroll
@@ -269,7 +288,8 @@ struct Tile {
       for (int j = 0; j < kJ; ++j) {
 #pragma unroll
         for (int e = 0; e < 4; ++e) {
-          sums[(wm + i * 16 + lane / 4 + e / 2 * 8) * kPitch + wn + j * 8 + lane % 4 * 2 + e % 2] = d[i][j][e];
+          sums[(wm + i * 16 + lane / 4 + e / 2 * 8) * kPitch + wn + j * 8 + lane % 4 * 2 + e % 2] =
+              static_cast<float>(d[i][j][e]);
         }
       }
     }
@@ -300,7 +320,8 @@ struct Tile {
 };
 
 // Grid: for each tile of rows the tiles of columns; z. x in bf16 or f16, w in the same or, beside bf16, in codes; or
-// both in codes of eight bits, x with a scale per row. Rows of both are whole vectors of 16 bytes.
+// both in codes of eight bits, x with a scale per row; integers with a scale per row of w, too. Rows of both are whole
+// vectors of 16 bytes.
 template <typename Form, int kLeft, int kWeights>
 __device__ inline void product_tiles(const ProductArgs& a) {
   using T = Tile<Form, kLeft, kWeights>;
@@ -328,7 +349,7 @@ __device__ inline void product_tiles(const ProductArgs& a) {
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int wm = warp / (Form::kN / Form::kWarpN) * Form::kWarpM, wn = warp % (Form::kN / Form::kWarpN) * Form::kWarpN;
   const int parts = (place.rows - wm + 15) / 16;
-  float d[T::kI][T::kJ][4] = {};
+  typename T::Sum d[T::kI][T::kJ][4] = {};
   int now = 0, next = kAhead;  // stages
 #pragma unroll 1
   for (int s = 0; s < steps; ++s) {
@@ -362,6 +383,16 @@ __device__ inline void product_tiles(const ProductArgs& a) {
 ASSAY_TILES_OF(16)
 ASSAY_TILES_OF(64)
 ASSAY_TILES_OF(128)
+
+#if defined(ASSAY_INTEGER_MATRIX)
+#define ASSAY_INTEGER_TILES(rows)                                                                            \
+  ASSAY_BOUNDED_KERNEL(tiles_##rows##_i8_imma, ProductArgs, tile_threads<Tiles##rows>(), Tiles##rows::kBlocks) { \
+    product_tiles<IntegerTiles<Tiles##rows>, kI8, kI8>(a);                                                   \
+  }
+ASSAY_INTEGER_TILES(16)
+ASSAY_INTEGER_TILES(64)
+ASSAY_INTEGER_TILES(128)
+#endif
 #endif
 
 }  // namespace assay_gpu

@@ -454,15 +454,11 @@ __device__ inline void rope_vector(const RopeArgs& a, const To& to, i64 head, i6
   to.store(a, at + size / 2, high);
 }
 
-// `wide`: vectors of 8 columns hold whole pairs, or lie within one half of one axis, so that whole vectors are turned.
-// What is not turned is copied. The angle is reduced in double precision: a long context's position times a frequency
-// leaves a float too few bits of it. Grid: rows, shares of the row's heads.
-template <typename To>
-__device__ inline void rope_rows(const RopeArgs& a, const To& to) {
-  __shared__ float cosine[kMostPairs], sine[kMostPairs];
-  const i64 row = blockIdx.x, base = row * a.x.cols, t = row % a.tokens;
-  const unsigned part = blockIdx.y, parts = gridDim.y, cols = static_cast<unsigned>(a.x.cols);
-  const auto pairs = static_cast<unsigned>(a.rotary_dim / 2), heads = static_cast<unsigned>(a.cols / a.head_dim);
+// Of the pairs in the block's row. The angle is reduced in double precision: a long context's position times a
+// frequency leaves a float too few bits of it.
+__device__ inline void rope_angles(const RopeArgs& a, float* cosine, float* sine) {
+  const i64 row = blockIdx.x, t = row % a.tokens;
+  const auto pairs = static_cast<unsigned>(a.rotary_dim / 2);
   const bool turns = a.grid_w <= 0 || t >= a.text_rows;
   i64 first, size;
   for (unsigned p = threadIdx.x; p < pairs; p += blockDim.x) {
@@ -471,6 +467,18 @@ __device__ inline void rope_rows(const RopeArgs& a, const To& to) {
     cosine[p] = cosf(turned);
     sine[p] = sinf(turned);
   }
+}
+
+// `wide`: vectors of 8 columns hold whole pairs, or lie within one half of one axis, so that whole vectors are turned.
+// What is not turned is copied. Grid: rows, shares of the row's heads.
+template <typename To>
+__device__ inline void rope_rows(const RopeArgs& a, const To& to) {
+  __shared__ float cosine[kMostPairs], sine[kMostPairs];
+  const i64 row = blockIdx.x, base = row * a.x.cols, t = row % a.tokens;
+  const unsigned part = blockIdx.y, parts = gridDim.y, cols = static_cast<unsigned>(a.x.cols);
+  const auto pairs = static_cast<unsigned>(a.rotary_dim / 2), heads = static_cast<unsigned>(a.cols / a.head_dim);
+  i64 first, size;
+  rope_angles(a, cosine, sine);
   ASSAY_WAIT_FOR_INPUT();  // the position and the frequencies are there before the step begins
   __syncthreads();
   const unsigned each = a.wide != 0 ? 8 : 1;

@@ -1,4 +1,5 @@
 // Neighbouring ops in one kernel: as many launches less as the step has such neighbours, and the same bits.
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -91,15 +92,100 @@ TEST(Fusion, PartsOfHeads) {
   saves(case_of(model, "f16", StepKind::kDecode, 2, 1, 5), 2 * 3);
 }
 
+// As Qwen3 has them: norms of heads, so that four launches of a layer are one: both norms, RoPE, the append. Odd counts
+// of heads leave lanes of a warp without one.
+TEST(Fusion, NormsOfHeadsAndRope) {
+  ModelShape model = llama();
+  model.qk_norm = true;
+  model.qkv_bias = false;
+  saves(case_of(model, "bf16", StepKind::kPrefill, 2, 5, 3), 2 * 5 - 1);
+  saves(case_of(model, "f32", StepKind::kDecode, 3, 1, 3), 2 * 5);
+  model.layers = 1;
+  for (const auto& [heads, kv_heads, dim] : {std::array<int64_t, 3>{5, 1, 128}, {3, 3, 64}, {7, 7, 8}, {1, 1, 256}}) {
+    model.heads = heads;
+    model.kv_heads = kv_heads;
+    model.head_dim = dim;
+    for (const char* dtype : {"bf16", "f16", "f32"}) {
+      model.rope_interleaved = dim == 8;
+      saves(case_of(model, dtype, StepKind::kDecode, 2, 1, 3), 5);
+      saves(case_of(model, dtype, StepKind::kPrefill, 1, 5, 3), 5 - 1);
+    }
+  }
+  Case paged = case_of(model, "bf16", StepKind::kDecode, 3, 1, 20);
+  paged.page_tokens = 7;
+  saves(paged, 5);
+}
+
+TEST(Fusion, NormsOfHeadsOfWhichAPartIsTurned) {
+  ModelShape model = llama();
+  model.layers = 1;
+  model.qk_norm = true;
+  model.head_dim = 64;
+  model.heads = 3;
+  model.kv_heads = 1;
+  model.rotary_dim = 32;
+  saves(case_of(model, "bf16", StepKind::kDecode, 2, 1, 5), 5);
+  model.rope_interleaved = true;
+  model.rotary_dim = 40;
+  saves(case_of(model, "f16", StepKind::kDecode, 2, 1, 5), 5);
+  model.rope_interleaved = false;
+  model.rotary_dim = 48;  // halves of three vectors, which lanes do not exchange
+  saves(case_of(model, "bf16", StepKind::kDecode, 2, 1, 5), 3);
+  model.rotary_dim = 0;
+  model.head_dim = 48;  // six lanes
+  saves(case_of(model, "bf16", StepKind::kDecode, 2, 1, 5), 3);
+}
+
+// As OLMo 2 has them: all queries of a row at once, and all its keys, of which there are fewer.
+TEST(Fusion, NormsOfRowsAndRope) {
+  ModelShape model = llama();
+  model.layers = 1;
+  model.qk_norm_row = true;
+  for (const auto& [heads, kv_heads, dim] : {std::array<int64_t, 3>{7, 1, 128}, {3, 3, 16}, {9, 3, 64}}) {
+    model.heads = heads;
+    model.kv_heads = kv_heads;
+    model.head_dim = dim;
+    for (const char* dtype : {"bf16", "f16", "f32"}) {
+      saves(case_of(model, dtype, StepKind::kDecode, 2, 1, 3), 5);
+      saves(case_of(model, dtype, StepKind::kPrefill, 1, 5, 3), 5 - 1);  // more rows than multiprocessors
+    }
+  }
+  model.rope_interleaved = true;
+  model.head_dim = 24;  // no power of 2 lanes: nothing is exchanged
+  saves(case_of(model, "bf16", StepKind::kDecode, 2, 1, 3), 5);
+}
+
 // A block of a video model has two residual adds that a layer norm follows, one of them gated, and one RoPE before its
-// KV append. Where nothing is exposed the norms of queries and keys and RoPE work in place.
-TEST(Fusion, AVideoBlockTakesThreeLaunchesLess) {
+// KV append and behind two norms. Where nothing is exposed the norms of queries and keys and RoPE work in place.
+TEST(Fusion, AVideoBlockTakesFiveLaunchesLess) {
   VideoShape video = plain::small_shape(TextStream::kCross);
   video.dit.hidden = 32;
   video.dit.rope_dims = {4, 4, 8};
   Case c = plain::small_case(video, StepKind::kDit);
   c.dtype = "bf16";
-  saves(c, 2 * 3, "own");
+  saves(c, 2 * 5, "own");
+  video.dit.hidden = 72;
+  video.dit.heads = 3;
+  video.dit.rope_dims = {8, 8, 8};
+  for (const char* dtype : {"bf16", "f32"}) {
+    Case odd = plain::small_case(video, StepKind::kDit);
+    odd.dtype = dtype;
+    saves(odd, 2 * 5, "own");
+  }
+}
+
+// Of two streams the video's alone is turned, and the other's product stands before the append: two launches less for
+// the norms and RoPE of either block, and in the first one a gated add with its norm for each stream.
+TEST(Fusion, NormsAndRopeWithoutAnAppendBehindThem) {
+  VideoShape video = plain::small_shape(TextStream::kDual);
+  video.dit.hidden = 48;
+  video.dit.heads = 3;
+  video.dit.rope_dims = {4, 4, 8};
+  Case c = plain::small_case(video, StepKind::kDit);
+  for (const char* dtype : {"bf16", "f32"}) {
+    c.dtype = dtype;
+    saves(c, 2 * 2 + 2, "own");
+  }
 }
 
 // The library makes the GELU of a product while it has its sums: of each block's MLP and of the text's, where nobody

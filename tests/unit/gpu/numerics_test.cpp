@@ -168,9 +168,35 @@ TEST_F(OnStandin, WindowsAndLongPrompts) {
 }
 
 TEST_F(OnStandin, Experts) {
-  for (const char* dtype : {"f32", "bf16", "int8"}) {
+  for (const char* dtype : {"f32", "bf16", "int8", "int8_w8a8", "fp8_w8a8"}) {
     passes(case_of(with_experts(), dtype, StepKind::kPrefill, 1, 40, 0));
     passes(case_of(with_experts(), dtype, StepKind::kDecode, 4, 1, 6));
+  }
+}
+
+// Norms of queries and keys with RoPE behind them, as Qwen3 and as Wan have them, odd counts of heads among them.
+TEST_F(OnStandin, NormsOfQueriesAndKeys) {
+  ModelShape model = llama();
+  model.layers = 1;
+  model.qkv_bias = false;
+  model.heads = 5;
+  model.kv_heads = 1;
+  model.head_dim = 128;
+  VideoShape video = plain::small_shape(TextStream::kCross);
+  video.dit.hidden = 72;
+  video.dit.heads = 3;
+  video.dit.rope_dims = {8, 8, 8};
+  for (const char* dtype : {"f32", "bf16", "f16"}) {
+    for (const bool of_rows : {false, true}) {
+      model.qk_norm = !of_rows;
+      model.qk_norm_row = of_rows;
+      passes(case_of(model, dtype, StepKind::kPrefill, 2, 7, 3));
+      passes(case_of(model, dtype, StepKind::kDecode, 3, 1, 40));
+      video.dit.qk_norm = of_rows ? QkNorm::kRows : QkNorm::kHeads;
+      Case c = plain::small_case(video, StepKind::kDit);
+      c.dtype = dtype;
+      passes(c);
+    }
   }
 }
 

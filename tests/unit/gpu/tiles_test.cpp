@@ -150,6 +150,9 @@ const std::vector<int32_t> kFew{15, 0, 17, 1, 0, 16, 0, 3, 0}, kSome{1, 66, 0, 1
 constexpr const char* kOf16 = "experts: own kernel on matrix cores, tiles of 16 rows";
 constexpr const char* kOf64 = "experts: own kernel on matrix cores, tiles of 64 rows";
 constexpr const char* kOf128 = "experts: own kernel on matrix cores, tiles of 128 rows";
+constexpr const char* kIntegersOf16 = "experts: own kernel on matrix cores in i32, tiles of 16 rows";
+constexpr const char* kIntegersOf64 = "experts: own kernel on matrix cores in i32, tiles of 64 rows";
+constexpr const char* kIntegersOf128 = "experts: own kernel on matrix cores in i32, tiles of 128 rows";
 constexpr const char* kOther = "experts: own kernel on matrix cores";
 
 TEST(ExpertsInTiles, MultiplyExactly) {
@@ -168,14 +171,72 @@ TEST(ExpertsInTiles, MultiplyExactly) {
                            {ASSAY_F16, ASSAY_F16, kMany, 9, 72, 0, kOf128, kSumsInF32},
                            {ASSAY_BF16, ASSAY_F8E4M3, kMany, 33, 80, 80, kOf128, kSumsInF32},
                            {ASSAY_BF16, ASSAY_I4, kMany, 33, 256, 128, kOf128, kScaledInBf16},
-                           {ASSAY_I8, ASSAY_I8, kFew, 69, 144, 144, kOf16, kSumsInF32},
+                           {ASSAY_I8, ASSAY_I8, kFew, 69, 144, 144, kIntegersOf16, kSumsInF32},
+                           {ASSAY_I8, ASSAY_I8, kSome, 131, 80, 80, kIntegersOf64, kSumsInF32},
+                           {ASSAY_I8, ASSAY_I8, kFew, 33, 256, 128, kOf16, kScaledInBf16},
                            {ASSAY_F8E4M3, ASSAY_F8E4M3, kFew, 69, 144, 144, kOf16, kSumsInF32},
                            {ASSAY_F8E4M3, ASSAY_F8E4M3, kSome, 33, 256, 128, kOf64, kScaledInBf16},
-                           {ASSAY_I8, ASSAY_I8, kMany, 9, 80, 80, kOf128, kSumsInF32},
+                           {ASSAY_I8, ASSAY_I8, kMany, 9, 80, 80, kIntegersOf128, kSumsInF32},
                            {ASSAY_BF16, ASSAY_I8, kFew, 33, 72, 24, kOther, kScaledInBf16}};
   for (const Experts& e : cases) {
     EXPECT_LT(error(e), e.limit) << "case " << &e - cases;
   }
+}
+
+// A compiler without the instruction makes no such kernel: codes are then multiplied in bf16, as those of f8 are.
+TEST(ExpertsInTiles, IntegersWithoutTheirInstruction) {
+  const Setting without("integer_matrix", 0);
+  EXPECT_LT(error({ASSAY_I8, ASSAY_I8, kFew, 69, 144, 144, kOf16, kSumsInF32}), kSumsInF32);
+  EXPECT_LT(error({ASSAY_I8, ASSAY_I8, kMany, 9, 80, 80, kOf128, kSumsInF32}), kSumsInF32);
+}
+
+// 2^17 products of -128 and -128 are 2^31, one more than an i32 holds; 16 codes less fit.
+TEST(ExpertsInTiles, SumsThatAnIntegerMayNotHoldAreFloats) {
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda");
+  for (const auto& [k, says] : {std::pair<int64_t, const char*>{131072, kOf16}, {131056, kIntegersOf16}}) {
+    const Result<std::unique_ptr<Program>> program =
+        (*adapter)->prepare(graph_of({ASSAY_I8, ASSAY_I8, {2}, 8, k, k, says, 0}, 2), 0);
+    ASSERT_TRUE(program.ok()) << program.error().message;
+    EXPECT_STREQ((*program)->info().executed, says) << k;
+  }
+}
+
+// Sums of integers are exact until they meet their scales: of codes of 127 and 126 beyond 2^24, where not every integer
+// is a float, so that sums in floats would have been rounded on the way.
+TEST(ExpertsInTiles, IntegersAddUpExactly) {
+  constexpr int64_t kDepth = 2064;  // 16 stages of 128 and 16 more
+  const std::vector<int32_t> offsets{0, 3, 20};
+  const Experts experts{ASSAY_I8, ASSAY_I8, {3, 17}, 12, kDepth, kDepth, kIntegersOf64, 0};
+  const Graph graph = graph_of(experts, offsets.back());
+  std::vector<int8_t> x(static_cast<size_t>(offsets.back() * kDepth)), w(static_cast<size_t>(2 * 12 * kDepth));
+  std::mt19937 random(5);
+  for (int8_t& code : x) code = static_cast<int8_t>(126 + random() % 2);
+  for (int8_t& code : w) code = static_cast<int8_t>(random() % 16 == 0 ? -128 : 126 + random() % 2);
+  const std::vector<float> scales(2 * 12, 1), x_scales(static_cast<size_t>(offsets.back()), 1);
+  Result<std::unique_ptr<Adapter>> adapter = open("cuda");
+  Result<std::unique_ptr<Program>> program = (*adapter)->prepare(graph, 0);
+  ASSERT_TRUE(program.ok()) << program.error().message;
+  EXPECT_STREQ((*program)->info().executed, experts.says);
+  ASSERT_TRUE((*program)->write(0, 0, x.data(), x.size()).ok() && (*program)->write(1, 0, w.data(), w.size()).ok() &&
+              (*program)->write(2, 0, offsets.data(), offsets.size() * 4).ok() &&
+              (*program)->write(4, 0, scales.data(), scales.size() * 4).ok() &&
+              (*program)->write(5, 0, x_scales.data(), x_scales.size() * 4).ok());
+  ASSERT_EQ(step(**program), ASSAY_OK);
+  std::vector<float> y(static_cast<size_t>(offsets.back() * 12));
+  ASSERT_TRUE((*program)->read(3, 0, y.data(), y.size() * 4).ok());
+  int64_t least = int64_t{1} << 40;
+  for (int64_t m = 0; m < offsets.back(); ++m) {
+    for (int64_t n = 0; n < 12; ++n) {
+      int64_t sum = 0;
+      for (int64_t k = 0; k < kDepth; ++k) {
+        sum += int64_t{x[static_cast<size_t>(m * kDepth + k)]} *
+               w[static_cast<size_t>(((m < offsets[1] ? 0 : 12) + n) * kDepth + k)];
+      }
+      EXPECT_EQ(y[static_cast<size_t>(m * 12 + n)], static_cast<float>(sum)) << "row " << m << ", column " << n;
+      least = std::min(least, sum);
+    }
+  }
+  EXPECT_GT(least, int64_t{1} << 24);
 }
 
 // The grid has room for as many tiles as so many rows can make: none of one expert's rows is left out.
