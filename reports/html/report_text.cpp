@@ -67,12 +67,17 @@ std::string cost_table(const ReportModel& model) {
   return out;
 }
 
+// The case of a row, with what sets the run apart from others of it.
+std::string case_text(const ReportModel& model, const ReportRow& r) {
+  return model.cases[r.test_case].id + (r.options.empty() ? "" : " (" + r.options + ")");
+}
+
 std::string rate_table(const ReportModel& model) {
   std::string out = "\n" + line({"chip", "case", "rate", "95 %", "p50", "p99", "J/token", "basis", "record"}) +
                     "|---|---|---:|---:|---:|---:|---:|---|---|\n";
   for (const ReportGroup& group : model.groups) {
     const ReportRow& r = model.rows[group.row];
-    std::vector<std::string> cells{chip_name(model, group.chip), model.cases[group.test_case].id};
+    std::vector<std::string> cells{chip_name(model, group.chip), case_text(model, r)};
     if (r.rate.value && r.rate.low && r.rate.high) {
       const Throughput rate{*r.rate.value, {*r.rate.low, *r.rate.high}, 0, 0};
       const std::string unit = r.unit == "tokens/s" ? " tokens/s" : "";

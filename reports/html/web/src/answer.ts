@@ -1,5 +1,5 @@
 // The first screen: the answer, the four headline figures of each chip, and what can't be compared.
-import { basisMark, chipLabel, figureButton, launchMark, numberButton, partDetail, partMark, type Page } from "./context";
+import { basisMark, chipLabel, figureButton, launchMark, numberButton, optionsMark, partDetail, partMark, type Page } from "./context";
 import { figureOf } from "./definitions";
 import { h, select } from "./dom";
 import { numberText, rateText } from "./format";
@@ -169,7 +169,7 @@ function headlineRow(page: Page, row: Row): HTMLElement {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, chipLabel(page, row.chip), partMark(page, row), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
+    h("th", { scope: "row" }, chipLabel(page, row.chip), partMark(page, row), optionsMark(page, row), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
     cell(T.m_throughput, figureButton(page, "rate", row), interval(row.rate_low, row.rate_high), "rate", launchMark(page, [row])),
     cell(T.m_determinism, determinism, row.p99_high_ns === null && row.p99_ns !== null ? page.say(T.no_bound) : figureOf("determinism").interval!(row), "determinism"),
     costCell(page, row),
@@ -211,7 +211,7 @@ function apartRow(page: Page, item: Incomparable, row: Row): boolean {
   if (item.kind === "basis") return row.basis === item.detail;
   if (item.kind === "tier") return row.tier === item.detail;
   if (item.kind === "case-version") return page.model.cases[row.case].id === item.detail;
-  return item.kind !== "one-chip" || page.model.groups.filter((g) => g.case === row.case).length === 1;
+  return item.kind !== "one-chip" || new Set(page.model.groups.filter((g) => g.case === row.case).map((g) => g.chip)).size === 1;
 }
 
 const shownAtOnce = 6;

@@ -3,7 +3,7 @@ import { basisMark, chipLabel, numberButton, type Page } from "./context";
 import { figureOf, figures } from "./definitions";
 import { h } from "./dom";
 import { numberText, rateText } from "./format";
-import { headlineCost, type Cost, type CostInput, type Row } from "./model";
+import { groupOf, headlineCost, type Cost, type CostInput, type Row } from "./model";
 import { classText, factorText, inputText } from "./cost_charts";
 import type { CostPart } from "./chart_def";
 import { reasonText, someReasons } from "./phrases";
@@ -211,7 +211,7 @@ export function costInputsTable(page: Page, cost: Cost): HTMLElement {
 }
 
 export function openRecord(page: Page, row: Row): void {
-  const group = page.model.groups.find((g) => g.chip === row.chip && g.case === row.case && page.model.rows[g.row].part === row.part);
+  const group = groupOf(page.model, row);
   const part: [string, string][] = row.part === "" ? [] : [[page.say(T.d_part), reasonText(row.part, page.state.lang)]];
   if (row.part !== "" && row.projected_rate !== null) part.push([page.say(T.d_projected), rateText(row.projected_rate, null, null, row.unit)]);
   const rest: [string, string | Node][] = [

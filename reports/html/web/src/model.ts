@@ -50,6 +50,8 @@ export interface Row {
   form: string;
   /** of the model that ran, "2/24 layers"; "" where it was the whole: the rate is the part's */
   part: string;
+  /** of the adapter, "attention=own"; "" where none is known: runs that differ in them are no repeats */
+  options: string;
   stop: string;
   numerics: string;
   commit: string;
@@ -377,6 +379,13 @@ export const pagedCache = (model: Model, row: Row): boolean => /\/p\d+(-seed\d+)
 
 /** Whether the caches were flushed before each step: no curve mixes such steps with warm ones. */
 export const coldCache = (model: Model, row: Row): boolean => model.cases[row.case].id.endsWith("/cold");
+
+/** The group that a row is of: its chip, case, basis, tier, part of the model and options of the adapter. */
+export const groupOf = (model: Model, row: Row): Group | undefined =>
+  model.groups.find((g) => {
+    const of = model.rows[g.row];
+    return of.chip === row.chip && of.case === row.case && of.basis === row.basis && of.tier === row.tier && of.part === row.part && of.options === row.options;
+  });
 
 /** The rows that stand for their group. */
 export const shownRows = (model: Model): Row[] => model.groups.map((g) => model.rows[g.row]);

@@ -100,6 +100,7 @@ export const T = {
   no_energy: ["无能耗读数", "No energy reading"],
   too_few_steps: ["独立步数不足（{n} 步）", "too few independent steps ({n})"],
   part_note: ["只运行了部分模型：吞吐量、时延与能耗均为该部分的数值", "Only a part of the model ran: rate, times and energy are the part’s"],
+  options_note: ["以这些适配器选项运行；选项不同的运行不是彼此的重复", "Ran with these options of the adapter: runs that differ in them are no repeats of each other"],
   answer_part: ["只运行了部分模型{part}，不是整个模型的吞吐量", "only a part of the model ran{part}: not the rate of the whole"],
   apart_part: ["{chip} · {case}：只运行了部分模型{part}，不与完整运行的记录比较", "{chip} · {case}: only a part of the model ran{part}; not compared with runs of the whole"],
   d_part: ["运行的部分", "Part that ran"],

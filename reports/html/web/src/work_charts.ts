@@ -2,6 +2,7 @@
 import { notDrawn, type ChartResult, type Mark, type Series } from "./chart_def";
 import { axisNumber, axisTime, numberText, rateText, timeText } from "./format";
 import { chipName, shownRows, usable, type Clip, type Model, type Op, type Row } from "./model";
+import { seriesName } from "./series";
 import type { State } from "./state";
 import { basisText, say, T, type Lang, type Text } from "./text";
 
@@ -40,9 +41,6 @@ function labels(ops: Op[], roof: Roof): string[] {
 }
 
 const opName = (op: Op): string => (op.layer ? `${op.name} × ${op.count}` : op.name);
-
-const seriesName = (model: Model, row: Row, lang: Lang): string =>
-  row.basis === "measured" ? chipName(model, row.chip) : `${chipName(model, row.chip)} [${say(basisText(row.basis), lang)}]`;
 
 export function opRoofline(model: Model, state: State, lang: Lang): ChartResult[] {
   const head = { id: "op-roofline", title: T.op_title };
