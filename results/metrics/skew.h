@@ -25,7 +25,7 @@ RankImbalance rank_imbalance(const std::vector<std::vector<double>>& loads, int6
 double active_experts(const RoutingReport& r);
 
 struct SkewPoint {
-  std::string case_id, routing;
+  std::string case_id, routing, record;  // record: its id
   std::optional<uint64_t> seed;  // of the draw; absent where a trace is replayed
   std::string disturbed_by;      // "" where nothing disturbed the run
   double per_s = 0;

@@ -1,4 +1,5 @@
-// The report in a real browser. Run by ctest: ASSAY (the command), RECORDS (folder), WORK (folder), CHROMIUM.
+// The report in a real browser. Run by ctest: ASSAY (the command), RECORDS, TUNED (folders: the same cases with an option of the adapter),
+// WORK (folder), CHROMIUM.
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -6,7 +7,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { numberIn, openReport, readModel, shows, startBrowser } from "./page.mjs";
 
-const { ASSAY, RECORDS, WORK, CHROMIUM } = process.env;
+const { ASSAY, RECORDS, TUNED, WORK, CHROMIUM } = process.env;
 const file = join(WORK, "report.html");
 let browser;
 let model;
@@ -55,6 +56,31 @@ report("curves of context are of one chip each, though all devices share a name"
   for (const c of curves) assert.deepEqual(c.points.map((p) => p.context), [512, 4096, 16384]);
   const note = await page.locator("#context .note").first().innerText();
   for (const chip of model.chips) assert.ok(note.includes(chip.product), note);
+});
+
+test("a point of a curve opens its own record where a chip ran with several options", async () => {
+  const both = join(WORK, "options.html");
+  execFileSync(ASSAY, ["report", RECORDS, TUNED, "-o", both, "--json"]);
+  const { rows, context } = readModel(join(WORK, "options.json"));
+  for (const c of context) {
+    for (const p of c.points) assert.equal(rows.find((r) => r.id === p.record).options, c.options);
+  }
+  const { page, close } = await openReport(browser, both, "lang=en");
+  const figure = page.locator("figure", { has: page.locator("#chart-context") });
+  await figure.locator("summary").click();
+  const lines = await figure.locator("tbody tr").evaluateAll((all) => all.map((tr) => [...tr.cells].map((td) => td.innerText)));
+  const points = lines.filter(([, , , record]) => record !== "");
+  for (const wanted of ["", "products=own"]) {
+    const of = points.filter(([name]) => name.includes("products=own") === (wanted !== ""));
+    assert.ok(of.length >= 9, `${of.length} points with "${wanted}": three contexts on three chips`);
+    for (const [name, , , record] of of) assert.equal(rows.find((r) => r.id.startsWith(record)).options, wanted, name);
+  }
+  const first = figure.locator("tbody tr", { hasText: "products=own" }).locator("button.figure").first();
+  const id = await first.innerText();
+  await first.click();
+  const text = await page.locator("dialog[open]").innerText();
+  assert.ok(text.includes(id) && text.includes("products=own"), text);
+  await close();
 });
 
 report("figures on the page are those of the JSON", "lang=en", async (page) => {

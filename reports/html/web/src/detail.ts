@@ -3,7 +3,7 @@ import { basisMark, chipLabel, numberButton, type Page } from "./context";
 import { figureOf, figures } from "./definitions";
 import { h } from "./dom";
 import { numberText, rateText } from "./format";
-import { groupOf, headlineCost, type Cost, type CostInput, type Row } from "./model";
+import { groupOf, headlineCost, rowOfRecord, type Cost, type CostInput, type Row } from "./model";
 import { classText, factorText, inputText } from "./cost_charts";
 import type { CostPart } from "./chart_def";
 import { reasonText, someReasons } from "./phrases";
@@ -155,7 +155,7 @@ export function openFact(page: Page, fact: number, chip: number): void {
   const { model, say } = page;
   const line = model.environment[fact];
   const record = (id: string): Node => {
-    const row = model.rows.find((r) => r.id === id);
+    const row = rowOfRecord(model, id);
     return row ? h("button", { type: "button", class: "plain", click: () => openRecord(page, row) }, id.slice(0, 8)) : h("code", {}, id);
   };
   show(page, say(T.named, { name: say(factText(line.name)), of: chipLabel(page, chip) }), [

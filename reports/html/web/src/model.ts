@@ -241,7 +241,9 @@ export interface SkewCurve {
   ranks: number;
   basis: string;
   form: string;
-  points: { case: string; routing: string; seed: Maybe; per_s: number; low: Maybe; high: Maybe; active: number; expected: Maybe; expert_bytes: number; gamma: number; gamma_p95: number }[];
+  /** of the adapter, "attention=own" */
+  options: string;
+  points: { case: string; record: string; routing: string; seed: Maybe; per_s: number; low: Maybe; high: Maybe; active: number; expected: Maybe; expert_bytes: number; gamma: number; gamma_p95: number }[];
   rated_per_s: number;
   rated_routing: string;
   rated_one_rank_per_s: number;
@@ -262,7 +264,9 @@ export interface ContextCurve {
   tokens: number;
   basis: string;
   form: string;
-  points: { case: string; context: number; step_ns: number; low: Maybe; high: Maybe }[];
+  /** of the adapter, "attention=own" */
+  options: string;
+  points: { case: string; record: string; context: number; step_ns: number; low: Maybe; high: Maybe }[];
   slope_ns_per_token: Maybe;
   slope_low: Maybe;
   slope_high: Maybe;
@@ -371,14 +375,14 @@ export function chipName(model: Model, chip: number): string {
 export const usable = (row: Row): boolean =>
   row.rate !== null && row.status !== "failed" && row.status !== "unsupported";
 
-/** Whether the whole model ran: the rate of a part is no rate of the model. */
-export const whole = (row: Row): boolean => row.part === "";
-
 /** Whether the case's KV cache lies in pages ("…/c4096/p16"): no curve mixes layouts. */
 export const pagedCache = (model: Model, row: Row): boolean => /\/p\d+(-seed\d+)?(\/|$)/.test(model.cases[row.case].id);
 
 /** Whether the caches were flushed before each step: no curve mixes such steps with warm ones. */
 export const coldCache = (model: Model, row: Row): boolean => model.cases[row.case].id.endsWith("/cold");
+
+/** The row of a record by its id; undefined where another of its group stands for it. */
+export const rowOfRecord = (model: Model, record: string): Row | undefined => model.rows.find((r) => r.id === record);
 
 /** The group that a row is of: its chip, case, basis, tier, part of the model and options of the adapter. */
 export const groupOf = (model: Model, row: Row): Group | undefined =>

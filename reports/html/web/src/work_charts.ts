@@ -1,7 +1,7 @@
 // What a step is made of, and what a clip is: ops on the roofline and their least times, the parts of a clip.
 import { notDrawn, type ChartResult, type Mark, type Series } from "./chart_def";
 import { axisNumber, axisTime, numberText, rateText, timeText } from "./format";
-import { chipName, shownRows, usable, type Clip, type Model, type Op, type Row } from "./model";
+import { chipName, rowOfRecord, shownRows, usable, type Clip, type Model, type Op, type Row } from "./model";
 import { seriesName } from "./series";
 import type { State } from "./state";
 import { basisText, say, T, type Lang, type Text } from "./text";
@@ -152,16 +152,12 @@ export function clipParts(model: Model, _: State, lang: Lang): ChartResult[] {
   const clips = model.clips;
   if (clips.length === 0) return [{ ...head, missing: T.clip_empty }];
   const names = [...new Set(clips.flatMap((c) => c.parts.map((p) => p.name)))];
-  const rowOf = (record: string): number | undefined => {
-    const at = model.rows.findIndex((r) => r.id === record);
-    return at < 0 ? undefined : at;
-  };
   const parts = names.map((name, tone): Series => ({
     name: say(partText(name), lang),
     tone,
     style: "bar",
     stack: "clip",
-    marks: clips.flatMap((c, y) => c.parts.filter((p) => p.name === name).map((p): Mark => ({ x: p.count * p.seconds_each, y, row: rowOf(p.record) }))),
+    marks: clips.flatMap((c, y) => c.parts.filter((p) => p.name === name).map((p): Mark => ({ x: p.count * p.seconds_each, y, row: rowOfRecord(model, p.record)?.index }))),
   }));
   const totals: Series = {
     name: say(T.clip_total, lang),
