@@ -40,6 +40,16 @@ SheetCell ratio_cell(const Ratio& ratio) { return {ratio_text(ratio.value), rati
 
 SheetCell number(std::optional<double> value) { return {value ? number_text(*value, 6) : "", value}; }
 
+// What holds for every metric of a pair: what ran, whether its numbers were checked, what disturbed it.
+std::string of_pair_text(const PairComparison& p, const std::string& shaken) {
+  std::vector<std::string> all;
+  if (!p.part.empty()) all.push_back(p.part + " ran");
+  if (!p.piece.empty()) all.push_back(p.piece);
+  all.insert(all.end(), p.unchecked.begin(), p.unchecked.end());
+  if (!shaken.empty()) all.push_back(shaken);
+  return joined(all, "; ");
+}
+
 SheetTable differences(const std::vector<Comparison>& comparisons) {
   SheetTable table;
   table.name = "differences";
@@ -56,7 +66,7 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
                    {"basis", "basis"},
                    {"note", "note"}};
   for (const char* name : {"set_a", "unit", "dtype", "tier", "form", "device_a", "device_b", "a_low", "a_high", "b_low",
-                           "b_high", "ratio_low", "ratio_high", "margin", "runs_a", "runs_b"}) {
+                           "b_high", "ratio_low", "ratio_high", "margin", "runs_a", "runs_b", "part", "piece"}) {
     table.columns.push_back({name, ""});
   }
   for (const Comparison& c : comparisons) {
@@ -64,8 +74,7 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
       const std::string basis = p.basis + (p.basis == "reported" ? std::string(" ") + kReportedMark : "");
       std::string shaken;
       for (const std::string& cause : p.disturbed) shaken += (shaken.empty() ? "* disturbed " : "; ") + cause;
-      std::string of_pair = joined(p.unchecked, "; ");
-      if (!shaken.empty()) of_pair += (of_pair.empty() ? "" : "; ") + shaken;
+      const std::string of_pair = of_pair_text(p, shaken);
       for (const MetricDifference& d : p.metrics) {
         const bool first = &d == &p.metrics.front();
         const std::string note =
@@ -96,7 +105,9 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
                               number(d.ratio.high),
                               number(d.margin),
                               number(static_cast<double>(p.runs_a)),
-                              number(static_cast<double>(p.runs_b))});
+                              number(static_cast<double>(p.runs_b)),
+                              p.part,
+                              p.piece});
       }
     }
   }
@@ -169,6 +180,19 @@ SheetTable environments(const std::vector<Comparison>& comparisons) {
   return table;
 }
 
+// What speaks of less than a prompt, a clip or a model must be said, above all where nothing else was compared.
+void add_piece_notes(const Comparison& c, std::vector<std::string>* notes) {
+  const auto note = [&](const std::string& what, auto of) {
+    const auto count = std::count_if(c.pairs.begin(), c.pairs.end(), of);
+    if (count > 0) notes->push_back(std::to_string(count) + " of " + std::to_string(c.pairs.size()) + " cases " + what);
+  };
+  note("are of a chunk of a prompt behind a context, measured apart: no rates of whole prompts",
+       [](const PairComparison& p) { return p.piece.starts_with("chunk "); });
+  note("are of a part of a clip, measured apart: no times of a clip",
+       [](const PairComparison& p) { return p.piece.ends_with(" of a clip"); });
+  note("are of a part of the model: no rates of the whole", [](const PairComparison& p) { return !p.part.empty(); });
+}
+
 bool any_interval(const std::vector<Comparison>& comparisons) {
   return std::any_of(comparisons.begin(), comparisons.end(), [](const Comparison& c) {
     return std::any_of(c.pairs.begin(), c.pairs.end(), [](const PairComparison& p) {
@@ -197,6 +221,7 @@ Sheet comparison_sheet(const std::vector<Comparison>& comparisons) {
                             first.reason + ")" +
                             (more > 0 ? ", " + std::to_string(more) + " more under 'Not compared'" : ""));
     }
+    add_piece_notes(c, &sheet.notes);
     for (const LoadComparison& l : c.loads) {
       if (!l.note.empty()) sheet.notes.push_back(l.work + ": " + l.note);
     }

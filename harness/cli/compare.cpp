@@ -100,8 +100,11 @@ Status add_costs(const Arguments& arguments, const std::vector<CompareSide>& sid
     const Result<CostChoices> choices = choices_of(arguments, *book, side);
     if (!choices.ok()) return choices.error();
     std::optional<Error> unpriced;
-    PricedRows rows = price_rows(cost_subjects(paired_records(sides[side], sides[other]), *limits, *book), *choices,
-                                 *draws, *book, &unpriced);
+    std::vector<std::string> unrated;
+    const std::vector<CostSubject> subjects =
+        cost_subjects(paired_records(sides[side], sides[other]), *limits, *book, &unrated);
+    PricedRows rows = price_rows(subjects, *choices, *draws, *book, &unpriced);
+    rows.left_out.insert(rows.left_out.end(), unrated.begin(), unrated.end());
     for (const std::string& note : rows.left_out) notes.insert(sides[side].name + ": " + note);
     for (const CostRow& row : rows.rows) {
       for (const CostInput i : {CostInput::kInputRate, CostInput::kOutputRate, CostInput::kBlendedRate}) {

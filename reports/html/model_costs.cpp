@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <string_view>
 #include <tuple>
 
 #include "reports/html/model_parts.h"
@@ -63,10 +64,15 @@ size_t chip_index(const ReportModel& model, const std::string& product) {
 }
 
 std::vector<ReportCost> costs_of(const std::vector<Record>& records, const std::vector<Metrics>& of_each,
-                                 const ReportPricing& pricing, const ReportModel& model) {
+                                 const ReportPricing& pricing, const ReportModel& model,
+                                 std::vector<std::string>* left_out) {
   std::vector<ReportCost> out;
-  for (const CostSubject& subject : cost_subjects(records, of_each, pricing.limits, pricing.book)) {
+  for (const CostSubject& subject : cost_subjects(records, of_each, pricing.limits, pricing.book, left_out)) {
     if (!subject.clip_seconds) out.push_back(cost_of(subject, pricing, model));
+  }
+  constexpr std::string_view kPrefix = "left out: ";
+  for (std::string& text : *left_out) {
+    if (text.starts_with(kPrefix)) text.erase(0, kPrefix.size());
   }
   return out;
 }

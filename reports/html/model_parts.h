@@ -43,9 +43,11 @@ std::vector<ReportGroup> group_rows(const std::vector<ReportRow>& rows);
 ReportAnswer answer_of(const ReportModel& model);
 std::vector<Incomparable> incomparable_of(const ReportModel& model);
 
-// One cost for each product, model, dtype and basis among the records; an unpriced one says what is missing.
+// One cost for each product, model, dtype and basis among the records; an unpriced one says what is missing. left_out:
+// what has none, and why.
 std::vector<ReportCost> costs_of(const std::vector<Record>& records, const std::vector<Metrics>& of_each,
-                                 const ReportPricing& pricing, const ReportModel& model);
+                                 const ReportPricing& pricing, const ReportModel& model,
+                                 std::vector<std::string>* left_out);
 ReportCostAnswer cost_answer_of(const std::vector<ReportCost>& costs, const ReportModel& model);
 
 // `chips`: of each record, its chip.

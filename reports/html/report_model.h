@@ -13,6 +13,7 @@
 #include "results/metrics/skew.h"
 #include "results/metrics/target.h"
 #include "results/metrics/video_clip.h"
+#include "results/part.h"
 #include "results/prices/cost_inputs.h"
 #include "results/record.h"
 #include "results/store/store.h"
@@ -37,6 +38,7 @@ struct ReportCase {
   std::string id, hash, suite, kind, model, dtype, token_class;
   int64_t batch = 0, tokens = 0, context = 0, tokens_per_step = 0;
   double flops = 0, weight_bytes = 0, kv_bytes = 0;  // of one step
+  [[nodiscard]] std::string piece() const { return piece_text(kind, tokens, context); }
 };
 
 // One record's figures. Times in ns, rates in `unit`, power in W, energy in J.
@@ -95,7 +97,7 @@ struct EnvironmentLine {  // one fact, the values it takes on each chip (by inde
 
 // Why figures stand apart. The page words it; `detail` is the record's own reason.
 struct Incomparable {
-  std::string kind;  // basis, tier, one-chip, case-version, failed, no-rate, numerics, disturbed
+  std::string kind;  // basis, tier, one-chip, case-version, failed, no-rate, numerics, disturbed, part, chunk
   std::optional<size_t> chip, test_case;
   size_t count = 0;
   std::string detail;
@@ -187,6 +189,7 @@ struct ReportModel {
   ReportAnswer answer;
   std::vector<ReportTarget> targets;
   std::vector<ReportCost> costs;
+  std::vector<std::string> cost_left_out;  // what has no cost at all, and why
   ReportCostAnswer cost_answer;
   std::vector<ReportSkew> skew;
   std::vector<ReportContext> context;

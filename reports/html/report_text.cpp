@@ -69,7 +69,9 @@ std::string cost_table(const ReportModel& model) {
 
 // The case of a row, with what sets the run apart from others of it.
 std::string case_text(const ReportModel& model, const ReportRow& r) {
-  return model.cases[r.test_case].id + (r.options.empty() ? "" : " (" + r.options + ")");
+  const ReportCase& c = model.cases[r.test_case];
+  const std::string piece = c.piece();
+  return c.id + (piece.empty() ? "" : " (" + piece + ")") + (r.options.empty() ? "" : " (" + r.options + ")");
 }
 
 std::string rate_table(const ReportModel& model) {
@@ -152,7 +154,9 @@ std::string rate_work(const ReportModel& model) {
   if (model.answer.groups.empty()) return "";
   const ReportGroup& first = model.groups[model.answer.groups[0]];
   const std::string& part = model.rows[first.row].part;
+  const std::string piece = model.cases[first.test_case].piece();
   return "case " + model.cases[first.test_case].id +
+         (piece.empty() ? "" : "; a " + piece + ", measured apart: no figure of a whole prompt or clip") +
          (part.empty() ? "" : "; only a part of the model ran (" + part + "): not the rate of the whole");
 }
 
@@ -212,7 +216,9 @@ std::string answer_text(const ReportModel& model) {
   const ReportCostAnswer& money = model.cost_answer;
   if (money.kind == "none") {
     const std::string work = rate_work(model);
-    return "**" + rates + "**\n\n" + (work.empty() ? "" : "- " + markdown_escaped(work) + "\n\n");
+    std::string below = work.empty() ? "" : "- " + markdown_escaped(work) + "\n";
+    for (const std::string& note : model.cost_left_out) below += "- no cost: " + markdown_escaped(note) + "\n";
+    return "**" + rates + "**\n\n" + below + (below.empty() ? "" : "\n");
   }
   const ReportCost& first = model.costs[money.costs[0]];
   std::vector<std::string> lines;
@@ -226,6 +232,7 @@ std::string answer_text(const ReportModel& model) {
     if (v.verdict.reason.empty() && std::isfinite(v.verdict.gap))
       lines.push_back(verdict_line(model.targets[v.target].text, v.verdict));
   }
+  for (const std::string& note : model.cost_left_out) lines.push_back("no cost: " + note);
   lines.push_back(rates + (model.answer.groups.empty() ? "" : ", " + rate_work(model)));
   std::string out = "**" + marked(cost_answer(model), first.basis) + "**\n\n";
   for (const std::string& line : lines) out += "- " + markdown_escaped(line) + "\n";

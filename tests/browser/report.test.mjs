@@ -3,11 +3,11 @@
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { numberIn, openReport, readModel, shows, startBrowser } from "./page.mjs";
 
-const { ASSAY, RECORDS, TUNED, WORK, CHROMIUM } = process.env;
+const { ASSAY, RECORDS, TUNED, PUBLISHED, WORK, CHROMIUM } = process.env;
 const file = join(WORK, "report.html");
 let browser;
 let model;
@@ -80,6 +80,23 @@ test("a point of a curve opens its own record where a chip ran with several opti
   await first.click();
   const text = await page.locator("dialog[open]").innerText();
   assert.ok(text.includes(id) && text.includes("products=own"), text);
+  await close();
+});
+
+test("a report of chunks alone says that it is of chunks, and why they have no cost", async () => {
+  const folder = join(PUBLISHED, "2026-11-26-h200");
+  const chunks = readdirSync(folder).filter((name) => /^long-context_prefill_.*_c\d+-/.test(name));
+  assert.equal(chunks.length, 2);
+  const out = join(WORK, "chunks.html");
+  execFileSync(ASSAY, ["report", ...chunks.map((name) => join(folder, name)), "-o", out]);
+  const { page, close } = await openReport(browser, out, "lang=en");
+  const answer = await page.locator("#answer").innerText();
+  assert.match(answer, /of a chunk of 512 tokens of a prompt, behind 4096, measured apart: no figure of a whole prompt/);
+  assert.match(answer, /No cost: .*a chunk behind a context is no prompt and not priced/);
+  assert.match(answer, /chunk of a prompt behind a context, .* not priced: 2/);
+  assert.match(await page.locator("#records tbody").innerText(), /chunk of 512 tokens of a prompt, behind 16384/);
+  await page.click("#switch-lang");
+  assert.doesNotMatch(await page.locator("#answer").innerText(), /chunk/);
   await close();
 });
 

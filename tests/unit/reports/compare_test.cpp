@@ -170,6 +170,27 @@ TEST(Compare, RatesHaveUnitsAndUncheckedSidesAreNamed) {
   EXPECT_THAT(sheet, HasSubstr("may be that of wrong numbers"));
 }
 
+// Chunks, a clip's parts and parts of a model are none of the whole, and all that was compared here.
+TEST(Compare, PiecesAreNamed) {
+  Record chunk = run(10, 1, 400, 1), tile = run(20, 2, 400, 1);
+  chunk.step_kind = "prefill";
+  chunk.tokens = chunk.tokens_per_step = 512;
+  chunk.context = 4096;
+  chunk.extrapolation = Extrapolation{2, 24, {}, {}, 0, {}, "", ""};
+  tile.step_kind = "vae-tile";
+  tile.case_hash = "tile";
+  const Sheet sheet = comparison_sheet({compare({"a", {chunk, tile}}, {"b", {chunk, tile}}, {})});
+  for (const TableFormat format : {TableFormat::kText, TableFormat::kMarkdown, TableFormat::kCsv, TableFormat::kJson})
+    EXPECT_THAT(render_sheet(sheet, format, {}), HasSubstr("chunk of 512 tokens of a prompt, behind 4096"));
+  const std::string text = render_sheet(sheet, TableFormat::kText, {});
+  EXPECT_THAT(text, HasSubstr("2/24 layers ran; chunk of 512 tokens of a prompt, behind 4096; A: numbers not checked"));
+  EXPECT_THAT(text, HasSubstr("- 1 of 2 cases are of a chunk of a prompt behind a context, measured apart: no rates"));
+  EXPECT_THAT(text, HasSubstr("- 1 of 2 cases are of a part of a clip, measured apart: no times of a clip"));
+  EXPECT_THAT(text, HasSubstr("- 1 of 2 cases are of a part of the model: no rates of the whole"));
+  const Sheet whole = comparison_sheet({compare({"a", {run(10, 1)}}, {"b", {run(10, 2)}}, {})});
+  EXPECT_THAT(render_sheet(whole, TableFormat::kText, {}), Not(HasSubstr(" cases are of a ")));
+}
+
 Record reported(double rate, double tpot, const std::string& definition) {
   Record r;
   r.basis = "reported";

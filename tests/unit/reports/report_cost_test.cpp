@@ -102,6 +102,48 @@ TEST(ReportCost, AMissingPriceIsALineNotAnError) {
   EXPECT_EQ(m.cost_answer.kind, "none");
 }
 
+// A chunk of 512 tokens behind 4096: its step is no prompt's.
+Record chunk_record(const std::string& product) {
+  Record r = output_record(product, 20000);
+  r.case_id = "long-context/prefill/m/bf16/b1/t512/c4096";
+  r.case_hash = "chunk";
+  r.step_kind = "prefill";
+  r.token_class = "input";
+  r.batch = 1;
+  r.tokens = 512;
+  r.context = 4096;
+  return r;
+}
+
+TEST(ReportCost, ChunksAloneAreNamedAndSaidToHaveNoCost) {
+  const ReportModel m = report_model({chunk_record("x")}, rent_of(13.2));
+  EXPECT_TRUE(m.costs.empty());
+  EXPECT_THAT(m.cost_left_out, testing::ElementsAre("long-context/prefill/m/bf16/b1/t512/c4096: a chunk behind a "
+                                                    "context is no prompt and not priced"));
+  EXPECT_TRUE(std::any_of(m.incomparable.begin(), m.incomparable.end(),
+                          [](const Incomparable& i) { return i.kind == "chunk" && i.count == 1; }));
+  EXPECT_EQ(nlohmann::json::parse(report_json(m))["cases"][0]["piece"], "chunk of 512 tokens of a prompt, behind 4096");
+  const std::string text = report_markdown(m);
+  EXPECT_THAT(text,
+              HasSubstr("; a chunk of 512 tokens of a prompt, behind 4096, measured apart: no figure of a whole"));
+  EXPECT_THAT(text, HasSubstr("- no cost: long-context/prefill/m/bf16/b1/t512/c4096: a chunk behind a context"));
+  EXPECT_THAT(text, HasSubstr("t512/c4096 (chunk of 512 tokens of a prompt, behind 4096) |"));
+}
+
+// A prompt of the same length at half the rate stands before the chunk.
+TEST(ReportCost, AWholePromptAnswersBeforeAChunk) {
+  Record prompt = chunk_record("x");
+  prompt.id = "prompt";
+  prompt.case_id = "prefill/m/bf16/b1/t512";
+  prompt.case_hash = "prompt";
+  prompt.context = 0;
+  for (uint64_t& ns : prompt.samples.host_ns) ns *= 2;
+  const ReportModel m = report_model({chunk_record("x"), prompt}, rent_of(13.2));
+  ASSERT_TRUE(m.answer.test_case);
+  EXPECT_EQ(m.cases[*m.answer.test_case].id, "prefill/m/bf16/b1/t512");
+  EXPECT_TRUE(m.cost_left_out.empty()) << "a note of the prompt's cost says it";
+}
+
 TEST(ReportCost, AConfidentialPriceIsUsedAndNotWritten) {
   ReportOptions options = rent_of(0);
   ReportPricing& pricing = *options.pricing;

@@ -1,5 +1,5 @@
 // The first screen: the answer, the four headline figures of each chip, and what can't be compared.
-import { basisMark, chipLabel, figureButton, launchMark, numberButton, optionsMark, partDetail, partMark, type Page } from "./context";
+import { basisMark, chipLabel, figureButton, launchMark, numberButton, optionsMark, partDetail, partMark, pieceMark, type Page } from "./context";
 import { figureOf } from "./definitions";
 import { h, select } from "./dom";
 import { numberText, rateText } from "./format";
@@ -80,7 +80,11 @@ function rateStatement(page: Page): Statement {
   if (model.answer.kind === "none" || rows.length === 0) return { head: [page.say(T.answer_none)], tails: [] };
   const rate = (r: Row): Node => figureButton(page, "rate", r, rateText(r.rate as number, r.rate_low, r.rate_high, r.unit));
   const chip = chipLabel(page, rows[0].chip);
-  const part: Sentence[] = rows[0].part === "" ? [] : [[page.say(T.answer_part, { part: partDetail(page, rows[0].part) })]];
+  const { piece } = model.cases[rows[0].case];
+  const part: Sentence[] = [
+    ...(piece === "" ? [] : [[page.say(T.answer_piece, { piece: reasonText(piece, page.state.lang) })]]),
+    ...(rows[0].part === "" ? [] : [[page.say(T.answer_part, { part: partDetail(page, rows[0].part) })]]),
+  ];
   if (model.answer.kind === "one-chip") return { head: page.parts(T.answer_one, { chip, rate: rate(rows[0]) }), tails: part };
   const second = rows[1];
   const ratio = (a: number | null, b: number | null): Node =>
@@ -129,7 +133,7 @@ function statement(page: Page): Statement {
   const { model, say } = page;
   const money = costStatement(page);
   const rates = rateStatement(page);
-  const reasons = model.costs.map((c) => c.missing).filter(Boolean);
+  const reasons = [...model.costs.map((c) => c.missing).filter(Boolean), ...model.cost_left_out];
   const unpriced: Sentence[] = reasons.length > 0 ? [[say(T.no_cost, { reasons: someReasons(sameMissing(reasons), 3, page.state.lang, missingText) })]] : [];
   if (!money) return { head: rates.head, tails: [...rates.tails, ...unpriced] };
   return { head: money.head, tails: [...money.tails, ...costNotes(page), ...verdictLines(page), [rates.head, ...rates.tails].flatMap((part, i): Sentence => (part instanceof HTMLElement ? [part] : i === 0 ? part : [page.state.lang === "zh" ? "，" : ", ", ...part])), ...unpriced] };
@@ -169,7 +173,7 @@ function headlineRow(page: Page, row: Row): HTMLElement {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, chipLabel(page, row.chip), partMark(page, row), optionsMark(page, row), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
+    h("th", { scope: "row" }, chipLabel(page, row.chip), pieceMark(page, row), partMark(page, row), optionsMark(page, row), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
     cell(T.m_throughput, figureButton(page, "rate", row), interval(row.rate_low, row.rate_high), "rate", launchMark(page, [row])),
     cell(T.m_determinism, determinism, row.p99_high_ns === null && row.p99_ns !== null ? page.say(T.no_bound) : figureOf("determinism").interval!(row), "determinism"),
     costCell(page, row),
@@ -188,6 +192,7 @@ const apartTexts: Record<string, Text> = {
   numerics: T.apart_numerics,
   disturbed: T.apart_disturbed,
   part: T.apart_part,
+  chunk: T.apart_chunk,
 };
 
 /** The line, and the records that it speaks of. */
@@ -210,6 +215,7 @@ function apartLine(page: Page, item: Incomparable): Sentence {
 function apartRow(page: Page, item: Incomparable, row: Row): boolean {
   if (item.kind === "basis") return row.basis === item.detail;
   if (item.kind === "tier") return row.tier === item.detail;
+  if (item.kind === "chunk") return usable(row) && page.model.cases[row.case].piece.startsWith("chunk ");
   if (item.kind === "case-version") return page.model.cases[row.case].id === item.detail;
   return item.kind !== "one-chip" || new Set(page.model.groups.filter((g) => g.case === row.case).map((g) => g.chip)).size === 1;
 }

@@ -70,8 +70,8 @@ export function costBars(model: Model, _: State, lang: Lang): ChartResult[] {
   const head = { id: "cost", title: T.cost_title };
   const costs = compared(model);
   if (costs.length === 0) {
-    const reasons = model.costs.map((c) => c.missing).filter(Boolean);
-    if (model.costs.length === 0) return [{ ...head, missing: T.no_pricing }];
+    const reasons = [...model.costs.map((c) => c.missing).filter(Boolean), ...model.cost_left_out];
+    if (reasons.length === 0) return [{ ...head, missing: T.no_pricing }];
     return [{ ...head, missing: T.cost_empty, args: { reasons: someReasons(sameMissing(reasons), 3, lang, missingText) } }];
   }
   const scale = 1e5;

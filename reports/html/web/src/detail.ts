@@ -212,7 +212,8 @@ export function costInputsTable(page: Page, cost: Cost): HTMLElement {
 
 export function openRecord(page: Page, row: Row): void {
   const group = groupOf(page.model, row);
-  const part: [string, string][] = row.part === "" ? [] : [[page.say(T.d_part), reasonText(row.part, page.state.lang)]];
+  const { piece } = page.model.cases[row.case];
+  const part: [string, string][] = [piece, row.part].filter(Boolean).map((text) => [page.say(T.d_part), reasonText(text, page.state.lang)]);
   if (row.part !== "" && row.projected_rate !== null) part.push([page.say(T.d_projected), rateText(row.projected_rate, null, null, row.unit)]);
   const rest: [string, string | Node][] = [
     ...part,

@@ -24,6 +24,8 @@ export interface Case {
   dtype: string;
   /** What of the case's name follows its shape: "p16 cold". */
   variant: string;
+  /** What its step is a piece of that was measured apart: "chunk of 512 tokens of a prompt, behind 4096"; "" where it is a whole prompt or token. */
+  piece: string;
   batch: number;
   tokens: number;
   context: number;
@@ -333,6 +335,8 @@ export interface Model {
   environment: EnvironmentLine[];
   targets: { text: string; cny_per_token: number }[];
   costs: Cost[];
+  /** what has no cost at all, and why */
+  cost_left_out: string[];
   skew: SkewCurve[];
   context: ContextCurve[];
   ops: { case: number; layers: number; ops: Op[] }[];

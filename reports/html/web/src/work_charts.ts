@@ -150,7 +150,12 @@ function clipCost(model: Model, clip: Clip, lang: Lang): string {
 export function clipParts(model: Model, _: State, lang: Lang): ChartResult[] {
   const head = { id: "clip", title: T.clip_title };
   const clips = model.clips;
-  if (clips.length === 0) return [{ ...head, missing: T.clip_empty }];
+  if (clips.length === 0) {
+    const kinds = new Set(shownRows(model).filter(usable).map((r) => model.cases[r.case].kind));
+    const parts = [T.part_text_encoder, T.part_VAE_tiles].filter((_, i) => kinds.has(["text-encoder", "vae-tile"][i]));
+    if (parts.length === 0 || kinds.has("dit")) return [{ ...head, missing: T.clip_empty }];
+    return [{ ...head, missing: T.clip_no_pass, args: { parts: parts.map((part) => say(part, lang)).join(lang === "zh" ? "、" : ", ") } }];
+  }
   const names = [...new Set(clips.flatMap((c) => c.parts.map((p) => p.name)))];
   const parts = names.map((name, tone): Series => ({
     name: say(partText(name), lang),
