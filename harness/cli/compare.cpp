@@ -173,8 +173,9 @@ CommandSpec compare_command() {
   spec.complete = Complete::kFile;
   spec.about =
       "Pairs records of the same case (hash, dtype, tier, basis) and says for each metric SAME, FASTER, SLOWER or "
-      "AMBIGUOUS, with the interval of the ratio; what can't be compared is listed with the reason. Decode runs of "
-      "several batches are compared at equal tokens/s per user as well. A is what the others are compared with.\n"
+      "AMBIGUOUS, with the intervals of both sides and of the ratio; what can't be compared is listed with the reason. "
+      "Decode runs of several batches are compared at equal tokens/s per user as well. A is what the others are "
+      "compared with.\n"
       "With prices (--prices, --chip, --rent, ...) it also says how likely B is the cheaper per token. --chip, --price "
       "and "
       "--rent given once hold for all; else once for each operand in order.\n"

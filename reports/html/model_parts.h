@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,7 @@ class Register {
   size_t test_case(ReportCase c);
   ReportModel* model_;
   std::map<std::pair<std::string, std::string>, size_t> chips_, cases_;
+  std::set<size_t> shapes_;  // cases whose shape was looked at
 };
 
 // chip and test_case are the caller's to set.

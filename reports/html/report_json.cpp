@@ -101,7 +101,8 @@ ordered_json case_json(const ReportCase& c) {
           {"tokens_per_step", c.tokens_per_step},
           {"flops", c.flops},
           {"weight_bytes", c.weight_bytes},
-          {"kv_bytes", c.kv_bytes}};
+          {"kv_bytes", c.kv_bytes},
+          {"parameters", c.parameters}};
 }
 
 ordered_json group_json(const ReportGroup& g) {

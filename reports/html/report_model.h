@@ -38,6 +38,7 @@ struct ReportCase {
   std::string id, hash, suite, kind, model, dtype, token_class;
   int64_t batch = 0, tokens = 0, context = 0, tokens_per_step = 0;
   double flops = 0, weight_bytes = 0, kv_bytes = 0;  // of one step
+  double parameters = 0;  // of the model, by its shape in a record, else as its name states them; 0: not known
   [[nodiscard]] std::string piece() const { return piece_text(kind, tokens, context); }
 };
 
@@ -139,9 +140,15 @@ struct ReportCost {
   std::vector<std::string> notes;
 };
 
+// The headline is of the work that matters most: of the models with at least a tenth of the parameters of the largest
+// one measured whole, the one that the most chips were priced on; of several the largest.
+inline constexpr double kHeadlineShare = 0.1;
 struct ReportCostAnswer {
-  std::string kind = "none";  // cheapest, undecided, one-chip, none
-  std::vector<size_t> costs;  // comparable ones (model, dtype, basis, class of token), cheapest first
+  std::string kind = "none";     // cheapest, undecided, one-chip, none
+  std::vector<size_t> costs;     // comparable ones (model, dtype, basis, class of token), cheapest first
+  size_t works = 0;              // among which that work was chosen
+  std::vector<size_t> compared;  // where `costs` is of one chip: the work that the most chips, at least two, were
+                                 // priced on, cheapest first
 };
 
 struct ReportOps {

@@ -210,6 +210,32 @@ std::vector<std::string> cost_notes(const ReportModel& model) {
   return out;
 }
 
+// The cases that a cost's rates are from.
+std::string cost_cases(const ReportCost& c) {
+  std::vector<std::string> cases;
+  for (const std::string& of : {c.output_case, c.input_case}) {
+    if (!of.empty()) cases.push_back(of);
+  }
+  return joined(cases, ", ");
+}
+
+// What the headline is of, why of that, and what several chips were compared on where it is of one.
+std::vector<std::string> cost_work_lines(const ReportModel& model) {
+  const ReportCostAnswer& money = model.cost_answer;
+  std::vector<std::string> out;
+  if (const std::string cases = cost_cases(model.costs[money.costs[0]]); !cases.empty())
+    out.push_back("cases " + cases);
+  if (money.works > 1)
+    out.emplace_back(
+        "the headline is of the model that the most chips were priced on, of those with at least a tenth of the "
+        "parameters of the largest one measured whole; of several the largest");
+  for (const size_t i : money.compared) {
+    const ReportCost& c = model.costs[i];
+    out.push_back("compared: " + chip_name(model, c.chip) + ", " + cost_text(c) + ", " + cost_cases(c));
+  }
+  return out;
+}
+
 // The answer in bold and, as on the page's first screen, what stands below it.
 std::string answer_text(const ReportModel& model) {
   const std::string rates = marked(rate_answer(model), model.answer.basis);
@@ -221,7 +247,7 @@ std::string answer_text(const ReportModel& model) {
     return "**" + rates + "**\n\n" + below + (below.empty() ? "" : "\n");
   }
   const ReportCost& first = model.costs[money.costs[0]];
-  std::vector<std::string> lines;
+  std::vector<std::string> lines = cost_work_lines(model);
   for (const size_t i : money.costs) {
     if (model.costs[i].inputs.rented == first.inputs.rented) continue;
     lines.emplace_back("rents stand beside costs of owning: a rent holds the provider's margin and discounts");

@@ -26,8 +26,8 @@ double active_experts(const RoutingReport& r);
 
 struct SkewPoint {
   std::string case_id, routing, record;  // record: its id
-  std::optional<uint64_t> seed;  // of the draw; absent where a trace is replayed
-  std::string disturbed_by;      // "" where nothing disturbed the run
+  std::optional<uint64_t> seed;          // of the draw; absent where a trace is replayed
+  std::string disturbed_by;              // "" where nothing disturbed the run
   double per_s = 0;
   std::optional<Interval> interval;  // of per_s; absent where projected
   double active = 0;                 // experts with a row, mean of the layers that ran

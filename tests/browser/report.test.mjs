@@ -1,13 +1,12 @@
-// The report in a real browser. Run by ctest: ASSAY (the command), RECORDS, TUNED (folders: the same cases with an option of the adapter),
-// WORK (folder), CHROMIUM.
+// The report in a real browser. Run by ctest: ASSAY (the command), RECORDS (folder), WORK (folder), CHROMIUM.
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { numberIn, openReport, readModel, shows, startBrowser } from "./page.mjs";
 
-const { ASSAY, RECORDS, TUNED, PUBLISHED, WORK, CHROMIUM } = process.env;
+const { ASSAY, RECORDS, WORK, CHROMIUM } = process.env;
 const file = join(WORK, "report.html");
 let browser;
 let model;
@@ -56,48 +55,6 @@ report("curves of context are of one chip each, though all devices share a name"
   for (const c of curves) assert.deepEqual(c.points.map((p) => p.context), [512, 4096, 16384]);
   const note = await page.locator("#context .note").first().innerText();
   for (const chip of model.chips) assert.ok(note.includes(chip.product), note);
-});
-
-test("a point of a curve opens its own record where a chip ran with several options", async () => {
-  const both = join(WORK, "options.html");
-  execFileSync(ASSAY, ["report", RECORDS, TUNED, "-o", both, "--json"]);
-  const { rows, context } = readModel(join(WORK, "options.json"));
-  for (const c of context) {
-    for (const p of c.points) assert.equal(rows.find((r) => r.id === p.record).options, c.options);
-  }
-  const { page, close } = await openReport(browser, both, "lang=en");
-  const figure = page.locator("figure", { has: page.locator("#chart-context") });
-  await figure.locator("summary").click();
-  const lines = await figure.locator("tbody tr").evaluateAll((all) => all.map((tr) => [...tr.cells].map((td) => td.innerText)));
-  const points = lines.filter(([, , , record]) => record !== "");
-  for (const wanted of ["", "products=own"]) {
-    const of = points.filter(([name]) => name.includes("products=own") === (wanted !== ""));
-    assert.ok(of.length >= 9, `${of.length} points with "${wanted}": three contexts on three chips`);
-    for (const [name, , , record] of of) assert.equal(rows.find((r) => r.id.startsWith(record)).options, wanted, name);
-  }
-  const first = figure.locator("tbody tr", { hasText: "products=own" }).locator("button.figure").first();
-  const id = await first.innerText();
-  await first.click();
-  const text = await page.locator("dialog[open]").innerText();
-  assert.ok(text.includes(id) && text.includes("products=own"), text);
-  await close();
-});
-
-test("a report of chunks alone says that it is of chunks, and why they have no cost", async () => {
-  const folder = join(PUBLISHED, "2026-11-26-h200");
-  const chunks = readdirSync(folder).filter((name) => /^long-context_prefill_.*_c\d+-/.test(name));
-  assert.equal(chunks.length, 2);
-  const out = join(WORK, "chunks.html");
-  execFileSync(ASSAY, ["report", ...chunks.map((name) => join(folder, name)), "-o", out]);
-  const { page, close } = await openReport(browser, out, "lang=en");
-  const answer = await page.locator("#answer").innerText();
-  assert.match(answer, /of a chunk of 512 tokens of a prompt, behind 4096, measured apart: no figure of a whole prompt/);
-  assert.match(answer, /No cost: .*a chunk behind a context is no prompt and not priced/);
-  assert.match(answer, /chunk of a prompt behind a context, .* not priced: 2/);
-  assert.match(await page.locator("#records tbody").innerText(), /chunk of 512 tokens of a prompt, behind 16384/);
-  await page.click("#switch-lang");
-  assert.doesNotMatch(await page.locator("#answer").innerText(), /chunk/);
-  await close();
 });
 
 report("figures on the page are those of the JSON", "lang=en", async (page) => {
@@ -225,7 +182,7 @@ report("figures within the sentences of the first screen open to formula, inputs
   assert.ok(near(rate, a.rate) && rate.includes(a.id), rate);
   // No figure of the sentences is left as plain text, names of chips and models aside.
   const plain = await sentences.evaluateAll((all) => all.map((p) => [...p.childNodes].filter((n) => n.nodeType === 3).map((n) => n.textContent).join("|")).join("|"));
-  const names = model.chips.map((c) => c.product).concat(model.cases.map((c) => c.model), model.cases.map((c) => c.dtype), ["95 %", "100K", "1M"]);
+  const names = model.chips.map((c) => c.product).concat(model.cases.map((c) => c.model), model.cases.map((c) => c.dtype), model.cases.map((c) => c.id), ["95 %", "100K", "1M"]);
   const left = names.sort((x, y) => y.length - x.length).reduce((text, name) => text.replaceAll(name, ""), plain);
   assert.doesNotMatch(left, /\d/, left);
 });

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "reports/cost_sheet.h"
 #include "reports/html/report_forms.h"
 #include "reports/html/report_model.h"
+#include "suites/suite.h"
 
 namespace assay {
 namespace {
@@ -100,6 +102,88 @@ TEST(ReportCost, AMissingPriceIsALineNotAnError) {
   ASSERT_EQ(m.costs.size(), 1U);
   EXPECT_THAT(m.costs[0].missing, HasSubstr("chip_price"));
   EXPECT_EQ(m.cost_answer.kind, "none");
+}
+
+Record sized_record(const std::string& product, const std::string& model, double tokens_per_s) {
+  Record r = output_record(product, tokens_per_s);
+  r.id = product + model;
+  r.model = model;
+  r.case_id = "decode/" + model + "/bf16/b64/c512";
+  r.case_hash = model;
+  return r;
+}
+
+std::vector<std::string> works(const ReportModel& m, const std::vector<size_t>& costs) {
+  std::vector<std::string> out;
+  for (const size_t i : costs) out.push_back(m.chips[m.costs[i].chip].product + ", " + m.costs[i].work());
+  return out;
+}
+
+// A sixtieth of the size: what both chips ran is no headline, but is told beside it.
+TEST(ReportCost, TheHeadlineIsOfNoModelMuchSmallerThanTheLargest) {
+  const ReportModel m = report_model(
+      {sized_record("one", "m-135m", 9000), sized_record("other", "m-135m", 20000), sized_record("one", "m-8b", 1000)},
+      rent_of(13.2));
+  EXPECT_EQ(m.cost_answer.kind, "one-chip");
+  EXPECT_THAT(works(m, m.cost_answer.costs), testing::ElementsAre("one, m-8b bf16"));
+  EXPECT_THAT(works(m, m.cost_answer.compared), testing::ElementsAre("other, m-135m bf16", "one, m-135m bf16"));
+  EXPECT_EQ(m.cost_answer.works, 2U);
+  const std::string text = report_markdown(m);
+  EXPECT_THAT(text, HasSubstr("CNY per 100K output tokens, m-8b bf16 ("));
+  EXPECT_THAT(text, HasSubstr("- cases decode/m-8b/bf16/b64/c512\n"));
+  EXPECT_THAT(text, HasSubstr("- compared: other, 0.01833 CNY per 100K output tokens, m-135m bf16 ("));
+  EXPECT_THAT(text, HasSubstr("at least a tenth of the parameters of the largest one measured whole"));
+}
+
+// 7 of 8 are not much smaller: there two chips compare. Where both sizes have as many chips, the larger is taken.
+TEST(ReportCost, OfModelsOfSimilarSizeTheHeadlineIsOfTheOneThatMoreChipsRan) {
+  std::vector<Record> records{sized_record("one", "m-7b", 9000), sized_record("other", "m-7b", 20000),
+                              sized_record("one", "m-8b", 1000)};
+  ReportModel m = report_model(records, rent_of(13.2));
+  EXPECT_THAT(works(m, m.cost_answer.costs), testing::ElementsAre("other, m-7b bf16", "one, m-7b bf16"));
+  EXPECT_TRUE(m.cost_answer.compared.empty());
+  records.push_back(sized_record("other", "m-8b", 1100));
+  m = report_model(records, rent_of(13.2));
+  EXPECT_THAT(works(m, m.cost_answer.costs), testing::ElementsAre("other, m-8b bf16", "one, m-8b bf16"));
+}
+
+// Three stand-ins of a larger model say nothing of what was measured.
+TEST(ReportCost, TheHeadlineIsOfWhatWasMeasured) {
+  std::vector<Record> records{sized_record("real", "m-1b", 9000)};
+  for (const char* chip : {"a", "b", "c"}) {
+    records.push_back(sized_record(chip, "m-8b", 1000));
+    records.back().basis = "simulated";
+  }
+  const ReportModel m = report_model(records, rent_of(13.2));
+  EXPECT_THAT(works(m, m.cost_answer.costs), testing::ElementsAre("real, m-1b bf16"));
+}
+
+// Of the shape where the record holds it (Llama 3.1 8B: 8.03e9 by its publisher, whatever the name), else of the name.
+TEST(ReportCost, TheSizeOfAModelIsOfItsShapeOrItsName) {
+  const Result<Catalogue> catalogue = Catalogue::load(std::string(ASSAY_SOURCE_DIR) + "/suites");
+  ASSERT_TRUE(catalogue.ok());
+  Case work;
+  work.suite = "decode";
+  work.kind = StepKind::kDecode;
+  work.model = *catalogue->model("llama-3.1-8b");
+  work.dtype = "bf16";
+  work.context = 512;
+  Record shaped = sized_record("x", "renamed-70b", 1000);
+  shaped.case_json = work.to_json();
+  std::map<std::string, double> sizes;
+  std::vector<Record> records{shaped};
+  for (const char* name :
+       {"llama2-70b-99", "mixtral-8x7b", "Qwen2.5-0.5B-Instruct", "qwen3-30b-a3b", "smollm2-135m", "r1"})
+    records.push_back(sized_record("x", name, 1000));
+  const ReportModel m = report_model(records, rent_of(13.2));
+  for (const ReportCase& c : m.cases) sizes[c.model] = c.parameters;
+  EXPECT_NEAR(sizes["renamed-70b"], 8.03e9, 0.01e9);
+  EXPECT_DOUBLE_EQ(sizes["llama2-70b-99"], 70e9);
+  EXPECT_DOUBLE_EQ(sizes["mixtral-8x7b"], 56e9);
+  EXPECT_DOUBLE_EQ(sizes["Qwen2.5-0.5B-Instruct"], 0.5e9);
+  EXPECT_DOUBLE_EQ(sizes["qwen3-30b-a3b"], 30e9);
+  EXPECT_DOUBLE_EQ(sizes["smollm2-135m"], 135e6);
+  EXPECT_EQ(sizes["r1"], 0);
 }
 
 // A chunk of 512 tokens behind 4096: its step is no prompt's.

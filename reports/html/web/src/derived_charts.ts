@@ -1,7 +1,8 @@
 // Charts of curves that are derived from several records: how a step grows with the context, what uneven routing costs.
 import type { ChartResult, Mark } from "./chart_def";
 import { axisNumber, axisTime, grouped, numberText, rateText, timeText } from "./format";
-import { chipName, coldCache, rowOfRecord, shownRows, usable, type ContextCurve, type Model } from "./model";
+import { chipName, coldCache, shownRows, usable, type ContextCurve, type Model } from "./model";
+import { rowOfRecord } from "./lookup";
 import { reasonText } from "./phrases";
 import { commonValue, reference, type State } from "./state";
 import { basisText, say, T, withCold, type Lang } from "./text";

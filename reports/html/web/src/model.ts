@@ -34,6 +34,8 @@ export interface Case {
   flops: number;
   weight_bytes: number;
   kv_bytes: number;
+  /** of the model; 0: not known */
+  parameters: number;
 }
 
 type Maybe = number | null;
@@ -341,7 +343,7 @@ export interface Model {
   context: ContextCurve[];
   ops: { case: number; layers: number; ops: Op[] }[];
   clips: Clip[];
-  cost_answer: { kind: "cheapest" | "undecided" | "one-chip" | "none"; costs: number[] };
+  cost_answer: { kind: "cheapest" | "undecided" | "one-chip" | "none"; costs: number[]; works: number; compared: number[] };
 }
 
 /** Turns the embedded text into the model: rows come as arrays in the order of row_fields. */
@@ -384,16 +386,6 @@ export const pagedCache = (model: Model, row: Row): boolean => /\/p\d+(-seed\d+)
 
 /** Whether the caches were flushed before each step: no curve mixes such steps with warm ones. */
 export const coldCache = (model: Model, row: Row): boolean => model.cases[row.case].id.endsWith("/cold");
-
-/** The row of a record by its id; undefined where another of its group stands for it. */
-export const rowOfRecord = (model: Model, record: string): Row | undefined => model.rows.find((r) => r.id === record);
-
-/** The group that a row is of: its chip, case, basis, tier, part of the model and options of the adapter. */
-export const groupOf = (model: Model, row: Row): Group | undefined =>
-  model.groups.find((g) => {
-    const of = model.rows[g.row];
-    return of.chip === row.chip && of.case === row.case && of.basis === row.basis && of.tier === row.tier && of.part === row.part && of.options === row.options;
-  });
 
 /** The rows that stand for their group. */
 export const shownRows = (model: Model): Row[] => model.groups.map((g) => model.rows[g.row]);

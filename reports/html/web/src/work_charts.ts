@@ -1,7 +1,8 @@
 // What a step is made of, and what a clip is: ops on the roofline and their least times, the parts of a clip.
 import { notDrawn, type ChartResult, type Mark, type Series } from "./chart_def";
 import { axisNumber, axisTime, numberText, rateText, timeText } from "./format";
-import { chipName, rowOfRecord, shownRows, usable, type Clip, type Model, type Op, type Row } from "./model";
+import { chipName, shownRows, usable, type Clip, type Model, type Op, type Row } from "./model";
+import { rowOfRecord } from "./lookup";
 import { seriesName } from "./series";
 import type { State } from "./state";
 import { basisText, say, T, type Lang, type Text } from "./text";
