@@ -244,6 +244,8 @@ PairComparison compare_pair(const Key& key, const Group& a, const Group& b, cons
   pair.form = ra.form == rb.form ? ra.form : ra.form + " and " + rb.form;
   pair.device_a = ra.device_product.empty() ? ra.device : ra.device_product;
   pair.device_b = rb.device_product.empty() ? rb.device : rb.device_product;
+  pair.part = part_text(ra);
+  pair.piece = piece_text(ra);
   pair.runs_a = a.size();
   pair.runs_b = b.size();
   if (ra.reported) {

@@ -39,6 +39,7 @@ struct PairComparison {
   std::string device_a, device_b;
   size_t runs_a = 0, runs_b = 0;  // repeats of the case on each side
   std::vector<MetricDifference> metrics;
+  std::string part, piece;             // part_text(), piece_text(): of both sides
   std::vector<std::string> disturbed;  // "A: steal 4.1 %"
   std::vector<std::string> unchecked;  // "A: numbers not checked: switched off"
 };

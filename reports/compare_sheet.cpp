@@ -17,13 +17,38 @@ std::string value_text(const BoundedValue& x, const std::string& unit) {
   return number_text(x.value, 4) + (unit.empty() ? "" : " " + unit);
 }
 
+// As value_text() has the value, without its unit.
+std::string bounds_text(const BoundedValue& x, const std::string& unit) {
+  if (!x.low || !x.high) return "";
+  if (unit == "ns") return time_bounds_text(x.value, *x.low, *x.high);
+  if (unit == "s") return time_bounds_text(x.value * 1e9, *x.low * 1e9, *x.high * 1e9);
+  if (is_rate_unit(unit)) return interval_text(x.value, {*x.low, *x.high}, unit);
+  return number_text(*x.low, 4) + "–" + number_text(*x.high, 4);
+}
+
+SheetCell value_cell(const BoundedValue& x, const std::string& unit) {
+  return {value_text(x, unit), x.value, bounds_text(x, unit)};
+}
+
 std::string ratio_text(double ratio) { return number_text(ratio, 4); }
 
 std::string interval_of(const Ratio& ratio) {
   return ratio.low ? ratio_text(*ratio.low) + "–" + ratio_text(*ratio.high) : "";
 }
 
+SheetCell ratio_cell(const Ratio& ratio) { return {ratio_text(ratio.value), ratio.value, interval_of(ratio)}; }
+
 SheetCell number(std::optional<double> value) { return {value ? number_text(*value, 6) : "", value}; }
+
+// What holds for every metric of a pair: what ran, whether its numbers were checked, what disturbed it.
+std::string of_pair_text(const PairComparison& p, const std::string& shaken) {
+  std::vector<std::string> all;
+  if (!p.part.empty()) all.push_back(p.part + " ran");
+  if (!p.piece.empty()) all.push_back(p.piece);
+  all.insert(all.end(), p.unchecked.begin(), p.unchecked.end());
+  if (!shaken.empty()) all.push_back(shaken);
+  return joined(all, "; ");
+}
 
 SheetTable differences(const std::vector<Comparison>& comparisons) {
   SheetTable table;
@@ -35,13 +60,13 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
                    {"a", "A", true},
                    {"b", "B", true},
                    {"ratio", "B/A", true},
-                   {"interval", "interval"},
+                   {"interval", ""},
                    {"verdict", "verdict"},
                    {"effect", "A12 of steps", true},
                    {"basis", "basis"},
                    {"note", "note"}};
   for (const char* name : {"set_a", "unit", "dtype", "tier", "form", "device_a", "device_b", "a_low", "a_high", "b_low",
-                           "b_high", "ratio_low", "ratio_high", "margin", "runs_a", "runs_b"}) {
+                           "b_high", "ratio_low", "ratio_high", "margin", "runs_a", "runs_b", "part", "piece"}) {
     table.columns.push_back({name, ""});
   }
   for (const Comparison& c : comparisons) {
@@ -49,8 +74,7 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
       const std::string basis = p.basis + (p.basis == "reported" ? std::string(" ") + kReportedMark : "");
       std::string shaken;
       for (const std::string& cause : p.disturbed) shaken += (shaken.empty() ? "* disturbed " : "; ") + cause;
-      std::string of_pair = joined(p.unchecked, "; ");
-      if (!shaken.empty()) of_pair += (of_pair.empty() ? "" : "; ") + shaken;
+      const std::string of_pair = of_pair_text(p, shaken);
       for (const MetricDifference& d : p.metrics) {
         const bool first = &d == &p.metrics.front();
         const std::string note =
@@ -58,9 +82,9 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
         table.rows.push_back({p.case_id + (shaken.empty() ? "" : " *"),
                               c.name_b,
                               d.metric,
-                              {value_text(d.a, d.unit), d.a.value},
-                              {value_text(d.b, d.unit), d.b.value},
-                              {ratio_text(d.ratio.value), d.ratio.value},
+                              value_cell(d.a, d.unit),
+                              value_cell(d.b, d.unit),
+                              ratio_cell(d.ratio),
                               interval_of(d.ratio),
                               difference_name(d.verdict),
                               {d.effect ? number_text(*d.effect, 3) : "", d.effect},
@@ -81,15 +105,19 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
                               number(d.ratio.high),
                               number(d.margin),
                               number(static_cast<double>(p.runs_a)),
-                              number(static_cast<double>(p.runs_b))});
+                              number(static_cast<double>(p.runs_b)),
+                              p.part,
+                              p.piece});
       }
     }
   }
   return table;
 }
 
-std::string at_text(const RateAt& at) {
-  return value_text(at.rate, "tokens/s") + (at.interpolated ? " (interpolated)" : "");
+SheetCell at_cell(const RateAt& at) {
+  SheetCell cell = value_cell(at.rate, "tokens/s");
+  if (at.interpolated) cell.text += " (interpolated)";
+  return cell;
 }
 
 SheetTable equal_loads(const std::vector<Comparison>& comparisons) {
@@ -102,23 +130,28 @@ SheetTable equal_loads(const std::vector<Comparison>& comparisons) {
                    {"a", "A tokens/s", true},
                    {"b", "B tokens/s", true},
                    {"ratio", "B/A", true},
-                   {"interval", "interval"},
+                   {"interval", ""},
                    {"verdict", "verdict"},
                    {"a_interpolated", ""},
                    {"b_interpolated", ""}};
+  for (const char* name : {"a_low", "a_high", "b_low", "b_high"}) table.columns.push_back({name, ""});
   for (const Comparison& c : comparisons) {
     for (const LoadComparison& l : c.loads) {
       for (const EqualLoad& e : l.at) {
         table.rows.push_back({l.work,
                               c.name_b,
                               {number_text(e.per_user, 4), e.per_user},
-                              {at_text(e.a), e.a.rate.value},
-                              {at_text(e.b), e.b.rate.value},
-                              {ratio_text(e.ratio.value), e.ratio.value},
+                              at_cell(e.a),
+                              at_cell(e.b),
+                              ratio_cell(e.ratio),
                               interval_of(e.ratio),
                               difference_name(e.verdict),
                               e.a.interpolated ? "yes" : "no",
-                              e.b.interpolated ? "yes" : "no"});
+                              e.b.interpolated ? "yes" : "no",
+                              number(e.a.rate.low),
+                              number(e.a.rate.high),
+                              number(e.b.rate.low),
+                              number(e.b.rate.high)});
       }
     }
   }
@@ -147,6 +180,28 @@ SheetTable environments(const std::vector<Comparison>& comparisons) {
   return table;
 }
 
+// What speaks of less than a prompt, a clip or a model must be said, above all where nothing else was compared.
+void add_piece_notes(const Comparison& c, std::vector<std::string>* notes) {
+  const auto note = [&](const std::string& what, auto of) {
+    const auto count = std::count_if(c.pairs.begin(), c.pairs.end(), of);
+    if (count > 0) notes->push_back(std::to_string(count) + " of " + std::to_string(c.pairs.size()) + " cases " + what);
+  };
+  note("are of a chunk of a prompt behind a context, measured apart: no rates of whole prompts",
+       [](const PairComparison& p) { return p.piece.starts_with("chunk "); });
+  note("are of a part of a clip, measured apart: no times of a clip",
+       [](const PairComparison& p) { return p.piece.ends_with(" of a clip"); });
+  note("are of a part of the model: no rates of the whole", [](const PairComparison& p) { return !p.part.empty(); });
+}
+
+bool any_interval(const std::vector<Comparison>& comparisons) {
+  return std::any_of(comparisons.begin(), comparisons.end(), [](const Comparison& c) {
+    return std::any_of(c.pairs.begin(), c.pairs.end(), [](const PairComparison& p) {
+      return std::any_of(p.metrics.begin(), p.metrics.end(),
+                         [](const MetricDifference& d) { return d.a.low || d.b.low; });
+    });
+  });
+}
+
 }  // namespace
 
 Sheet comparison_sheet(const std::vector<Comparison>& comparisons) {
@@ -166,12 +221,17 @@ Sheet comparison_sheet(const std::vector<Comparison>& comparisons) {
                             first.reason + ")" +
                             (more > 0 ? ", " + std::to_string(more) + " more under 'Not compared'" : ""));
     }
+    add_piece_notes(c, &sheet.notes);
     for (const LoadComparison& l : c.loads) {
       if (!l.note.empty()) sheet.notes.push_back(l.work + ": " + l.note);
     }
   }
   const CompareOptions options = comparisons.empty() ? CompareOptions{} : comparisons.front().options;
   const std::string margin = percent_text(options.margin);
+  if (any_interval(comparisons)) {
+    sheet.notes.push_back("ranges with A, B and B/A: their " + percent_text(options.confidence) +
+                          " intervals, of each side alone and of the ratio");
+  }
   sheet.notes.push_back("FASTER, SLOWER: B's whole " + percent_text(options.confidence) +
                         " interval lies more than the margin (" + margin +
                         ", or the spread between repeats where that is larger) beyond A; SAME: it lies within the "

@@ -44,6 +44,15 @@ Scale scale_of(double per_s, const std::string& unit) {
   return {1e6, flops ? " MFLOP/s" : " MB/s"};
 }
 
+Scale time_scale(double ns) {
+  for (const Scale& s : {Scale{1e9, " s"}, Scale{1e6, " ms"}, Scale{1e3, " µs"}}) {
+    if (ns >= s.factor) return s;
+  }
+  return {1, " ns"};
+}
+
+int time_decimals(double value) { return value >= 99.95 ? 1 : value >= 9.995 ? 2 : 3; }
+
 }  // namespace
 
 std::string number_text(double value, int digits) {
@@ -53,13 +62,14 @@ std::string number_text(double value, int digits) {
 }
 
 std::string time_text(double ns) {
-  const std::array<Scale, 4> scales{{{1e9, " s"}, {1e6, " ms"}, {1e3, " µs"}, {1, " ns"}}};
-  for (const Scale& s : scales) {
-    const double value = ns / s.factor;
-    if (value < 1 && s.factor > 1) continue;
-    return fixed(value, value >= 99.95 ? 1 : value >= 9.995 ? 2 : 3) + s.unit;
-  }
-  return "0 ns";
+  const Scale s = time_scale(ns);
+  return fixed(ns / s.factor, time_decimals(ns / s.factor)) + s.unit;
+}
+
+std::string time_bounds_text(double ns, double low, double high) {
+  const double factor = time_scale(ns).factor;
+  const int decimals = time_decimals(ns / factor);
+  return fixed(low / factor, decimals) + "–" + fixed(high / factor, decimals);
 }
 
 bool is_rate_unit(const std::string& unit) {
@@ -74,11 +84,14 @@ std::string rate_text(double per_s, double half_width, const std::string& unit) 
 }
 
 std::string interval_text(const Throughput& rate, const std::string& unit) {
-  if (rate.n == 1) return "–";
-  const Scale s = scale_of(rate.per_s, unit);
-  const double half = (rate.interval.high - rate.interval.low) / 2 / s.factor;
-  const int decimals = decimals_for(half, rate.per_s / s.factor);
-  return fixed(rate.interval.low / s.factor, decimals) + "–" + fixed(rate.interval.high / s.factor, decimals);
+  return rate.n == 1 ? "–" : interval_text(rate.per_s, rate.interval, unit);
+}
+
+std::string interval_text(double per_s, const Interval& interval, const std::string& unit) {
+  const Scale s = scale_of(per_s, unit);
+  const double half = (interval.high - interval.low) / 2 / s.factor;
+  const int decimals = decimals_for(half, per_s / s.factor);
+  return fixed(interval.low / s.factor, decimals) + "–" + fixed(interval.high / s.factor, decimals);
 }
 
 std::string percent_text(double share) { return fixed(share * 100, 1) + " %"; }

@@ -31,34 +31,44 @@ std::string text_table(const SheetTable& table, const TableOptions& options) {
   size_t before_last = 0;
   for (const size_t c : columns) {
     size_t width = display_width(table.columns[c].title);
-    for (const auto& row : table.rows) width = std::max(width, display_width(shown(row[c])));
+    for (const auto& row : table.rows)
+      width = std::max({width, display_width(shown(row[c])), display_width(row[c].below)});
     widths.push_back(width);
     if (c != columns.back()) before_last += width + 2;
   }
   const auto limit = static_cast<size_t>(std::max(options.width, 0));
   const bool wraps = limit > 0 && !table.columns[columns.back()].right;
   const size_t last = wraps ? std::max(limit > before_last ? limit - before_last : 0, kLeastLastColumn) : widths.back();
-  const auto add = [&](const std::vector<std::string>& cells, std::string* out) {
-    std::string line;
-    for (size_t i = 0; i + 1 < columns.size(); ++i) {
-      line += padded(cells[i], widths[i], table.columns[columns[i]].right) + "  ";
+  // As many lines as the last cell wraps into, at least two where a cell has something below.
+  const auto add = [&](const std::vector<std::string>& cells, const std::vector<std::string>& below, std::string* out) {
+    const bool two = std::any_of(below.begin(), below.end(), [](const std::string& text) { return !text.empty(); });
+    std::vector<std::string> parts = wraps ? wrap(cells.back(), last) : std::vector<std::string>{cells.back()};
+    if (two && parts.size() < 2) parts.push_back(below.back());
+    for (size_t p = 0; p < parts.size(); ++p) {
+      std::string line;
+      for (size_t i = 0; i + 1 < columns.size(); ++i) {
+        const std::string text = p == 0 ? cells[i] : p == 1 && two ? below[i] : "";
+        line += padded(text, widths[i], table.columns[columns[i]].right) + "  ";
+      }
+      *out += line_of(line + padded(parts[p], wraps ? 0 : last, table.columns[columns.back()].right));
     }
-    const std::vector<std::string> parts = wraps ? wrap(cells.back(), last) : std::vector<std::string>{cells.back()};
-    *out += line_of(line + padded(parts[0], wraps ? 0 : last, table.columns[columns.back()].right));
-    for (size_t p = 1; p < parts.size(); ++p) *out += std::string(before_last, ' ') + parts[p] + "\n";
   };
   std::string out;
   std::vector<std::string> titles;
   titles.reserve(columns.size());
   for (const size_t c : columns) titles.push_back(table.columns[c].title);
   if (options.color) out += "\033[1m";
-  add(titles, &out);
+  add(titles, {}, &out);
   if (options.color) out += "\033[0m";
   for (const auto& row : table.rows) {
-    std::vector<std::string> cells;
+    std::vector<std::string> cells, below;
     cells.reserve(columns.size());
-    for (const size_t c : columns) cells.push_back(shown(row[c]));
-    add(cells, &out);
+    below.reserve(columns.size());
+    for (const size_t c : columns) {
+      cells.push_back(shown(row[c]));
+      below.push_back(row[c].below);
+    }
+    add(cells, below, &out);
   }
   return out;
 }
@@ -94,7 +104,9 @@ std::string markdown_table(const SheetTable& table) {
   GridRows rows;
   for (const auto& row : table.rows) {
     rows.emplace_back();
-    for (const size_t c : titled(table)) rows.back().push_back(shown(row[c]));
+    for (const size_t c : titled(table)) {
+      rows.back().push_back(shown(row[c]) + (row[c].below.empty() ? "" : " (" + row[c].below + ")"));
+    }
   }
   return markdown_grid(columns, rows);
 }

@@ -9,14 +9,17 @@
 
 namespace assay {
 
-// `text` for people, `number` (if any) for machines; an empty text is an absent value.
+// `text` for people, `number` (if any) for machines; an empty text is an absent value. `below`, for people: its
+// interval, which stands under it on a terminal and in brackets after it elsewhere.
 struct SheetCell {
   SheetCell() = default;
   SheetCell(std::string t) : text(std::move(t)) {}  // NOLINT(google-explicit-constructor)
   SheetCell(const char* t) : text(t) {}             // NOLINT(google-explicit-constructor)
-  SheetCell(std::string t, std::optional<double> n) : text(std::move(t)), number(n) {}
+  SheetCell(std::string t, std::optional<double> n, std::string b = "")
+      : text(std::move(t)), number(n), below(std::move(b)) {}
   std::string text;
   std::optional<double> number;
+  std::string below;
 };
 
 struct SheetColumn {

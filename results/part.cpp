@@ -24,6 +24,19 @@ std::string part_text(const Record& r) {
   return part;
 }
 
+bool is_chunk(const Record& r) { return !r.reported && r.step_kind == "prefill" && r.context > 0; }
+
+std::string piece_text(const std::string& step_kind, int64_t tokens, int64_t context) {
+  if (step_kind == "prefill" && context > 0)
+    return "chunk of " + std::to_string(tokens) + " tokens of a prompt, behind " + std::to_string(context);
+  if (step_kind == "dit") return "denoising pass of a clip";
+  if (step_kind == "text-encoder") return "text encoder's pass of a clip";
+  if (step_kind == "vae-tile") return "VAE tile of a clip";
+  return "";
+}
+
+std::string piece_text(const Record& r) { return r.reported ? "" : piece_text(r.step_kind, r.tokens, r.context); }
+
 std::string disturbance(const Record& record) {
   return record.noise.disturbed ? joined(record.noise.causes, ", ") : "";
 }

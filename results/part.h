@@ -17,6 +17,13 @@ std::string disturbance(const Record& record);
 // What part of the model a record ran, "2/24 layers, 8/64 experts"; "" where it was the whole.
 std::string part_text(const Record& record);
 
+// Whether a record is of a chunk of a prompt behind a context: slower than a prompt of its length, and no prompt.
+bool is_chunk(const Record& record);
+// What a step is a piece of that was measured apart: "chunk of 512 tokens of a prompt, behind 4096", "VAE tile of a
+// clip"; "" where it is a whole prompt or token.
+std::string piece_text(const std::string& step_kind, int64_t tokens, int64_t context);
+std::string piece_text(const Record& record);  // "" where others report it
+
 // "in pages of 16 tokens, in the order of seed 1": the KV cache of the record's case; "" where each sequence has one
 // block.
 std::string pages_text(const Record& record);

@@ -100,8 +100,11 @@ Status add_costs(const Arguments& arguments, const std::vector<CompareSide>& sid
     const Result<CostChoices> choices = choices_of(arguments, *book, side);
     if (!choices.ok()) return choices.error();
     std::optional<Error> unpriced;
-    PricedRows rows = price_rows(cost_subjects(paired_records(sides[side], sides[other]), *limits, *book), *choices,
-                                 *draws, *book, &unpriced);
+    std::vector<std::string> unrated;
+    const std::vector<CostSubject> subjects =
+        cost_subjects(paired_records(sides[side], sides[other]), *limits, *book, &unrated);
+    PricedRows rows = price_rows(subjects, *choices, *draws, *book, &unpriced);
+    rows.left_out.insert(rows.left_out.end(), unrated.begin(), unrated.end());
     for (const std::string& note : rows.left_out) notes.insert(sides[side].name + ": " + note);
     for (const CostRow& row : rows.rows) {
       for (const CostInput i : {CostInput::kInputRate, CostInput::kOutputRate, CostInput::kBlendedRate}) {
@@ -170,8 +173,9 @@ CommandSpec compare_command() {
   spec.complete = Complete::kFile;
   spec.about =
       "Pairs records of the same case (hash, dtype, tier, basis) and says for each metric SAME, FASTER, SLOWER or "
-      "AMBIGUOUS, with the interval of the ratio; what can't be compared is listed with the reason. Decode runs of "
-      "several batches are compared at equal tokens/s per user as well. A is what the others are compared with.\n"
+      "AMBIGUOUS, with the intervals of both sides and of the ratio; what can't be compared is listed with the reason. "
+      "Decode runs of several batches are compared at equal tokens/s per user as well. A is what the others are "
+      "compared with.\n"
       "With prices (--prices, --chip, --rent, ...) it also says how likely B is the cheaper per token. --chip, --price "
       "and "
       "--rent given once hold for all; else once for each operand in order.\n"

@@ -32,6 +32,8 @@ json headline_json(const Headline& h) {
           {"adapter", h.adapter},
           {"tier", h.tier},
           {"basis", h.basis},
+          {"part", h.part},
+          {"options", h.options},
           {"status", h.status},
           {"reason", h.reason},
           {"disturbed", h.disturbed},

@@ -128,6 +128,8 @@ ordered_json cost_json(const ReportCost& c) {
   return out;
 }
 
-ordered_json cost_answer_json(const ReportCostAnswer& a) { return {{"kind", a.kind}, {"costs", a.costs}}; }
+ordered_json cost_answer_json(const ReportCostAnswer& a) {
+  return {{"kind", a.kind}, {"costs", a.costs}, {"works", a.works}, {"compared", a.compared}};
+}
 
 }  // namespace assay

@@ -19,6 +19,7 @@ ordered_json skew_json(const ReportSkew& of) {
   ordered_json points = ordered_json::array();
   for (const SkewPoint& p : c.points) {
     points.push_back({{"case", p.case_id},
+                      {"record", p.record},
                       {"routing", p.routing},
                       {"seed", p.seed ? ordered_json(*p.seed) : ordered_json(nullptr)},
                       {"per_s", p.per_s},
@@ -41,7 +42,8 @@ ordered_json skew_json(const ReportSkew& of) {
           {"top_k", c.top_k},
           {"ranks", c.ranks},
           {"basis", c.basis},
-          {"form", c.options.empty() ? c.form : c.form + ", " + c.options},
+          {"form", c.form},
+          {"options", c.options},
           {"points", std::move(points)},
           {"rated_per_s", c.rated_per_s},
           {"rated_routing", c.rated_routing},
@@ -54,6 +56,7 @@ ordered_json context_json(const ReportContext& of) {
   ordered_json points = ordered_json::array();
   for (const ContextPoint& p : c.points) {
     points.push_back({{"case", p.case_id},
+                      {"record", p.record},
                       {"context", p.context},
                       {"step_ns", p.step_ns},
                       {"low", low(p.step_interval_ns)},
@@ -66,7 +69,8 @@ ordered_json context_json(const ReportContext& of) {
           {"batch", c.batch},
           {"tokens", c.tokens},
           {"basis", c.basis},
-          {"form", c.options.empty() ? c.form : c.form + ", " + c.options},
+          {"form", c.form},
+          {"options", c.options},
           {"points", std::move(points)},
           {"slope_ns_per_token", c.time ? ordered_json(c.time->slope) : ordered_json(nullptr)},
           {"slope_low", c.time ? low(c.time->slope_interval) : ordered_json(nullptr)},

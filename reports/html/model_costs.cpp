@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string_view>
 #include <tuple>
 
 #include "reports/html/model_parts.h"
@@ -63,43 +65,94 @@ size_t chip_index(const ReportModel& model, const std::string& product) {
 }
 
 std::vector<ReportCost> costs_of(const std::vector<Record>& records, const std::vector<Metrics>& of_each,
-                                 const ReportPricing& pricing, const ReportModel& model) {
+                                 const ReportPricing& pricing, const ReportModel& model,
+                                 std::vector<std::string>* left_out) {
   std::vector<ReportCost> out;
-  for (const CostSubject& subject : cost_subjects(records, of_each, pricing.limits, pricing.book)) {
+  for (const CostSubject& subject : cost_subjects(records, of_each, pricing.limits, pricing.book, left_out)) {
     if (!subject.clip_seconds) out.push_back(cost_of(subject, pricing, model));
+  }
+  constexpr std::string_view kPrefix = "left out: ";
+  for (std::string& text : *left_out) {
+    if (text.starts_with(kPrefix)) text.erase(0, kPrefix.size());
   }
   return out;
 }
 
+namespace {
+
+// Costs of one work, basis and class of token.
+using Comparable = std::map<std::tuple<std::string, std::string, TokenClass>, std::vector<size_t>>;
+
+const Amount& headline_amount(const ReportCost& c) { return c.cost.of(c.cost.headline); }
+
+double parameters_of(const ReportModel& model, const ReportCost& c) {
+  double most = 0;
+  for (const ReportCase& of : model.cases) {
+    if (of.model == c.model) most = std::max(most, of.parameters);
+  }
+  return most;
+}
+
+// A cost from a part of a model is projected: what is measured is whole.
+double largest_measured(const std::vector<ReportCost>& costs, const Comparable& comparable, const ReportModel& model) {
+  double measured = 0, any = 0;
+  for (const auto& [key, group] : comparable) {
+    const ReportCost& c = costs[group[0]];
+    any = std::max(any, parameters_of(model, c));
+    if (c.basis == "measured") measured = std::max(measured, parameters_of(model, c));
+  }
+  return measured > 0 ? measured : any;
+}
+
+bool is_work_of_answer(const ReportModel& model, const ReportCost& c) {
+  if (!model.answer.test_case) return false;
+  const ReportCase& of = model.cases[*model.answer.test_case];
+  return c.model == of.model && c.dtype == of.dtype && c.variant == case_variant(of.id);
+}
+
+}  // namespace
+
 ReportCostAnswer cost_answer_of(const std::vector<ReportCost>& costs, const ReportModel& model) {
-  const auto amount = [&](size_t i) -> const Amount& { return costs[i].cost.of(costs[i].cost.headline); };
-  std::map<std::tuple<std::string, std::string, TokenClass>, std::vector<size_t>> comparable;
+  Comparable comparable;
   for (size_t i = 0; i < costs.size(); ++i) {
     const ReportCost& c = costs[i];
-    if (!c.missing.empty() || !amount(i).value) continue;
+    if (!c.missing.empty() || !headline_amount(c).value) continue;
     comparable[{c.work(), c.basis, c.cost.headline}].push_back(i);
   }
   ReportCostAnswer answer;
-  // The most chips; measured before the rest; then the model of the case that the answer on speed rests on.
-  const auto score = [&](const std::vector<size_t>& group) {
-    if (group.empty()) return std::make_tuple(size_t{0}, false, false);
+  std::set<std::string> works;
+  for (const auto& [key, group] : comparable) works.insert(std::get<0>(key));
+  answer.works = works.size();
+  const double least = kHeadlineShare * largest_measured(costs, comparable, model);
+  // What was measured or published before what was not; models that are not much smaller than the largest (of unknown
+  // size: none is told to be); the most chips; measured before the rest; the largest; the work of the answer on speed;
+  // what has a cost of input and output.
+  const auto score = [&](const std::vector<size_t>& group, bool of_any_size) {
+    if (group.empty()) return std::make_tuple(false, false, size_t{0}, false, 0.0, false, false);
     const ReportCost& c = costs[group[0]];
-    const bool same = model.answer.test_case && c.model == model.cases[*model.answer.test_case].model &&
-                      c.dtype == model.cases[*model.answer.test_case].dtype &&
-                      c.variant == case_variant(model.cases[*model.answer.test_case].id);
-    return std::make_tuple(group.size(), c.basis == "measured", same);
+    const double parameters = parameters_of(model, c);
+    return std::make_tuple(c.basis == "measured" || c.basis == "reported",
+                           of_any_size || parameters == 0 || parameters >= least, group.size(), c.basis == "measured",
+                           parameters, is_work_of_answer(model, c), c.cost.headline == TokenClass::kBlended);
   };
+  std::vector<size_t> most;  // chips, whatever the size
   for (const auto& [key, group] : comparable) {
-    if (score(group) > score(answer.costs)) answer.costs = group;
+    if (score(group, false) > score(answer.costs, false)) answer.costs = group;
+    if (score(group, true) > score(most, true)) most = group;
   }
   if (answer.costs.empty()) return answer;
-  std::sort(answer.costs.begin(), answer.costs.end(),
-            [&](size_t a, size_t b) { return *amount(a).value < *amount(b).value; });
+  const auto cheaper = [&](size_t a, size_t b) {
+    return *headline_amount(costs[a]).value < *headline_amount(costs[b]).value;
+  };
+  std::sort(answer.costs.begin(), answer.costs.end(), cheaper);
   if (answer.costs.size() == 1) {
     answer.kind = "one-chip";
+    if (most.size() > 1) answer.compared = most;
+    std::sort(answer.compared.begin(), answer.compared.end(), cheaper);
     return answer;
   }
-  const bool apart = amount(answer.costs[0]).interval.high < amount(answer.costs[1]).interval.low;
+  const bool apart =
+      headline_amount(costs[answer.costs[0]]).interval.high < headline_amount(costs[answer.costs[1]]).interval.low;
   answer.kind = apart ? "cheapest" : "undecided";
   return answer;
 }

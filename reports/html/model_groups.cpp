@@ -77,16 +77,17 @@ ReportAnswer answer_of(const ReportModel& model) {
   answer.kind = "none";
   const auto rate = [&](size_t group) { return *model.rows[model.groups[group].row].rate.value; };
   // What was measured or published before what was not; whole models before parts; the most chips; the most trusted
-  // basis; then decode, which is what a user waits for; then the highest rate.
-  std::tuple<bool, bool, size_t, int, bool, double> best{false, false, 0, 0, false, 0};
+  // basis; then decode, which is what a user waits for, and a whole prompt before a piece; then the highest rate.
+  std::tuple<bool, bool, size_t, int, int, double> best{false, false, 0, 0, 0, 0};
   for (auto& [key, groups] : rankings(model)) {
     const ReportCase& c = model.cases[std::get<0>(key)];
     if (!is_model_case(c)) continue;
     double highest = 0;
     for (const size_t g : groups) highest = std::max(highest, rate(g));
     const int rank = basis_rank(std::get<1>(key));
-    const std::tuple<bool, bool, size_t, int, bool, double> score{
-        rank <= kLastRealBasis, std::get<3>(key).empty(), groups.size(), -rank, c.kind == "decode", highest};
+    const int kind = c.kind == "decode" ? 2 : c.piece().empty() ? 1 : 0;
+    const std::tuple<bool, bool, size_t, int, int, double> score{
+        rank <= kLastRealBasis, std::get<3>(key).empty(), groups.size(), -rank, kind, highest};
     if (answer.test_case && score <= best) continue;
     best = score;
     answer.test_case = std::get<0>(key);
@@ -136,6 +137,15 @@ void add_apart(const ReportModel& model, std::vector<Incomparable>* out) {
     chips_of_case[group.test_case].insert(group.chip);
     ++by_basis[{group.chip, row.basis}];
     ++by_tier[{group.chip, row.tier}];
+  }
+  std::map<size_t, size_t> chunks;
+  for (const auto& [c, chips] : chips_of_case) {
+    if (!model.cases[c].piece().starts_with("chunk ")) continue;
+    for (const size_t chip : chips) ++chunks[chip];
+  }
+  for (const auto& [chip, count] : chunks) {
+    out->push_back({"chunk", chip, std::nullopt, count,
+                    "chunks of a prompt behind a context, measured apart: no rates of whole prompts, and not priced"});
   }
   std::map<size_t, size_t> alone;
   for (const auto& [c, chips] : chips_of_case) {

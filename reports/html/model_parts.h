@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,7 @@ class Register {
   size_t test_case(ReportCase c);
   ReportModel* model_;
   std::map<std::pair<std::string, std::string>, size_t> chips_, cases_;
+  std::set<size_t> shapes_;  // cases whose shape was looked at
 };
 
 // chip and test_case are the caller's to set.
@@ -43,9 +45,11 @@ std::vector<ReportGroup> group_rows(const std::vector<ReportRow>& rows);
 ReportAnswer answer_of(const ReportModel& model);
 std::vector<Incomparable> incomparable_of(const ReportModel& model);
 
-// One cost for each product, model, dtype and basis among the records; an unpriced one says what is missing.
+// One cost for each product, model, dtype and basis among the records; an unpriced one says what is missing. left_out:
+// what has none, and why.
 std::vector<ReportCost> costs_of(const std::vector<Record>& records, const std::vector<Metrics>& of_each,
-                                 const ReportPricing& pricing, const ReportModel& model);
+                                 const ReportPricing& pricing, const ReportModel& model,
+                                 std::vector<std::string>* left_out);
 ReportCostAnswer cost_answer_of(const std::vector<ReportCost>& costs, const ReportModel& model);
 
 // `chips`: of each record, its chip.

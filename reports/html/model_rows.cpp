@@ -28,6 +28,11 @@ void add_latency(const Latency& step, ReportRow* row) {
   row->bimodal = step.bimodal;
 }
 
+void set_options(const std::string& options, ReportRow* row) {
+  row->options = options;
+  if (!options.empty()) row->warnings.push_back("ran with adapter options " + options);
+}
+
 // A reported rate of tokens, of one accelerator: systems of different size are not ranked.
 void add_reported(const Record& r, ReportRow* row) {
   const ReportedRates rates = reported_rates(r);
@@ -67,8 +72,7 @@ ReportRow row_of(const Record& r, const Metrics& m) {
   row.disturbed = r.noise.disturbed;
   row.causes = r.noise.causes;
   row.warnings = r.warnings;
-  row.options = adapter_options_text(r);
-  if (!row.options.empty()) row.warnings.push_back("ran with adapter options " + row.options);
+  set_options(adapter_options_text(r), &row);
   row.threads = r.threads;
   row.steps = r.samples.host_ns.size();
   row.timed_s = r.stop.timed_s;
@@ -116,6 +120,7 @@ ReportRow row_of(const Headline& h) {
   row.reason = h.reason;
   row.form = h.form;
   row.part = h.part;
+  set_options(h.options, &row);
   row.tool_commit = h.tool_commit;
   row.disturbed = h.disturbed;
   row.steps = h.n;

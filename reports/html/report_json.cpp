@@ -93,6 +93,7 @@ ordered_json case_json(const ReportCase& c) {
           {"model", c.model},
           {"dtype", c.dtype},
           {"variant", case_variant(c.id)},
+          {"piece", c.piece()},
           {"batch", c.batch},
           {"tokens", c.tokens},
           {"context", c.context},
@@ -100,7 +101,8 @@ ordered_json case_json(const ReportCase& c) {
           {"tokens_per_step", c.tokens_per_step},
           {"flops", c.flops},
           {"weight_bytes", c.weight_bytes},
-          {"kv_bytes", c.kv_bytes}};
+          {"kv_bytes", c.kv_bytes},
+          {"parameters", c.parameters}};
 }
 
 ordered_json group_json(const ReportGroup& g) {
@@ -178,6 +180,7 @@ std::string report_json(const ReportModel& m) {
                             {"environment", list(m.environment, environment_json)},
                             {"targets", targets_json(m.targets)},
                             {"costs", list(m.costs, cost_json)},
+                            {"cost_left_out", m.cost_left_out},
                             {"cost_answer", cost_answer_json(m.cost_answer)},
                             {"skew", list(m.skew, skew_json)},
                             {"context", list(m.context, context_json)},

@@ -69,7 +69,7 @@ void conclude(const std::vector<Record>& records, const std::vector<Metrics>& of
   add_derived_curves(records, of_each, chips, model);
   if (options.pricing) {
     model->targets = options.pricing->targets;
-    model->costs = costs_of(records, of_each, *options.pricing, *model);
+    model->costs = costs_of(records, of_each, *options.pricing, *model, &model->cost_left_out);
     model->cost_answer = cost_answer_of(model->costs, *model);
   }
   model->clips = clips_of(records, options.pricing ? &*options.pricing : nullptr, *model);

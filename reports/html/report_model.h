@@ -13,6 +13,7 @@
 #include "results/metrics/skew.h"
 #include "results/metrics/target.h"
 #include "results/metrics/video_clip.h"
+#include "results/part.h"
 #include "results/prices/cost_inputs.h"
 #include "results/record.h"
 #include "results/store/store.h"
@@ -37,6 +38,8 @@ struct ReportCase {
   std::string id, hash, suite, kind, model, dtype, token_class;
   int64_t batch = 0, tokens = 0, context = 0, tokens_per_step = 0;
   double flops = 0, weight_bytes = 0, kv_bytes = 0;  // of one step
+  double parameters = 0;  // of the model, by its shape in a record, else as its name states them; 0: not known
+  [[nodiscard]] std::string piece() const { return piece_text(kind, tokens, context); }
 };
 
 // One record's figures. Times in ns, rates in `unit`, power in W, energy in J.
@@ -44,7 +47,7 @@ struct ReportRow {
   size_t chip = 0, test_case = 0;  // indices into the model
   std::string id, created, tier, basis, status, reason, form, stop, numerics, tool_commit, executed;
   bool disturbed = false;
-  std::string options;  // of the adapter, "attention=own"; "" also where (aggregated from a store) it isn't known
+  std::string options;  // of the adapter, "attention=own"; "" also where it isn't known
   std::string part;     // of the model that ran, "2/24 layers"; "": all of it. The rate is the part's
   std::vector<std::string> causes, warnings;
   int threads = 0;
@@ -95,7 +98,7 @@ struct EnvironmentLine {  // one fact, the values it takes on each chip (by inde
 
 // Why figures stand apart. The page words it; `detail` is the record's own reason.
 struct Incomparable {
-  std::string kind;  // basis, tier, one-chip, case-version, failed, no-rate, numerics, disturbed
+  std::string kind;  // basis, tier, one-chip, case-version, failed, no-rate, numerics, disturbed, part, chunk
   std::optional<size_t> chip, test_case;
   size_t count = 0;
   std::string detail;
@@ -137,9 +140,15 @@ struct ReportCost {
   std::vector<std::string> notes;
 };
 
+// The headline is of the work that matters most: of the models with at least a tenth of the parameters of the largest
+// one measured whole, the one that the most chips were priced on; of several the largest.
+inline constexpr double kHeadlineShare = 0.1;
 struct ReportCostAnswer {
-  std::string kind = "none";  // cheapest, undecided, one-chip, none
-  std::vector<size_t> costs;  // comparable ones (model, dtype, basis, class of token), cheapest first
+  std::string kind = "none";     // cheapest, undecided, one-chip, none
+  std::vector<size_t> costs;     // comparable ones (model, dtype, basis, class of token), cheapest first
+  size_t works = 0;              // among which that work was chosen
+  std::vector<size_t> compared;  // where `costs` is of one chip: the work that the most chips, at least two, were
+                                 // priced on, cheapest first
 };
 
 struct ReportOps {
@@ -187,6 +196,7 @@ struct ReportModel {
   ReportAnswer answer;
   std::vector<ReportTarget> targets;
   std::vector<ReportCost> costs;
+  std::vector<std::string> cost_left_out;  // what has no cost at all, and why
   ReportCostAnswer cost_answer;
   std::vector<ReportSkew> skew;
   std::vector<ReportContext> context;

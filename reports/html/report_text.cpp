@@ -67,12 +67,19 @@ std::string cost_table(const ReportModel& model) {
   return out;
 }
 
+// The case of a row, with what sets the run apart from others of it.
+std::string case_text(const ReportModel& model, const ReportRow& r) {
+  const ReportCase& c = model.cases[r.test_case];
+  const std::string piece = c.piece();
+  return c.id + (piece.empty() ? "" : " (" + piece + ")") + (r.options.empty() ? "" : " (" + r.options + ")");
+}
+
 std::string rate_table(const ReportModel& model) {
   std::string out = "\n" + line({"chip", "case", "rate", "95 %", "p50", "p99", "J/token", "basis", "record"}) +
                     "|---|---|---:|---:|---:|---:|---:|---|---|\n";
   for (const ReportGroup& group : model.groups) {
     const ReportRow& r = model.rows[group.row];
-    std::vector<std::string> cells{chip_name(model, group.chip), model.cases[group.test_case].id};
+    std::vector<std::string> cells{chip_name(model, group.chip), case_text(model, r)};
     if (r.rate.value && r.rate.low && r.rate.high) {
       const Throughput rate{*r.rate.value, {*r.rate.low, *r.rate.high}, 0, 0};
       const std::string unit = r.unit == "tokens/s" ? " tokens/s" : "";
@@ -147,7 +154,9 @@ std::string rate_work(const ReportModel& model) {
   if (model.answer.groups.empty()) return "";
   const ReportGroup& first = model.groups[model.answer.groups[0]];
   const std::string& part = model.rows[first.row].part;
+  const std::string piece = model.cases[first.test_case].piece();
   return "case " + model.cases[first.test_case].id +
+         (piece.empty() ? "" : "; a " + piece + ", measured apart: no figure of a whole prompt or clip") +
          (part.empty() ? "" : "; only a part of the model ran (" + part + "): not the rate of the whole");
 }
 
@@ -201,16 +210,44 @@ std::vector<std::string> cost_notes(const ReportModel& model) {
   return out;
 }
 
+// The cases that a cost's rates are from.
+std::string cost_cases(const ReportCost& c) {
+  std::vector<std::string> cases;
+  for (const std::string& of : {c.output_case, c.input_case}) {
+    if (!of.empty()) cases.push_back(of);
+  }
+  return joined(cases, ", ");
+}
+
+// What the headline is of, why of that, and what several chips were compared on where it is of one.
+std::vector<std::string> cost_work_lines(const ReportModel& model) {
+  const ReportCostAnswer& money = model.cost_answer;
+  std::vector<std::string> out;
+  if (const std::string cases = cost_cases(model.costs[money.costs[0]]); !cases.empty())
+    out.push_back("cases " + cases);
+  if (money.works > 1)
+    out.emplace_back(
+        "the headline is of the model that the most chips were priced on, of those with at least a tenth of the "
+        "parameters of the largest one measured whole; of several the largest");
+  for (const size_t i : money.compared) {
+    const ReportCost& c = model.costs[i];
+    out.push_back("compared: " + chip_name(model, c.chip) + ", " + cost_text(c) + ", " + cost_cases(c));
+  }
+  return out;
+}
+
 // The answer in bold and, as on the page's first screen, what stands below it.
 std::string answer_text(const ReportModel& model) {
   const std::string rates = marked(rate_answer(model), model.answer.basis);
   const ReportCostAnswer& money = model.cost_answer;
   if (money.kind == "none") {
     const std::string work = rate_work(model);
-    return "**" + rates + "**\n\n" + (work.empty() ? "" : "- " + markdown_escaped(work) + "\n\n");
+    std::string below = work.empty() ? "" : "- " + markdown_escaped(work) + "\n";
+    for (const std::string& note : model.cost_left_out) below += "- no cost: " + markdown_escaped(note) + "\n";
+    return "**" + rates + "**\n\n" + below + (below.empty() ? "" : "\n");
   }
   const ReportCost& first = model.costs[money.costs[0]];
-  std::vector<std::string> lines;
+  std::vector<std::string> lines = cost_work_lines(model);
   for (const size_t i : money.costs) {
     if (model.costs[i].inputs.rented == first.inputs.rented) continue;
     lines.emplace_back("rents stand beside costs of owning: a rent holds the provider's margin and discounts");
@@ -221,6 +258,7 @@ std::string answer_text(const ReportModel& model) {
     if (v.verdict.reason.empty() && std::isfinite(v.verdict.gap))
       lines.push_back(verdict_line(model.targets[v.target].text, v.verdict));
   }
+  for (const std::string& note : model.cost_left_out) lines.push_back("no cost: " + note);
   lines.push_back(rates + (model.answer.groups.empty() ? "" : ", " + rate_work(model)));
   std::string out = "**" + marked(cost_answer(model), first.basis) + "**\n\n";
   for (const std::string& line : lines) out += "- " + markdown_escaped(line) + "\n";

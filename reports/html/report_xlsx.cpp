@@ -77,7 +77,7 @@ class SheetWriter {
 void write_summary(const ReportModel& model, lxw_workbook* book) {
   SheetWriter sheet(book, "summary");
   for (const char* title : {"chip", "case", "rate", "rate low 95 %", "rate high 95 %", "unit", "p50 ms", "p99 ms",
-                            "p99 high ms", "J/token", "records", "basis", "status", "record"}) {
+                            "p99 high ms", "J/token", "records", "basis", "status", "record", "adapter options"}) {
     sheet.head(title);
   }
   const auto ms = [](const std::optional<double>& ns) { return ns ? std::optional<double>(*ns / 1e6) : std::nullopt; };
@@ -98,6 +98,7 @@ void write_summary(const ReportModel& model, lxw_workbook* book) {
     sheet.text(r.basis);
     sheet.text(r.status);
     sheet.text(r.id);
+    sheet.text(r.options);
   }
   sheet.finish(34);
 }

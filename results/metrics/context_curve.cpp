@@ -134,7 +134,7 @@ std::vector<ContextPoint> points_of(const std::vector<MeasuredRecord>& records, 
   std::vector<ContextPoint> points;
   for (const MeasuredRecord& m : records) {
     const Record* r = m.record;
-    ContextPoint p{r->case_id, r->context, 0, std::nullopt, disturbance(*r)};
+    ContextPoint p{r->case_id, r->id, r->context, 0, std::nullopt, disturbance(*r)};
     if (!all_whole && all_known && !whole(*r)) {
       p.step_ns = *r->extrapolation->projected_step_ns;
     } else {

@@ -20,7 +20,7 @@ struct Line {
 std::optional<Line> fit_line(const std::vector<double>& x, const std::vector<double>& y);  // absent: one x only
 
 struct ContextPoint {
-  std::string case_id;
+  std::string case_id, record;  // record: its id
   int64_t context = 0;
   double step_ns = 0;
   std::optional<Interval> step_interval_ns;  // absent where projected

@@ -39,6 +39,7 @@ SkewPoint point_of(const MeasuredRecord& measured, bool projected, int64_t ranks
   const Record& r = *measured.record;
   const Metrics m = measured.metrics();
   SkewPoint p;
+  p.record = r.id;
   p.case_id = r.case_id;
   p.routing = r.routing->distribution;
   if (!p.routing.starts_with("trace:")) p.seed = r.routing->seed;

@@ -25,9 +25,9 @@ RankImbalance rank_imbalance(const std::vector<std::vector<double>>& loads, int6
 double active_experts(const RoutingReport& r);
 
 struct SkewPoint {
-  std::string case_id, routing;
-  std::optional<uint64_t> seed;  // of the draw; absent where a trace is replayed
-  std::string disturbed_by;      // "" where nothing disturbed the run
+  std::string case_id, routing, record;  // record: its id
+  std::optional<uint64_t> seed;          // of the draw; absent where a trace is replayed
+  std::string disturbed_by;              // "" where nothing disturbed the run
   double per_s = 0;
   std::optional<Interval> interval;  // of per_s; absent where projected
   double active = 0;                 // experts with a row, mean of the layers that ran

@@ -205,9 +205,6 @@ struct Group {
   std::vector<const Record*> chunks;  // of a prompt, behind a context
 };
 
-// A chunk behind a context is slower than a prompt of its length, and no prompt: its rate is no price of one.
-bool is_chunk(const Record& r) { return !r.reported && r.step_kind == "prefill" && r.context > 0; }
-
 std::string chunks_text(const std::vector<const Record*>& chunks) {
   const std::string more = chunks.size() > 1 ? " and " + std::to_string(chunks.size() - 1) + " more" : "";
   return chunks.front()->case_id + more + ": a chunk behind a context is no prompt and not priced";

@@ -31,6 +31,7 @@ constexpr Column<Text> kHeadlineTexts[] = {{"id", &Headline::id},
                                            {"tier", &Headline::tier},
                                            {"basis", &Headline::basis},
                                            {"part", &Headline::part},
+                                           {"options", &Headline::options},
                                            {"status", &Headline::status},
                                            {"reason", &Headline::reason},
                                            {"adapter", &Headline::adapter},
@@ -92,6 +93,7 @@ Headline headline(const Record& r, const Metrics& m) {
   out.tier = r.tier;
   out.basis = r.basis;
   out.part = part_text(r);
+  out.options = adapter_options_text(r);
   out.status = r.status;
   out.reason = r.reason;
   out.adapter = r.adapter;

@@ -23,7 +23,7 @@ using sqlite::Database;
 using sqlite::Statement;
 
 constexpr int64_t kApplicationId = 0x41534159;  // "ASAY", so that file(1) and we know a store
-constexpr int64_t kStoreVersion = 3;
+constexpr int64_t kStoreVersion = 4;
 constexpr int kBlobZstdLevel = 1;
 constexpr int kCacheKib = 65536;  // so that the index of ids stays in memory while many records come in
 constexpr size_t kChunk = 512;    // records parsed between two rounds of inserts

@@ -18,7 +18,8 @@ namespace assay {
 // What a list or an aggregate needs of a record without its samples. Times in ns, rates in `unit`.
 struct Headline {
   std::string id, created, suite, case_id, case_hash, form, step_kind, token_class, model, dtype;
-  std::string tier, basis, part, status, reason, adapter, device, device_product, tool_commit;  // part: part_text()
+  std::string tier, basis, part, options;  // part_text(), adapter_options_text()
+  std::string status, reason, adapter, device, device_product, tool_commit;
   int64_t batch = 0, tokens = 0, context = 0, tokens_per_step = 0;
   uint64_t n = 0;  // timed steps
   bool disturbed = false;

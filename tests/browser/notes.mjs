@@ -137,7 +137,16 @@ export const notes = {
   ],
   "results/import/serving.cpp": ["p99_itl_ms is 0: these tools write 0 where they had no values; left out"],
   "results/import/vllm_serve.cpp": ["no request was completed"],
-  "results/part.cpp": ["2/24 layers", "16/128 experts", "2/24 layers, 16/128 experts"],
+  "results/part.cpp": [
+    "2/24 layers",
+    "16/128 experts",
+    "2/24 layers, 16/128 experts",
+    "chunk of 512 tokens of a prompt, behind 4096",
+    "denoising pass of a clip",
+    "text encoder's pass of a clip",
+    "VAE tile of a clip",
+  ],
+  "reports/html/model_groups.cpp": ["chunks of a prompt behind a context, measured apart: no rates of whole prompts, and not priced"],
   "reports/html/model_rows.cpp": [
     "MLPerf Inference: Power_Result, an accelerator's share of the whole system",
     "ran with adapter options <products=own>",

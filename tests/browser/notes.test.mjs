@@ -43,7 +43,7 @@ test("no note of a real report is left in English", () => {
     execFileSync(ASSAY, ["report", records, "-o", out]);
     const model = readModel(out);
     const texts = model.rows.flatMap((r) => [r.reason, r.part, r.stop, r.status, r.energy_note, r.energy_source, ...r.causes, ...r.warnings]);
-    texts.push(...model.costs.flatMap((c) => [c.missing, c.mix?.source ?? "", ...c.notes, ...(c.inputs ?? []).map((i) => i.note), ...(c.verdicts ?? []).flatMap((v) => v.waterfall.map((f) => f.meaning))]));
+    texts.push(...model.cost_left_out, ...model.cases.map((c) => c.piece), ...model.costs.flatMap((c) => [c.missing, c.mix?.source ?? "", ...c.notes, ...(c.inputs ?? []).map((i) => i.note), ...(c.verdicts ?? []).flatMap((v) => v.waterfall.map((f) => f.meaning))]));
     texts.push(...model.context.flatMap((c) => [c.form, c.knee_time.note, c.knee_flops.note, c.largest.context === null ? c.largest.note : ""]), ...model.incomparable.filter((i) => !["basis", "tier", "case-version"].includes(i.kind)).map((i) => i.detail));
     texts.push(...model.environment.flatMap((line) => (/^(cpu_flags|os|kernel|.*driver|cpu_model|chip|mitigations|build_flags)$/.test(line.name) ? [] : line.values.flat())));
     const left = [...new Set(texts)].filter((text) => text && !text.startsWith("simulated ") && english(reasonText(text, "zh")) !== "");

@@ -182,7 +182,7 @@ report("figures within the sentences of the first screen open to formula, inputs
   assert.ok(near(rate, a.rate) && rate.includes(a.id), rate);
   // No figure of the sentences is left as plain text, names of chips and models aside.
   const plain = await sentences.evaluateAll((all) => all.map((p) => [...p.childNodes].filter((n) => n.nodeType === 3).map((n) => n.textContent).join("|")).join("|"));
-  const names = model.chips.map((c) => c.product).concat(model.cases.map((c) => c.model), model.cases.map((c) => c.dtype), ["95 %", "100K", "1M"]);
+  const names = model.chips.map((c) => c.product).concat(model.cases.map((c) => c.model), model.cases.map((c) => c.dtype), model.cases.map((c) => c.id), ["95 %", "100K", "1M"]);
   const left = names.sort((x, y) => y.length - x.length).reduce((text, name) => text.replaceAll(name, ""), plain);
   assert.doesNotMatch(left, /\d/, left);
 });

@@ -93,6 +93,17 @@ TEST_F(Money, CompareSaysHowLikelyBIsTheCheaper) {
   refused(both + "--tender tender.json --rent '1 CNY/h'", {"--rent", "--tender"});
 }
 
+// Chunks of a prompt alone have no cost, and the comparison says why.
+TEST_F(Money, CompareOfChunksAloneSaysThatTheyAreNotPriced) {
+  const std::string chunk = ASSAY_SOURCE_DIR
+      "/results/published/2026-11-26-h200/long-context_prefill_qwen2.5-0.5b_f32_b1_t512_c16384-0a8a2a24.record.json";
+  const json out = answer("compare " + chunk + " " + chunk + " --rent '1 CNY/h'");
+  EXPECT_EQ(out["differences"][0]["piece"], "chunk of 512 tokens of a prompt, behind 16384");
+  EXPECT_TRUE(out["cheaper"].empty());
+  EXPECT_THAT(out["notes"].dump(),
+              HasSubstr("left out: long-context/prefill/qwen2.5-0.5b/f32/b1/t512/c16384: a chunk"));
+}
+
 TEST_F(Money, AnImportHasACostOnceItsAcceleratorsAreGiven) {
   const std::string source = ASSAY_SOURCE_DIR "/tests/golden/import/vllm_serve.json";
   EXPECT_EQ(assay("import --out bare " + source).code, 0);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 namespace assay {
@@ -164,9 +165,30 @@ TEST(Compare, RatesHaveUnitsAndUncheckedSidesAreNamed) {
   const Comparison c = compare({"a", {a}}, {"b", {b}}, {});
   EXPECT_THAT(c.pairs[0].unchecked, ElementsAre("B: numbers not checked: switched off"));
   const std::string sheet = render_sheet(comparison_sheet({c}), TableFormat::kMarkdown, {});
-  EXPECT_THAT(sheet, HasSubstr(" passes/s |"));
+  EXPECT_THAT(sheet, HasSubstr(" passes/s ("));
   EXPECT_THAT(sheet, HasSubstr("B: numbers not checked: switched off"));
   EXPECT_THAT(sheet, HasSubstr("may be that of wrong numbers"));
+}
+
+// Chunks, a clip's parts and parts of a model are none of the whole, and all that was compared here.
+TEST(Compare, PiecesAreNamed) {
+  Record chunk = run(10, 1, 400, 1), tile = run(20, 2, 400, 1);
+  chunk.step_kind = "prefill";
+  chunk.tokens = chunk.tokens_per_step = 512;
+  chunk.context = 4096;
+  chunk.extrapolation = Extrapolation{2, 24, {}, {}, 0, {}, "", ""};
+  tile.step_kind = "vae-tile";
+  tile.case_hash = "tile";
+  const Sheet sheet = comparison_sheet({compare({"a", {chunk, tile}}, {"b", {chunk, tile}}, {})});
+  for (const TableFormat format : {TableFormat::kText, TableFormat::kMarkdown, TableFormat::kCsv, TableFormat::kJson})
+    EXPECT_THAT(render_sheet(sheet, format, {}), HasSubstr("chunk of 512 tokens of a prompt, behind 4096"));
+  const std::string text = render_sheet(sheet, TableFormat::kText, {});
+  EXPECT_THAT(text, HasSubstr("2/24 layers ran; chunk of 512 tokens of a prompt, behind 4096; A: numbers not checked"));
+  EXPECT_THAT(text, HasSubstr("- 1 of 2 cases are of a chunk of a prompt behind a context, measured apart: no rates"));
+  EXPECT_THAT(text, HasSubstr("- 1 of 2 cases are of a part of a clip, measured apart: no times of a clip"));
+  EXPECT_THAT(text, HasSubstr("- 1 of 2 cases are of a part of the model: no rates of the whole"));
+  const Sheet whole = comparison_sheet({compare({"a", {run(10, 1)}}, {"b", {run(10, 2)}}, {})});
+  EXPECT_THAT(render_sheet(whole, TableFormat::kText, {}), Not(HasSubstr(" cases are of a ")));
 }
 
 Record reported(double rate, double tpot, const std::string& definition) {
@@ -262,6 +284,47 @@ TEST(Compare, ReportedFiguresNeedEqualDefinitionsAndDecideNothing) {
   EXPECT_THAT(text, HasSubstr("reported †"));
   EXPECT_THAT(text, Not(HasSubstr("FASTER  ")));
   EXPECT_THAT(text, Not(HasSubstr("A12 of steps: "))) << "there are none";
+}
+
+// The distances to the bounds add in quadrature on the log scale: 1.5 e^-(ln(150/140)^2 + ln(1.05)^2)^(1/2) = 1.378 and
+// 1.5 e^(ln(160/150)^2 + ln(100/95)^2)^(1/2) = 1.629.
+TEST(Compare, EachSideHasItsOwnInterval) {
+  Record a = reported(100, 0.02, "tpot/after-first-interpolated"),
+         b = reported(150, 0.01, "tpot/after-first-interpolated");
+  const auto bound = [](Record* r, size_t figure, double low, double high) {
+    r->reported->figures[figure].low = low;
+    r->reported->figures[figure].high = high;
+  };
+  bound(&a, 0, 95, 105);
+  bound(&b, 0, 140, 160);
+  bound(&a, 1, 0.019, 0.022);
+  const Sheet sheet = comparison_sheet({compare({"a", {a}}, {"b", {b}}, {})});
+  const std::string text = render_sheet(sheet, TableFormat::kText, {});
+  EXPECT_THAT(text, testing::ContainsRegex(" 100\\.0 +150 +1\\.5 .*\n +95\\.0–105\\.0 +140–160 +1\\.378–1\\.629\n"));
+  EXPECT_THAT(text, testing::ContainsRegex(" 20\\.00 ms +10\\.00 ms +0\\.5 .*\n +19\\.00–22\\.00\n"));
+  EXPECT_THAT(text, HasSubstr("- ranges with A, B and B/A: their 95.0 % intervals"));
+  EXPECT_THAT(render_sheet(sheet, TableFormat::kMarkdown, {}),
+              HasSubstr("| 100.0 (95.0–105.0) | 150 (140–160) | 1.5 (1.378–1.629) |"));
+  EXPECT_THAT(render_sheet(sheet, TableFormat::kCsv, {}), HasSubstr(",95,105,140,160,"));
+  EXPECT_THAT(render_sheet(sheet, TableFormat::kJson, {}), HasSubstr("\"b_high\": 160.0"));
+}
+
+// Of a front's own point the interval of its rate, for people and for programs.
+TEST(Compare, EqualLoadsHaveIntervalsOfEachSide) {
+  const Comparison c = compare({"a", {run(10, 1), run(20, 2, 400, 16)}}, {"b", {run(12.5, 3, 400, 8)}}, {});
+  const BoundedValue& of_b = c.loads.at(0).at.at(0).b.rate;
+  ASSERT_TRUE(of_b.low && of_b.high);
+  const Sheet sheet = comparison_sheet({c});
+  const auto table = std::find_if(sheet.tables.begin(), sheet.tables.end(),
+                                  [](const SheetTable& t) { return t.name == "equal_interactivity"; });
+  const auto column = [&](const std::string& name) {
+    return static_cast<size_t>(std::find_if(table->columns.begin(), table->columns.end(),
+                                            [&](const SheetColumn& of) { return of.name == name; }) -
+                               table->columns.begin());
+  };
+  EXPECT_EQ(table->rows.at(0).at(column("b_low")).number, of_b.low);
+  EXPECT_EQ(table->rows.at(0).at(column("b_high")).number, of_b.high);
+  EXPECT_THAT(table->rows.at(0).at(column("b")).below, testing::MatchesRegex("6[0-9.]+–6[0-9.]+"));
 }
 
 TEST(Compare, ReportedSystemsOfDifferentSizeAreTold) {

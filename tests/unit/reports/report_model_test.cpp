@@ -11,6 +11,8 @@
 #include "reports/html/report_fields.h"
 #include "reports/html/report_forms.h"
 #include "reports/html/report_page.h"
+#include "results/record_id.h"
+#include "suites/suite.h"
 
 namespace assay {
 namespace {
@@ -260,6 +262,80 @@ TEST(ReportModel, OverAStoreKeepsPartsApart) {
   std::map<std::string, size_t> groups;
   for (const ReportGroup& g : m->groups) groups[m->rows[g.row].part] = g.records;
   EXPECT_EQ(groups, (std::map<std::string, size_t>{{"", 2}, {"2/24 layers", 1}, {"4/24 layers", 1}}));
+}
+
+// More records than rows: of one case runs with other options stay two groups, each by its own record, also where no
+// record is read whole; the newer, slower run with options hides the faster one without in neither.
+TEST(ReportModel, OverAStoreKeepsAdapterOptionsApart) {
+  std::vector<Record> records{decode_record("x", 10, 50, "2026-11-19"), decode_record("x", 20, 50, "2026-11-20"),
+                              decode_record("x", 20, 50, "2026-11-21")};
+  for (const size_t i : {1, 2}) records[i].adapter_options.emplace()["products"] = "own";
+  for (Record& r : records) r.id = record_id(record_to_json(r));
+  const std::filesystem::path file = std::filesystem::path(::testing::TempDir()) / "report_model_options.db";
+  std::filesystem::remove(file);
+  Result<Store> store = Store::create_or_open(file);
+  ASSERT_TRUE(store.ok() && store->add(records).ok());
+  for (const size_t details : {0, 9}) {
+    ReportOptions few;
+    few.max_rows = 0;
+    few.max_details = details;
+    const Result<ReportModel> m = report_model(*store, few);
+    ASSERT_TRUE(m.ok());
+    std::map<std::string, std::pair<size_t, double>> groups;  // records and the rate of the one that stands
+    for (const ReportGroup& g : m->groups)
+      groups[m->rows[g.row].options] = {g.records, std::round(*m->rows[g.row].rate.value)};
+    // 1 token in 10 ms and in 20 ms.
+    EXPECT_EQ(groups, (std::map<std::string, std::pair<size_t, double>>{{"", {1, 100}}, {"products=own", {2, 50}}}));
+    for (const ReportGroup& g : m->groups) {
+      const ReportRow& row = m->rows[g.row];
+      EXPECT_EQ(row.warnings.empty(), row.options.empty()) << "the record's page says it, too";
+    }
+  }
+}
+
+// What a case's name says after its shape is another case: pages, routing and flushed caches have hashes of their own.
+TEST(ReportModel, OverAStoreKeepsVariantsOfACaseApart) {
+  const Result<Catalogue> catalogue = Catalogue::load(std::string(ASSAY_SOURCE_DIR) + "/suites");
+  ASSERT_TRUE(catalogue.ok());
+  Case plain;
+  plain.suite = "decode";
+  plain.kind = StepKind::kDecode;
+  plain.model = *catalogue->model("qwen3-30b-a3b");
+  plain.dtype = "bf16";
+  plain.context = 512;
+  Case paged = plain, cold = plain, skewed = plain, drawn_anew = plain;
+  paged.page_tokens = 16;
+  cold.cold = true;
+  skewed.routing = *parse_routing("zipf:1.2");
+  drawn_anew.routing = skewed.routing;
+  drawn_anew.routing.seed = 2;
+  std::vector<Record> records;
+  for (const Case& c : {plain, paged, cold, skewed, drawn_anew}) {
+    records.push_back(decode_record("x", 10, 50));
+    records.back().id = std::to_string(records.size());
+    records.back().case_id = c.id();
+    records.back().case_hash = c.hash();
+    records.back().case_json = c.to_json();
+  }
+  const std::filesystem::path file = std::filesystem::path(::testing::TempDir()) / "report_model_variants.db";
+  std::filesystem::remove(file);
+  Result<Store> store = Store::create_or_open(file);
+  ASSERT_TRUE(store.ok() && store->add(records).ok());
+  ReportOptions few;
+  few.max_rows = few.max_details = 0;
+  const Result<ReportModel> m = report_model(*store, few);
+  ASSERT_TRUE(m.ok());
+  EXPECT_EQ(m->groups.size(), 5U);
+  for (const ReportGroup& g : m->groups) EXPECT_EQ(g.records, 1U);
+}
+
+TEST(ReportForms, TablesSayWithWhichOptionsARunWas) {
+  Record tuned = decode_record("x", 10, 50);
+  tuned.adapter_options.emplace()["products"] = "own";
+  const ReportModel m = model_of({tuned, decode_record("x", 20, 50, "2026-11-19")});
+  EXPECT_THAT(report_markdown(m), HasSubstr("| decode/m/bf16/b1/c512 (products=own) |"));
+  EXPECT_THAT(report_markdown(m), HasSubstr("| decode/m/bf16/b1/c512 |"));
+  EXPECT_THAT(report_csv(m), HasSubstr(",products=own,"));
 }
 
 TEST(ReportJson, HoldsEveryFieldByNameAndNoMarkup) {

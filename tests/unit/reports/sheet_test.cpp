@@ -40,6 +40,27 @@ TEST(Sheet, TextWrapsTheLastColumn) {
   EXPECT_THAT(text, testing::HasSubstr("A     1.5  one two three four five\n           six seven\n"));
 }
 
+// An interval takes no width of its own: below its value on a terminal, beside what the last column wraps into; in
+// brackets elsewhere, and for programs its bounds are columns.
+TEST(Sheet, AnIntervalStandsBelowItsValue) {
+  Sheet sheet = sample();
+  sheet.tables[0].rows[0][1].below = "1.25–1.9";
+  EXPECT_EQ(render_sheet(sheet, TableFormat::kText, {}),
+            "chip       CNY  why\n"
+            "A          1.5  because, \"so\"\n"
+            "      1.25–1.9\n"
+            "=B           –  x | y\n"
+            "\n"
+            "- a note of some words\n");
+  sheet.tables[0].rows[0][3].text = "one two three four five six seven";
+  TableOptions narrow;
+  narrow.width = 30;
+  EXPECT_THAT(render_sheet(sheet, TableFormat::kText, narrow),
+              testing::HasSubstr("A          1.5  one two three four five\n      1.25–1.9  six seven\n=B"));
+  EXPECT_THAT(render_sheet(sheet, TableFormat::kMarkdown, {}), testing::HasSubstr("| A | 1.5 (1.25–1.9) | one two"));
+  EXPECT_THAT(render_sheet(sheet, TableFormat::kCsv, {}), testing::HasSubstr("A,1.5,1.25,"));
+}
+
 TEST(Sheet, MarkdownEscapes) {
   EXPECT_EQ(render_sheet(sample(), TableFormat::kMarkdown, {}),
             "| chip | CNY | why |\n"

@@ -110,6 +110,7 @@ TEST(ContextCurve, NoCurveMixesOptionsOfTheAdapter) {
     records.push_back(decode_record("qwen2.5-0.5b", 8, context, 8 + 0.001 * static_cast<double>(context)));
     records.push_back(decode_record("qwen2.5-0.5b", 8, context, 8 + 0.002 * static_cast<double>(context)));
     records.back().adapter_options.emplace()["attention"] = "own";
+    records.back().id = "own at " + std::to_string(context);
   }
   const std::vector<ContextCurve> curves = context_curves(records);
   ASSERT_EQ(curves.size(), 2u);
@@ -117,6 +118,9 @@ TEST(ContextCurve, NoCurveMixesOptionsOfTheAdapter) {
   EXPECT_NEAR(curves[0].time->slope, 1000, 1);
   EXPECT_EQ(curves[1].options, "attention=own");
   EXPECT_NEAR(curves[1].time->slope, 2000, 1);
+  // A point names the record that it is of.
+  EXPECT_EQ(curves[0].points[1].record, "");
+  EXPECT_EQ(curves[1].points[1].record, "own at 2000");
 }
 
 TEST(ContextCurve, ASlopeThatMayBeNoneTellsNoKneeInTime) {
@@ -191,6 +195,7 @@ TEST(Skew, ImbalanceIsTheTables) {
 
 Record routed_record(const std::string& routing, std::vector<uint64_t> rows, double step_ms) {
   Record r = decode_record("qwen3-30b-a3b", 8, 64, step_ms);
+  r.id = "of " + routing;
   r.routing.emplace();
   r.routing->distribution = routing;
   r.routing->experts = 4;
@@ -217,6 +222,7 @@ TEST(Skew, CurveByHand) {
   EXPECT_EQ(c.points[0].expert_bytes, 800);
   EXPECT_NEAR(c.points[0].imbalance.mean, 1, 1e-12);
   EXPECT_EQ(c.points[1].active, 2);
+  EXPECT_EQ(c.points[1].record, "of k-hot");
   EXPECT_EQ(c.points[1].expert_bytes, 400);
   EXPECT_NEAR(c.points[1].imbalance.mean, 4.0 / 3, 0.06);
   EXPECT_EQ(*c.points[1].expected, 3.5);

@@ -1,5 +1,5 @@
 // The first screen: the answer, the four headline figures of each chip, and what can't be compared.
-import { basisMark, chipLabel, figureButton, launchMark, numberButton, partDetail, partMark, type Page } from "./context";
+import { basisMark, chipLabel, figureButton, launchMark, numberButton, optionsMark, partDetail, partMark, pieceMark, type Page } from "./context";
 import { figureOf } from "./definitions";
 import { h, select } from "./dom";
 import { numberText, rateText } from "./format";
@@ -26,6 +26,21 @@ interface Statement {
 
 const perHundredK = (v: number | null): string => (v === null ? "–" : numberText(v * 1e5, 3));
 
+/** What several chips cost on another work, where the headline is of one chip. */
+function comparedCosts(page: Page): Sentence[] {
+  const { model, say, state } = page;
+  const costs = model.cost_answer.compared.map((i) => model.costs[i]);
+  if (costs.length === 0) return [];
+  const figure = (cost: Cost, v: number | null): Node => numberButton(perHundredK(v), () => page.openCost(model.costs.indexOf(cost)), { "data-cost": model.costs.indexOf(cost) });
+  const each = costs.map((cost): Sentence => {
+    const { value, low, high } = headlineCost(cost);
+    const bounds: Sentence = low === null || high === null ? [] : [state.lang === "zh" ? "（" : " (", figure(cost, low), "–", figure(cost, high), state.lang === "zh" ? "）" : ")"];
+    return [`${chipLabel(page, cost.chip)} `, figure(cost, value), ...bounds];
+  });
+  const head = say(T.cost_compared, { count: costs.length, model: workOf(costs[0]), class: say(classText(costs[0].classes[costs[0].headline])) });
+  return [[head, ...each.flatMap((one, i): Sentence => (i === 0 ? one : [state.lang === "zh" ? "；" : "; ", ...one]))]];
+}
+
 /** What the costs say, where chips are priced. */
 function costStatement(page: Page): Statement | null {
   const { model, say, parts } = page;
@@ -37,11 +52,13 @@ function costStatement(page: Page): Statement | null {
   const amount = headlineCost(first);
   const chip = chipLabel(page, first.chip);
   const bounds = (): Record<string, Node> => ({ low: of(first, amount.low), high: of(first, amount.high) });
-  const what = say(T.cost_for, { model: workOf(first), class: say(classText(first.classes[first.headline])) });
+  const work = workOf(first);
+  const cases = [first.output_case, first.input_case].filter(Boolean).join(", ");
+  const what = say(T.cost_for, { class: say(classText(first.classes[first.headline])), cases });
   const known = amount.low !== null && amount.high !== null;
   if (answer.kind === "one-chip") {
     const alone = known ? parts(T.cost_alone, bounds()) : [say(T.cost_no_interval)];
-    return { head: parts(T.answer_cost_one, { chip, value: of(first, amount.value) }), tails: [[`${what} · `, ...alone]] };
+    return { head: parts(T.answer_cost_one, { model: work, chip, value: of(first, amount.value) }), tails: [[`${what} · `, ...alone], ...comparedCosts(page)] };
   }
   const sides = new Set(answer.costs.map((i) => model.costs[i].rented));
   const mixed: Sentence[] = sides.size > 1 ? [[say(T.mixed_sides)]] : [];
@@ -49,14 +66,14 @@ function costStatement(page: Page): Statement | null {
   const rivals = (): Record<string, string | Node> => ({ second: chipLabel(page, second.chip), second_low: of(second, rival.low), second_high: of(second, rival.high) });
   if (answer.kind === "cheapest") {
     const sure = parts(T.cost_sure, { ...bounds(), ...rivals(), value: of(second, rival.value) });
-    return { head: parts(T.answer_cheapest, { chip, value: of(first, amount.value) }), tails: [[`${what} · `, ...sure], ...mixed] };
+    return { head: parts(T.answer_cheapest, { model: work, chip, value: of(first, amount.value) }), tails: [[`${what} · `, ...sure], ...mixed] };
   }
   const chips = [chip, chipLabel(page, second.chip)].join(page.state.lang === "zh" ? "、" : " and ");
   if (!known || rival.low === null || rival.high === null) {
     const costs = parts(T.cost_unknown, { chip, second: chipLabel(page, second.chip), value: of(first, amount.value), second_value: of(second, rival.value) });
-    return { head: parts(T.answer_cost_unknown, { chips }), tails: [[`${what} · `, ...costs], ...mixed] };
+    return { head: parts(T.answer_cost_unknown, { model: work, chips }), tails: [[`${what} · `, ...costs], ...mixed] };
   }
-  return { head: parts(T.answer_cost_undecided, { chips }), tails: [[`${what} · `, ...parts(T.cost_unsure, { chip, ...bounds(), ...rivals() })], ...mixed] };
+  return { head: parts(T.answer_cost_undecided, { model: work, chips }), tails: [[`${what} · `, ...parts(T.cost_unsure, { chip, ...bounds(), ...rivals() })], ...mixed] };
 }
 
 function verdictLines(page: Page): Sentence[] {
@@ -80,8 +97,12 @@ function rateStatement(page: Page): Statement {
   if (model.answer.kind === "none" || rows.length === 0) return { head: [page.say(T.answer_none)], tails: [] };
   const rate = (r: Row): Node => figureButton(page, "rate", r, rateText(r.rate as number, r.rate_low, r.rate_high, r.unit));
   const chip = chipLabel(page, rows[0].chip);
-  const part: Sentence[] = rows[0].part === "" ? [] : [[page.say(T.answer_part, { part: partDetail(page, rows[0].part) })]];
-  if (model.answer.kind === "one-chip") return { head: page.parts(T.answer_one, { chip, rate: rate(rows[0]) }), tails: part };
+  const { id: of, piece } = model.cases[rows[0].case];
+  const part: Sentence[] = [
+    ...(piece === "" ? [] : [[page.say(T.answer_piece, { piece: reasonText(piece, page.state.lang) })]]),
+    ...(rows[0].part === "" ? [] : [[page.say(T.answer_part, { part: partDetail(page, rows[0].part) })]]),
+  ];
+  if (model.answer.kind === "one-chip") return { head: page.parts(T.answer_one, { case: of, chip, rate: rate(rows[0]) }), tails: part };
   const second = rows[1];
   const ratio = (a: number | null, b: number | null): Node =>
     numberButton(a === null || b === null ? "–" : numberText(a / b), () => page.openRatio(rows[0], second), { "data-ratio": second.index });
@@ -91,9 +112,9 @@ function rateStatement(page: Page): Statement {
     low: ratio(rows[0].rate_low, second.rate_high),
     high: ratio(rows[0].rate_high, second.rate_low),
   });
-  if (model.answer.kind === "fastest") return { head: page.parts(T.answer_fastest, { chip, rate: rate(rows[0]) }), tails: [tail, ...part] };
+  if (model.answer.kind === "fastest") return { head: page.parts(T.answer_fastest, { case: of, chip, rate: rate(rows[0]) }), tails: [tail, ...part] };
   const chips = [chip, chipLabel(page, second.chip)].join(page.state.lang === "zh" ? "、" : " and ");
-  return { head: page.parts(T.answer_undecided, { chips }), tails: [tail, ...part] };
+  return { head: page.parts(T.answer_undecided, { case: of, chips }), tails: [tail, ...part] };
 }
 
 const shownNotes = 4;
@@ -129,7 +150,7 @@ function statement(page: Page): Statement {
   const { model, say } = page;
   const money = costStatement(page);
   const rates = rateStatement(page);
-  const reasons = model.costs.map((c) => c.missing).filter(Boolean);
+  const reasons = [...model.costs.map((c) => c.missing).filter(Boolean), ...model.cost_left_out];
   const unpriced: Sentence[] = reasons.length > 0 ? [[say(T.no_cost, { reasons: someReasons(sameMissing(reasons), 3, page.state.lang, missingText) })]] : [];
   if (!money) return { head: rates.head, tails: [...rates.tails, ...unpriced] };
   return { head: money.head, tails: [...money.tails, ...costNotes(page), ...verdictLines(page), [rates.head, ...rates.tails].flatMap((part, i): Sentence => (part instanceof HTMLElement ? [part] : i === 0 ? part : [page.state.lang === "zh" ? "，" : ", ", ...part])), ...unpriced] };
@@ -169,7 +190,7 @@ function headlineRow(page: Page, row: Row): HTMLElement {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, chipLabel(page, row.chip), partMark(page, row), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
+    h("th", { scope: "row" }, chipLabel(page, row.chip), pieceMark(page, row), partMark(page, row), optionsMark(page, row), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
     cell(T.m_throughput, figureButton(page, "rate", row), interval(row.rate_low, row.rate_high), "rate", launchMark(page, [row])),
     cell(T.m_determinism, determinism, row.p99_high_ns === null && row.p99_ns !== null ? page.say(T.no_bound) : figureOf("determinism").interval!(row), "determinism"),
     costCell(page, row),
@@ -188,6 +209,7 @@ const apartTexts: Record<string, Text> = {
   numerics: T.apart_numerics,
   disturbed: T.apart_disturbed,
   part: T.apart_part,
+  chunk: T.apart_chunk,
 };
 
 /** The line, and the records that it speaks of. */
@@ -210,8 +232,9 @@ function apartLine(page: Page, item: Incomparable): Sentence {
 function apartRow(page: Page, item: Incomparable, row: Row): boolean {
   if (item.kind === "basis") return row.basis === item.detail;
   if (item.kind === "tier") return row.tier === item.detail;
+  if (item.kind === "chunk") return usable(row) && page.model.cases[row.case].piece.startsWith("chunk ");
   if (item.kind === "case-version") return page.model.cases[row.case].id === item.detail;
-  return item.kind !== "one-chip" || page.model.groups.filter((g) => g.case === row.case).length === 1;
+  return item.kind !== "one-chip" || new Set(page.model.groups.filter((g) => g.case === row.case).map((g) => g.chip)).size === 1;
 }
 
 const shownAtOnce = 6;
@@ -246,6 +269,7 @@ export function answerSection(page: Page): HTMLElement {
     { id: "answer", "aria-labelledby": "answer-h" },
     h("h2", { id: "answer-h", class: "statement" }, ...head, " ", basis ? basisMark(page, basis) : null),
     tails.map((tail, i) => (tail instanceof HTMLElement ? tail : h("p", { class: i === 0 ? "lead" : "point" }, ...tail))),
+    model.cost_answer.works > 1 ? h("p", { class: "note" }, page.say(T.headline_rule)) : null,
     answerCase !== null ? h("p", { class: "note" }, `${page.say(T.on_case)} `, h("code", {}, model.cases[answerCase].id)) : null,
     measured.length > 1 ? h("div", { class: "controls no-print" }, picker) : null,
     h(

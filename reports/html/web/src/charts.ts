@@ -3,21 +3,15 @@ import { notDrawn, type Chart, type ChartDef, type ChartResult, type Mark, type 
 import { contextCurves, skewCurves } from "./derived_charts";
 import { costBars, costTornado, costWaterfall } from "./cost_charts";
 import { axisNumber, axisTime, grouped, numberText, roundDown, roundUp, rateText, timeText } from "./format";
-import { chipName, coldCache, pagedCache, shownRows, usable, type Curve, type Model, type Row } from "./model";
-import { reasonText, someReasons } from "./phrases";
+import { coldCache, pagedCache, shownRows, usable, type Curve, type Model, type Row } from "./model";
+import { someReasons } from "./phrases";
+import { seriesName } from "./series";
 import { commonValue, reference, scopeOf, type State } from "./state";
-import { basisText, say, T, withCold, type Lang } from "./text";
+import { say, T, withCold, type Lang } from "./text";
 import { clipParts, opRoofline, opTimes } from "./work_charts";
 
 const rateTick = (v: number): string => axisNumber(v);
 const tokens = (v: number): string => `${rateText(v, null, null, "tokens/s")}`;
-
-/** Name of a chip's series with any basis but measured, and what part of the model ran: no line goes without its mark. */
-function seriesName(model: Model, row: Row, lang: Lang): string {
-  const name = chipName(model, row.chip);
-  const marks = [row.basis === "measured" ? "" : say(basisText(row.basis), lang), reasonText(row.part, lang)].filter(Boolean);
-  return marks.length === 0 ? name : `${name} [${marks.join(", ")}]`;
-}
 
 const inScope = (model: Model, state: State, row: Row): boolean => scopeOf(model, row.case) === state.scope;
 

@@ -45,6 +45,15 @@ export function basisMark(page: Page, basis: string): HTMLElement {
 export const partMark = (page: Page, row: Row): HTMLElement | null =>
   row.part === "" ? null : h("span", { class: "part", title: page.say(T.part_note) }, ` ${reasonText(row.part, page.state.lang)}`);
 
+/** Beside a figure of a run with options of the adapter; null where it had none. */
+export const optionsMark = (page: Page, row: Row): HTMLElement | null => (row.options === "" ? null : h("span", { class: "options", title: page.say(T.options_note) }, ` ${row.options}`));
+
+/** Beside a case whose step is a piece that was measured apart; null where it is a whole prompt or token. */
+export function pieceMark(page: Page, row: Row): HTMLElement | null {
+  const { piece } = page.model.cases[row.case];
+  return piece === "" ? null : h("span", { class: "piece", title: page.say(T.piece_note) }, ` ${reasonText(piece, page.state.lang)}`);
+}
+
 /** How much of the model ran, in brackets; "" where that stands in the record only. */
 export function partDetail(page: Page, part: string): string {
   if (part === "a part of the model") return "";

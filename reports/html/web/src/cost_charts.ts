@@ -66,40 +66,45 @@ function compared(model: Model): Cost[] {
   return costs.length > 0 ? costs : model.costs.filter(priced);
 }
 
-export function costBars(model: Model, _: State, lang: Lang): ChartResult[] {
-  const head = { id: "cost", title: T.cost_title };
-  const costs = compared(model);
-  if (costs.length === 0) {
-    const reasons = model.costs.map((c) => c.missing).filter(Boolean);
-    if (model.costs.length === 0) return [{ ...head, missing: T.no_pricing }];
-    return [{ ...head, missing: T.cost_empty, args: { reasons: someReasons(sameMissing(reasons), 3, lang, missingText) } }];
-  }
+function barsOf(costs: Cost[], id: string, title: Text, model: Model, lang: Lang): ChartResult {
   const scale = 1e5;
   const values = costs.map((c) => (headlineCost(c).value as number) * scale);
   const guides = model.targets.map((t) => ({ x: t.cny_per_token * scale, label: say(T.target, lang, { target: reasonText(t.text, lang) }) }));
   const first = costs[0];
-  return [
-    {
-      ...head,
-      note: T.cost_note,
-      noteArgs: { class: say(classText(first.classes[first.headline]), lang), model: workOf(first) },
-      x: { name: T.axis_cost, scale: "linear", tick: (v) => axisNumber(v), value: yuan, min: 0 },
-      y: { name: T.chip, scale: "category", tick: String, value: String, categories: costs.map((c) => nameOf(model, c, lang).replace(" [", "\n[")) },
-      height: 110 + 52 * costs.length,
-      guides,
-      series: [
-        {
-          name: say(T.m_cost, lang),
-          tone: 0,
-          style: "bar",
-          marks: costs.map((c, y): Mark => {
-            const a = headlineCost(c);
-            return { x: values[y], y, xLow: a.low === null ? null : a.low * scale, xHigh: a.high === null ? null : a.high * scale, label: numberText(values[y], 3), part: { cost: model.costs.indexOf(c), kind: "whole" } };
-          }),
-        },
-      ],
-    },
-  ];
+  return {
+    id,
+    title,
+    note: T.cost_note,
+    noteArgs: { class: say(classText(first.classes[first.headline]), lang), model: workOf(first) },
+    x: { name: T.axis_cost, scale: "linear", tick: (v) => axisNumber(v), value: yuan, min: 0 },
+    y: { name: T.chip, scale: "category", tick: String, value: String, categories: costs.map((c) => nameOf(model, c, lang).replace(" [", "\n[")) },
+    height: 110 + 52 * costs.length,
+    guides,
+    series: [
+      {
+        name: say(T.m_cost, lang),
+        tone: 0,
+        style: "bar",
+        marks: costs.map((c, y): Mark => {
+          const a = headlineCost(c);
+          return { x: values[y], y, xLow: a.low === null ? null : a.low * scale, xHigh: a.high === null ? null : a.high * scale, label: numberText(values[y], 3), part: { cost: model.costs.indexOf(c), kind: "whole" } };
+        }),
+      },
+    ],
+  };
+}
+
+/** The costs of the headline; where they are of one chip, also those on what several were priced on. */
+export function costBars(model: Model, _: State, lang: Lang): ChartResult[] {
+  const head = { id: "cost", title: T.cost_title };
+  const costs = compared(model);
+  if (costs.length === 0) {
+    const reasons = [...model.costs.map((c) => c.missing).filter(Boolean), ...model.cost_left_out];
+    if (reasons.length === 0) return [{ ...head, missing: T.no_pricing }];
+    return [{ ...head, missing: T.cost_empty, args: { reasons: someReasons(sameMissing(reasons), 3, lang, missingText) } }];
+  }
+  const beside = model.cost_answer.compared.map((c) => model.costs[c]);
+  return [barsOf(costs, "cost", T.cost_title, model, lang), ...(beside.length > 0 ? [barsOf(beside, "cost-compared", T.cost_compared_title, model, lang)] : [])];
 }
 
 /** Steps from the target to the cost of the cheapest chip; their product is the gap. */

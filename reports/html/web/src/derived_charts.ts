@@ -1,7 +1,8 @@
 // Charts of curves that are derived from several records: how a step grows with the context, what uneven routing costs.
 import type { ChartResult, Mark } from "./chart_def";
 import { axisNumber, axisTime, grouped, numberText, rateText, timeText } from "./format";
-import { chipName, coldCache, shownRows, usable, whole, type ContextCurve, type Model } from "./model";
+import { chipName, coldCache, shownRows, usable, type ContextCurve, type Model } from "./model";
+import { rowOfRecord } from "./lookup";
 import { reasonText } from "./phrases";
 import { commonValue, reference, type State } from "./state";
 import { basisText, say, T, withCold, type Lang } from "./text";
@@ -15,20 +16,15 @@ interface Derived {
   dtype: string;
   basis: string;
   form: string;
+  options: string;
 }
 
 const inScope = (state: State) => (c: Derived): boolean => `${c.model} · ${c.dtype}` === state.scope;
 
-/** Basis and what ran stand in the name unless it is a whole model that was measured. */
+/** Basis, what ran and with which options of the adapter stand in the name unless it is a whole model that was measured with none. */
 function nameOf(model: Model, c: Derived, lang: Lang): string {
-  const marks = [c.basis === "measured" || c.form === "whole model projected" ? "" : say(basisText(c.basis), lang), c.form === "whole model" ? "" : reasonText(c.form, lang)].filter(Boolean);
+  const marks = [c.basis === "measured" || c.form === "whole model projected" ? "" : say(basisText(c.basis), lang), c.form === "whole model" ? "" : reasonText(c.form, lang), c.options].filter(Boolean);
   return marks.length > 0 ? `${chipName(model, c.chip)} [${marks.join(", ")}]` : chipName(model, c.chip);
-}
-
-/** The record that stands for a point: its case on its chip with its basis, or what the point was projected from. */
-function rowOf(model: Model, c: Derived, caseId: string): number | undefined {
-  const groups = model.groups.filter((g) => g.chip === c.chip && model.cases[g.case].id === caseId);
-  return (groups.find((g) => model.rows[g.row].basis === c.basis) ?? groups.find((g) => !whole(model.rows[g.row])))?.row;
 }
 
 const slopeText = (c: ContextCurve): string =>
@@ -100,7 +96,7 @@ function contextChart(model: Model, kind: string, state: State, lang: Lang): Cha
           name: named(c),
           tone: tone[i],
           style: "points" as const,
-          marks: c.points.map((p): Mark => ({ x: p.context, y: p.step_ns, yLow: p.low, yHigh: p.high, row: rowOf(model, c, p.case) })),
+          marks: c.points.map((p): Mark => ({ x: p.context, y: p.step_ns, yLow: p.low, yHigh: p.high, row: rowOfRecord(model, p.record)?.index })),
         },
         { name: named(c), tone: tone[i], style: "rule" as const, quiet: true, marks: lineOf(c) },
       ]),
@@ -145,7 +141,7 @@ export function skewCurves(model: Model, state: State, lang: Lang): ChartResult[
         style: "points-line" as const,
         labels: "top" as const,
         marks: c.points
-          .map((p): Mark => ({ x: routings.indexOf(p.routing), y: p.per_s, yLow: p.low, yHigh: p.high, row: rowOf(model, c, p.case), label: `γ ${numberText(p.gamma)} · ${Math.round(p.active * 10) / 10}/${c.experts}` }))
+          .map((p): Mark => ({ x: routings.indexOf(p.routing), y: p.per_s, yLow: p.low, yHigh: p.high, row: rowOfRecord(model, p.record)?.index, label: `γ ${numberText(p.gamma)} · ${Math.round(p.active * 10) / 10}/${c.experts}` }))
           .sort((a, b) => a.x - b.x),
       })),
     };

@@ -6,6 +6,7 @@ import { numberText, rateText } from "./format";
 import { headlineCost, type Cost, type CostInput, type Row } from "./model";
 import { classText, factorText, inputText } from "./cost_charts";
 import type { CostPart } from "./chart_def";
+import { groupOf, rowOfRecord } from "./lookup";
 import { reasonText, someReasons } from "./phrases";
 import { factText } from "./facts";
 import { basisText, T } from "./text";
@@ -155,7 +156,7 @@ export function openFact(page: Page, fact: number, chip: number): void {
   const { model, say } = page;
   const line = model.environment[fact];
   const record = (id: string): Node => {
-    const row = model.rows.find((r) => r.id === id);
+    const row = rowOfRecord(model, id);
     return row ? h("button", { type: "button", class: "plain", click: () => openRecord(page, row) }, id.slice(0, 8)) : h("code", {}, id);
   };
   show(page, say(T.named, { name: say(factText(line.name)), of: chipLabel(page, chip) }), [
@@ -211,8 +212,9 @@ export function costInputsTable(page: Page, cost: Cost): HTMLElement {
 }
 
 export function openRecord(page: Page, row: Row): void {
-  const group = page.model.groups.find((g) => g.chip === row.chip && g.case === row.case && page.model.rows[g.row].part === row.part);
-  const part: [string, string][] = row.part === "" ? [] : [[page.say(T.d_part), reasonText(row.part, page.state.lang)]];
+  const group = groupOf(page.model, row);
+  const { piece } = page.model.cases[row.case];
+  const part: [string, string][] = [piece, row.part].filter(Boolean).map((text) => [page.say(T.d_part), reasonText(text, page.state.lang)]);
   if (row.part !== "" && row.projected_rate !== null) part.push([page.say(T.d_projected), rateText(row.projected_rate, null, null, row.unit)]);
   const rest: [string, string | Node][] = [
     ...part,

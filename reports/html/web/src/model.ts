@@ -24,6 +24,8 @@ export interface Case {
   dtype: string;
   /** What of the case's name follows its shape: "p16 cold". */
   variant: string;
+  /** What its step is a piece of that was measured apart: "chunk of 512 tokens of a prompt, behind 4096"; "" where it is a whole prompt or token. */
+  piece: string;
   batch: number;
   tokens: number;
   context: number;
@@ -32,6 +34,8 @@ export interface Case {
   flops: number;
   weight_bytes: number;
   kv_bytes: number;
+  /** of the model; 0: not known */
+  parameters: number;
 }
 
 type Maybe = number | null;
@@ -50,6 +54,8 @@ export interface Row {
   form: string;
   /** of the model that ran, "2/24 layers"; "" where it was the whole: the rate is the part's */
   part: string;
+  /** of the adapter, "attention=own"; "" where none is known: runs that differ in them are no repeats */
+  options: string;
   stop: string;
   numerics: string;
   commit: string;
@@ -239,7 +245,9 @@ export interface SkewCurve {
   ranks: number;
   basis: string;
   form: string;
-  points: { case: string; routing: string; seed: Maybe; per_s: number; low: Maybe; high: Maybe; active: number; expected: Maybe; expert_bytes: number; gamma: number; gamma_p95: number }[];
+  /** of the adapter, "attention=own" */
+  options: string;
+  points: { case: string; record: string; routing: string; seed: Maybe; per_s: number; low: Maybe; high: Maybe; active: number; expected: Maybe; expert_bytes: number; gamma: number; gamma_p95: number }[];
   rated_per_s: number;
   rated_routing: string;
   rated_one_rank_per_s: number;
@@ -260,7 +268,9 @@ export interface ContextCurve {
   tokens: number;
   basis: string;
   form: string;
-  points: { case: string; context: number; step_ns: number; low: Maybe; high: Maybe }[];
+  /** of the adapter, "attention=own" */
+  options: string;
+  points: { case: string; record: string; context: number; step_ns: number; low: Maybe; high: Maybe }[];
   slope_ns_per_token: Maybe;
   slope_low: Maybe;
   slope_high: Maybe;
@@ -327,11 +337,13 @@ export interface Model {
   environment: EnvironmentLine[];
   targets: { text: string; cny_per_token: number }[];
   costs: Cost[];
+  /** what has no cost at all, and why */
+  cost_left_out: string[];
   skew: SkewCurve[];
   context: ContextCurve[];
   ops: { case: number; layers: number; ops: Op[] }[];
   clips: Clip[];
-  cost_answer: { kind: "cheapest" | "undecided" | "one-chip" | "none"; costs: number[] };
+  cost_answer: { kind: "cheapest" | "undecided" | "one-chip" | "none"; costs: number[]; works: number; compared: number[] };
 }
 
 /** Turns the embedded text into the model: rows come as arrays in the order of row_fields. */
@@ -368,9 +380,6 @@ export function chipName(model: Model, chip: number): string {
 
 export const usable = (row: Row): boolean =>
   row.rate !== null && row.status !== "failed" && row.status !== "unsupported";
-
-/** Whether the whole model ran: the rate of a part is no rate of the model. */
-export const whole = (row: Row): boolean => row.part === "";
 
 /** Whether the case's KV cache lies in pages ("…/c4096/p16"): no curve mixes layouts. */
 export const pagedCache = (model: Model, row: Row): boolean => /\/p\d+(-seed\d+)?(\/|$)/.test(model.cases[row.case].id);

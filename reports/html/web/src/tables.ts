@@ -1,5 +1,5 @@
 // Environment differences, all records, methods.
-import { basisMark, chipLabel, figureButton, numberButton, partMark, type Page } from "./context";
+import { basisMark, chipLabel, figureButton, numberButton, optionsMark, partMark, pieceMark, type Page } from "./context";
 import { figures } from "./definitions";
 import { h } from "./dom";
 import { intervalText, rateText, timeText } from "./format";
@@ -50,7 +50,7 @@ function recordRow(page: Page, row: Row): HTMLElement {
     "tr",
     { class: row.status === "ok" ? null : "not-ok" },
     h("td", {}, chipLabel(page, row.chip)),
-    h("td", {}, page.model.cases[row.case].id, row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null, partMark(page, row), row.part !== "" && row.projected_rate !== null ? h("div", { class: "interval" }, `${label(T.d_projected)} ${rateText(row.projected_rate, null, null, row.unit)}`) : null),
+    h("td", {}, page.model.cases[row.case].id, row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null, pieceMark(page, row), partMark(page, row), optionsMark(page, row), row.part !== "" && row.projected_rate !== null ? h("div", { class: "interval" }, `${label(T.d_projected)} ${rateText(row.projected_rate, null, null, row.unit)}`) : null),
     row.rate === null ? h("td", { class: "number", title: reasonText(row.reason, page.state.lang), "data-label": label(T.c_rate) }, numberButton(row.status === "ok" ? label(T.no_rate) : reasonText(row.status, page.state.lang), () => page.openRecord(row))) : h("td", { class: "number", "data-label": label(T.c_rate) }, figureButton(page, "rate", row), h("div", { class: "interval" }, row.rate_low === null || row.rate_high === null ? label(T.no_interval) : intervalText(row.rate as number, row.rate_low, row.rate_high, row.unit))),
     number("p50", T.c_p50),
     number("p99", T.c_p99, p99),
@@ -72,7 +72,7 @@ export function recordsTable(page: Page): HTMLElement {
   let first = 0;
   let filter = "";
   const matching = (): Row[] =>
-    sorted.filter((r) => `${model.cases[r.case].id} ${chipLabel(page, r.chip)} ${r.id} ${r.basis} ${r.status}`.toLowerCase().includes(filter));
+    sorted.filter((r) => `${model.cases[r.case].id} ${chipLabel(page, r.chip)} ${r.id} ${r.basis} ${r.status} ${r.options}`.toLowerCase().includes(filter));
   const fill = (): void => {
     const rows = matching();
     first = Math.max(0, Math.min(first, Math.floor((rows.length - 1) / pageSize) * pageSize));

@@ -3,7 +3,7 @@ import { numberButton, type Page } from "./context";
 import { nameOf } from "./cost_charts";
 import { h } from "./dom";
 import { numberText } from "./format";
-import { headlineCost, priced, type Cost } from "./model";
+import { headlineCost, priced, workOf, type Cost } from "./model";
 import { costPerHour, costPerToken, electricityPerHour, pointOf, secondsPerToken } from "./money";
 import { reasonText } from "./phrases";
 import { fragmentOf } from "./state";
@@ -30,11 +30,15 @@ const knobs: Knob[] = [
 /** Costs that the panel shows: those that are compared, else every priced one. */
 export function shownCosts(page: Page): number[] {
   const { model } = page;
-  if (model.cost_answer.costs.length > 0) return model.cost_answer.costs;
+  if (model.cost_answer.costs.length > 0) return [...model.cost_answer.costs, ...model.cost_answer.compared];
   return model.costs.flatMap((c, i) => (priced(c) ? [i] : []));
 }
 
-export const costName = (page: Page, cost: Cost): string => nameOf(page.model, cost, page.state.lang);
+/** With its work where costs of several stand beside one another. */
+export function costName(page: Page, cost: Cost): string {
+  const works = new Set(shownCosts(page).map((i) => workOf(page.model.costs[i])));
+  return `${nameOf(page.model, cost, page.state.lang)}${works.size > 1 ? ` · ${workOf(cost)}` : ""}`;
+}
 
 export function whatIfPanel(page: Page): HTMLElement | null {
   const { model, state, say } = page;

@@ -2,6 +2,8 @@
 import { notDrawn, type ChartResult, type Mark, type Series } from "./chart_def";
 import { axisNumber, axisTime, numberText, rateText, timeText } from "./format";
 import { chipName, shownRows, usable, type Clip, type Model, type Op, type Row } from "./model";
+import { rowOfRecord } from "./lookup";
+import { seriesName } from "./series";
 import type { State } from "./state";
 import { basisText, say, T, type Lang, type Text } from "./text";
 
@@ -40,9 +42,6 @@ function labels(ops: Op[], roof: Roof): string[] {
 }
 
 const opName = (op: Op): string => (op.layer ? `${op.name} × ${op.count}` : op.name);
-
-const seriesName = (model: Model, row: Row, lang: Lang): string =>
-  row.basis === "measured" ? chipName(model, row.chip) : `${chipName(model, row.chip)} [${say(basisText(row.basis), lang)}]`;
 
 export function opRoofline(model: Model, state: State, lang: Lang): ChartResult[] {
   const head = { id: "op-roofline", title: T.op_title };
@@ -152,18 +151,19 @@ function clipCost(model: Model, clip: Clip, lang: Lang): string {
 export function clipParts(model: Model, _: State, lang: Lang): ChartResult[] {
   const head = { id: "clip", title: T.clip_title };
   const clips = model.clips;
-  if (clips.length === 0) return [{ ...head, missing: T.clip_empty }];
+  if (clips.length === 0) {
+    const kinds = new Set(shownRows(model).filter(usable).map((r) => model.cases[r.case].kind));
+    const parts = [T.part_text_encoder, T.part_VAE_tiles].filter((_, i) => kinds.has(["text-encoder", "vae-tile"][i]));
+    if (parts.length === 0 || kinds.has("dit")) return [{ ...head, missing: T.clip_empty }];
+    return [{ ...head, missing: T.clip_no_pass, args: { parts: parts.map((part) => say(part, lang)).join(lang === "zh" ? "、" : ", ") } }];
+  }
   const names = [...new Set(clips.flatMap((c) => c.parts.map((p) => p.name)))];
-  const rowOf = (record: string): number | undefined => {
-    const at = model.rows.findIndex((r) => r.id === record);
-    return at < 0 ? undefined : at;
-  };
   const parts = names.map((name, tone): Series => ({
     name: say(partText(name), lang),
     tone,
     style: "bar",
     stack: "clip",
-    marks: clips.flatMap((c, y) => c.parts.filter((p) => p.name === name).map((p): Mark => ({ x: p.count * p.seconds_each, y, row: rowOf(p.record) }))),
+    marks: clips.flatMap((c, y) => c.parts.filter((p) => p.name === name).map((p): Mark => ({ x: p.count * p.seconds_each, y, row: rowOfRecord(model, p.record)?.index }))),
   }));
   const totals: Series = {
     name: say(T.clip_total, lang),
