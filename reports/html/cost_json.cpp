@@ -128,6 +128,14 @@ ordered_json cost_json(const ReportCost& c) {
   return out;
 }
 
-ordered_json cost_answer_json(const ReportCostAnswer& a) { return {{"kind", a.kind}, {"costs", a.costs}}; }
+ordered_json cost_answer_json(const ReportCostAnswer& a) {
+  ordered_json probabilities = ordered_json::array();
+  for (const std::optional<double>& p : a.probabilities) probabilities.push_back(p ? ordered_json(*p) : nullptr);
+  return {{"kind", a.kind},
+          {"costs", a.costs},
+          {"probabilities", std::move(probabilities)},
+          {"rival", a.rival},
+          {"decided_from", a.decided_from}};
+}
 
 }  // namespace assay

@@ -53,6 +53,36 @@ ReportCost cost_of(const CostSubject& subject, const ReportPricing& pricing, con
   return out;
 }
 
+// P(the first is cheaper) against each of the others.
+std::vector<std::optional<double>> against_the_others(const std::vector<ReportCost>& costs,
+                                                      const std::vector<size_t>& order) {
+  std::vector<std::optional<double>> out;
+  const ReportCost& first = costs[order[0]];
+  for (size_t i = 1; i < order.size(); ++i) {
+    out.push_back(probability_cheaper(first.inputs, costs[order[i]].inputs, first.cost.headline, first.cost.options));
+  }
+  return out;
+}
+
+// Marginal intervals that overlap say nothing where inputs are shared: as `assay cost` does, both are drawn together.
+void decide(const std::vector<ReportCost>& costs, ReportCostAnswer* answer) {
+  std::vector<size_t>& order = answer->costs;
+  answer->decided_from = decided_from(costs[order[0]].cost.options);
+  answer->probabilities = against_the_others(costs, order);
+  // One that is surely cheaper than the first by its typical value goes before it.
+  for (size_t turn = 1; turn < order.size(); ++turn) {
+    const auto better = std::find_if(answer->probabilities.begin(), answer->probabilities.end(),
+                                     [&](const auto& p) { return p && *p <= 1 - answer->decided_from; });
+    if (better == answer->probabilities.end()) break;
+    const auto at = order.begin() + 1 + (better - answer->probabilities.begin());
+    std::rotate(order.begin(), at, at + 1);
+    answer->probabilities = against_the_others(costs, order);
+  }
+  const auto least = std::min_element(answer->probabilities.begin(), answer->probabilities.end());
+  answer->rival = 1 + static_cast<size_t>(least - answer->probabilities.begin());
+  answer->kind = *least && **least >= answer->decided_from ? "cheapest" : "undecided";
+}
+
 }  // namespace
 
 size_t chip_index(const ReportModel& model, const std::string& product) {
@@ -99,8 +129,7 @@ ReportCostAnswer cost_answer_of(const std::vector<ReportCost>& costs, const Repo
     answer.kind = "one-chip";
     return answer;
   }
-  const bool apart = amount(answer.costs[0]).interval.high < amount(answer.costs[1]).interval.low;
-  answer.kind = apart ? "cheapest" : "undecided";
+  decide(costs, &answer);
   return answer;
 }
 

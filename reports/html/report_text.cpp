@@ -121,14 +121,36 @@ std::string cost_answer(const ReportModel& model) {
   const ReportCost& first = model.costs[money.costs[0]];
   const std::string chip = chip_name(model, first.chip);
   if (money.kind == "one-chip") return chip + ": " + cost_text(first);
-  const ReportCost& second = model.costs[money.costs[1]];
+  const ReportCost& second = model.costs[money.costs[money.rival]];
   const std::string rival = chip_name(model, second.chip);
-  if (money.kind == "cheapest") {
-    return chip + " is the cheapest: " + cost_text(first) + "; the second, " + rival + ": " + cost_text(second);
+  const std::optional<double>& p = money.probabilities[money.rival - 1];
+  const std::string both = chip + " " + cost_text(first) + "; " + rival + " " + cost_text(second);
+  if (!p) {
+    return "cost can't be judged: of " + chip + " and " + rival +
+           " at least one rate or price has no known interval: " + both;
   }
-  return "cost doesn't decide between " + chip + " and " + rival +
-         ": the 95 % intervals overlap, or one has none: " + chip + " " + cost_text(first) + "; " + rival + " " +
-         cost_text(second);
+  const std::string likely = "P(" + chip + " cheaper) " + percent_text(*p);
+  if (money.kind == "cheapest") {
+    return chip + " is the cheapest: " + cost_text(first) + "; its closest rival, " + rival + ": " + cost_text(second) +
+           "; " + likely;
+  }
+  return "cost doesn't decide between " + chip + " and " + rival + ", " + likely + ": " + both;
+}
+
+// "P(a cheaper): 63.2 % against b, 100.0 % against c; ..."
+std::string probability_line(const ReportModel& model) {
+  const ReportCostAnswer& money = model.cost_answer;
+  std::string each;
+  for (size_t i = 0; i < money.probabilities.size(); ++i) {
+    if (!money.probabilities[i]) continue;
+    each += (each.empty() ? "" : ", ") + percent_text(*money.probabilities[i]) + " against " +
+            chip_name(model, model.costs[money.costs[i + 1]].chip);
+  }
+  if (each.empty()) return "";
+  return "P(" + chip_name(model, model.costs[money.costs[0]].chip) + " cheaper): " + each +
+         "; both drawn together, inputs that they share with one draw, so that intervals may overlap where it is "
+         "sure; it counts as the cheaper from " +
+         percent_text(money.decided_from) + " on";
 }
 
 std::string rate_answer(const ReportModel& model) {
@@ -216,6 +238,7 @@ std::string answer_text(const ReportModel& model) {
     lines.emplace_back("rents stand beside costs of owning: a rent holds the provider's margin and discounts");
     break;
   }
+  if (const std::string likely = probability_line(model); !likely.empty()) lines.push_back(likely);
   for (std::string& note : cost_notes(model)) lines.push_back(std::move(note));
   for (const ReportVerdict& v : first.verdicts) {
     if (v.verdict.reason.empty() && std::isfinite(v.verdict.gap))

@@ -305,6 +305,8 @@ std::optional<double> probability_cheaper(const CostInputs& a, const CostInputs&
   return cheaper / options.draws;
 }
 
+double decided_from(const CostOptions& options) { return (1 + options.confidence) / 2; }
+
 std::optional<double> break_even_chip_price(const CostInputs& inputs, TokenClass c, double rival_per_token) {
   if (inputs.rented) return std::nullopt;
   CostPoint p = typical_point(inputs);

@@ -145,6 +145,9 @@ Amount clip_cost(const Amount& per_hour, double accelerators, const Estimate& se
 // one has no cost of it, or an input of unknown spread.
 std::optional<double> probability_cheaper(const CostInputs& a, const CostInputs& b, TokenClass c,
                                           const CostOptions& options = {});
+// From this probability on one counts as the cheaper: the interval of the difference, at the options' confidence, then
+// lies on one side.
+double decided_from(const CostOptions& options);
 
 // The chip price at which the owned `inputs` cost `rival_per_token` for a token of class c, in closed form; negative
 // where not even a gift would do. None where the inputs are rented or incomplete.

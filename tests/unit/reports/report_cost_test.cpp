@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "reports/cost_sheet.h"
+#include "reports/html/model_parts.h"
 #include "reports/html/report_forms.h"
 #include "reports/html/report_model.h"
 
@@ -90,7 +91,71 @@ TEST(ReportCost, TheMailSaysWhatThePageDoes) {
   const std::string two =
       report_markdown(report_model({output_record("slow", 10000), output_record("fast", 36667)}, rent_of(3)));
   EXPECT_THAT(two, HasSubstr("**fast is the cheapest: 0.00227"));
-  EXPECT_THAT(two, HasSubstr("; the second, slow: 0.0083"));
+  EXPECT_THAT(two, HasSubstr("; its closest rival, slow: 0.0083"));
+  EXPECT_THAT(two, HasSubstr("; P(fast cheaper) 100.0 % [measured]**"));
+}
+
+// At a rent over the use u a token costs rent / u / rate. Where both share u (0.3 to 0.8, mostly 0.6), 10 % more tokens
+// are 1/1.1 of the cost at each u, and never more: P = 1. Each interval alone reaches over a factor of two (the
+// triangle's quantiles of u: 0.3 + sqrt(0.025 x 0.5 x 0.3) = 0.361 to 0.8 - sqrt(0.025 x 0.5 x 0.2) = 0.75), so that
+// they overlap.
+TEST(ReportCost, IntervalsThatOverlapByASharedInputDecide) {
+  ReportOptions options = rent_of(13.2);
+  Estimate use = exact_estimate(0.6, "assumed", "given");
+  use.low = 0.3;
+  use.high = 0.8;
+  options.pricing->choices.overrides[CostInput::kUtilisation] = use;
+  const ReportModel m = report_model(
+      {output_record("slow", 30000), output_record("fast", 33000), output_record("slower", 20000)}, options);
+  ASSERT_EQ(m.cost_answer.costs.size(), 3U);
+  const auto of = [&](size_t i) { return m.costs[m.cost_answer.costs[i]].cost.of(TokenClass::kOutput).interval; };
+  EXPECT_GT(of(0).high, of(1).low);
+  EXPECT_EQ(m.cost_answer.kind, "cheapest");
+  EXPECT_EQ(m.cost_answer.rival, 1U);
+  ASSERT_EQ(m.cost_answer.probabilities.size(), 2U);
+  EXPECT_EQ(m.cost_answer.probabilities[0], 1.0);
+  const std::string text = report_markdown(m);
+  EXPECT_THAT(text, HasSubstr("**fast is the cheapest: "));
+  EXPECT_THAT(text, HasSubstr("- P(fast cheaper): 100.0 % against slow, 100.0 % against slower; both drawn together"));
+  const auto answer = nlohmann::json::parse(report_json(m))["cost_answer"];
+  EXPECT_EQ(answer["probabilities"], nlohmann::json({1.0, 1.0}));
+  EXPECT_EQ(answer["rival"], 1);
+}
+
+// Two of one rate at one rent: nothing but the scatter of the rates says which is the cheaper.
+TEST(ReportCost, WhatIsAsLikelyAsNotIsUndecidedAndSaysHowLikely) {
+  const ReportModel m = report_model({output_record("a", 30000), output_record("b", 30000)}, rent_of(13.2));
+  EXPECT_EQ(m.cost_answer.kind, "undecided");
+  ASSERT_TRUE(m.cost_answer.probabilities.at(0));
+  EXPECT_NEAR(*m.cost_answer.probabilities[0], 0.5, 0.03);
+  EXPECT_THAT(report_markdown(m), HasSubstr("**cost doesn't decide between a and b, P(a cheaper) "));
+}
+
+// The rent of `a` is 1 to 10 yuan, typically 1 (mean 4), that of b 2: a's typical cost is the lower, yet b is cheaper
+// wherever a's rent is over 2, (10 - 2)^2 / (9 x 9) = 79.0 % of the triangle. Of a rent from 1.95 on b is so in 1 -
+// (8 / 8.05)^2 = 1.2 % less than all: b goes before a.
+TEST(ReportCost, TheTypicalValueAloneRanksNothing) {
+  const auto rented = [](double low, double high) {
+    ReportCost c;
+    c.model = "m";
+    c.basis = "measured";
+    c.inputs.rented = true;
+    Estimate rent = exact_estimate(low, "assumed", "an offer of " + std::to_string(high));
+    rent.high = high;
+    c.inputs.at(CostInput::kRent) = rent;
+    c.inputs.at(CostInput::kUtilisation) = exact_estimate(1, "assumed", "test");
+    c.inputs.at(CostInput::kOutputRate) = exact_estimate(1000, "measured", "test");
+    c.cost = cost(c.inputs);
+    return c;
+  };
+  const ReportModel none;
+  const ReportCostAnswer open = cost_answer_of({rented(1, 10), rented(2, 2)}, none);
+  EXPECT_EQ(open.costs, (std::vector<size_t>{0, 1}));
+  EXPECT_EQ(open.kind, "undecided");
+  EXPECT_NEAR(*open.probabilities.at(0), 0.21, 0.02);
+  const ReportCostAnswer sure = cost_answer_of({rented(1.95, 10), rented(2, 2)}, none);
+  EXPECT_EQ(sure.costs, (std::vector<size_t>{1, 0}));
+  EXPECT_EQ(sure.kind, "cheapest");
 }
 
 TEST(ReportCost, AMissingPriceIsALineNotAnError) {

@@ -161,6 +161,16 @@ export interface Answer {
   groups: number[];
 }
 
+export interface CostAnswer {
+  kind: "cheapest" | "undecided" | "one-chip" | "none";
+  costs: number[];
+  /** that the first is cheaper than each of the others, in their order; null where a spread is unknown */
+  probabilities: Maybe[];
+  /** in `costs`: the one that the first is least surely cheaper than */
+  rival: number;
+  decided_from: number;
+}
+
 export interface Amount {
   value: Maybe;
   low: Maybe;
@@ -331,7 +341,7 @@ export interface Model {
   context: ContextCurve[];
   ops: { case: number; layers: number; ops: Op[] }[];
   clips: Clip[];
-  cost_answer: { kind: "cheapest" | "undecided" | "one-chip" | "none"; costs: number[] };
+  cost_answer: CostAnswer;
 }
 
 /** Turns the embedded text into the model: rows come as arrays in the order of row_fields. */
