@@ -232,12 +232,36 @@ TEST(CostInputs, EqualPricesOfSeveralSourcesHaveNoRangeEither) {
               Contains(HasSubstr("the rent of x1 is the same in 2 sources, none with a range (2026, grade ?)")));
 }
 
-// 2.34 to 3.48 USD of one source and "starting at" 6 of another: 6 ends no range.
+// An hour at 4.0 USD on demand (2.5 to 7.0 by tier) beside a 3-year rental at 1.6, 1 USD at 7.18 CNY (7.0 to 7.3): what
+// owning costs a provider (1.74, 1.41) is no rent, nor is a placeholder (3.48 for the B300).
+TEST(PriceBook, ShippedRentsAreWhatAProviderCharges) {
+  const PriceBook book = shipped();
+  const auto rent = [&](const char* chip) { return *estimate_of(find_chip(book, chip)->rent_per_hour, book); };
+  EXPECT_NEAR(rent("h200").typical, 4.0 * 7.18, 1e-9);
+  EXPECT_NEAR(rent("h200").low, 1.6 * 7.0, 1e-9);
+  EXPECT_NEAR(rent("h200").high, 7.0 * 7.3, 1e-9);
+  EXPECT_NEAR(rent("b200").typical, 6.03 * 7.18, 1e-9);
+  EXPECT_NEAR(rent("b200").low, 2.9 * 7.0, 1e-9);
+  EXPECT_NEAR(rent("b300").low, 6.0 * 7.0, 1e-9);
+  EXPECT_NEAR(rent("mi300x").typical, 1.99 * 7.18, 1e-9);
+  EXPECT_NEAR(rent("mi325x").typical, 1.95 * 7.18, 1e-9);
+  EXPECT_NEAR(rent("mi325x").low, 1.8 * 7.0, 1e-9);
+  EXPECT_NEAR(rent("mi355x").low, 2.1 * 7.0, 1e-9);
+  for (const PricedChip& chip : book.chips) {
+    for (const PriceCell& c : chip.rent_per_hour) {
+      EXPECT_THAT(c.note, Not(HasSubstr("owned"))) << chip.id;
+      const bool inferencex = c.source.find("InferenceX") != std::string::npos;
+      EXPECT_EQ(inferencex, c.note.find("3-year rental, ") == 0) << chip.id;
+    }
+  }
+}
+
+// "Starting at" 6 USD: it ends no range.
 TEST(CostInputs, AnOfferFromAPriceOnIsNoUpperEnd) {
   const PriceBook book = shipped();
   const Estimate rent = *estimate_of(find_chip(book, "b300")->rent_per_hour, book);
   EXPECT_EQ(rent.spread, Spread::kUnknown);
-  EXPECT_THAT(rent.source, HasSubstr("from: https://akash.network/pricing/gpus/"));
+  EXPECT_THAT(rent.source, HasSubstr("https://akash.network/pricing/gpus/"));
   CostSubject subject;
   subject.product = "B300";
   subject.output_rate = exact_estimate(1000, "measured", "test");
