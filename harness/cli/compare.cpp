@@ -118,6 +118,7 @@ Status add_costs(const Arguments& arguments, const std::vector<CompareSide>& sid
     if (!a.ok()) return a.error();
     if (!b.ok()) return b.error();
     SheetTable table = cheaper_table(*a, *b);
+    for (std::string& note : way_notes(*a, *b)) notes.insert(std::move(note));
     if (sides.size() > 2) table.title = sides[i].name + ": " + table.title;
     if (i > 1) table.name += "_" + std::to_string(i);
     if (table.rows.empty())

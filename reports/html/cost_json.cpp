@@ -135,7 +135,9 @@ ordered_json cost_answer_json(const ReportCostAnswer& a) {
           {"costs", a.costs},
           {"probabilities", std::move(probabilities)},
           {"rival", a.rival},
-          {"decided_from", a.decided_from}};
+          {"decided_from", a.decided_from},
+          {"mixed_ways", a.mixed_ways},
+          {"alike_by", a.alike_by}};
 }
 
 }  // namespace assay

@@ -42,6 +42,8 @@ ReportCost cost_of(const CostSubject& subject, const ReportPricing& pricing, con
     return out;
   }
   out.inputs = priced->inputs;
+  out.rentable = can_be_priced(*priced, true);
+  out.buyable = can_be_priced(*priced, false);
   out.notes.insert(out.notes.end(), priced->notes.begin(), priced->notes.end());
   out.cost = cost(out.inputs, pricing.options);
   add_currency(*priced, pricing.book, &out);
@@ -129,6 +131,13 @@ ReportCostAnswer cost_answer_of(const std::vector<ReportCost>& costs, const Repo
     answer.kind = "one-chip";
     return answer;
   }
+  const auto all = [&](const auto& has) {
+    return std::all_of(answer.costs.begin(), answer.costs.end(), [&](size_t i) { return has(costs[i]); });
+  };
+  answer.mixed_ways =
+      !all([&](const ReportCost& c) { return c.inputs.rented == costs[answer.costs[0]].inputs.rented; });
+  answer.alike_by =
+      alike_by(all([](const ReportCost& c) { return c.rentable; }), all([](const ReportCost& c) { return c.buyable; }));
   decide(costs, &answer);
   return answer;
 }

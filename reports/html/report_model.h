@@ -129,6 +129,7 @@ struct ReportCost {
   std::vector<size_t> rows;  // the records that the rates are from, where the model has them
   std::string missing;       // why there is no cost; else "" and all below is set
   CostInputs inputs;
+  bool rentable = false, buyable = false;  // a rent, a price is known: --rented, --owned has one
   Cost cost;
   std::string price_currency;  // of the price or rent in the book; "CNY" where none is converted, or by a
                                // confidential rate
@@ -144,6 +145,8 @@ struct ReportCostAnswer {
   std::vector<std::optional<double>> probabilities;
   size_t rival = 0;         // in `costs`: the one that the first is least surely cheaper than; 0 where there is none
   double decided_from = 1;  // the probability from which on the first counts as the cheaper
+  bool mixed_ways = false;  // some are rented, others owned
+  std::string alike_by;     // the option with which all are priced in one way (alike_by())
 };
 
 struct ReportOps {

@@ -49,20 +49,24 @@ std::string range_per_100k(const Amount& amount) {
 }
 
 std::string cost_table(const ReportModel& model) {
-  std::string out = "\n" +
-                    line({"chip", "model", "CNY/100K tokens", "95 %", "CNY/1M", "of which electricity", "basis"}) +
-                    "|---|---|---:|---:|---:|---:|---|\n";
+  std::string out =
+      "\n" +
+      line({"chip", "model", "way", "used", "CNY/100K tokens", "95 %", "CNY/1M", "of which electricity", "basis"}) +
+      "|---|---|---|---:|---:|---:|---:|---:|---|\n";
   for (const ReportCost& c : model.costs) {
     const std::string work = c.work();
     if (!c.missing.empty()) {
-      out += line({chip_name(model, c.chip), work, "", "", "", "", c.missing});
+      out += line({chip_name(model, c.chip), work, "", "", "", "", "", "", c.missing});
       continue;
     }
     const Amount& amount = c.cost.of(c.cost.headline);
     const std::string range = range_per_100k(amount);
-    out += line({chip_name(model, c.chip), work + ", " + token_class_name(c.cost.headline), per_100k(amount.value),
-                 range, amount.value ? number_text(*amount.value * 1e6, 4) : "",
-                 per_100k(c.cost.floor_of(c.cost.headline).value), c.basis + ", prices " + c.cost.price_basis});
+    // Its owner pays the power of a rented chip: no part of the cost beside the rent.
+    const std::string power = c.inputs.rented ? "in the rent" : per_100k(c.cost.floor_of(c.cost.headline).value);
+    out += line({chip_name(model, c.chip), work + ", " + token_class_name(c.cost.headline), way_text(c.inputs),
+                 use_text(c.inputs), per_100k(amount.value), range,
+                 amount.value ? number_text(*amount.value * 1e6, 4) : "", power,
+                 c.basis + ", prices " + c.cost.price_basis});
   }
   return out;
 }
@@ -233,11 +237,9 @@ std::string answer_text(const ReportModel& model) {
   }
   const ReportCost& first = model.costs[money.costs[0]];
   std::vector<std::string> lines;
-  for (const size_t i : money.costs) {
-    if (model.costs[i].inputs.rented == first.inputs.rented) continue;
-    lines.emplace_back("rents stand beside costs of owning: a rent holds the provider's margin and discounts");
-    break;
-  }
+  if (money.mixed_ways)
+    lines.push_back("rents stand beside costs of owning: a rent holds the provider's margin and discounts; " +
+                    alike_text(money.alike_by));
   if (const std::string likely = probability_line(model); !likely.empty()) lines.push_back(likely);
   for (std::string& note : cost_notes(model)) lines.push_back(std::move(note));
   for (const ReportVerdict& v : first.verdicts) {

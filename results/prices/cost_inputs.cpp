@@ -268,6 +268,16 @@ Result<PricedSubject> price_subject(const CostSubject& subject, const CostChoice
   return Assembly(subject, choices, book).run();
 }
 
+bool can_be_priced(const PricedSubject& subject, bool rented) {
+  if (subject.inputs.rented == rented) return true;
+  return subject.chip && !(rented ? subject.chip->rent_per_hour : subject.chip->price).empty();
+}
+
+std::string alike_by(bool all_rentable, bool all_buyable) {
+  if (all_rentable && all_buyable) return "--owned or --rented";
+  return all_rentable ? "--rented" : all_buyable ? "--owned" : "";
+}
+
 double reference_tariff(const PriceBook& book) {
   double lowest = 0;
   for (const Tariff& t : book.tariffs) {

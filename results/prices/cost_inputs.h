@@ -67,6 +67,11 @@ struct PricedSubject {
 // is missing and how to give it.
 Result<PricedSubject> price_subject(const CostSubject& subject, const CostChoices& choices, const PriceBook& book);
 
+// Whether a price (of a rented one a rent) is known, so that it could be priced in that way.
+bool can_be_priced(const PricedSubject& subject, bool rented);
+// The option that prices in one way what all can be priced in; "" for neither way.
+std::string alike_by(bool all_rentable, bool all_buyable);
+
 // CNY per kWh from which a waterfall's factor `tariff` counts: the lowest price after a subsidy in the book.
 double reference_tariff(const PriceBook& book);
 

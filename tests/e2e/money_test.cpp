@@ -93,6 +93,32 @@ TEST_F(Money, CompareSaysHowLikelyBIsTheCheaper) {
   refused(both + "--tender tender.json --rent '1 CNY/h'", {"--rent", "--tender"});
 }
 
+// The book has a rent of the H200 alone, of the 910C a price and a rent.
+TEST_F(Money, CompareNamesTheWayOfEachSideAndTheOptionThatTakesThemAlike) {
+  const std::string both = std::string("compare ") + kPublished + " " + kPublished + " --chip h200 --chip ascend-910c";
+  const json out = answer(both);
+  const json& row = out["cheaper"].at(0);
+  EXPECT_EQ(row["a_way"], "rented");
+  EXPECT_EQ(row["a_utilisation"], 1);
+  EXPECT_EQ(row["b_way"], "owned");
+  EXPECT_EQ(row["b_utilisation"], 0.6);
+  EXPECT_THAT(out["notes"].dump(), HasSubstr("--rented takes them alike"));
+  const json alike = answer(both + " --rented");
+  EXPECT_EQ(alike["cheaper"].at(0)["b_way"], "rented");
+  EXPECT_THAT(alike["notes"].dump(), Not(HasSubstr("takes them alike")));
+}
+
+// Each sheet of a workbook is compressed: without unzip its cells can't be read.
+TEST_F(Money, TheWorkbookNamesTheWayOfPaying) {
+  if (std::system("command -v unzip >/dev/null") != 0) GTEST_SKIP() << "no unzip";
+  ASSERT_EQ(assay("report " + std::string(kPublished) + " --rent '13.2 CNY/h' -o w.xlsx").code, 0);
+  const std::string texts = (dir_ / "texts.xml").string();
+  ASSERT_EQ(std::system(("unzip -p " + (dir_ / "w.xlsx").string() + " xl/sharedStrings.xml >" + texts).c_str()), 0);
+  std::ifstream in(texts);
+  const std::string found{std::istreambuf_iterator<char>(in), {}};
+  for (const char* cell : {">way<", ">used<", ">rented<", ">in the rent<"}) EXPECT_THAT(found, HasSubstr(cell));
+}
+
 TEST_F(Money, AnImportHasACostOnceItsAcceleratorsAreGiven) {
   const std::string source = ASSAY_SOURCE_DIR "/tests/golden/import/vllm_serve.json";
   EXPECT_EQ(assay("import --out bare " + source).code, 0);

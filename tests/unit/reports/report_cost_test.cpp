@@ -192,6 +192,41 @@ TEST(ReportCost, AConfidentialPriceIsUsedAndNotWritten) {
   for (const auto& verdict : cost["verdicts"]) EXPECT_TRUE(verdict["waterfall"].empty()) << "a factor is the rent";
 }
 
+// An hour of `hired` is its rent of 10 CNY, electricity in it; one of `bought`, at 87,600 CNY over ten years without
+// interest, 1 CNY an hour over a use of 0.5 = 2, and 1 kW x 1 CNY = 3 CNY. At 36,667 tokens/s that is 3 / 3600 / 36667
+// x 1e5 = 0.002273 CNY per 100K, of which power a third.
+TEST(ReportCost, ARentBesideACostOfOwningIsSaid) {
+  const auto cell = [](double value, const std::string& more = "") {
+    return R"([{"value": )" + std::to_string(value) + more + R"(, "date": "2026", "source": "s", "grade": "A"}])";
+  };
+  const std::string cny = R"(, "currency": "CNY")";
+  const auto text_with = [&](const std::string& bought) {
+    ReportOptions options;
+    options.pricing = ReportPricing{};
+    const Result<PriceBook> book = parse_price_book(
+        R"({"schema_version": 1, "name": "mine", "date": "2026-11", "economics": {"server_factor": )" + cell(1) +
+            R"(, "life": )" + cell(10) + R"(, "discount_rate": )" + cell(0) + R"(, "salvage_share": )" + cell(0) +
+            R"(, "opex_share": )" + cell(0) + R"(, "utilisation": )" + cell(0.5) + R"(, "pue": )" + cell(1) +
+            R"(}, "tariffs": [{"id": "t", "bands": [{"name": "all", "hours": [[0, 24]], "price": )" + cell(1, cny) +
+            R"(}]}], "chips": [{"id": "hired", "rent_per_hour": )" + cell(10, cny) + R"(, "wall_kw": )" + cell(1) +
+            R"(}, {"id": "bought", "wall_kw": )" + cell(1) + R"(, "price": )" + cell(87600, cny) + bought + "}]}",
+        "mine.json");
+    EXPECT_TRUE(book.ok()) << book.error().message;
+    options.pricing->book = *book;
+    options.pricing->choices.tariff = "t";
+    return report_markdown(report_model({output_record("hired", 36667), output_record("bought", 36667)}, options));
+  };
+  const std::string neither = text_with("");
+  EXPECT_THAT(neither, HasSubstr("| hired | m bf16, output | rented | 100.0 % | 0.007576 |"));
+  EXPECT_THAT(neither, HasSubstr(" | in the rent | measured, prices assumed |"));
+  EXPECT_THAT(neither, HasSubstr("| bought | m bf16, output | owned | 50.0 % | 0.002273 |"));
+  EXPECT_THAT(neither, HasSubstr(" | 0.0007576 | measured, prices assumed |"));
+  EXPECT_THAT(neither, HasSubstr("- rents stand beside costs of owning: a rent holds the provider's margin and "
+                                 "discounts; a price, or a rent, of each in a price book"));
+  EXPECT_THAT(text_with(R"(, "rent_per_hour": )" + cell(9, cny)),
+              HasSubstr("margin and discounts; --rented takes them alike"));
+}
+
 CostRow owned_row(const std::string& product, const std::string& dtype, const std::string& basis, double rate) {
   CostRow row;
   row.priced.subject.product = product;
@@ -227,10 +262,49 @@ TEST(CostSheet, BreakEvenIsOfTwoChipsAtTheSameWork) {
                                   [](const SheetTable& t) { return t.name == "break_even"; });
   ASSERT_EQ(table->rows.size(), 2U);
   EXPECT_EQ(table->rows[0][0].text, "slow, m bf16");
-  EXPECT_EQ(table->rows[0][1].text, "fast, m bf16");
-  EXPECT_EQ(table->rows[0][3].text, "29200");
-  EXPECT_EQ(table->rows[1][3].text, "175200");
+  EXPECT_EQ(table->rows[0][3].text, "fast, m bf16");
+  EXPECT_EQ(table->rows[0][7].text, "29200");
+  EXPECT_EQ(table->rows[1][7].text, "175200");
   EXPECT_EQ(subject_text(rows[2].priced), "slow, m bf16, projected");
+}
+
+// The same work of an owned and of a rented chip: each table of two says which way is whose, and the notes once what
+// takes them alike.
+TEST(CostSheet, TheWayOfPayingStandsBesideEachCost) {
+  CostRow rented = owned_row("hired", "bf16", "measured", 1500);
+  rented.priced.inputs.rented = true;
+  rented.priced.inputs.at(CostInput::kRent) = exact_estimate(10, "assumed", "test");
+  rented.cost = cost(rented.priced.inputs);
+  CostRow owned = owned_row("bought", "bf16", "measured", 1000);
+  owned.priced.inputs.at(CostInput::kUtilisation) = exact_estimate(0.5, "assumed", "test");
+  owned.cost = cost(owned.priced.inputs);
+  const nlohmann::json sheet =
+      nlohmann::json::parse(render_sheet(cost_sheet({owned, rented}), TableFormat::kJson, TableOptions{}));
+  for (const char* table : {"probability_cheaper", "break_even"}) {
+    const nlohmann::json& row = sheet[table].at(0);
+    EXPECT_EQ(row["way"], "owned") << table;
+    EXPECT_EQ(row["utilisation"], 0.5) << table;
+    EXPECT_EQ(row["rival_way"], "rented") << table;
+    EXPECT_EQ(row["rival_utilisation"], 1.0) << table;
+  }
+  EXPECT_EQ(sheet["cost"].back()["way"], "rented");
+  const std::string note =
+      "bought is owned (used 50.0 %), hired rented (used 100.0 %; electricity and the provider's margin are in the "
+      "rent): a price, or a rent, of each in a price book (--prices) with --owned, or --rented, takes them alike";
+  EXPECT_EQ(std::count(sheet["notes"].begin(), sheet["notes"].end(), note), 1);
+  const SheetTable cheaper = cheaper_table({owned}, {rented});
+  const nlohmann::json row =
+      nlohmann::json::parse(render_sheet({{cheaper}, {}}, TableFormat::kJson, TableOptions{}))["cheaper"].at(0);
+  EXPECT_EQ(row["a_way"], "owned");
+  EXPECT_EQ(row["b_way"], "rented");
+  EXPECT_EQ(row["b_utilisation"], 1.0);
+  EXPECT_EQ(way_notes({owned}, {rented}), std::vector<std::string>{note});
+  PricedChip chip;
+  chip.id = "bought";
+  chip.rent_per_hour.emplace_back();
+  owned.priced.chip = chip;
+  EXPECT_THAT(way_notes({rented}, {owned}).at(0), HasSubstr("in the rent): --rented takes them alike"));
+  EXPECT_TRUE(way_notes({owned}, {owned}).empty());
 }
 
 }  // namespace

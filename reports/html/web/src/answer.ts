@@ -43,8 +43,7 @@ function costStatement(page: Page): Statement | null {
     const alone = known ? parts(T.cost_alone, bounds()) : [say(T.cost_no_interval)];
     return { head: parts(T.answer_cost_one, { chip, value: of(first, amount.value) }), tails: [[`${what} · `, ...alone]] };
   }
-  const sides = new Set(answer.costs.map((i) => model.costs[i].rented));
-  const mixed: Sentence[] = sides.size > 1 ? [[say(T.mixed_sides)]] : [];
+  const mixed: Sentence[] = answer.mixed_ways ? [[say(T.mixed_sides), say(answer.alike_by ? T.alike_by : T.alike_by_none, { option: reasonText(answer.alike_by, page.state.lang) })]] : [];
   const rival = headlineCost(second);
   const rivals = (): Record<string, string | Node> => ({ second: chipLabel(page, second.chip), second_low: of(second, rival.low), second_high: of(second, rival.high) });
   const others = otherProbabilities(page, chip);

@@ -169,6 +169,8 @@ export interface CostAnswer {
   /** in `costs`: the one that the first is least surely cheaper than */
   rival: number;
   decided_from: number;
+  mixed_ways: boolean; // some are rented, others owned
+  alike_by: string; // the option that prices all in one way; "" where there is none
 }
 
 export interface Amount {

@@ -126,6 +126,7 @@ export const sentences: Phrase[] = [
   [/^confidential figures count as one of twelve steps a decade, without an upper end, as the offer has none: its cost has no interval$/, "保密数值按每十倍十二档取整；报价没有上限，故不设上限，其成本没有区间"],
   [/^a confidential price "from" an amount on counts as such a step, without an upper end, as the offer has none: its cost has no interval$/, "“起价”的保密价格同样取整；报价没有上限，故不设上限，其成本没有区间"],
   [/^the tariff moves no rent: of a rented chip it counts in what power alone costs$/, "电价不影响租金：租用的芯片只在“仅电费”中计入电价"],
+  [/^--owned or --rented$/, "--owned 或 --rented"],
   [/^rented by the hour of use$/, "按使用小时租用"],
   [/^given and not in the cost, as it is rented: (.+)$/, "已给出但未计入成本（按租用计）：$1"],
   [/^given and not in the cost, as it is owned: (.+)$/, "已给出但未计入成本（按自有计）：$1"],

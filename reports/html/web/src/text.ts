@@ -238,6 +238,8 @@ export const T = {
   named: ["{name}：{of}", "{name}: {of}"],
   caution: ["注意：", "Note:"],
   mixed_sides: ["注意：租用价与购置成本放在一起比较；租金含供应商的利润与折扣，购置成本按下列假设推算。", "Note: rents stand beside costs of owning; a rent holds the provider’s margin and discounts, owning rests on the assumptions below."],
+  alike_by: ["用 {option} 可按同一方式计价。", " {option} takes them alike."],
+  alike_by_none: ["在价目表（--prices）中补齐每款的单价或租金，再用 --owned 或 --rented，可按同一方式计价。", " A price, or a rent, of each in a price book (--prices) with --owned, or --rented, takes them alike."],
   rented: ["租用", "rented"],
   owned: ["购置", "owned"],
   no_pricing: ["没有价格数据。", "No prices were given."],
