@@ -1,5 +1,7 @@
 #include "reports/cost_cells.h"
 
+#include <limits>
+
 #include "reports/format.h"
 
 namespace assay {
@@ -33,6 +35,29 @@ void add_cost_note(std::vector<std::string>* notes, const std::string& note) {
     if (known == note) return;
   }
   notes->push_back(note);
+}
+
+void add_probability_columns(const std::string& title, SheetTable* table) {
+  table->columns.push_back({"probability", title, true});
+  table->columns.push_back({"probability_low", "", true});
+  table->columns.push_back({"probability_high", "", true});
+}
+
+void add_probability(const std::optional<Probability>& p, std::vector<SheetCell>* row) {
+  if (!p) {
+    row->insert(row->end(), 3, SheetCell{});
+    return;
+  }
+  row->emplace_back(probability_text(*p), p->is_range() ? std::numeric_limits<double>::quiet_NaN() : p->low);
+  row->emplace_back("", p->low);
+  row->emplace_back("", p->high);
+}
+
+void add_range_note(const std::optional<Probability>& p, SheetTable* table) {
+  if (!p || !p->is_range()) return;
+  add_cost_note(&table->notes,
+                "P as a range: the exact figure within the step of a confidential one decides where in it; it names "
+                "the cheaper only where all of it does");
 }
 
 void add_way_columns(const std::string& name, SheetTable* table) {

@@ -1,6 +1,7 @@
 #include "reports/cost_pairs.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "reports/cost_cells.h"
 #include "reports/format.h"
@@ -50,23 +51,45 @@ std::string basis_of_both(const CostRow& a, const CostRow& b) {
   return basis;
 }
 
+// The price of a's chip at which it ties b: apart where another input of either is known to a step.
+std::optional<Interval> break_even(const CostInputs& a, const CostInputs& b, TokenClass c) {
+  const auto at = [&](bool highest) {
+    const CostInputs rival = at_step_ends(b, highest);
+    return break_even_chip_price(at_step_ends(a, !highest), c, cost_per_token(typical_point(rival), rival, c));
+  };
+  const std::optional<double> low = at(false), high = at(true);
+  if (!low || !high) return std::nullopt;
+  return Interval{*low, *high};
+}
+
+std::string break_even_text(const Interval& price) {
+  if (price.high < 0) return "not even for nothing";
+  if (!(price.low < price.high)) return money_text(price.low);
+  return money_text(std::max(price.low, 0.0)) + "–" + money_text(price.high);
+}
+
 }  // namespace
 
 SheetTable break_even_table(const std::vector<CostRow>& rows) {
   SheetTable table{"break_even", "Chip price at which it ties the rival (other inputs typical)", {}, {}};
   add_pair_columns(&table);
-  for (const SheetColumn& c : std::vector<SheetColumn>{
-           {"break_even_price_cny", "CNY", true}, {"now_cny", "now", true}, {"basis", "basis", false}})
+  for (const SheetColumn& c : std::vector<SheetColumn>{{"break_even_price_cny", "CNY", true},
+                                                       {"break_even_low_cny", "", true},
+                                                       {"break_even_high_cny", "", true},
+                                                       {"now_cny", "now", true},
+                                                       {"basis", "basis", false}})
     table.columns.push_back(c);
   for (const CostRow& a : rows) {
     for (const CostRow& b : rows) {
       const TokenClass c = a.cost.headline;
       if (&a == &b || !alike(a, b) || !two_offers(a, b) || !b.cost.of(c).value) continue;
-      const std::optional<double> price = break_even_chip_price(a.priced.inputs, c, *b.cost.of(c).value);
+      const std::optional<Interval> price = break_even(a.priced.inputs, b.priced.inputs, c);
       if (!price) continue;
       const Estimate& now = *a.priced.inputs.at(CostInput::kChipPrice);
       std::vector<SheetCell> row = pair_cells(a, b, c);
-      row.push_back(*price < 0 ? SheetCell{"not even for nothing", *price} : SheetCell{money_text(*price), *price});
+      row.emplace_back(break_even_text(*price), price->low < price->high ? std::nan("") : price->low);
+      row.emplace_back("", price->low);
+      row.emplace_back("", price->high);
       row.push_back(now.confidential ? SheetCell{"withheld"} : SheetCell{money_text(now.typical), now.typical});
       row.emplace_back(cost_basis_text(a.cost));
       table.rows.push_back(std::move(row));
@@ -82,17 +105,18 @@ SheetTable probability_table(const std::vector<CostRow>& rows) {
                    {},
                    {}};
   add_pair_columns(&table);
-  table.columns.push_back({"probability", "P(cheaper)", true});
+  add_probability_columns("P(cheaper)", &table);
   table.columns.push_back({"basis", "basis", false});
   for (size_t a = 0; a < rows.size(); ++a) {
     for (size_t b = a + 1; b < rows.size(); ++b) {
       const TokenClass c = rows[a].cost.headline;
       if (!alike(rows[a], rows[b]) || !two_offers(rows[a], rows[b]) || c != rows[b].cost.headline) continue;
-      const std::optional<double> p =
+      const std::optional<Probability> p =
           probability_cheaper(rows[a].priced.inputs, rows[b].priced.inputs, c, rows[a].cost.options);
       if (!p) continue;
       std::vector<SheetCell> row = pair_cells(rows[a], rows[b], c);
-      row.emplace_back(percent_text(*p), *p);
+      add_probability(p, &row);
+      add_range_note(p, &table);
       row.emplace_back(basis_of_both(rows[a], rows[b]));
       table.rows.push_back(std::move(row));
     }
@@ -108,18 +132,20 @@ SheetTable cheaper_table(const std::vector<CostRow>& a, const std::vector<CostRo
   table.columns.push_back({"class", "tokens", false});
   for (const SheetColumn& c : amount_columns("a_yuan_per_1m_tokens", "A CNY/1M")) table.columns.push_back(c);
   for (const SheetColumn& c : amount_columns("b_yuan_per_1m_tokens", "B CNY/1M")) table.columns.push_back(c);
-  table.columns.push_back({"probability", "P(B cheaper)", true});
+  add_probability_columns("P(B cheaper)", &table);
   table.columns.push_back({"basis", "basis", false});
   for (const CostRow& of_a : a) {
     for (const CostRow& of_b : b) {
       const TokenClass c = of_a.cost.headline;
       if (!alike(of_a, of_b) || c != of_b.cost.headline) continue;
       if (!of_a.cost.of(c).value || !of_b.cost.of(c).value) continue;
-      const std::optional<double> p = probability_cheaper(of_b.priced.inputs, of_a.priced.inputs, c, of_a.cost.options);
+      const std::optional<Probability> p =
+          probability_cheaper(of_b.priced.inputs, of_a.priced.inputs, c, of_a.cost.options);
       std::vector<SheetCell> row = pair_cells(of_a, of_b, c);
       add_amount(of_a.cost.of(c), kPer1M, &row);
       add_amount(of_b.cost.of(c), kPer1M, &row);
-      row.push_back(p ? SheetCell{percent_text(*p), *p} : SheetCell{});
+      add_probability(p, &row);
+      add_range_note(p, &table);
       row.emplace_back(basis_of_both(of_a, of_b));
       table.rows.push_back(std::move(row));
     }

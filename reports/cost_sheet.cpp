@@ -186,6 +186,12 @@ std::string money_interval_text(const Interval& interval, double scale) {
   return money_text(interval.low * scale) + "–" + money_text(interval.high * scale);
 }
 
+std::string probability_text(const Probability& p) {
+  if (!p.is_range()) return percent_text(p.low);
+  const std::string low = percent_text(p.low), high = percent_text(p.high);
+  return low == high ? low : low.substr(0, low.size() - 2) + "–" + high;
+}
+
 const char* way_text(const CostInputs& inputs) { return inputs.rented ? "rented" : "owned"; }
 
 std::string use_text(const CostInputs& inputs) {

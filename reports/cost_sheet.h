@@ -27,6 +27,8 @@ SheetTable cheaper_table(const std::vector<CostRow>& a, const std::vector<CostRo
 // Of those pairs the ones of which one side is rented and the other owned, with the option that takes both alike.
 std::vector<std::string> way_notes(const std::vector<CostRow>& a, const std::vector<CostRow>& b);
 
+// "63.2 %"; "0.6–63.2 %" where it is known within a step alone.
+std::string probability_text(const Probability& p);
 const char* way_text(const CostInputs& inputs);     // "owned", "rented"
 std::string use_text(const CostInputs& inputs);     // "60.0 %": the useful share of the hours that are paid
 std::string alike_text(const std::string& option);  // of alike_by(): "--rented takes both alike"

@@ -130,7 +130,9 @@ ordered_json cost_json(const ReportCost& c) {
 
 ordered_json cost_answer_json(const ReportCostAnswer& a) {
   ordered_json probabilities = ordered_json::array();
-  for (const std::optional<double>& p : a.probabilities) probabilities.push_back(p ? ordered_json(*p) : nullptr);
+  for (const std::optional<Probability>& p : a.probabilities) {
+    probabilities.push_back(p ? ordered_json{{"low", p->low}, {"high", p->high}} : ordered_json(nullptr));
+  }
   return {{"kind", a.kind},
           {"costs", a.costs},
           {"probabilities", std::move(probabilities)},

@@ -55,10 +55,11 @@ ReportCost cost_of(const CostSubject& subject, const ReportPricing& pricing, con
   return out;
 }
 
+using Probabilities = std::vector<std::optional<Probability>>;
+
 // P(the first is cheaper) against each of the others.
-std::vector<std::optional<double>> against_the_others(const std::vector<ReportCost>& costs,
-                                                      const std::vector<size_t>& order) {
-  std::vector<std::optional<double>> out;
+Probabilities against_the_others(const std::vector<ReportCost>& costs, const std::vector<size_t>& order) {
+  Probabilities out;
   const ReportCost& first = costs[order[0]];
   for (size_t i = 1; i < order.size(); ++i) {
     out.push_back(probability_cheaper(first.inputs, costs[order[i]].inputs, first.cost.headline, first.cost.options));
@@ -66,23 +67,31 @@ std::vector<std::optional<double>> against_the_others(const std::vector<ReportCo
   return out;
 }
 
+// By the least sure of its probabilities.
+std::string kind_of(const std::optional<Probability>& p, double from) {
+  if (!p) return "undecided";
+  if (p->low >= from) return "cheapest";
+  return p->is_range() && (p->high >= from || p->low <= 1 - from) ? "rounding" : "undecided";
+}
+
 // Marginal intervals that overlap say nothing where inputs are shared: as `assay cost` does, both are drawn together.
 void decide(const std::vector<ReportCost>& costs, ReportCostAnswer* answer) {
   std::vector<size_t>& order = answer->costs;
-  answer->decided_from = decided_from(costs[order[0]].cost.options);
-  answer->probabilities = against_the_others(costs, order);
+  const double from = answer->decided_from = decided_from(costs[order[0]].cost.options);
+  Probabilities& all = answer->probabilities = against_the_others(costs, order);
   // One that is surely cheaper than the first by its typical value goes before it.
   for (size_t turn = 1; turn < order.size(); ++turn) {
-    const auto better = std::find_if(answer->probabilities.begin(), answer->probabilities.end(),
-                                     [&](const auto& p) { return p && *p <= 1 - answer->decided_from; });
-    if (better == answer->probabilities.end()) break;
-    const auto at = order.begin() + 1 + (better - answer->probabilities.begin());
+    const auto better = std::find_if(all.begin(), all.end(), [&](const auto& p) { return p && p->high <= 1 - from; });
+    if (better == all.end()) break;
+    const auto at = order.begin() + 1 + (better - all.begin());
     std::rotate(order.begin(), at, at + 1);
-    answer->probabilities = against_the_others(costs, order);
+    all = against_the_others(costs, order);
   }
-  const auto least = std::min_element(answer->probabilities.begin(), answer->probabilities.end());
-  answer->rival = 1 + static_cast<size_t>(least - answer->probabilities.begin());
-  answer->kind = *least && **least >= answer->decided_from ? "cheapest" : "undecided";
+  const auto low = [](const std::optional<Probability>& p) { return p ? p->low : -1; };
+  const auto least =
+      std::min_element(all.begin(), all.end(), [&](const auto& a, const auto& b) { return low(a) < low(b); });
+  answer->rival = 1 + static_cast<size_t>(least - all.begin());
+  answer->kind = kind_of(*least, from);
 }
 
 }  // namespace

@@ -139,10 +139,11 @@ struct ReportCost {
 };
 
 struct ReportCostAnswer {
-  std::string kind = "none";  // cheapest, undecided, one-chip, none
+  // cheapest, undecided, rounding (the exact figure within the step of a confidential one would decide), one-chip, none
+  std::string kind = "none";
   std::vector<size_t> costs;  // comparable ones (model, dtype, basis, class of token), cheapest first
   // How likely the first is cheaper than each of the others, in their order (probability_cheaper()).
-  std::vector<std::optional<double>> probabilities;
+  std::vector<std::optional<Probability>> probabilities;
   size_t rival = 0;         // in `costs`: the one that the first is least surely cheaper than; 0 where there is none
   double decided_from = 1;  // the probability from which on the first counts as the cheaper
   bool mixed_ways = false;  // some are rented, others owned

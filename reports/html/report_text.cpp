@@ -127,16 +127,20 @@ std::string cost_answer(const ReportModel& model) {
   if (money.kind == "one-chip") return chip + ": " + cost_text(first);
   const ReportCost& second = model.costs[money.costs[money.rival]];
   const std::string rival = chip_name(model, second.chip);
-  const std::optional<double>& p = money.probabilities[money.rival - 1];
+  const std::optional<Probability>& p = money.probabilities[money.rival - 1];
   const std::string both = chip + " " + cost_text(first) + "; " + rival + " " + cost_text(second);
   if (!p) {
     return "cost can't be judged: of " + chip + " and " + rival +
            " at least one rate or price has no known interval: " + both;
   }
-  const std::string likely = "P(" + chip + " cheaper) " + percent_text(*p);
+  const std::string likely = "P(" + chip + " cheaper) " + probability_text(*p);
   if (money.kind == "cheapest") {
     return chip + " is the cheapest: " + cost_text(first) + "; its closest rival, " + rival + ": " + cost_text(second) +
            "; " + likely;
+  }
+  if (money.kind == "rounding") {
+    return "can't tell within the rounding of a confidential price whether " + chip + " or " + rival +
+           " is the cheaper, " + likely + ", by the exact figure: " + both;
   }
   return "cost doesn't decide between " + chip + " and " + rival + ", " + likely + ": " + both;
 }
@@ -147,7 +151,7 @@ std::string probability_line(const ReportModel& model) {
   std::string each;
   for (size_t i = 0; i < money.probabilities.size(); ++i) {
     if (!money.probabilities[i]) continue;
-    each += (each.empty() ? "" : ", ") + percent_text(*money.probabilities[i]) + " against " +
+    each += (each.empty() ? "" : ", ") + probability_text(*money.probabilities[i]) + " against " +
             chip_name(model, model.costs[money.costs[i + 1]].chip);
   }
   if (each.empty()) return "";

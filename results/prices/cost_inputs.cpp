@@ -181,8 +181,11 @@ class Assembly {
       if (!at(i) || !at(i)->confidential) continue;
       (at(i)->spread == Spread::kUnknown ? open : ranged) = true;
     }
-    const std::string steps = "confidential figures count as one of twelve steps a decade";
-    if (ranged) out_.notes.push_back(steps + ", with its whole range: no figure here tells more of them");
+    const std::string steps = "confidential figures count as the middle of one of twelve steps a decade";
+    if (ranged)
+      out_.notes.push_back(steps +
+                           ": intervals and probabilities hold wherever in its step each lies, and no figure here "
+                           "tells more of them");
     if (open)
       out_.notes.push_back((ranged ? "a confidential price \"from\" an amount on counts as such a step" : steps) +
                            ", without an upper end, as the offer has none: its cost has no interval");

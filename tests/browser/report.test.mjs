@@ -174,7 +174,7 @@ report("figures within the sentences of the first screen open to formula, inputs
     for (const row of cost.rows) assert.ok(text.includes(model.rows[row].id.slice(0, 8)), text);
   }
   const likely = await opened(sentences.locator(`button[data-probability="${model.cost_answer.rival}"]`).first());
-  assert.ok(near(likely, model.cost_answer.probabilities[model.cost_answer.rival - 1]) && near(likely, first.draws), likely);
+  assert.ok(near(likely, model.cost_answer.probabilities[model.cost_answer.rival - 1].low) && near(likely, first.draws), likely);
   assert.equal(await sentences.locator("button[data-probability]").count(), model.cost_answer.probabilities.length);
   const verdict = await opened(sentences.locator('button[data-verdict="0"]').first());
   assert.ok(near(verdict, first.verdicts[0].gap) && /Formula/.test(verdict) && verdict.includes(model.rows[first.rows[0]].id.slice(0, 8)), verdict);

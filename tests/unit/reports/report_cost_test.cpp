@@ -113,12 +113,12 @@ TEST(ReportCost, IntervalsThatOverlapByASharedInputDecide) {
   EXPECT_EQ(m.cost_answer.kind, "cheapest");
   EXPECT_EQ(m.cost_answer.rival, 1U);
   ASSERT_EQ(m.cost_answer.probabilities.size(), 2U);
-  EXPECT_EQ(m.cost_answer.probabilities[0], 1.0);
+  EXPECT_EQ(m.cost_answer.probabilities[0]->low, 1.0);
   const std::string text = report_markdown(m);
   EXPECT_THAT(text, HasSubstr("**fast is the cheapest: "));
   EXPECT_THAT(text, HasSubstr("- P(fast cheaper): 100.0 % against slow, 100.0 % against slower; both drawn together"));
   const auto answer = nlohmann::json::parse(report_json(m))["cost_answer"];
-  EXPECT_EQ(answer["probabilities"], nlohmann::json({1.0, 1.0}));
+  EXPECT_EQ(answer["probabilities"][1], (nlohmann::json{{"low", 1.0}, {"high", 1.0}}));
   EXPECT_EQ(answer["rival"], 1);
 }
 
@@ -127,33 +127,35 @@ TEST(ReportCost, WhatIsAsLikelyAsNotIsUndecidedAndSaysHowLikely) {
   const ReportModel m = report_model({output_record("a", 30000), output_record("b", 30000)}, rent_of(13.2));
   EXPECT_EQ(m.cost_answer.kind, "undecided");
   ASSERT_TRUE(m.cost_answer.probabilities.at(0));
-  EXPECT_NEAR(*m.cost_answer.probabilities[0], 0.5, 0.03);
+  EXPECT_NEAR(m.cost_answer.probabilities[0]->low, 0.5, 0.03);
   EXPECT_THAT(report_markdown(m), HasSubstr("**cost doesn't decide between a and b, P(a cheaper) "));
+}
+
+// From `low` CNY an hour, typically that, to `high`.
+ReportCost rented_cost(double low, double high) {
+  ReportCost c;
+  c.model = "m";
+  c.basis = "measured";
+  c.inputs.rented = true;
+  Estimate rent = exact_estimate(low, "assumed", "an offer of " + std::to_string(high));
+  rent.high = high;
+  c.inputs.at(CostInput::kRent) = rent;
+  c.inputs.at(CostInput::kUtilisation) = exact_estimate(1, "assumed", "test");
+  c.inputs.at(CostInput::kOutputRate) = exact_estimate(1000, "measured", "test");
+  c.cost = cost(c.inputs);
+  return c;
 }
 
 // The rent of `a` is 1 to 10 yuan, typically 1 (mean 4), that of b 2: a's typical cost is the lower, yet b is cheaper
 // wherever a's rent is over 2, (10 - 2)^2 / (9 x 9) = 79.0 % of the triangle. Of a rent from 1.95 on b is so in 1 -
 // (8 / 8.05)^2 = 1.2 % less than all: b goes before a.
 TEST(ReportCost, TheTypicalValueAloneRanksNothing) {
-  const auto rented = [](double low, double high) {
-    ReportCost c;
-    c.model = "m";
-    c.basis = "measured";
-    c.inputs.rented = true;
-    Estimate rent = exact_estimate(low, "assumed", "an offer of " + std::to_string(high));
-    rent.high = high;
-    c.inputs.at(CostInput::kRent) = rent;
-    c.inputs.at(CostInput::kUtilisation) = exact_estimate(1, "assumed", "test");
-    c.inputs.at(CostInput::kOutputRate) = exact_estimate(1000, "measured", "test");
-    c.cost = cost(c.inputs);
-    return c;
-  };
   const ReportModel none;
-  const ReportCostAnswer open = cost_answer_of({rented(1, 10), rented(2, 2)}, none);
+  const ReportCostAnswer open = cost_answer_of({rented_cost(1, 10), rented_cost(2, 2)}, none);
   EXPECT_EQ(open.costs, (std::vector<size_t>{0, 1}));
   EXPECT_EQ(open.kind, "undecided");
-  EXPECT_NEAR(*open.probabilities.at(0), 0.21, 0.02);
-  const ReportCostAnswer sure = cost_answer_of({rented(1.95, 10), rented(2, 2)}, none);
+  EXPECT_NEAR(open.probabilities.at(0)->low, 0.21, 0.02);
+  const ReportCostAnswer sure = cost_answer_of({rented_cost(1.95, 10), rented_cost(2, 2)}, none);
   EXPECT_EQ(sure.costs, (std::vector<size_t>{1, 0}));
   EXPECT_EQ(sure.kind, "cheapest");
 }
@@ -190,6 +192,34 @@ TEST(ReportCost, AConfidentialPriceIsUsedAndNotWritten) {
   EXPECT_NEAR(cost["per_token"][2]["value"].get<double>() * 1e5, 0.01 * 2 * 6.8129 / 13.2, 1e-6);
   EXPECT_TRUE(cost["per_hour"]["value"].is_null()) << "it is the rent";
   for (const auto& verdict : cost["verdicts"]) EXPECT_TRUE(verdict["waterfall"].empty()) << "a factor is the rent";
+}
+
+// A rent in a confidential step from 9 to 11 beside one of 10: which is the cheaper only the exact figure says. Beside
+// one of 12 it is the first whatever it is, and beside one of 8 the other.
+TEST(ReportCost, WithinAConfidentialStepNothingIsRanked) {
+  ReportCost step = rented_cost(9, 11);
+  step.inputs.at(CostInput::kRent)->confidential = true;
+  step.inputs.at(CostInput::kRent)->typical = 9.9;
+  step.cost = cost(step.inputs);
+  ReportModel m;
+  m.chips.resize(2);
+  m.chips[0].product = "a";
+  m.chips[1].product = "b";
+  m.costs = {step, rented_cost(10, 10)};
+  m.costs[1].chip = 1;
+  m.cost_answer = cost_answer_of(m.costs, m);
+  EXPECT_EQ(m.cost_answer.kind, "rounding");
+  EXPECT_THAT(report_markdown(m),
+              HasSubstr("**can't tell within the rounding of a confidential price whether a or b is "
+                        "the cheaper, P(a cheaper) 0.0–100.0 %, by the exact figure: "));
+  EXPECT_EQ(nlohmann::json::parse(report_json(m))["cost_answer"]["probabilities"][0],
+            (nlohmann::json{{"low", 0.0}, {"high", 1.0}}));
+  const ReportCostAnswer first = cost_answer_of({step, rented_cost(12, 12)}, m);
+  EXPECT_EQ(first.kind, "cheapest");
+  EXPECT_EQ(first.costs[0], 0U);
+  const ReportCostAnswer second = cost_answer_of({step, rented_cost(8, 8)}, m);
+  EXPECT_EQ(second.kind, "cheapest");
+  EXPECT_EQ(second.costs[0], 1U);
 }
 
 // An hour of `hired` is its rent of 10 CNY, electricity in it; one of `bought`, at 87,600 CNY over ten years without
@@ -266,6 +296,29 @@ TEST(CostSheet, BreakEvenIsOfTwoChipsAtTheSameWork) {
   EXPECT_EQ(table->rows[0][7].text, "29200");
   EXPECT_EQ(table->rows[1][7].text, "175200");
   EXPECT_EQ(subject_text(rows[2].priced), "slow, m bf16, projected");
+}
+
+// The rival's price is known to lie from 78,840 to 96,360: its hour costs 1.9 to 2.1. At two thirds of its rate the
+// slow chip must cost 1.2667 to 1.4 an hour, of which 1 is power: a price from 23,360 to 35,040.
+TEST(CostSheet, WhatTiesAConfidentialPriceIsARange) {
+  CostRow rival = owned_row("fast", "bf16", "measured", 1500);
+  Estimate& price = *rival.priced.inputs.at(CostInput::kChipPrice);
+  price.low = 78840;
+  price.high = 96360;
+  price.confidential = true;
+  rival.cost = cost(rival.priced.inputs);
+  const nlohmann::json sheet = nlohmann::json::parse(render_sheet(
+      cost_sheet({owned_row("slow", "bf16", "measured", 1000), rival}), TableFormat::kJson, TableOptions{}));
+  const nlohmann::json& row = sheet["break_even"].at(0);
+  EXPECT_EQ(row["chip"], "slow, m bf16");
+  EXPECT_TRUE(row["break_even_price_cny"].is_null());
+  EXPECT_NEAR(row["break_even_low_cny"].get<double>(), 23360, 1e-6);
+  EXPECT_NEAR(row["break_even_high_cny"].get<double>(), 35040, 1e-6);
+  EXPECT_EQ(sheet["break_even"].at(1)["now_cny"], "withheld");
+  const std::string text = render_sheet(cost_sheet({owned_row("slow", "bf16", "measured", 1490), rival}),
+                                        TableFormat::kText, TableOptions{});
+  EXPECT_THAT(text, HasSubstr("0.0–100.0 %"));
+  EXPECT_THAT(text, HasSubstr("P as a range: the exact figure within the step"));
 }
 
 // The same work of an owned and of a rented chip: each table of two says which way is whose, and the notes once what

@@ -2,7 +2,7 @@
 import { basisMark, chipLabel, figureButton, launchMark, numberButton, partDetail, partMark, type Page } from "./context";
 import { figureOf } from "./definitions";
 import { h, select } from "./dom";
-import { numberText, percentText, rateText } from "./format";
+import { numberText, probabilityText, rateText } from "./format";
 import { headlineCost, priced, usable, workOf, type Cost, type Incomparable, type Row } from "./model";
 import { classText, missingText, sameMissing } from "./cost_charts";
 import { reasonText, someReasons } from "./phrases";
@@ -57,11 +57,11 @@ function costStatement(page: Page): Statement | null {
     const costs = parts(T.cost_unknown, { chip, second: chipLabel(page, second.chip), value: of(first, amount.value), second_value: of(second, rival.value) });
     return { head: parts(T.answer_cost_unknown, { chips }), tails: [[`${what} · `, ...costs], ...mixed] };
   }
-  return { head: parts(T.answer_cost_undecided, { chip, second: chipLabel(page, second.chip), p: likely() }), tails: [[`${what} · `, ...parts(T.cost_unsure, { chip, ...bounds(), ...rivals() })], ...others, ...mixed] };
+  return { head: parts(answer.kind === "rounding" ? T.answer_cost_rounding : T.answer_cost_undecided, { chip, second: chipLabel(page, second.chip), p: likely() }), tails: [[`${what} · `, ...parts(T.cost_unsure, { chip, ...bounds(), ...rivals() })], ...others, ...mixed] };
 }
 
 const probabilityButton = (page: Page, at: number): Node =>
-  numberButton(percentText(page.model.cost_answer.probabilities[at - 1] as number), () => page.openProbability(at), { "data-probability": at });
+  numberButton(probabilityText(page.model.cost_answer.probabilities[at - 1]), () => page.openProbability(at), { "data-probability": at });
 
 /** How likely the first is cheaper than each chip that the sentence above doesn't name. */
 function otherProbabilities(page: Page, chip: string): Sentence[] {

@@ -162,10 +162,10 @@ export interface Answer {
 }
 
 export interface CostAnswer {
-  kind: "cheapest" | "undecided" | "one-chip" | "none";
+  kind: "cheapest" | "undecided" | "rounding" | "one-chip" | "none"; // rounding: of a confidential price
   costs: number[];
   /** that the first is cheaper than each of the others, in their order; null where a spread is unknown */
-  probabilities: Maybe[];
+  probabilities: ({ low: number; high: number } | null)[];
   /** in `costs`: the one that the first is least surely cheaper than */
   rival: number;
   decided_from: number;
