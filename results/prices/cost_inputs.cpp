@@ -271,6 +271,20 @@ Result<PricedSubject> price_subject(const CostSubject& subject, const CostChoice
   return Assembly(subject, choices, book).run();
 }
 
+Status check_of_one_chip(const std::string& option, const std::vector<std::string>& products, const PriceBook& book) {
+  std::map<std::string, std::string> chips;  // by id, or product where the book has none, to the name in the records
+  for (const std::string& product : products) {
+    const std::optional<PricedChip> known = chip_of_product(book, product);
+    chips.emplace(known ? known->id : product, product.empty() ? "a chip that its source doesn't name" : product);
+  }
+  if (chips.size() < 2) return ok_status();
+  std::string found;
+  for (const auto& [id, name] : chips) found += (found.empty() ? "" : ", ") + name;
+  return bad_input("--" + option + ": expected records of one chip, which it prices, found " + found +
+                   "; a price book (--prices) gives each its own, under " +
+                   (option == "rent" ? "rent_per_hour" : "price") + " of chips");
+}
+
 bool can_be_priced(const PricedSubject& subject, bool rented) {
   if (subject.inputs.rented == rented) return true;
   return subject.chip && !(rented ? subject.chip->rent_per_hour : subject.chip->price).empty();

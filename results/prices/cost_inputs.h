@@ -67,6 +67,10 @@ struct PricedSubject {
 // is missing and how to give it.
 Result<PricedSubject> price_subject(const CostSubject& subject, const CostChoices& choices, const PriceBook& book);
 
+// What `option` ("price", "rent") gives is of one chip: an error that names them where the products, as records name
+// them, are of several.
+Status check_of_one_chip(const std::string& option, const std::vector<std::string>& products, const PriceBook& book);
+
 // Whether a price (of a rented one a rent) is known, so that it could be priced in that way.
 bool can_be_priced(const PricedSubject& subject, bool rented);
 // The option that prices in one way what all can be priced in; "" for neither way.
