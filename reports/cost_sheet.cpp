@@ -3,43 +3,18 @@
 #include <algorithm>
 #include <cmath>
 
+#include "reports/cost_cells.h"
+#include "reports/cost_pairs.h"
 #include "reports/format.h"
 
 namespace assay {
 namespace {
 
-constexpr double kPer100K = 1e5, kPer1M = 1e6;
-
-SheetCell money_cell(const Amount& amount, double scale) {
-  if (!amount.value) return {};
-  return {money_text(*amount.value * scale), *amount.value * scale};
-}
-
-void add_amount(const Amount& amount, double scale, std::vector<SheetCell>* row) {
-  row->push_back(money_cell(amount, scale));
-  if (!amount.value) {
-    row->insert(row->end(), 3, SheetCell{});
-    return;
-  }
-  row->push_back(money_interval_text(amount.interval, scale));
-  row->emplace_back("", amount.interval.low * scale);
-  row->emplace_back("", amount.interval.high * scale);
-}
-
-std::vector<SheetColumn> amount_columns(const std::string& name, const std::string& title) {
-  return {
-      {name, title, true}, {name + "_interval", "95 %", true}, {name + "_low", "", true}, {name + "_high", "", true}};
-}
-
-void add_cost_note(std::vector<std::string>* notes, const std::string& note) {
-  for (const std::string& known : *notes) {
-    if (known == note) return;
-  }
-  notes->push_back(note);
-}
+constexpr double kPer100K = 1e5;
 
 SheetTable cost_table(const std::vector<CostRow>& rows, std::vector<std::string>* notes) {
   SheetTable table{"cost", "", {{"chip", "chip", false}, {"class", "tokens", false}}, {}};
+  add_way_columns("", &table);
   for (const auto& [name, title] : {std::pair("yuan_per_100k_tokens", "CNY/100K"),
                                     {"yuan_per_1m_tokens", "CNY/1M"},
                                     {"electricity_per_1m_tokens", "power alone/1M"}}) {
@@ -56,6 +31,7 @@ SheetTable cost_table(const std::vector<CostRow>& rows, std::vector<std::string>
         continue;
       }
       std::vector<SheetCell> row{subject_text(r.priced), token_class_name(token_class)};
+      add_way(r.priced.inputs, &row);
       add_amount(amount, kPer100K, &row);
       add_amount(amount, kPer1M, &row);
       add_amount(r.cost.floor_of(token_class), kPer1M, &row);
@@ -68,11 +44,13 @@ SheetTable cost_table(const std::vector<CostRow>& rows, std::vector<std::string>
 }
 
 SheetTable hour_table(const std::vector<CostRow>& rows) {
-  SheetTable table{"hour", "An hour of use of one accelerator", {{"chip", "chip", false}, {"way", "way", false}}, {}};
+  SheetTable table{"hour", "An hour of use of one accelerator", {{"chip", "chip", false}}, {}};
+  add_way_columns("", &table);
   for (const SheetColumn& c : amount_columns("yuan_per_hour", "CNY/h")) table.columns.push_back(c);
   table.columns.push_back({"basis", "basis", false});
   for (const CostRow& r : rows) {
-    std::vector<SheetCell> row{subject_text(r.priced), r.cost.rented ? "rented" : "owned"};
+    std::vector<SheetCell> row{subject_text(r.priced)};
+    add_way(r.priced.inputs, &row);
     if (hour_is_confidential(r.priced.inputs)) {
       row.insert(row.end(), 4, SheetCell{"withheld"});
     } else {
@@ -163,75 +141,6 @@ SheetTable tornado_table(const std::vector<CostRow>& rows) {
   return table;
 }
 
-// Costs of the same work, known in the same way.
-bool alike(const CostRow& a, const CostRow& b) {
-  const CostSubject &sa = a.priced.subject, &sb = b.priced.subject;
-  return sa.model == sb.model && sa.dtype == sb.dtype && sa.variant == sb.variant && sa.tier == sb.tier &&
-         a.cost.basis == b.cost.basis;
-}
-
-// Whether two rows are two offers: of different chips, or of one at another price or in another way.
-bool two_offers(const CostRow& a, const CostRow& b) {
-  if (a.priced.subject.product != b.priced.subject.product || a.cost.rented != b.cost.rented) return true;
-  const CostInput money = a.cost.rented ? CostInput::kRent : CostInput::kChipPrice;
-  return a.priced.inputs.at(money)->typical != b.priced.inputs.at(money)->typical;
-}
-
-// For each owned chip and each rival at the same work: what it may cost to tie.
-SheetTable break_even_table(const std::vector<CostRow>& rows) {
-  SheetTable table{"break_even",
-                   "Chip price at which it ties the rival (other inputs typical)",
-                   {{"chip", "chip", false},
-                    {"rival", "rival", false},
-                    {"class", "tokens", false},
-                    {"break_even_price_cny", "CNY", true},
-                    {"now_cny", "now", true},
-                    {"basis", "basis", false}},
-                   {}};
-  for (const CostRow& a : rows) {
-    for (const CostRow& b : rows) {
-      const TokenClass c = a.cost.headline;
-      if (&a == &b || !alike(a, b) || !two_offers(a, b) || !b.cost.of(c).value) continue;
-      const std::optional<double> price = break_even_chip_price(a.priced.inputs, c, *b.cost.of(c).value);
-      if (!price) continue;
-      const Estimate& now = *a.priced.inputs.at(CostInput::kChipPrice);
-      table.rows.push_back(
-          {subject_text(a.priced), subject_text(b.priced), token_class_name(c),
-           *price < 0 ? SheetCell{"not even for nothing", *price} : SheetCell{money_text(*price), *price},
-           now.confidential ? SheetCell{"withheld"} : SheetCell{money_text(now.typical), now.typical},
-           cost_basis_text(a.cost)});
-    }
-  }
-  return table;
-}
-
-// Of each two offers of the same work and class of token: which dtype is the cheaper is no question of chips.
-SheetTable probability_table(const std::vector<CostRow>& rows) {
-  SheetTable table{"probability_cheaper",
-                   "How likely it is the cheaper at the same dtype (Monte Carlo over all inputs; shared inputs move "
-                   "together)",
-                   {{"chip", "chip", false},
-                    {"rival", "rival", false},
-                    {"class", "tokens", false},
-                    {"probability", "P(cheaper)", true},
-                    {"basis", "basis", false}},
-                   {}};
-  for (size_t a = 0; a < rows.size(); ++a) {
-    for (size_t b = a + 1; b < rows.size(); ++b) {
-      const TokenClass c = rows[a].cost.headline;
-      if (!alike(rows[a], rows[b]) || !two_offers(rows[a], rows[b]) || c != rows[b].cost.headline) continue;
-      const std::optional<double> p =
-          probability_cheaper(rows[a].priced.inputs, rows[b].priced.inputs, c, rows[a].cost.options);
-      if (!p) continue;
-      std::string basis = cost_basis_text(rows[a].cost);
-      if (const std::string rival = cost_basis_text(rows[b].cost); rival != basis) basis.append(" | ").append(rival);
-      table.rows.push_back({subject_text(rows[a].priced), subject_text(rows[b].priced), token_class_name(c),
-                            SheetCell{percent_text(*p), *p}, basis});
-    }
-  }
-  return table;
-}
-
 // Which case each rate is of, where there was a choice.
 void add_taken_notes(const PricedSubject& priced, std::vector<std::string>* notes) {
   const CostSubject& s = priced.subject;
@@ -277,10 +186,33 @@ std::string money_interval_text(const Interval& interval, double scale) {
   return money_text(interval.low * scale) + "–" + money_text(interval.high * scale);
 }
 
+std::string probability_text(const Probability& p) {
+  if (!p.is_range()) return percent_text(p.low);
+  const std::string low = percent_text(p.low), high = percent_text(p.high);
+  return low == high ? low : low.substr(0, low.size() - 2) + "–" + high;
+}
+
+const char* way_text(const CostInputs& inputs) { return inputs.rented ? "rented" : "owned"; }
+
+std::string use_text(const CostInputs& inputs) {
+  const std::optional<Estimate>& use = inputs.at(CostInput::kUtilisation);
+  return !use ? "not known" : use->confidential ? "withheld" : percent_text(use->typical);
+}
+
+std::string alike_text(const std::string& option) {
+  if (!option.empty()) return option + " takes them alike";
+  return "a price, or a rent, of each in a price book (--prices) with --owned, or --rented, takes them alike";
+}
+
+std::string chip_text(const PricedSubject& subject) {
+  const std::string& product = subject.subject.product;
+  const std::string name = !subject.chip ? product : subject.chip->name.empty() ? subject.chip->id : subject.chip->name;
+  return subject.of_another_chip ? name + " (rates of " + product + ")" : name;
+}
+
 std::string subject_text(const PricedSubject& subject) {
   const CostSubject& s = subject.subject;
-  std::string out = !subject.chip ? s.product : subject.chip->name.empty() ? subject.chip->id : subject.chip->name;
-  if (subject.of_another_chip) out += " (rates of " + s.product + ")";
+  std::string out = chip_text(subject);
   if (s.model.empty()) return out;
   out += ", " + s.model + (s.dtype.empty() ? "" : " " + s.dtype) + (s.variant.empty() ? "" : " " + s.variant);
   if (!s.clip.empty()) return out + ", " + s.clip;
@@ -290,34 +222,6 @@ std::string subject_text(const PricedSubject& subject) {
 
 std::string cost_basis_text(const Cost& cost) {
   return cost.basis + (cost.price_basis.empty() ? "" : "; prices " + cost.price_basis);
-}
-
-SheetTable cheaper_table(const std::vector<CostRow>& a, const std::vector<CostRow>& b) {
-  SheetTable table{"cheaper",
-                   "Which is the cheaper (Monte Carlo over all inputs; shared inputs move together)",
-                   {{"chip_a", "A", false}, {"chip_b", "B", false}, {"class", "tokens", false}},
-                   {}};
-  for (const SheetColumn& c : amount_columns("a_yuan_per_1m_tokens", "A CNY/1M")) table.columns.push_back(c);
-  for (const SheetColumn& c : amount_columns("b_yuan_per_1m_tokens", "B CNY/1M")) table.columns.push_back(c);
-  table.columns.push_back({"probability", "P(B cheaper)", true});
-  table.columns.push_back({"basis", "basis", false});
-  for (const CostRow& of_a : a) {
-    for (const CostRow& of_b : b) {
-      const TokenClass c = of_a.cost.headline;
-      if (!alike(of_a, of_b) || c != of_b.cost.headline) continue;
-      if (!of_a.cost.of(c).value || !of_b.cost.of(c).value) continue;
-      const std::optional<double> p = probability_cheaper(of_b.priced.inputs, of_a.priced.inputs, c, of_a.cost.options);
-      std::vector<SheetCell> row{subject_text(of_a.priced), subject_text(of_b.priced), token_class_name(c)};
-      add_amount(of_a.cost.of(c), kPer1M, &row);
-      add_amount(of_b.cost.of(c), kPer1M, &row);
-      row.push_back(p ? SheetCell{percent_text(*p), *p} : SheetCell{});
-      std::string basis = cost_basis_text(of_a.cost);
-      if (const std::string other = cost_basis_text(of_b.cost); other != basis) basis.append(" | ").append(other);
-      row.emplace_back(basis);
-      table.rows.push_back(std::move(row));
-    }
-  }
-  return table;
 }
 
 Sheet cost_sheet(const std::vector<CostRow>& tokens, const std::vector<CostRow>& clips) {
@@ -331,6 +235,7 @@ Sheet cost_sheet(const std::vector<CostRow>& tokens, const std::vector<CostRow>&
   sheet.tables.push_back(tornado_table(tokens));
   sheet.tables.push_back(break_even_table(tokens));
   sheet.tables.push_back(probability_table(tokens));
+  for (const std::string& note : way_notes(tokens, tokens)) add_cost_note(&sheet.notes, note);
   for (const CostRow& r : rows) {
     add_taken_notes(r.priced, &sheet.notes);
     for (const std::string& note : r.priced.subject.notes)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <set>
 
 #include "harness/cli/common.h"
@@ -80,6 +81,30 @@ bool asks_for_prices(const Arguments& arguments) {
   return std::any_of(options.begin(), options.end(), [&](const OptionSpec& o) { return arguments.has(o.name); });
 }
 
+// Which products get what --price and --rent give: given once, all operands' do; else each operand's its own.
+class GivenPrices {
+ public:
+  GivenPrices(const Arguments& arguments, const PriceBook& book) : arguments_(arguments), book_(book) {}
+
+  Status take(size_t side, const std::vector<CostSubject>& subjects) {
+    for (const char* option : {"price", "rent"}) {
+      const size_t times = arguments_.texts(option).size();
+      if (times == 0) continue;
+      std::vector<std::string>& products = products_[{option, times == 1 ? 0 : side}];
+      for (const CostSubject& s : subjects) products.push_back(s.product);
+      const Status one = check_of_one_chip(option, products, book_);
+      if (!one.ok())
+        return bad_input(one.error().message + ", and the option, given once for each operand, each operand its own");
+    }
+    return ok_status();
+  }
+
+ private:
+  const Arguments& arguments_;
+  const PriceBook& book_;
+  std::map<std::pair<std::string, size_t>, std::vector<std::string>> products_;
+};
+
 // Which side is the cheaper, A held against each of the others.
 Status add_costs(const Arguments& arguments, const std::vector<CompareSide>& sides, Sheet* sheet) {
   const Result<PriceBook> book = price_book(arguments);
@@ -96,6 +121,7 @@ Status add_costs(const Arguments& arguments, const std::vector<CompareSide>& sid
     }
   }
   std::set<std::string> notes;
+  GivenPrices given(arguments, *book);
   const auto priced = [&](size_t side, size_t other) -> Result<std::vector<CostRow>> {
     const Result<CostChoices> choices = choices_of(arguments, *book, side);
     if (!choices.ok()) return choices.error();
@@ -103,6 +129,7 @@ Status add_costs(const Arguments& arguments, const std::vector<CompareSide>& sid
     std::vector<std::string> unrated;
     const std::vector<CostSubject> subjects =
         cost_subjects(paired_records(sides[side], sides[other]), *limits, *book, &unrated);
+    if (const Status one = given.take(side, subjects); !one.ok()) return one.error();
     PricedRows rows = price_rows(subjects, *choices, *draws, *book, &unpriced);
     rows.left_out.insert(rows.left_out.end(), unrated.begin(), unrated.end());
     for (const std::string& note : rows.left_out) notes.insert(sides[side].name + ": " + note);
@@ -121,6 +148,7 @@ Status add_costs(const Arguments& arguments, const std::vector<CompareSide>& sid
     if (!a.ok()) return a.error();
     if (!b.ok()) return b.error();
     SheetTable table = cheaper_table(*a, *b);
+    for (std::string& note : way_notes(*a, *b)) notes.insert(std::move(note));
     if (sides.size() > 2) table.title = sides[i].name + ": " + table.title;
     if (i > 1) table.name += "_" + std::to_string(i);
     if (table.rows.empty())
@@ -178,7 +206,8 @@ CommandSpec compare_command() {
       "compared with.\n"
       "With prices (--prices, --chip, --rent, ...) it also says how likely B is the cheaper per token. --chip, --price "
       "and "
-      "--rent given once hold for all; else once for each operand in order.\n"
+      "--rent given once hold for all (a price or a rent where all are of one chip); else once for each operand in "
+      "order.\n"
       "With --tender each operand is a candidate, judged by the requirements of the file.\n"
       "Exit code: 0; 1 where a --fail-on condition holds, or a candidate does not pass every gate; 2 for bad input.";
   spec.options = {

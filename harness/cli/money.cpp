@@ -273,6 +273,14 @@ PricedRows price_rows(const std::vector<CostSubject>& subjects, const CostChoice
   return out;
 }
 
+Status check_given_prices(const Arguments& arguments, const std::vector<std::string>& products, const PriceBook& book) {
+  for (const char* option : {"price", "rent"}) {
+    if (!arguments.has(option)) continue;
+    if (Status one = check_of_one_chip(option, products, book); !one.ok()) return one;
+  }
+  return ok_status();
+}
+
 Result<PricedRows> priced_rows(const Arguments& arguments) {
   Result<PriceBook> book = price_book(arguments);
   if (!book.ok()) return book.error();
@@ -283,6 +291,9 @@ Result<PricedRows> priced_rows(const Arguments& arguments) {
   std::vector<std::string> left_out;
   const Result<std::vector<CostSubject>> subjects = subjects_of(arguments, *choices, *book, &left_out);
   if (!subjects.ok()) return subjects.error();
+  std::vector<std::string> products;
+  for (const CostSubject& s : *subjects) products.push_back(s.product);
+  if (const Status one = check_given_prices(arguments, products, *book); !one.ok()) return one.error();
   std::optional<Error> unpriced;
   PricedRows out = price_rows(*subjects, *choices, *options, *book, &unpriced);
   out.left_out.insert(out.left_out.end(), left_out.begin(), left_out.end());

@@ -33,6 +33,8 @@ struct PricedRows {
 // Prices subjects; the book is not kept. `unpriced`: the last reason why one has no price.
 PricedRows price_rows(const std::vector<CostSubject>& subjects, const CostChoices& choices, const CostOptions& options,
                       const PriceBook& book, std::optional<Error>* unpriced);
+// --price and --rent where they were given: of one chip, so that of several products none gets what is another's.
+Status check_given_prices(const Arguments& arguments, const std::vector<std::string>& products, const PriceBook& book);
 // Prices the operands' records by the options. Without records, --rate makes the one subject.
 Result<PricedRows> priced_rows(const Arguments& arguments);
 

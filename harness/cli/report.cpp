@@ -77,9 +77,19 @@ Result<ReportModel> model_of(const Arguments& arguments) {
   return report_model(records, options);
 }
 
+Status check_prices(const Arguments& arguments, const ReportModel& model) {
+  const Result<PriceBook> book = price_book(arguments);
+  if (!book.ok()) return book.error();
+  std::vector<std::string> products;
+  for (const ReportCost& c : model.costs) products.push_back(model.chips[c.chip].product);
+  for (const ReportClip& c : model.clips) products.push_back(model.chips[c.chip].product);
+  return check_given_prices(arguments, products, *book);
+}
+
 Result<int> report(const Arguments& arguments) {
   const Result<ReportModel> model = model_of(arguments);
   if (!model.ok()) return model.error();
+  if (const Status one = check_prices(arguments, *model); !one.ok()) return one.error();
   const fs::path out = arguments.has("out") ? arguments.text("out") : "report.html";
   const Result<std::vector<fs::path>> written = write_report(*model, out, arguments);
   if (!written.ok()) return written.error();
@@ -112,7 +122,8 @@ CommandSpec report_command() {
   spec.examples = {
       {"assay report results/published -o report.html", "a page to open in any browser, also without a network"},
       {"assay report results.db -o nightly.html --csv --plots png", "of a store, with a table and plots for a mail"},
-      {"assay report results/published --rent \"13.2 CNY/h\" --set utilisation=0.5", "costs as with assay cost"},
+      {"assay report results/published/2026-11-26-h200 --rent \"13.2 CNY/h\" --set utilisation=0.5",
+       "costs as with assay cost"},
       {"assay report results/published -o report.pdf --lang zh", "for print"}};
   spec.run = report;
   return spec;

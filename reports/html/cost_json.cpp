@@ -129,7 +129,19 @@ ordered_json cost_json(const ReportCost& c) {
 }
 
 ordered_json cost_answer_json(const ReportCostAnswer& a) {
-  return {{"kind", a.kind}, {"costs", a.costs}, {"works", a.works}, {"compared", a.compared}};
+  ordered_json probabilities = ordered_json::array();
+  for (const std::optional<Probability>& p : a.probabilities) {
+    probabilities.push_back(p ? ordered_json{{"low", p->low}, {"high", p->high}} : ordered_json(nullptr));
+  }
+  return {{"kind", a.kind},
+          {"costs", a.costs},
+          {"works", a.works},
+          {"compared", a.compared},
+          {"probabilities", std::move(probabilities)},
+          {"rival", a.rival},
+          {"decided_from", a.decided_from},
+          {"mixed_ways", a.mixed_ways},
+          {"alike_by", a.alike_by}};
 }
 
 }  // namespace assay

@@ -44,6 +44,8 @@ ReportCost cost_of(const CostSubject& subject, const ReportPricing& pricing, con
     return out;
   }
   out.inputs = priced->inputs;
+  out.rentable = can_be_priced(*priced, true);
+  out.buyable = can_be_priced(*priced, false);
   out.notes.insert(out.notes.end(), priced->notes.begin(), priced->notes.end());
   out.cost = cost(out.inputs, pricing.options);
   add_currency(*priced, pricing.book, &out);
@@ -53,6 +55,45 @@ ReportCost cost_of(const CostSubject& subject, const ReportPricing& pricing, con
         {t, verdict(out.inputs, out.cost, std::nullopt, pricing.targets[t].cny_per_token, subject.ladder, reference)});
   }
   return out;
+}
+
+using Probabilities = std::vector<std::optional<Probability>>;
+
+// P(the first is cheaper) against each of the others.
+Probabilities against_the_others(const std::vector<ReportCost>& costs, const std::vector<size_t>& order) {
+  Probabilities out;
+  const ReportCost& first = costs[order[0]];
+  for (size_t i = 1; i < order.size(); ++i) {
+    out.push_back(probability_cheaper(first.inputs, costs[order[i]].inputs, first.cost.headline, first.cost.options));
+  }
+  return out;
+}
+
+// By the least sure of its probabilities.
+std::string kind_of(const std::optional<Probability>& p, double from) {
+  if (!p) return "undecided";
+  if (p->low >= from) return "cheapest";
+  return p->is_range() && (p->high >= from || p->low <= 1 - from) ? "rounding" : "undecided";
+}
+
+// Marginal intervals that overlap say nothing where inputs are shared: as `assay cost` does, both are drawn together.
+void decide(const std::vector<ReportCost>& costs, ReportCostAnswer* answer) {
+  std::vector<size_t>& order = answer->costs;
+  const double from = answer->decided_from = decided_from(costs[order[0]].cost.options);
+  Probabilities& all = answer->probabilities = against_the_others(costs, order);
+  // One that is surely cheaper than the first by its typical value goes before it.
+  for (size_t turn = 1; turn < order.size(); ++turn) {
+    const auto better = std::find_if(all.begin(), all.end(), [&](const auto& p) { return p && p->high <= 1 - from; });
+    if (better == all.end()) break;
+    const auto at = order.begin() + 1 + (better - all.begin());
+    std::rotate(order.begin(), at, at + 1);
+    all = against_the_others(costs, order);
+  }
+  const auto low = [](const std::optional<Probability>& p) { return p ? p->low : -1; };
+  const auto least =
+      std::min_element(all.begin(), all.end(), [&](const auto& a, const auto& b) { return low(a) < low(b); });
+  answer->rival = 1 + static_cast<size_t>(least - all.begin());
+  answer->kind = kind_of(*least, from);
 }
 
 }  // namespace
@@ -151,9 +192,14 @@ ReportCostAnswer cost_answer_of(const std::vector<ReportCost>& costs, const Repo
     std::sort(answer.compared.begin(), answer.compared.end(), cheaper);
     return answer;
   }
-  const bool apart =
-      headline_amount(costs[answer.costs[0]]).interval.high < headline_amount(costs[answer.costs[1]]).interval.low;
-  answer.kind = apart ? "cheapest" : "undecided";
+  const auto all = [&](const auto& has) {
+    return std::all_of(answer.costs.begin(), answer.costs.end(), [&](size_t i) { return has(costs[i]); });
+  };
+  answer.mixed_ways =
+      !all([&](const ReportCost& c) { return c.inputs.rented == costs[answer.costs[0]].inputs.rented; });
+  answer.alike_by =
+      alike_by(all([](const ReportCost& c) { return c.rentable; }), all([](const ReportCost& c) { return c.buyable; }));
+  decide(costs, &answer);
   return answer;
 }
 

@@ -132,6 +132,7 @@ struct ReportCost {
   std::vector<size_t> rows;  // the records that the rates are from, where the model has them
   std::string missing;       // why there is no cost; else "" and all below is set
   CostInputs inputs;
+  bool rentable = false, buyable = false;  // a rent, a price is known: --rented, --owned has one
   Cost cost;
   std::string price_currency;  // of the price or rent in the book; "CNY" where none is converted, or by a
                                // confidential rate
@@ -144,11 +145,18 @@ struct ReportCost {
 // one measured whole, the one that the most chips were priced on; of several the largest.
 inline constexpr double kHeadlineShare = 0.1;
 struct ReportCostAnswer {
-  std::string kind = "none";     // cheapest, undecided, one-chip, none
-  std::vector<size_t> costs;     // comparable ones (model, dtype, basis, class of token), cheapest first
-  size_t works = 0;              // among which that work was chosen
-  std::vector<size_t> compared;  // where `costs` is of one chip: the work that the most chips, at least two, were
-                                 // priced on, cheapest first
+  // cheapest, undecided, rounding (the exact figure within the step of a confidential one would decide), one-chip, none
+  std::string kind = "none";
+  std::vector<size_t> costs;  // comparable ones (model, dtype, basis, class of token), cheapest first
+  size_t works = 0;           // among which that work was chosen
+  // Where `costs` is of one chip: the work that the most chips, at least two, were priced on, cheapest first.
+  std::vector<size_t> compared;
+  // How likely the first is cheaper than each of the others, in their order (probability_cheaper()).
+  std::vector<std::optional<Probability>> probabilities;
+  size_t rival = 0;         // in `costs`: the one that the first is least surely cheaper than; 0 where there is none
+  double decided_from = 1;  // the probability from which on the first counts as the cheaper
+  bool mixed_ways = false;  // some are rented, others owned
+  std::string alike_by;     // the option with which all are priced in one way (alike_by())
 };
 
 struct ReportOps {

@@ -49,20 +49,24 @@ std::string range_per_100k(const Amount& amount) {
 }
 
 std::string cost_table(const ReportModel& model) {
-  std::string out = "\n" +
-                    line({"chip", "model", "CNY/100K tokens", "95 %", "CNY/1M", "of which electricity", "basis"}) +
-                    "|---|---|---:|---:|---:|---:|---|\n";
+  std::string out =
+      "\n" +
+      line({"chip", "model", "way", "used", "CNY/100K tokens", "95 %", "CNY/1M", "of which electricity", "basis"}) +
+      "|---|---|---|---:|---:|---:|---:|---:|---|\n";
   for (const ReportCost& c : model.costs) {
     const std::string work = c.work();
     if (!c.missing.empty()) {
-      out += line({chip_name(model, c.chip), work, "", "", "", "", c.missing});
+      out += line({chip_name(model, c.chip), work, "", "", "", "", "", "", c.missing});
       continue;
     }
     const Amount& amount = c.cost.of(c.cost.headline);
     const std::string range = range_per_100k(amount);
-    out += line({chip_name(model, c.chip), work + ", " + token_class_name(c.cost.headline), per_100k(amount.value),
-                 range, amount.value ? number_text(*amount.value * 1e6, 4) : "",
-                 per_100k(c.cost.floor_of(c.cost.headline).value), c.basis + ", prices " + c.cost.price_basis});
+    // Its owner pays the power of a rented chip: no part of the cost beside the rent.
+    const std::string power = c.inputs.rented ? "in the rent" : per_100k(c.cost.floor_of(c.cost.headline).value);
+    out += line({chip_name(model, c.chip), work + ", " + token_class_name(c.cost.headline), way_text(c.inputs),
+                 use_text(c.inputs), per_100k(amount.value), range,
+                 amount.value ? number_text(*amount.value * 1e6, 4) : "", power,
+                 c.basis + ", prices " + c.cost.price_basis});
   }
   return out;
 }
@@ -128,14 +132,40 @@ std::string cost_answer(const ReportModel& model) {
   const ReportCost& first = model.costs[money.costs[0]];
   const std::string chip = chip_name(model, first.chip);
   if (money.kind == "one-chip") return chip + ": " + cost_text(first);
-  const ReportCost& second = model.costs[money.costs[1]];
+  const ReportCost& second = model.costs[money.costs[money.rival]];
   const std::string rival = chip_name(model, second.chip);
-  if (money.kind == "cheapest") {
-    return chip + " is the cheapest: " + cost_text(first) + "; the second, " + rival + ": " + cost_text(second);
+  const std::optional<Probability>& p = money.probabilities[money.rival - 1];
+  const std::string both = chip + " " + cost_text(first) + "; " + rival + " " + cost_text(second);
+  if (!p) {
+    return "cost can't be judged: of " + chip + " and " + rival +
+           " at least one rate or price has no known interval: " + both;
   }
-  return "cost doesn't decide between " + chip + " and " + rival +
-         ": the 95 % intervals overlap, or one has none: " + chip + " " + cost_text(first) + "; " + rival + " " +
-         cost_text(second);
+  const std::string likely = "P(" + chip + " cheaper) " + probability_text(*p);
+  if (money.kind == "cheapest") {
+    return chip + " is the cheapest: " + cost_text(first) + "; its closest rival, " + rival + ": " + cost_text(second) +
+           "; " + likely;
+  }
+  if (money.kind == "rounding") {
+    return "can't tell within the rounding of a confidential price whether " + chip + " or " + rival +
+           " is the cheaper, " + likely + ", by the exact figure: " + both;
+  }
+  return "cost doesn't decide between " + chip + " and " + rival + ", " + likely + ": " + both;
+}
+
+// "P(a cheaper): 63.2 % against b, 100.0 % against c; ..."
+std::string probability_line(const ReportModel& model) {
+  const ReportCostAnswer& money = model.cost_answer;
+  std::string each;
+  for (size_t i = 0; i < money.probabilities.size(); ++i) {
+    if (!money.probabilities[i]) continue;
+    each += (each.empty() ? "" : ", ") + probability_text(*money.probabilities[i]) + " against " +
+            chip_name(model, model.costs[money.costs[i + 1]].chip);
+  }
+  if (each.empty()) return "";
+  return "P(" + chip_name(model, model.costs[money.costs[0]].chip) + " cheaper): " + each +
+         "; both drawn together, inputs that they share with one draw, so that intervals may overlap where it is "
+         "sure; it counts as the cheaper from " +
+         percent_text(money.decided_from) + " on";
 }
 
 std::string rate_answer(const ReportModel& model) {
@@ -248,11 +278,10 @@ std::string answer_text(const ReportModel& model) {
   }
   const ReportCost& first = model.costs[money.costs[0]];
   std::vector<std::string> lines = cost_work_lines(model);
-  for (const size_t i : money.costs) {
-    if (model.costs[i].inputs.rented == first.inputs.rented) continue;
-    lines.emplace_back("rents stand beside costs of owning: a rent holds the provider's margin and discounts");
-    break;
-  }
+  if (money.mixed_ways)
+    lines.push_back("rents stand beside costs of owning: a rent holds the provider's margin and discounts; " +
+                    alike_text(money.alike_by));
+  if (const std::string likely = probability_line(model); !likely.empty()) lines.push_back(likely);
   for (std::string& note : cost_notes(model)) lines.push_back(std::move(note));
   for (const ReportVerdict& v : first.verdicts) {
     if (v.verdict.reason.empty() && std::isfinite(v.verdict.gap))

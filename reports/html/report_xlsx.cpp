@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "reports/cost_sheet.h"
 #include "reports/html/report_fields.h"
 #include "reports/html/report_forms.h"
 #include "suites/base/json_input.h"
@@ -105,8 +106,8 @@ void write_summary(const ReportModel& model, lxw_workbook* book) {
 
 void write_costs(const ReportModel& model, lxw_workbook* book) {
   SheetWriter sheet(book, "costs");
-  for (const char* title : {"chip", "model", "dtype", "token class", "CNY/100K", "low 95 %", "high 95 %", "CNY/1M",
-                            "electricity CNY/100K", "CNY/h", "basis", "price basis", "missing"}) {
+  for (const char* title : {"chip", "model", "dtype", "token class", "way", "used", "CNY/100K", "low 95 %", "high 95 %",
+                            "CNY/1M", "electricity CNY/100K", "CNY/h", "basis", "price basis", "missing"}) {
     sheet.head(title);
   }
   const auto times = [](const std::optional<double>& v, double by) {
@@ -120,12 +121,23 @@ void write_costs(const ReportModel& model, lxw_workbook* book) {
     const bool known = c.missing.empty();
     const Amount none, &amount = known ? c.cost.of(c.cost.headline) : none;
     sheet.text(known ? token_class_name(c.cost.headline) : "");
+    const std::optional<Estimate>& use = c.inputs.at(CostInput::kUtilisation);
+    sheet.text(known ? way_text(c.inputs) : "");
+    if (use && use->confidential) {
+      sheet.text(use_text(c.inputs));
+    } else {
+      sheet.number(use ? std::optional<double>(use->typical) : std::nullopt);
+    }
     sheet.number(times(amount.value, 1e5));
     const bool bounded = amount.value && !std::isnan(amount.interval.low);
     sheet.number(bounded ? std::optional<double>(amount.interval.low * 1e5) : std::nullopt);
     sheet.number(bounded ? std::optional<double>(amount.interval.high * 1e5) : std::nullopt);
     sheet.number(times(amount.value, 1e6));
-    sheet.number(known ? times(c.cost.floor_of(c.cost.headline).value, 1e5) : std::nullopt);
+    if (known && c.inputs.rented) {
+      sheet.text("in the rent");
+    } else {
+      sheet.number(known ? times(c.cost.floor_of(c.cost.headline).value, 1e5) : std::nullopt);
+    }
     sheet.number(known && !hour_is_confidential(c.inputs) ? c.cost.per_hour.value : std::nullopt);
     sheet.text(c.basis);
     sheet.text(known ? c.cost.price_basis : "");

@@ -51,10 +51,18 @@ double quantile_of(const std::vector<double>& sorted, double p) {
   return sorted[below] + (sorted[above] - sorted[below]) * (at - static_cast<double>(below));
 }
 
-Interval interval_of(std::vector<double> draws, double confidence) {
-  if (std::any_of(draws.begin(), draws.end(), [](double x) { return std::isnan(x); })) return {kNan, kNan};
-  std::sort(draws.begin(), draws.end());
-  return {quantile_of(draws, (1 - confidence) / 2), quantile_of(draws, (1 + confidence) / 2)};
+double quantile_of_draws(std::vector<double>* draws, double p) {
+  if (std::any_of(draws->begin(), draws->end(), [](double x) { return std::isnan(x); })) return kNan;
+  std::sort(draws->begin(), draws->end());
+  return quantile_of(*draws, p);
+}
+
+// `highest`: the same draws with what is known to a step at its other end; empty where nothing is.
+Interval interval_of(std::vector<double> draws, std::vector<double> highest, double confidence) {
+  const double low = quantile_of_draws(&draws, (1 - confidence) / 2);
+  if (std::isnan(low)) return {kNan, kNan};
+  const double upper = (1 + confidence) / 2;
+  return {low, highest.empty() ? quantile_of(draws, upper) : quantile_of_draws(&highest, upper)};
 }
 
 // What is computed of one point: the hour, then each class's token, then each class's electricity.
@@ -152,6 +160,23 @@ bool CostPoint::has(CostInput i) const { return !std::isnan(at(i)); }
 
 double Sensitivity::swing() const { return std::abs(at_high - at_low); }
 
+bool is_known_to_a_step(const CostInputs& inputs, CostInput i) {
+  return is_confidential(inputs, i) && inputs.at(i)->spread != Spread::kUnknown;
+}
+
+double cost_end(const CostInputs& inputs, CostInput i, bool highest) {
+  const bool falls =
+      is_rate(i) || i == CostInput::kLifeYears || i == CostInput::kSalvageShare || i == CostInput::kUtilisation;
+  return falls == highest ? inputs.at(i)->low : inputs.at(i)->high;
+}
+
+CostInputs at_step_ends(CostInputs inputs, bool highest) {
+  for (const CostInput i : all_cost_inputs()) {
+    if (is_known_to_a_step(inputs, i)) inputs.at(i)->typical = cost_end(inputs, i, highest);
+  }
+  return inputs;
+}
+
 CostPoint typical_point(const CostInputs& inputs) {
   CostPoint p;
   for (const CostInput i : all_cost_inputs()) {
@@ -213,15 +238,25 @@ Cost cost(const CostInputs& inputs, const CostOptions& options) {
   result.price_basis = bases(inputs, false);
   const CostPoint typical = typical_point(inputs);
   const auto centre = outputs_at(typical, inputs);
-  std::array<std::vector<double>, kOutputs> draws;
+  std::vector<CostInput> steps;
+  for (const CostInput i : all_cost_inputs()) {
+    if (is_known_to_a_step(inputs, i)) steps.push_back(i);
+  }
+  std::array<std::vector<double>, kOutputs> draws, highest;
+  const auto add = [&](const CostPoint& p, std::array<std::vector<double>, kOutputs>* to) {
+    const auto at = outputs_at(p, inputs);
+    for (size_t o = 0; o < kOutputs; ++o) (*to)[o].push_back(at[o]);
+  };
   Draw draw(options.seed);
   for (int d = 0; d < options.draws; ++d) {
     CostPoint p;
     for (const CostInput i : all_cost_inputs()) {
       if (inputs.at(i)) p.at(i) = draw.value_of(*inputs.at(i));
     }
-    const auto at = outputs_at(p, inputs);
-    for (size_t o = 0; o < kOutputs; ++o) draws[o].push_back(at[o]);
+    for (const CostInput i : steps) p.at(i) = cost_end(inputs, i, false);
+    add(p, &draws);
+    for (const CostInput i : steps) p.at(i) = cost_end(inputs, i, true);
+    if (!steps.empty()) add(p, &highest);
   }
   const auto amount = [&](size_t o) {
     Amount a;
@@ -229,7 +264,7 @@ Cost cost(const CostInputs& inputs, const CostOptions& options) {
       a.reason = why_absent(typical, o);
     } else {
       a.value = centre[o];
-      a.interval = interval_of(std::move(draws[o]), options.confidence);
+      a.interval = interval_of(std::move(draws[o]), std::move(highest[o]), options.confidence);
       // A typical value at an end of its range lies beyond the draws' quantile: the interval holds it, too.
       a.interval = {std::min(a.interval.low, centre[o]), std::max(a.interval.high, centre[o])};
     }
@@ -263,6 +298,10 @@ std::string missing_cost_inputs(const CostInputs& inputs, bool of_tokens) {
   return out;
 }
 
+double cost_per_token(const CostPoint& p, const CostInputs& inputs, TokenClass c) {
+  return cost_per_hour(p, inputs.rented) / 3600 * seconds_per_token(p, inputs.mix, c);
+}
+
 Amount clip_cost(const Amount& per_hour, double accelerators, const Estimate& seconds) {
   Amount out = per_hour;
   const double hours = accelerators / 3600;
@@ -271,38 +310,6 @@ Amount clip_cost(const Amount& per_hour, double accelerators, const Estimate& se
   const double high = seconds.spread == Spread::kUnknown ? kNan : seconds.high;
   out.interval = {per_hour.interval.low * hours * low, per_hour.interval.high * hours * high};
   return out;
-}
-
-std::optional<double> probability_cheaper(const CostInputs& a, const CostInputs& b, TokenClass c,
-                                          const CostOptions& options) {
-  const auto same = [](const Estimate& x, const Estimate& y) {
-    return x.low == y.low && x.typical == y.typical && x.high == y.high && x.source == y.source && x.note == y.note &&
-           x.cell == y.cell;
-  };
-  const auto of_one_rate = [](const Estimate& x, const Estimate& y) {
-    return !x.only_rate.empty() && x.only_rate == y.only_rate && x.typical > 0;
-  };
-  const size_t output = 1 + static_cast<size_t>(c);
-  Draw draw(options.seed);
-  double cheaper = 0;
-  for (int d = 0; d < options.draws; ++d) {
-    CostPoint pa, pb;
-    for (const CostInput i : all_cost_inputs()) {
-      if (a.at(i)) pa.at(i) = draw.value_of(*a.at(i));
-      if (!b.at(i)) continue;
-      if (a.at(i) && same(*a.at(i), *b.at(i))) {
-        pb.at(i) = pa.at(i);
-      } else if (a.at(i) && of_one_rate(*a.at(i), *b.at(i))) {
-        pb.at(i) = pa.at(i) / a.at(i)->typical * b.at(i)->typical;
-      } else {
-        pb.at(i) = draw.value_of(*b.at(i));
-      }
-    }
-    const double of_a = outputs_at(pa, a)[output], of_b = outputs_at(pb, b)[output];
-    if (std::isnan(of_a) || std::isnan(of_b)) return std::nullopt;
-    cheaper += of_a < of_b ? 1 : of_a == of_b ? 0.5 : 0;
-  }
-  return cheaper / options.draws;
 }
 
 std::optional<double> break_even_chip_price(const CostInputs& inputs, TokenClass c, double rival_per_token) {

@@ -21,7 +21,7 @@ struct Estimate {
   Spread spread = Spread::kRange;
   std::string basis;  // measured, simulated, reported, projected, or assumed
   std::string source, date, grade, note;
-  bool confidential = false;  // used, never printed
+  bool confidential = false;  // used, never printed; known to a step, which the range spans
   std::string cell;           // of the price book: "h100-sxm.price"; "" where it is from none
   std::string only_rate;      // the currency whose rate of exchange is all of the range, "" otherwise
 };
@@ -75,6 +75,12 @@ struct CostPoint {
   [[nodiscard]] bool has(CostInput i) const;
 };
 CostPoint typical_point(const CostInputs& inputs);
+// A confidential figure counts as the step that holds it: what is said must be true wherever in the step it lies.
+bool is_known_to_a_step(const CostInputs& inputs, CostInput i);
+// The end of the input's range at which a cost is the highest, or the lowest.
+double cost_end(const CostInputs& inputs, CostInput i, bool highest);
+// With each input that is known to a step at that end.
+CostInputs at_step_ends(CostInputs inputs, bool highest);
 bool is_confidential(const CostInputs& inputs, CostInput i);
 // A useful hour of a rented chip is the rent over the share of use: printed, it would print a confidential rent.
 bool hour_is_confidential(const CostInputs& inputs);
@@ -96,10 +102,15 @@ const char* token_class_name(TokenClass c);  // "cached input", "input", "output
 // 1 / kBlendedRate. A cached token costs kCachedCostShare of a miss; without that input it is charged as a miss.
 double seconds_per_token(const CostPoint& p, const TokenMix& mix, TokenClass c);
 
+// CNY of a token of class c at one point.
+double cost_per_token(const CostPoint& p, const CostInputs& inputs, TokenClass c);
+
 struct Amount {
   std::optional<double> value;  // CNY
-  Interval interval;            // Monte Carlo over the inputs; NaN where one that counts has an unknown spread
-  std::string reason;           // why absent
+  // Monte Carlo over the inputs, of one known to a step at either end of it; NaN where one that counts has an unknown
+  // spread.
+  Interval interval;
+  std::string reason;  // why absent
 };
 
 // What moves the blended (or the only) cost when one input goes from its low to its high value, others typical.
@@ -140,11 +151,19 @@ std::string missing_cost_inputs(const CostInputs& inputs, bool of_tokens = true)
 // the same end: the widest that the two allow.
 Amount clip_cost(const Amount& per_hour, double accelerators, const Estimate& seconds);
 
+// Apart where an input is known to a step: bounds that hold wherever in it the figure lies.
+struct Probability {
+  double low = 0, high = 0;
+  [[nodiscard]] bool is_range() const { return low < high; }
+};
 // P(a < b), the costs of a token of class c: both drawn together, an input that both share (the same figure of the same
 // source) with one draw, so too amounts that only one rate of exchange makes uncertain, the others apart. None where
 // one has no cost of it, or an input of unknown spread.
-std::optional<double> probability_cheaper(const CostInputs& a, const CostInputs& b, TokenClass c,
-                                          const CostOptions& options = {});
+std::optional<Probability> probability_cheaper(const CostInputs& a, const CostInputs& b, TokenClass c,
+                                               const CostOptions& options = {});
+// From this probability on one counts as the cheaper: the interval of the difference, at the options' confidence, then
+// lies on one side.
+double decided_from(const CostOptions& options);
 
 // The chip price at which the owned `inputs` cost `rival_per_token` for a token of class c, in closed form; negative
 // where not even a gift would do. None where the inputs are rented or incomplete.

@@ -181,8 +181,11 @@ class Assembly {
       if (!at(i) || !at(i)->confidential) continue;
       (at(i)->spread == Spread::kUnknown ? open : ranged) = true;
     }
-    const std::string steps = "confidential figures count as one of twelve steps a decade";
-    if (ranged) out_.notes.push_back(steps + ", with its whole range: no figure here tells more of them");
+    const std::string steps = "confidential figures count as the middle of one of twelve steps a decade";
+    if (ranged)
+      out_.notes.push_back(steps +
+                           ": intervals and probabilities hold wherever in its step each lies, and no figure here "
+                           "tells more of them");
     if (open)
       out_.notes.push_back((ranged ? "a confidential price \"from\" an amount on counts as such a step" : steps) +
                            ", without an upper end, as the offer has none: its cost has no interval");
@@ -270,6 +273,30 @@ Result<PricedSubject> price_subject(const CostSubject& subject, const CostChoice
 
 Result<PricedSubject> price_hour(const CostChoices& choices, const PriceBook& book) {
   return Assembly({}, choices, book).run(false);
+}
+
+Status check_of_one_chip(const std::string& option, const std::vector<std::string>& products, const PriceBook& book) {
+  std::map<std::string, std::string> chips;  // by id, or product where the book has none, to the name in the records
+  for (const std::string& product : products) {
+    const std::optional<PricedChip> known = chip_of_product(book, product);
+    chips.emplace(known ? known->id : product, product.empty() ? "a chip that its source doesn't name" : product);
+  }
+  if (chips.size() < 2) return ok_status();
+  std::string found;
+  for (const auto& [id, name] : chips) found += (found.empty() ? "" : ", ") + name;
+  return bad_input("--" + option + ": expected records of one chip, which it prices, found " + found +
+                   "; a price book (--prices) gives each its own, under " +
+                   (option == "rent" ? "rent_per_hour" : "price") + " of chips");
+}
+
+bool can_be_priced(const PricedSubject& subject, bool rented) {
+  if (subject.inputs.rented == rented) return true;
+  return subject.chip && !(rented ? subject.chip->rent_per_hour : subject.chip->price).empty();
+}
+
+std::string alike_by(bool all_rentable, bool all_buyable) {
+  if (all_rentable && all_buyable) return "--owned or --rented";
+  return all_rentable ? "--rented" : all_buyable ? "--owned" : "";
 }
 
 double reference_tariff(const PriceBook& book) {

@@ -70,6 +70,15 @@ Result<PricedSubject> price_subject(const CostSubject& subject, const CostChoice
 // The same of an hour of choices.chip alone, whatever it computes.
 Result<PricedSubject> price_hour(const CostChoices& choices, const PriceBook& book);
 
+// What `option` ("price", "rent") gives is of one chip: an error that names them where the products, as records name
+// them, are of several.
+Status check_of_one_chip(const std::string& option, const std::vector<std::string>& products, const PriceBook& book);
+
+// Whether a price (of a rented one a rent) is known, so that it could be priced in that way.
+bool can_be_priced(const PricedSubject& subject, bool rented);
+// The option that prices in one way what all can be priced in; "" for neither way.
+std::string alike_by(bool all_rentable, bool all_buyable);
+
 // CNY per kWh from which a waterfall's factor `tariff` counts: the lowest price after a subsidy in the book.
 double reference_tariff(const PriceBook& book);
 

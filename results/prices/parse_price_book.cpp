@@ -251,11 +251,12 @@ void mark_confidential(PriceBook* book) {
 Result<PriceBook> parse_price_book(const std::string& text, const std::string& where) {
   JsonInput input(text, where, {size_t{16} << 20, 16});
   const JsonNode root = input.root();
-  root.fields({"schema_version", "name", "date", "confidential", "fx", "economics", "tariffs", "chips"});
+  root.fields({"schema_version", "name", "date", "note", "confidential", "fx", "economics", "tariffs", "chips"});
   PriceBook book;
   (void)root.at("schema_version").integer(1, 1);
   book.name = root.at("name").text(256);
   book.date = date_at(root.at("date"));
+  (void)optional_text(root, "note");
   if (root.has("confidential")) book.confidential = root.at("confidential").boolean();
   if (root.has("fx")) {
     for (const JsonNode& item : root.at("fx").items(0, 64)) {

@@ -71,7 +71,8 @@ struct PriceBook {
 bool is_confidential(const PriceBook& book, const std::string& cell);
 
 // Every figure of a confidential book is one of twelve steps a decade from here on, with a range over the whole of it:
-// what follows from it tells no more than the step, however many figures follow. Datasheets' are not confidential.
+// what follows from it tells no more than the step, however many figures follow, and holds wherever in it the figure
+// lies (is_known_to_a_step()). Datasheets' are not confidential.
 Result<PriceBook> parse_price_book(const std::string& text, const std::string& where);
 Result<PriceBook> read_price_book(const std::string& path);
 // The buyer's book over the shipped one. By id: a chip, tariff or rate that the shipped book lacks is added; of one

@@ -28,8 +28,8 @@ export const notes = {
     "the cost of chip-x needs chip_price, wall_power; give it with --set NAME=VALUE, --rent, --price or a price book (--prices); --chip names a chip of the book",
     "the cost of a chip that its source doesn't name needs rent; give it with --set NAME=VALUE, --rent, --price or a price book (--prices); --chip names a chip of the book",
     "rates of Example GPU at the prices of h20, as --chip says",
-    "confidential figures count as one of twelve steps a decade, with its whole range: no figure here tells more of them",
-    "confidential figures count as one of twelve steps a decade, without an upper end, as the offer has none: its cost has no interval",
+    "confidential figures count as the middle of one of twelve steps a decade: intervals and probabilities hold wherever in its step each lies, and no figure here tells more of them",
+    "confidential figures count as the middle of one of twelve steps a decade, without an upper end, as the offer has none: its cost has no interval",
     'a confidential price "from" an amount on counts as such a step, without an upper end, as the offer has none: its cost has no interval',
     "the tariff moves no rent: of a rented chip it counts in what power alone costs",
     "all tokens together",
@@ -43,6 +43,7 @@ export const notes = {
     "the rent of b300 has no upper end, as an offer is only known from a price on (2026-11, grade C): its cost has no interval; an offer to you (--rent) gives it one",
     "given and not in the cost, as it is rented: chip_price, pue",
     "given and not in the cost, as it is owned: rent",
+    "--owned or --rented",
     "the mix that was given is not used: the rate is of all tokens together",
     "PUE is charged twice: the power at the wall has the facility's overhead in it already",
     "rented by the hour of use",
@@ -228,7 +229,7 @@ export const notes = {
 /** Literals of these sources that stand elsewhere: in messages of a refused input, in tables of the command, in fields
     that the page does not show. */
 export const elsewhere = [
-  /expected |found |accelerators as given, |: the file contradicts itself$|^no rate from | to CNY in the price book |the price book |unknown format |a book of your own may give one under fx| has no figure$/,
+  /expected |found |accelerators as given, |: the file contradicts itself$|^no rate from | to CNY in the price book |the price book |a price book \(--prices\) gives each its own| of chips$|unknown format |a book of your own may give one under fx| has no figure$/,
   /^(a number (from|over)|AMOUNT|the (end|model's (name|limit))|no (currency|prices)|cached input|whole model|a rate of tokens|unknown (not|scope)|as asked)/,
   // clips, which the page composes of their parts
   /^composed of records$|^no record of a |: the cost is a lower bound|^the shape of the model is assumed/,

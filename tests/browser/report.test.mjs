@@ -159,7 +159,7 @@ report("numbers of the tornado, the waterfall and the environment open to formul
 });
 
 report("figures within the sentences of the first screen open to formula, inputs and record", "lang=en", async (page) => {
-  const [first, second] = model.cost_answer.costs.map((i) => model.costs[i]);
+  const [first, second] = [0, model.cost_answer.rival].map((at) => model.costs[model.cost_answer.costs[at]]);
   const sentences = page.locator("#answer .statement, #answer .lead, #answer .point");
   const opened = async (button) => {
     await button.click();
@@ -173,6 +173,9 @@ report("figures within the sentences of the first screen open to formula, inputs
     assert.ok(near(text, cost.per_token[cost.headline].value), text);
     for (const row of cost.rows) assert.ok(text.includes(model.rows[row].id.slice(0, 8)), text);
   }
+  const likely = await opened(sentences.locator(`button[data-probability="${model.cost_answer.rival}"]`).first());
+  assert.ok(near(likely, model.cost_answer.probabilities[model.cost_answer.rival - 1].low) && near(likely, first.draws), likely);
+  assert.equal(await sentences.locator("button[data-probability]").count(), model.cost_answer.probabilities.length);
   const verdict = await opened(sentences.locator('button[data-verdict="0"]').first());
   assert.ok(near(verdict, first.verdicts[0].gap) && /Formula/.test(verdict) && verdict.includes(model.rows[first.rows[0]].id.slice(0, 8)), verdict);
   const [a, b] = model.answer.groups.map((g) => model.rows[model.groups[g].row]);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "reports/cost_sheet.h"
+#include "reports/html/model_parts.h"
 #include "reports/html/report_forms.h"
 #include "reports/html/report_model.h"
 #include "suites/suite.h"
@@ -92,7 +93,73 @@ TEST(ReportCost, TheMailSaysWhatThePageDoes) {
   const std::string two =
       report_markdown(report_model({output_record("slow", 10000), output_record("fast", 36667)}, rent_of(3)));
   EXPECT_THAT(two, HasSubstr("**fast is the cheapest: 0.00227"));
-  EXPECT_THAT(two, HasSubstr("; the second, slow: 0.0083"));
+  EXPECT_THAT(two, HasSubstr("; its closest rival, slow: 0.0083"));
+  EXPECT_THAT(two, HasSubstr("; P(fast cheaper) 100.0 % [measured]**"));
+}
+
+// At a rent over the use u a token costs rent / u / rate. Where both share u (0.3 to 0.8, mostly 0.6), 10 % more tokens
+// are 1/1.1 of the cost at each u, and never more: P = 1. Each interval alone reaches over a factor of two (the
+// triangle's quantiles of u: 0.3 + sqrt(0.025 x 0.5 x 0.3) = 0.361 to 0.8 - sqrt(0.025 x 0.5 x 0.2) = 0.75), so that
+// they overlap.
+TEST(ReportCost, IntervalsThatOverlapByASharedInputDecide) {
+  ReportOptions options = rent_of(13.2);
+  Estimate use = exact_estimate(0.6, "assumed", "given");
+  use.low = 0.3;
+  use.high = 0.8;
+  options.pricing->choices.overrides[CostInput::kUtilisation] = use;
+  const ReportModel m = report_model(
+      {output_record("slow", 30000), output_record("fast", 33000), output_record("slower", 20000)}, options);
+  ASSERT_EQ(m.cost_answer.costs.size(), 3U);
+  const auto of = [&](size_t i) { return m.costs[m.cost_answer.costs[i]].cost.of(TokenClass::kOutput).interval; };
+  EXPECT_GT(of(0).high, of(1).low);
+  EXPECT_EQ(m.cost_answer.kind, "cheapest");
+  EXPECT_EQ(m.cost_answer.rival, 1U);
+  ASSERT_EQ(m.cost_answer.probabilities.size(), 2U);
+  EXPECT_EQ(m.cost_answer.probabilities[0]->low, 1.0);
+  const std::string text = report_markdown(m);
+  EXPECT_THAT(text, HasSubstr("**fast is the cheapest: "));
+  EXPECT_THAT(text, HasSubstr("- P(fast cheaper): 100.0 % against slow, 100.0 % against slower; both drawn together"));
+  const auto answer = nlohmann::json::parse(report_json(m))["cost_answer"];
+  EXPECT_EQ(answer["probabilities"][1], (nlohmann::json{{"low", 1.0}, {"high", 1.0}}));
+  EXPECT_EQ(answer["rival"], 1);
+}
+
+// Two of one rate at one rent: nothing but the scatter of the rates says which is the cheaper.
+TEST(ReportCost, WhatIsAsLikelyAsNotIsUndecidedAndSaysHowLikely) {
+  const ReportModel m = report_model({output_record("a", 30000), output_record("b", 30000)}, rent_of(13.2));
+  EXPECT_EQ(m.cost_answer.kind, "undecided");
+  ASSERT_TRUE(m.cost_answer.probabilities.at(0));
+  EXPECT_NEAR(m.cost_answer.probabilities[0]->low, 0.5, 0.03);
+  EXPECT_THAT(report_markdown(m), HasSubstr("**cost doesn't decide between a and b, P(a cheaper) "));
+}
+
+// From `low` CNY an hour, typically that, to `high`.
+ReportCost rented_cost(double low, double high) {
+  ReportCost c;
+  c.model = "m";
+  c.basis = "measured";
+  c.inputs.rented = true;
+  Estimate rent = exact_estimate(low, "assumed", "an offer of " + std::to_string(high));
+  rent.high = high;
+  c.inputs.at(CostInput::kRent) = rent;
+  c.inputs.at(CostInput::kUtilisation) = exact_estimate(1, "assumed", "test");
+  c.inputs.at(CostInput::kOutputRate) = exact_estimate(1000, "measured", "test");
+  c.cost = cost(c.inputs);
+  return c;
+}
+
+// The rent of `a` is 1 to 10 yuan, typically 1 (mean 4), that of b 2: a's typical cost is the lower, yet b is cheaper
+// wherever a's rent is over 2, (10 - 2)^2 / (9 x 9) = 79.0 % of the triangle. Of a rent from 1.95 on b is so in 1 -
+// (8 / 8.05)^2 = 1.2 % less than all: b goes before a.
+TEST(ReportCost, TheTypicalValueAloneRanksNothing) {
+  const ReportModel none;
+  const ReportCostAnswer open = cost_answer_of({rented_cost(1, 10), rented_cost(2, 2)}, none);
+  EXPECT_EQ(open.costs, (std::vector<size_t>{0, 1}));
+  EXPECT_EQ(open.kind, "undecided");
+  EXPECT_NEAR(open.probabilities.at(0)->low, 0.21, 0.02);
+  const ReportCostAnswer sure = cost_answer_of({rented_cost(1.95, 10), rented_cost(2, 2)}, none);
+  EXPECT_EQ(sure.costs, (std::vector<size_t>{1, 0}));
+  EXPECT_EQ(sure.kind, "cheapest");
 }
 
 TEST(ReportCost, AMissingPriceIsALineNotAnError) {
@@ -253,6 +320,69 @@ TEST(ReportCost, AConfidentialPriceIsUsedAndNotWritten) {
   for (const auto& verdict : cost["verdicts"]) EXPECT_TRUE(verdict["waterfall"].empty()) << "a factor is the rent";
 }
 
+// A rent in a confidential step from 9 to 11 beside one of 10: which is the cheaper only the exact figure says. Beside
+// one of 12 it is the first whatever it is, and beside one of 8 the other.
+TEST(ReportCost, WithinAConfidentialStepNothingIsRanked) {
+  ReportCost step = rented_cost(9, 11);
+  step.inputs.at(CostInput::kRent)->confidential = true;
+  step.inputs.at(CostInput::kRent)->typical = 9.9;
+  step.cost = cost(step.inputs);
+  ReportModel m;
+  m.chips.resize(2);
+  m.chips[0].product = "a";
+  m.chips[1].product = "b";
+  m.costs = {step, rented_cost(10, 10)};
+  m.costs[1].chip = 1;
+  m.cost_answer = cost_answer_of(m.costs, m);
+  EXPECT_EQ(m.cost_answer.kind, "rounding");
+  EXPECT_THAT(report_markdown(m),
+              HasSubstr("**can't tell within the rounding of a confidential price whether a or b is "
+                        "the cheaper, P(a cheaper) 0.0–100.0 %, by the exact figure: "));
+  EXPECT_EQ(nlohmann::json::parse(report_json(m))["cost_answer"]["probabilities"][0],
+            (nlohmann::json{{"low", 0.0}, {"high", 1.0}}));
+  const ReportCostAnswer first = cost_answer_of({step, rented_cost(12, 12)}, m);
+  EXPECT_EQ(first.kind, "cheapest");
+  EXPECT_EQ(first.costs[0], 0U);
+  const ReportCostAnswer second = cost_answer_of({step, rented_cost(8, 8)}, m);
+  EXPECT_EQ(second.kind, "cheapest");
+  EXPECT_EQ(second.costs[0], 1U);
+}
+
+// An hour of `hired` is its rent of 10 CNY, electricity in it; one of `bought`, at 87,600 CNY over ten years without
+// interest, 1 CNY an hour over a use of 0.5 = 2, and 1 kW x 1 CNY = 3 CNY. At 36,667 tokens/s that is 3 / 3600 / 36667
+// x 1e5 = 0.002273 CNY per 100K, of which power a third.
+TEST(ReportCost, ARentBesideACostOfOwningIsSaid) {
+  const auto cell = [](double value, const std::string& more = "") {
+    return R"([{"value": )" + std::to_string(value) + more + R"(, "date": "2026", "source": "s", "grade": "A"}])";
+  };
+  const std::string cny = R"(, "currency": "CNY")";
+  const auto text_with = [&](const std::string& bought) {
+    ReportOptions options;
+    options.pricing = ReportPricing{};
+    const Result<PriceBook> book = parse_price_book(
+        R"({"schema_version": 1, "name": "mine", "date": "2026-11", "economics": {"server_factor": )" + cell(1) +
+            R"(, "life": )" + cell(10) + R"(, "discount_rate": )" + cell(0) + R"(, "salvage_share": )" + cell(0) +
+            R"(, "opex_share": )" + cell(0) + R"(, "utilisation": )" + cell(0.5) + R"(, "pue": )" + cell(1) +
+            R"(}, "tariffs": [{"id": "t", "bands": [{"name": "all", "hours": [[0, 24]], "price": )" + cell(1, cny) +
+            R"(}]}], "chips": [{"id": "hired", "rent_per_hour": )" + cell(10, cny) + R"(, "wall_kw": )" + cell(1) +
+            R"(}, {"id": "bought", "wall_kw": )" + cell(1) + R"(, "price": )" + cell(87600, cny) + bought + "}]}",
+        "mine.json");
+    EXPECT_TRUE(book.ok()) << book.error().message;
+    options.pricing->book = *book;
+    options.pricing->choices.tariff = "t";
+    return report_markdown(report_model({output_record("hired", 36667), output_record("bought", 36667)}, options));
+  };
+  const std::string neither = text_with("");
+  EXPECT_THAT(neither, HasSubstr("| hired | m bf16, output | rented | 100.0 % | 0.007576 |"));
+  EXPECT_THAT(neither, HasSubstr(" | in the rent | measured, prices assumed |"));
+  EXPECT_THAT(neither, HasSubstr("| bought | m bf16, output | owned | 50.0 % | 0.002273 |"));
+  EXPECT_THAT(neither, HasSubstr(" | 0.0007576 | measured, prices assumed |"));
+  EXPECT_THAT(neither, HasSubstr("- rents stand beside costs of owning: a rent holds the provider's margin and "
+                                 "discounts; a price, or a rent, of each in a price book"));
+  EXPECT_THAT(text_with(R"(, "rent_per_hour": )" + cell(9, cny)),
+              HasSubstr("margin and discounts; --rented takes them alike"));
+}
+
 CostRow owned_row(const std::string& product, const std::string& dtype, const std::string& basis, double rate) {
   CostRow row;
   row.priced.subject.product = product;
@@ -288,10 +418,72 @@ TEST(CostSheet, BreakEvenIsOfTwoChipsAtTheSameWork) {
                                   [](const SheetTable& t) { return t.name == "break_even"; });
   ASSERT_EQ(table->rows.size(), 2U);
   EXPECT_EQ(table->rows[0][0].text, "slow, m bf16");
-  EXPECT_EQ(table->rows[0][1].text, "fast, m bf16");
-  EXPECT_EQ(table->rows[0][3].text, "29200");
-  EXPECT_EQ(table->rows[1][3].text, "175200");
+  EXPECT_EQ(table->rows[0][3].text, "fast, m bf16");
+  EXPECT_EQ(table->rows[0][7].text, "29200");
+  EXPECT_EQ(table->rows[1][7].text, "175200");
   EXPECT_EQ(subject_text(rows[2].priced), "slow, m bf16, projected");
+}
+
+// The rival's price is known to lie from 78,840 to 96,360: its hour costs 1.9 to 2.1. At two thirds of its rate the
+// slow chip must cost 1.2667 to 1.4 an hour, of which 1 is power: a price from 23,360 to 35,040.
+TEST(CostSheet, WhatTiesAConfidentialPriceIsARange) {
+  CostRow rival = owned_row("fast", "bf16", "measured", 1500);
+  Estimate& price = *rival.priced.inputs.at(CostInput::kChipPrice);
+  price.low = 78840;
+  price.high = 96360;
+  price.confidential = true;
+  rival.cost = cost(rival.priced.inputs);
+  const nlohmann::json sheet = nlohmann::json::parse(render_sheet(
+      cost_sheet({owned_row("slow", "bf16", "measured", 1000), rival}), TableFormat::kJson, TableOptions{}));
+  const nlohmann::json& row = sheet["break_even"].at(0);
+  EXPECT_EQ(row["chip"], "slow, m bf16");
+  EXPECT_TRUE(row["break_even_price_cny"].is_null());
+  EXPECT_NEAR(row["break_even_low_cny"].get<double>(), 23360, 1e-6);
+  EXPECT_NEAR(row["break_even_high_cny"].get<double>(), 35040, 1e-6);
+  EXPECT_EQ(sheet["break_even"].at(1)["now_cny"], "withheld");
+  const std::string text = render_sheet(cost_sheet({owned_row("slow", "bf16", "measured", 1490), rival}),
+                                        TableFormat::kText, TableOptions{});
+  EXPECT_THAT(text, HasSubstr("0.0–100.0 %"));
+  EXPECT_THAT(text, HasSubstr("P as a range: the exact figure within the step"));
+}
+
+// The same work of an owned and of a rented chip: each table of two says which way is whose, and the notes once what
+// takes them alike.
+TEST(CostSheet, TheWayOfPayingStandsBesideEachCost) {
+  CostRow rented = owned_row("hired", "bf16", "measured", 1500);
+  rented.priced.inputs.rented = true;
+  rented.priced.inputs.at(CostInput::kRent) = exact_estimate(10, "assumed", "test");
+  rented.cost = cost(rented.priced.inputs);
+  CostRow owned = owned_row("bought", "bf16", "measured", 1000);
+  owned.priced.inputs.at(CostInput::kUtilisation) = exact_estimate(0.5, "assumed", "test");
+  owned.cost = cost(owned.priced.inputs);
+  const nlohmann::json sheet =
+      nlohmann::json::parse(render_sheet(cost_sheet({owned, rented}), TableFormat::kJson, TableOptions{}));
+  for (const char* table : {"probability_cheaper", "break_even"}) {
+    const nlohmann::json& row = sheet[table].at(0);
+    EXPECT_EQ(row["way"], "owned") << table;
+    EXPECT_EQ(row["utilisation"], 0.5) << table;
+    EXPECT_EQ(row["rival_way"], "rented") << table;
+    EXPECT_EQ(row["rival_utilisation"], 1.0) << table;
+  }
+  EXPECT_EQ(sheet["cost"].back()["way"], "rented");
+  const std::string note =
+      "bought is owned (used 50.0 %), hired rented (used 100.0 %; electricity and the provider's margin are in the "
+      "rent): a price, or a rent, of each in a price book (--prices) with --owned, or --rented, takes them alike";
+  EXPECT_EQ(std::count(sheet["notes"].begin(), sheet["notes"].end(), note), 1);
+  const SheetTable cheaper = cheaper_table({owned}, {rented});
+  const nlohmann::json row =
+      nlohmann::json::parse(render_sheet({{cheaper}, {}}, TableFormat::kJson, TableOptions{}))["cheaper"].at(0);
+  EXPECT_EQ(row["a_way"], "owned");
+  EXPECT_EQ(row["b_way"], "rented");
+  EXPECT_EQ(row["b_utilisation"], 1.0);
+  EXPECT_EQ(way_notes({owned}, {rented}), std::vector<std::string>{note});
+  PricedChip chip;
+  chip.id = "bought";
+  chip.rent_per_hour.emplace_back();
+  owned.priced.chip = chip;
+  EXPECT_THAT(way_notes({rented}, {owned}).at(0), HasSubstr("in the rent): --rented takes them alike"));
+  EXPECT_TRUE(way_notes({owned}, {owned}).empty());
 }
 
 }  // namespace

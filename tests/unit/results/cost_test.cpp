@@ -111,19 +111,84 @@ TEST(Cost, AClipOfThePublishedPrice) {
   EXPECT_DOUBLE_EQ(clip.interval.high, 2 * *clip.value);
 }
 
+// Of blended tokens, and one number.
+double likely(const CostInputs& a, const CostInputs& b) {
+  const Probability p = *probability_cheaper(a, b, TokenClass::kBlended);
+  EXPECT_FALSE(p.is_range());
+  return p.low;
+}
+
 // A rent drawn from a symmetric triangle against its middle wins half the time; against 1.5 of [1, 2, 3] the share of
 // the triangle below it: (1.5 - 1)^2 / (2 x 1) = 1/8. Two that share every input but a rate 1 % apart move together.
 TEST(Cost, HowLikelyItIsTheCheaper) {
   CostInputs wide = rented(2, 1000);
   wide.at(CostInput::kRent) = range(1, 2, 3);
-  EXPECT_NEAR(*probability_cheaper(wide, rented(2, 1000), TokenClass::kBlended), 0.5, 0.02);
-  EXPECT_NEAR(*probability_cheaper(wide, rented(1.5, 1000), TokenClass::kBlended), 0.125, 0.01);
-  EXPECT_NEAR(*probability_cheaper(rented(1.5, 1000), wide, TokenClass::kBlended), 0.875, 0.01);
+  EXPECT_NEAR(likely(wide, rented(2, 1000)), 0.5, 0.02);
+  EXPECT_NEAR(likely(wide, rented(1.5, 1000)), 0.125, 0.01);
+  EXPECT_NEAR(likely(rented(1.5, 1000), wide), 0.875, 0.01);
   CostInputs faster = wide;
   faster.at(CostInput::kBlendedRate) = exact_estimate(1010, "measured", "test");
-  EXPECT_EQ(*probability_cheaper(faster, wide, TokenClass::kBlended), 1);
-  EXPECT_EQ(*probability_cheaper(wide, wide, TokenClass::kBlended), 0.5) << "a tie is no win";
+  EXPECT_EQ(likely(faster, wide), 1);
+  EXPECT_EQ(likely(wide, wide), 0.5) << "a tie is no win";
   EXPECT_FALSE(probability_cheaper(wide, wide, TokenClass::kOutput)) << "no rate of output tokens";
+}
+
+// A rent known to lie from 0.9 to 1.1 and no closer, against a triangle from 0.5 over 1 to 1.5, of which (1.5 - 1.1)^2
+// / 0.5 = 32 % lie above 1.1 and 1 - (0.9 - 0.5)^2 / 0.5 = 68 % above 0.9. Against an exact 0.8 or 1.2 it is sure,
+// against 1 nothing is.
+TEST(Cost, OfAConfidentialStepTheProbabilityIsABound) {
+  CostInputs step = rented(1, 1000), wide = rented(1, 1000);
+  step.at(CostInput::kRent) = range(0.9, 1, 1.1);
+  step.at(CostInput::kRent)->confidential = true;
+  wide.at(CostInput::kRent) = range(0.5, 1, 1.5);
+  wide.at(CostInput::kRent)->cell = "another";
+  const auto p = [](const CostInputs& a, const CostInputs& b) {
+    return *probability_cheaper(a, b, TokenClass::kBlended);
+  };
+  EXPECT_NEAR(p(step, wide).low, 0.32, 0.015);
+  EXPECT_NEAR(p(step, wide).high, 0.68, 0.015);
+  EXPECT_NEAR(p(wide, step).low, 0.32, 0.015);
+  EXPECT_NEAR(p(wide, step).high, 0.68, 0.015);
+  EXPECT_EQ(likely(step, rented(1.2, 1000)), 1);
+  EXPECT_EQ(likely(step, rented(0.8, 1000)), 0);
+  EXPECT_EQ(p(step, rented(1, 1000)).low, 0);
+  EXPECT_EQ(p(step, rented(1, 1000)).high, 1);
+  EXPECT_EQ(likely(step, step), 0.5) << "one figure, wherever it lies";
+  const Interval interval = cost(step).per_hour.interval;
+  EXPECT_DOUBLE_EQ(interval.low, 0.9);
+  EXPECT_DOUBLE_EQ(interval.high, 1.1);
+}
+
+// Two owned chips that share everything but price and power: 100 CNY and no power, or 60 CNY and 1 kW at 1 CNY/kWh. An
+// hour of use is price / (8760 x 10) / u and 0 or 1: at 1,752,000 and 876,000 CNY it is 20 / u against 10 / u + 1 x p,
+// the same at u p = 10. A price of power known to lie from 15 to 30 and a use from 0.5 to 0.8 leave either the cheaper
+// (u p from 7.5 to 24); one from 21 on, only the first.
+TEST(Cost, InputsThatBothShareAreAtOneEndOfTheirStepsForBoth) {
+  const auto owned = [](double price, double kw) {
+    CostInputs in = owned_h100();
+    in.at(CostInput::kChipPrice) = exact(price);
+    in.at(CostInput::kServerFactor) = exact(1);
+    in.at(CostInput::kLifeYears) = exact(10);
+    for (const CostInput none : {CostInput::kDiscountRate, CostInput::kSalvageShare, CostInput::kOpexShare})
+      in.at(none) = exact(0);
+    in.at(CostInput::kPue) = exact(1);
+    in.at(CostInput::kWallKw) = exact(kw);
+    in.at(CostInput::kUtilisation) = range(0.5, 0.6, 0.8);
+    in.at(CostInput::kUtilisation)->confidential = true;
+    return in;
+  };
+  const auto with_tariff = [](CostInputs in, double low) {
+    in.at(CostInput::kTariff) = range(low, low, 30);
+    in.at(CostInput::kTariff)->confidential = true;
+    return in;
+  };
+  const CostInputs dear = owned(1752000, 0), cheap = owned(876000, 1);
+  const auto p = [&](double low) {
+    return *probability_cheaper(with_tariff(dear, low), with_tariff(cheap, low), TokenClass::kInput);
+  };
+  EXPECT_EQ(p(15).low, 0);
+  EXPECT_EQ(p(15).high, 1);
+  EXPECT_EQ(p(21).low, 1) << "apart, 20 / 0.5 would lie above 10 / 0.8 + 21";
 }
 
 // Cached 0.25 at a tenth of a miss, input 0.5, output 0.25: seconds (0.25 x 0.1 + 0.5)/4030 + 0.25/1850.

@@ -232,12 +232,36 @@ TEST(CostInputs, EqualPricesOfSeveralSourcesHaveNoRangeEither) {
               Contains(HasSubstr("the rent of x1 is the same in 2 sources, none with a range (2026, grade ?)")));
 }
 
-// 2.34 to 3.48 USD of one source and "starting at" 6 of another: 6 ends no range.
+// An hour at 4.0 USD on demand (2.5 to 7.0 by tier) beside a 3-year rental at 1.6, 1 USD at 7.18 CNY (7.0 to 7.3): what
+// owning costs a provider (1.74, 1.41) is no rent, nor is a placeholder (3.48 for the B300).
+TEST(PriceBook, ShippedRentsAreWhatAProviderCharges) {
+  const PriceBook book = shipped();
+  const auto rent = [&](const char* chip) { return *estimate_of(find_chip(book, chip)->rent_per_hour, book); };
+  EXPECT_NEAR(rent("h200").typical, 4.0 * 7.18, 1e-9);
+  EXPECT_NEAR(rent("h200").low, 1.6 * 7.0, 1e-9);
+  EXPECT_NEAR(rent("h200").high, 7.0 * 7.3, 1e-9);
+  EXPECT_NEAR(rent("b200").typical, 6.03 * 7.18, 1e-9);
+  EXPECT_NEAR(rent("b200").low, 2.9 * 7.0, 1e-9);
+  EXPECT_NEAR(rent("b300").low, 6.0 * 7.0, 1e-9);
+  EXPECT_NEAR(rent("mi300x").typical, 1.99 * 7.18, 1e-9);
+  EXPECT_NEAR(rent("mi325x").typical, 1.95 * 7.18, 1e-9);
+  EXPECT_NEAR(rent("mi325x").low, 1.8 * 7.0, 1e-9);
+  EXPECT_NEAR(rent("mi355x").low, 2.1 * 7.0, 1e-9);
+  for (const PricedChip& chip : book.chips) {
+    for (const PriceCell& c : chip.rent_per_hour) {
+      EXPECT_THAT(c.note, Not(HasSubstr("owned"))) << chip.id;
+      const bool inferencex = c.source.find("InferenceX") != std::string::npos;
+      EXPECT_EQ(inferencex, c.note.find("3-year rental, ") == 0) << chip.id;
+    }
+  }
+}
+
+// "Starting at" 6 USD: it ends no range.
 TEST(CostInputs, AnOfferFromAPriceOnIsNoUpperEnd) {
   const PriceBook book = shipped();
   const Estimate rent = *estimate_of(find_chip(book, "b300")->rent_per_hour, book);
   EXPECT_EQ(rent.spread, Spread::kUnknown);
-  EXPECT_THAT(rent.source, HasSubstr("from: https://akash.network/pricing/gpus/"));
+  EXPECT_THAT(rent.source, HasSubstr("https://akash.network/pricing/gpus/"));
   CostSubject subject;
   subject.product = "B300";
   subject.output_rate = exact_estimate(1000, "measured", "test");
@@ -272,102 +296,6 @@ TEST(CostInputs, WhatIsGivenAndNotUsedIsSaid) {
   choices.overrides[CostInput::kBlendedRate] = exact_estimate(1000, "reported", "given");
   EXPECT_THAT(notes(), Contains("given and not in the cost, as it is owned: rent"));
   EXPECT_THAT(notes(), Contains(HasSubstr("mix that was given is not used")));
-}
-
-// What a confidential rate of exchange converts is withheld with it: 25000 USD in yuan would print the rate. 7 lies
-// nearest to 10^(10/12) = 6.8129, in a step from 10^(9.5/12) = 6.1897 to 10^(10.5/12) = 7.4989; 1.2 kW (0.950) to
-// 10^(1/12) = 1.2115.
-TEST(CostInputs, AConfidentialBooksFactsAndRatesAreMarked) {
-  const PriceBook base = shipped();
-  const std::string text =
-      book_with("\"confidential\": true, " +
-                chip_with("\"wall_kw\": [" + cell("\"value\": 1.2, \"basis\": \"without-facility\"") + "]") +
-                ", \"fx\": [{\"currency\": \"USD\", \"cny\": " + cell("\"value\": 7") + "}]");
-  const PriceBook book = merge_price_books(base, *parse_price_book(text, "mine.json"));
-  CostSubject subject;
-  subject.product = "H100";
-  subject.output_rate = exact_estimate(1000, "measured", "test");
-  CostChoices choices;
-  choices.tariff = "cn-west";
-  choices.overrides[CostInput::kRent] = *parse_money("2 USD/h", "/h", book, "--rent");
-  const CostInputs in = price_subject(subject, choices, book)->inputs;
-  EXPECT_TRUE(is_confidential(in, CostInput::kWallKw));
-  EXPECT_NEAR(in.at(CostInput::kWallKw)->typical, 1.2115, 1e-4);
-  EXPECT_NEAR(in.at(CostInput::kRent)->typical, 2 * 6.8129, 1e-3);
-  EXPECT_NEAR(in.at(CostInput::kRent)->low, 2 * 6.1897, 1e-3);
-  EXPECT_NEAR(in.at(CostInput::kRent)->high, 2 * 7.4989, 1e-3);
-  EXPECT_TRUE(hour_is_confidential(in));
-  EXPECT_FALSE(is_confidential(in, CostInput::kTariff));
-  for (const Factor& f : verdict(in, cost(in), TokenClass::kOutput, 1e-7, {}, 0.4).waterfall)
-    EXPECT_EQ(f.confidential, f.name == "peak" || f.name == "capex") << f.name;
-}
-
-// Of one secret rate: 2 and 2.1 USD an hour are 5 % apart whatever a dollar costs, and many such prices tell no more of
-// the rate than one.
-TEST(CostInputs, AmountsByOneConfidentialRateAreDrawnTogether) {
-  const PriceBook book = merge_price_books(
-      shipped(),
-      *parse_price_book(
-          book_with("\"confidential\": true, \"fx\": [{\"currency\": \"USD\", \"cny\": " + cell("\"value\": 7") + "}]"),
-          "mine.json"));
-  CostSubject subject;
-  subject.output_rate = exact_estimate(1000, "measured", "test");
-  const auto at = [&](const std::string& rent) {
-    CostChoices choices;
-    choices.overrides[CostInput::kRent] = *parse_money(rent, "/h", book, "--rent");
-    return price_subject(subject, choices, book)->inputs;
-  };
-  const CostInputs a = at("2 USD/h"), b = at("2.1 USD/h");
-  EXPECT_EQ(*probability_cheaper(b, a, TokenClass::kOutput), 0);
-  EXPECT_EQ(*probability_cheaper(a, b, TokenClass::kOutput), 1);
-  EXPECT_EQ(*probability_cheaper(a, at("2 USD/h"), TokenClass::kOutput), 0.5);
-  EXPECT_NEAR(b.at(CostInput::kRent)->typical / a.at(CostInput::kRent)->typical, 1.05, 1e-12);
-}
-
-// 98 and 101 CNY an hour, of one source, lie in one step about 100, of which each is a figure of its own: triangles
-// from 90.85 to 110.07 (standard deviation 3.93, mean 100.3). At 1.05 times the rate the second is the cheaper where p2
-// < 1.05 p1: 1.05 p1 - p2 has the mean 5.02 and the deviation 3.93 x sqrt(1 + 1.05^2) = 5.70: at 0.88 of it, 81 %.
-TEST(CostInputs, TwoConfidentialPricesOfOneStepAreNotOne) {
-  const auto chip_at = [](const char* id, double rent) {
-    return "{\"id\": \"" + std::string(id) + "\", \"rent_per_hour\": [" +
-           cell("\"value\": " + std::to_string(rent) + ", \"currency\": \"CNY\"") + "]}";
-  };
-  const PriceBook book =
-      merge_price_books(shipped(), *parse_price_book(book_with("\"confidential\": true, \"chips\": [" +
-                                                               chip_at("one", 98) + ", " + chip_at("two", 101) + "]"),
-                                                     "mine.json"));
-  const auto at = [&](const std::string& chip, double rate) {
-    CostSubject subject;
-    subject.output_rate = exact_estimate(rate, "measured", "test");
-    CostChoices choices;
-    choices.chip = chip;
-    return *price_subject(subject, choices, book);
-  };
-  const PricedSubject one = at("one", 1000), two = at("two", 1050);
-  EXPECT_NEAR(one.inputs.at(CostInput::kRent)->typical, 100, 1e-9);
-  EXPECT_NEAR(two.inputs.at(CostInput::kRent)->typical, 100, 1e-9);
-  EXPECT_NEAR(*probability_cheaper(two.inputs, one.inputs, TokenClass::kOutput), 0.81, 0.02);
-  EXPECT_EQ(*probability_cheaper(at("one", 1050).inputs, one.inputs, TokenClass::kOutput), 1) << "one rent, one draw";
-  EXPECT_THAT(one.notes, Contains(HasSubstr("with its whole range")));
-}
-
-TEST(CostInputs, AConfidentialPriceFromAnAmountOnHasNoInterval) {
-  const PriceBook book = merge_price_books(
-      shipped(),
-      *parse_price_book(book_with("\"confidential\": true, " +
-                                  chip_with("\"rent_per_hour\": [" +
-                                            cell("\"value\": 14, \"currency\": \"CNY\", \"from\": true") + "]")),
-                        "mine.json"));
-  CostSubject subject;
-  subject.product = "H100";
-  subject.output_rate = exact_estimate(1000, "measured", "test");
-  CostChoices choices;
-  choices.rented = true;
-  const PricedSubject p = *price_subject(subject, choices, book);
-  EXPECT_NEAR(p.inputs.at(CostInput::kRent)->typical, 14.678, 1e-3) << "10^(14/12)";
-  EXPECT_TRUE(std::isnan(cost(p.inputs).per_hour.interval.high));
-  EXPECT_THAT(p.notes, Contains(HasSubstr("a decade, without an upper end")));
-  EXPECT_THAT(p.notes, Not(Contains(HasSubstr("whole range"))));
 }
 
 TEST(CostInputs, MixAndMoneyAreChecked) {

@@ -2,7 +2,7 @@
 import { basisMark, chipLabel, figureButton, launchMark, numberButton, optionsMark, partDetail, partMark, pieceMark, type Page } from "./context";
 import { figureOf } from "./definitions";
 import { h, select } from "./dom";
-import { numberText, rateText } from "./format";
+import { numberText, probabilityText, rateText } from "./format";
 import { headlineCost, priced, usable, workOf, type Cost, type Incomparable, type Row } from "./model";
 import { classText, missingText, sameMissing } from "./cost_charts";
 import { reasonText, someReasons } from "./phrases";
@@ -46,7 +46,7 @@ function costStatement(page: Page): Statement | null {
   const { model, say, parts } = page;
   const answer = model.cost_answer;
   if (answer.kind === "none") return null;
-  const [first, second] = answer.costs.map((i) => model.costs[i]);
+  const [first, second] = [0, answer.rival].map((at) => model.costs[answer.costs[at]]);
   // Each figure of a sentence opens the cost that it is of; an element stands in one place only.
   const of = (cost: Cost, v: number | null): Node => numberButton(perHundredK(v), () => page.openCost(model.costs.indexOf(cost)), { "data-cost": model.costs.indexOf(cost) });
   const amount = headlineCost(first);
@@ -60,20 +60,33 @@ function costStatement(page: Page): Statement | null {
     const alone = known ? parts(T.cost_alone, bounds()) : [say(T.cost_no_interval)];
     return { head: parts(T.answer_cost_one, { model: work, chip, value: of(first, amount.value) }), tails: [[`${what} · `, ...alone], ...comparedCosts(page)] };
   }
-  const sides = new Set(answer.costs.map((i) => model.costs[i].rented));
-  const mixed: Sentence[] = sides.size > 1 ? [[say(T.mixed_sides)]] : [];
+  const mixed: Sentence[] = answer.mixed_ways ? [[say(T.mixed_sides), say(answer.alike_by ? T.alike_by : T.alike_by_none, { option: reasonText(answer.alike_by, page.state.lang) })]] : [];
   const rival = headlineCost(second);
   const rivals = (): Record<string, string | Node> => ({ second: chipLabel(page, second.chip), second_low: of(second, rival.low), second_high: of(second, rival.high) });
+  const others = otherProbabilities(page, chip);
+  const likely = (): Node => probabilityButton(page, answer.rival);
   if (answer.kind === "cheapest") {
-    const sure = parts(T.cost_sure, { ...bounds(), ...rivals(), value: of(second, rival.value) });
-    return { head: parts(T.answer_cheapest, { model: work, chip, value: of(first, amount.value) }), tails: [[`${what} · `, ...sure], ...mixed] };
+    const sure = parts(T.cost_sure, { ...bounds(), ...rivals(), chip, value: of(second, rival.value), p: likely() });
+    return { head: parts(T.answer_cheapest, { model: work, chip, value: of(first, amount.value) }), tails: [[`${what} · `, ...sure], ...others, ...mixed] };
   }
-  const chips = [chip, chipLabel(page, second.chip)].join(page.state.lang === "zh" ? "、" : " and ");
-  if (!known || rival.low === null || rival.high === null) {
+  if (answer.probabilities[answer.rival - 1] === null) {
+    const chips = [chip, chipLabel(page, second.chip)].join(page.state.lang === "zh" ? "、" : " and ");
     const costs = parts(T.cost_unknown, { chip, second: chipLabel(page, second.chip), value: of(first, amount.value), second_value: of(second, rival.value) });
     return { head: parts(T.answer_cost_unknown, { model: work, chips }), tails: [[`${what} · `, ...costs], ...mixed] };
   }
-  return { head: parts(T.answer_cost_undecided, { model: work, chips }), tails: [[`${what} · `, ...parts(T.cost_unsure, { chip, ...bounds(), ...rivals() })], ...mixed] };
+  return { head: parts(answer.kind === "rounding" ? T.answer_cost_rounding : T.answer_cost_undecided, { model: work, chip, second: chipLabel(page, second.chip), p: likely() }), tails: [[`${what} · `, ...parts(T.cost_unsure, { chip, ...bounds(), ...rivals() })], ...others, ...mixed] };
+}
+
+const probabilityButton = (page: Page, at: number): Node =>
+  numberButton(probabilityText(page.model.cost_answer.probabilities[at - 1]), () => page.openProbability(at), { "data-probability": at });
+
+/** How likely the first is cheaper than each chip that the sentence above doesn't name. */
+function otherProbabilities(page: Page, chip: string): Sentence[] {
+  const { costs, probabilities, rival } = page.model.cost_answer;
+  const known = costs.map((_, at) => at).filter((at) => at > 0 && at !== rival && probabilities[at - 1] !== null);
+  if (known.length === 0) return [];
+  const each = known.flatMap((at, i): Sentence => [i === 0 ? "" : page.state.lang === "zh" ? "、" : ", ", ...page.parts(T.cost_against, { second: chipLabel(page, page.model.costs[costs[at]].chip), p: probabilityButton(page, at) })]);
+  return [[page.say(T.cost_others, { chip }), ...each]];
 }
 
 function verdictLines(page: Page): Sentence[] {

@@ -22,6 +22,8 @@ export interface Page {
   openFact: (fact: number, chip: number) => void;
   openVerdict: (cost: number, verdict: number) => void;
   openRatio: (row: Row, other: Row) => void;
+  /** how likely the cheapest is cheaper than the one at this place of the answer's costs */
+  openProbability: (at: number) => void;
   openWhatIf: (cost: number, result: string) => void;
   openRows: (rows: Row[]) => void;
   openMade: () => void;

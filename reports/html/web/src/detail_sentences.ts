@@ -3,7 +3,7 @@ import { basisMark, chipLabel, numberButton, type Page } from "./context";
 import { factorText, inputText } from "./cost_charts";
 import { costFormula, openCost, openRecord, pairs, recordButtons, show } from "./detail";
 import { h } from "./dom";
-import { numberText, rateText } from "./format";
+import { numberText, percentText, probabilityText, rateText } from "./format";
 import { headlineCost, type Cost, type Row } from "./model";
 import { costPerHour, costPerToken, electricityPerHour, pointOf, secondsPerToken, type Point } from "./money";
 import { reasonText } from "./phrases";
@@ -49,6 +49,25 @@ export function openRatio(page: Page, row: Row, other: Row): void {
     h("p", { class: "dialog-value" }, numberText(ratio, 4), h("span", { class: "interval" }, ` ${bounds}`)),
     h("p", { class: "raw" }, `= ${ratio}`),
     pairs([[say(T.d_formula), h("code", {}, "a / b; a.low / b.high – a.high / b.low")], side(row), side(other), [say(T.c_case), page.model.cases[row.case].id]]),
+  ]);
+}
+
+/** How likely the cheapest costs less than another: of which draws, and of which two costs. */
+export function openProbability(page: Page, at: number): void {
+  const { model, say } = page;
+  const answer = model.cost_answer;
+  const [first, other] = [model.costs[answer.costs[0]], model.costs[answer.costs[at]]];
+  const p = answer.probabilities[at - 1];
+  if (p === null) return;
+  const side = (cost: Cost): [string, Node] => [
+    chipLabel(page, cost.chip),
+    h("span", {}, numberButton(`${numberText((headlineCost(cost).value as number) * 1e5, 4)} ${say(T.per_100k)}`, () => openCost(page, model.costs.indexOf(cost))), " ", basisMark(page, cost.basis), " ", recordButtons(page, cost)),
+  ];
+  show(page, say(T.named, { name: say(T.d_probability), of: `${chipLabel(page, first.chip)} < ${chipLabel(page, other.chip)}` }), [
+    h("p", { class: "dialog-value" }, probabilityText(p)),
+    h("p", { class: "raw" }, p.low === p.high ? `= ${p.low}` : `= ${p.low} – ${p.high}`),
+    p.low === p.high ? null : h("p", { class: "note" }, say(T.d_within_step)),
+    pairs([[say(T.d_formula), h("code", {}, `n(a < b) / ${first.draws}`)], ["", say(T.d_drawn_together, { seed: first.seed, from: percentText(answer.decided_from) })], side(first), side(other)]),
   ]);
 }
 

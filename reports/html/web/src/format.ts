@@ -56,6 +56,13 @@ export function grouped(text: string): string {
   return rest === undefined ? out : `${out}.${rest}`;
 }
 
+/** A range where it is known within the step of a confidential figure alone. */
+export function probabilityText(p: { low: number; high: number } | null): string {
+  if (p === null) return "–";
+  const [low, high] = [percentText(p.low), percentText(p.high)];
+  return low === high ? low : `${low.slice(0, -2)}–${high}`;
+}
+
 export const percentText = (share: number): string => `${(share * 100).toFixed(1)} %`;
 
 /** Significant digits without an exponent where it can be avoided. */

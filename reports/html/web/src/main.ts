@@ -4,7 +4,7 @@ import { ChartView } from "./chart_view";
 import { chartDefs } from "./charts";
 import { makeParts, makeSay, numberButton, type Page } from "./context";
 import { costInputsTable, openCost, openFact, openFigure, openPart, openRecord } from "./detail";
-import { openMade, openRatio, openRows, openVerdict, openWhatIf } from "./detail_sentences";
+import { openMade, openProbability, openRatio, openRows, openVerdict, openWhatIf } from "./detail_sentences";
 import { h, select } from "./dom";
 import { nameUnnamed, parseModel, type Model } from "./model";
 import { fragmentOf, initialState, scopeOf } from "./state";
@@ -29,6 +29,7 @@ const page: Page = {
   openFact: (fact, chip) => openFact(page, fact, chip),
   openVerdict: (cost, verdict) => openVerdict(page, cost, verdict),
   openRatio: (row, other) => openRatio(page, row, other),
+  openProbability: (at) => openProbability(page, at),
   openWhatIf: (cost, result) => openWhatIf(page, cost, result),
   openRows: (rows) => openRows(page, rows),
   openMade: () => openMade(page),

@@ -167,6 +167,21 @@ export interface Answer {
   groups: number[];
 }
 
+export interface CostAnswer {
+  kind: "cheapest" | "undecided" | "rounding" | "one-chip" | "none"; // rounding: of a confidential price
+  costs: number[];
+  works: number;
+  /** where `costs` is of one chip: those of the work that the most chips were priced on, cheapest first */
+  compared: number[];
+  /** that the first is cheaper than each of the others, in their order; null where a spread is unknown */
+  probabilities: ({ low: number; high: number } | null)[];
+  /** in `costs`: the one that the first is least surely cheaper than */
+  rival: number;
+  decided_from: number;
+  mixed_ways: boolean; // some are rented, others owned
+  alike_by: string; // the option that prices all in one way; "" where there is none
+}
+
 export interface Amount {
   value: Maybe;
   low: Maybe;
@@ -343,7 +358,7 @@ export interface Model {
   context: ContextCurve[];
   ops: { case: number; layers: number; ops: Op[] }[];
   clips: Clip[];
-  cost_answer: { kind: "cheapest" | "undecided" | "one-chip" | "none"; costs: number[]; works: number; compared: number[] };
+  cost_answer: CostAnswer;
 }
 
 /** Turns the embedded text into the model: rows come as arrays in the order of row_fields. */
