@@ -128,5 +128,24 @@ TEST_F(CliDecide, TenderSaysPassOutOrBadInput) {
       HasSubstr("typo.json: G: case: expected a pattern that some candidate's case matches, found \"decod/*\""));
 }
 
+// `flock` holds the store for the first second: whoever writes meanwhile waits, and nobody's records are lost.
+TEST_F(CliDecide, WritersOfAStoreFollowEachOther) {
+  record("a", 10);
+  record("b", 12);
+  const std::string binary = ASSAY_BINARY_DIR "/bin/assay";
+  const Outcome out = shell("flock s.db.lock sleep 1 & sleep 0.3; " + binary + " store s.db a & one=$!; " + binary +
+                            " store s.db b & two=$!; sleep 0.3; test ! -e s.db && wait $one && wait $two");
+  EXPECT_EQ(out.code, 0) << out.text;
+  const Result<std::vector<Record>> both = read_records(dir_ / "s.db");
+  ASSERT_TRUE(both.ok()) << both.error().message;
+  EXPECT_EQ(both->size(), 2U);
+  const Outcome stopped =
+      shell("flock s.db.lock sleep 3 >/dev/null 2>&1 & held=$!; sleep 0.3; timeout --preserve-status -s INT 1 " +
+            binary + " store s.db a --anew; code=$?; kill $held; exit $code");
+  EXPECT_EQ(stopped.code, 130) << stopped.text;
+  EXPECT_THAT(stopped.text, HasSubstr("s.db is as it was"));
+  EXPECT_EQ(read_records(dir_ / "s.db")->size(), 2U);
+}
+
 }  // namespace
 }  // namespace assay
