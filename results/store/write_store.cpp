@@ -97,6 +97,24 @@ Status end_wal(const fs::path& file) {
   return ok_status();
 }
 
+// Nothing but a store is replaced or added to: of anything else what it is.
+Status check_target(const fs::path& file) {
+  std::error_code code;
+  const fs::file_status status = fs::status(file, code);
+  std::string found;
+  if (fs::is_directory(status)) {
+    found = "a folder";
+  } else if (fs::exists(status) && !fs::is_regular_file(status)) {
+    found = "no regular file";
+  } else if (fs::exists(status) && fs::file_size(file, code) > 0) {  // an empty one, as mktemp makes it, holds nothing
+    if (!is_store_file(file)) found = "another file";
+    if (found.empty() && !is_store_of_records(file)) found = "another database";
+  }
+  if (found.empty()) return ok_status();
+  return bad_input(file.string() + ": expected a store of records, or nothing there yet, found " + found +
+                   "; it is left as it is");
+}
+
 Result<AddReport> build(const fs::path& file, const std::vector<fs::path>& places, const StoreWriting& writing) {
   const FreshFile fresh(file);
   if (!fresh.made()) {
@@ -121,6 +139,7 @@ Result<AddReport> write_store(const fs::path& named, const std::vector<fs::path>
   const fs::path file = target_of(named);
   const Result<FileLock> turn = wait_for_turn(file, writing);
   if (!turn.ok()) return turn.error();
+  if (const Status free = check_target(file); !free.ok()) return free.error();
   // Asked now: another may have made it meanwhile.
   if (writing.anew || !fs::exists(file)) return build(file, places, writing);
   Result<Store> store = Store::create_or_open(file);

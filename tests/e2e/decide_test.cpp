@@ -147,5 +147,35 @@ TEST_F(CliDecide, WritersOfAStoreFollowEachOther) {
   EXPECT_EQ(read_records(dir_ / "s.db")->size(), 2U);
 }
 
+TEST_F(CliDecide, AStoreReplacesNothingButAStore) {
+  record("a", 10);
+  file("notes.txt", "what we agreed on\n");
+  fs::create_directories(dir_ / "folder");
+  fs::path kept;
+  for (const auto& entry : fs::directory_iterator(dir_ / "a")) kept = entry.path();
+  const auto size = fs::file_size(kept);
+  for (const char* anew : {"", " --anew"}) {
+    (void)refuses("store notes.txt a" + std::string(anew), {"notes.txt: expected a store", "found another file"});
+    (void)refuses("store folder a" + std::string(anew), {"folder: expected a store", "found a folder"});
+    (void)refuses("store '" + kept.string() + "' a" + anew, {"found another file"});
+  }
+  EXPECT_EQ(shell("cat notes.txt").text, "what we agreed on\n");
+  EXPECT_TRUE(fs::is_directory(dir_ / "folder"));
+  EXPECT_EQ(fs::file_size(kept), size);
+  // A link is followed, also where nothing is there yet; an empty file holds nothing that could be lost.
+  fs::create_directories(dir_ / "disk");
+  fs::create_symlink("disk/s.db", dir_ / "link.db");
+  fs::create_symlink("notes.txt", dir_ / "link.txt");
+  file("empty.db", "");
+  for (const char* command : {"store link.db a", "store link.db a --anew", "store empty.db a --anew"}) {
+    const Outcome out = assay(command);
+    EXPECT_EQ(out.code, 0) << command << out.text;
+    EXPECT_THAT(out.text, HasSubstr("1 records added"));
+  }
+  EXPECT_TRUE(fs::is_symlink(dir_ / "link.db"));
+  EXPECT_EQ(read_records(dir_ / "disk/s.db")->size(), 1U);
+  (void)refuses("store link.txt a --anew", {"notes.txt: expected a store"});
+}
+
 }  // namespace
 }  // namespace assay

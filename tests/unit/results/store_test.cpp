@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "results/file_lock.h"
+#include "results/store/sqlite.h"
 #include "results/store/write_store.h"
 
 namespace assay {
@@ -338,6 +339,30 @@ TEST_F(StoreTest, OtherFilesAreRefused) {
   EXPECT_THAT(text.error().message, HasSubstr("text.db"));
   EXPECT_FALSE(Store::open_read_only(dir_ / "missing.db").ok());
   EXPECT_FALSE(is_store_file(dir_ / "text.db"));
+}
+
+// The header's application id tells ours from every other database, also where its version is another.
+TEST_F(StoreTest, AnotherDatabaseIsNotReplaced) {
+  write("a", 8, "2026-01-01T00:00:00Z");
+  const auto database = [&](const std::string& name, const std::string& sql) {
+    Result<sqlite::Database> made = sqlite::Database::open(dir_ / name, sqlite::Database::Mode::kCreate);
+    return made.ok() && made->execute(sql).ok();
+  };
+  ASSERT_TRUE(database("other.db", "CREATE TABLE mine(x)"));
+  ASSERT_TRUE(open().add({dir_ / "records"}).ok());
+  ASSERT_TRUE(database("s.db", "UPDATE version SET version = '0.0'"));
+  StoreWriting writing;
+  const Result<AddReport> old = write_store(dir_ / "s.db", {dir_ / "records"}, writing);
+  ASSERT_FALSE(old.ok());
+  EXPECT_THAT(old.error().message, HasSubstr("found 0.0; build it anew from the records: assay store "));
+  EXPECT_THAT(old.error().message, HasSubstr("s.db --anew FOLDER..."));
+  writing.anew = true;
+  const Result<AddReport> other = write_store(dir_ / "other.db", {dir_ / "records"}, writing);
+  ASSERT_FALSE(other.ok());
+  EXPECT_EQ(other.error().kind, ErrorKind::kBadInput);
+  EXPECT_THAT(other.error().message, HasSubstr("found another database"));
+  EXPECT_TRUE(write_store(dir_ / "s.db", {dir_ / "records"}, writing).ok());
+  EXPECT_EQ(*open().count(), 1U);
 }
 
 // 23514.8 tokens/s of 8 accelerators: 2939.35 of each. Without their number there is no rate to rank by.
