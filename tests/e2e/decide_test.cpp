@@ -177,5 +177,42 @@ TEST_F(CliDecide, AStoreReplacesNothingButAStore) {
   (void)refuses("store link.txt a --anew", {"notes.txt: expected a store"});
 }
 
+// One run, copied about, is one run: it gives no repeats, no interval between them, and nothing to tell a change by.
+TEST_F(CliDecide, CopiesOfARecordAreNoRepeats) {
+  record("a", 10);
+  record("b", 12);
+  const std::string alone = assay("compare a b --json").text;
+  EXPECT_EQ(
+      shell("mkdir -p copied/deep && cp b/* copied && for i in 1 2 3; do cp b/*.json copied/deep/$i.record.json; done")
+          .code,
+      0);
+  const std::string copied = assay("compare a copied --json").text;
+  EXPECT_THAT(copied, HasSubstr("\"runs_b\": 1"));
+  EXPECT_THAT(copied, HasSubstr("copied: 3 records left out: copies of others here (equal id)"));
+  const auto figures = [](const std::string& text) { return text.substr(0, text.find("\"notes\"")); };
+  const auto renamed = [](std::string text) {
+    for (size_t at = 0; (at = text.find("copied")) != std::string::npos;) text.replace(at, 6, "b");
+    return text;
+  };
+  EXPECT_EQ(renamed(figures(copied)), figures(alone));
+  for (const char* command : {"show copied", "show b copied/deep", "report copied b -o r.md"}) {
+    const Outcome out = assay(command);
+    EXPECT_EQ(out.code, 0) << out.text;
+    EXPECT_THAT(out.text, HasSubstr("left out: copies of others here")) << command;
+  }
+  EXPECT_THAT(assay("show b copied/deep --format csv").text, HasSubstr("3 records left out"));
+  EXPECT_THAT(assay("show copied a").text, HasSubstr("3 records left out"));
+}
+
+TEST_F(CliDecide, CompareSaysWhereARecordIsHeldAgainstItself) {
+  record("a", 10);
+  record("b", 12);
+  EXPECT_THAT(assay("compare a b").text, testing::Not(HasSubstr("against itself")));
+  const Outcome out = assay("compare a a b");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("1 of 1 records of a are the same in a (decode/m/bf16/b1/c512, record "));
+  EXPECT_THAT(out.text, HasSubstr("shows no difference"));
+}
+
 }  // namespace
 }  // namespace assay
