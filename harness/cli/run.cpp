@@ -149,14 +149,16 @@ Result<DeviceInfo> check_device(RunRequest* request, WorkerProcess& worker) {
   Result<DeviceInfo> device =
       device_info(worker, request->device, request->campaign.options, request->campaign.threads);
   if (!device.ok()) return device.error();
-  request->basis = device->basis;
+  request->device_info = *device;
   if (const Status fits = check_memory(request->cases, *device); !fits.ok()) return fits.error();
   return device;
 }
 
-// Device and environment as a record of this run will tell them.
-Record here_and_now(const DeviceInfo& device) {
+// Adapter, device and environment as a record of this run will tell them.
+Record here_and_now(const Manifest& adapter, const DeviceInfo& device) {
   Record out;
+  out.tool_commit = tool_commit();
+  out.adapter_version = adapter.version;
   set_device_fields(device, &out);
   out.environment.merge(environment({}));
   return out;
@@ -194,7 +196,8 @@ Result<std::vector<KeptCase>> open_campaign(RunRequest* request, const DeviceInf
     if (!before.ok()) return bad_input("--resume: --out " + before.error().message);
     const std::string difference = campaign_difference(*before, request->campaign);
     if (!difference.empty()) return bad_input("--resume: " + file.string() + " is another run: " + difference);
-    Result<std::vector<KeptCase>> kept = kept_cases(request->campaign, request->out, here_and_now(device));
+    Result<std::vector<KeptCase>> kept =
+        kept_cases(request->campaign, request->out, here_and_now(request->device.adapter, device));
     if (!kept.ok()) return bad_input("--resume: " + kept.error().message);
     tell_elsewhere(*kept);
     return kept;

@@ -5,6 +5,7 @@
 #include "harness/cli/common.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/terminal.h"
+#include "harness/plan/found_records.h"
 #include "results/store/write_store.h"
 
 namespace assay {
@@ -97,17 +98,20 @@ StoreWriting writing_of(const Arguments& arguments) {
 
 Result<int> store(const Arguments& arguments) {
   const fs::path file = arguments.operands().front();
-  const std::vector<fs::path> places(arguments.operands().begin() + 1, arguments.operands().end());
-  if (arguments.has("anew") && places.empty()) {
+  const bool writes = arguments.operands().size() > 1;
+  if (arguments.has("anew") && !writes) {
     return bad_input("--anew: expected the folders whose records the store is built from, found none");
   }
-  if (places.empty()) {
+  if (!writes) {
     const Result<Store> opened = Store::open_read_only(file);
     if (!opened.ok()) return opened.error();
     return print(*opened, arguments);
   }
   catch_interrupts();
-  const Result<AddReport> report = write_store(file, places, writing_of(arguments));
+  const Result<FoundFiles> found = found_files({arguments.operands().begin() + 1, arguments.operands().end()});
+  if (!found.ok()) return found.error();
+  for (const std::string& note : found->notes) std::fprintf(stderr, "assay: %s\n", note.c_str());
+  const Result<AddReport> report = write_store(file, found->files, writing_of(arguments));
   if (!report.ok() && interrupted()) {
     std::fprintf(stderr, "assay store: interrupted; %s is as it was\n", file.c_str());
     return kExitInterrupted;

@@ -21,6 +21,7 @@ class CliDecide : public CommandLine {
     r.status = failed_because.empty() ? "ok" : "failed";
     r.reason = failed_because;
     r.suite = "decode";
+    r.form = "quick";
     r.step_kind = "decode";
     r.dtype = "bf16";
     r.case_id = "decode/m/bf16/b1/c512";
@@ -212,6 +213,21 @@ TEST_F(CliDecide, CompareSaysWhereARecordIsHeldAgainstItself) {
   EXPECT_EQ(out.code, 0) << out.text;
   EXPECT_THAT(out.text, HasSubstr("1 of 1 records of a are the same in a (decode/m/bf16/b1/c512, record "));
   EXPECT_THAT(out.text, HasSubstr("shows no difference"));
+}
+
+// A run that was cut off and then finished has one record of the case that counts: nothing is unmatched or failed.
+TEST_F(CliDecide, WhatAnInterruptLeftIsNoPartOfAComparison) {
+  record("a", 10);
+  record("b", 10, "interrupted by the user");
+  record("b", 10);
+  file("b/campaign.json",
+       R"({"campaign_version": 1, "tool_version": "0.1.0", "tool_commit": "", "created": "", "arguments": [],
+           "device": "", "form": "quick", "seed": 0, "threads": 0, "time_limit_s": 0, "options": [],
+           "cases": [{"id": "decode/m/bf16/b1/c512", "hash": "h", "suite_hash": ""}]})");
+  const Outcome out = assay("compare a b --fail-on unmatched");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_THAT(out.text, testing::Not(HasSubstr("interrupted")));
+  EXPECT_THAT(out.text, HasSubstr("b: 1 record left out: of their cases others of the same run stand"));
 }
 
 }  // namespace
