@@ -15,6 +15,7 @@ namespace assay {
 
 inline constexpr int kCampaignVersion = 1;
 inline constexpr const char* kCampaignFile = "campaign.json";
+inline constexpr const char* kCampaignLock = "campaign.lock";  // beside it, while a run is at it
 
 struct CampaignCase {
   std::string id, hash, suite_hash;

@@ -51,5 +51,25 @@ TEST_F(CliRuns, AFailedRecordNamesTheChipAndGivesWayToTheNextAttempt) {
   EXPECT_THAT(report.text, HasSubstr("2 records left out: of their cases others of the same run stand"));
 }
 
+// A second run in a folder where one is at work is told whose it is, measures nothing and leaves the first alone.
+TEST_F(CliRuns, AFolderIsOfOneRunAtATime) {
+  const std::string run = ASSAY_BINARY_DIR
+      "/bin/assay run decode --case smollm2-135m/f32/b1 --time-limit 60 --launches 1 --no-check "
+      "--out made --adapter " ASSAY_BINARY_DIR "/tests/adapters/faulty.adapter.json";
+  const Outcome out = shell(
+      run +
+      " >first.log 2>&1 & first=$!; echo first $first; while [ ! -e made/campaign.json ]; do kill -0 $first || exit; "
+      "sleep 0.05; done; " +
+      run + " --resume; echo code $?; " + run + "; echo code $?; kill -INT $first; wait $first; echo code $?");
+  const std::string first = out.text.substr(6, out.text.find('\n') - 6);
+  EXPECT_THAT(out.text, HasSubstr("assay run: --resume: --out made: expected no other run there now, found process " +
+                                  first + " at one\ncode 2\n"));
+  EXPECT_THAT(out.text, HasSubstr("assay run: --out: made: expected no other run there now, found process " + first +
+                                  " at one\ncode 2\n"));
+  EXPECT_THAT(out.text, HasSubstr("code 130\n"));
+  EXPECT_LE(records(), 1U);
+  EXPECT_FALSE(fs::exists(dir_ / "made/campaign.lock"));
+}
+
 }  // namespace
 }  // namespace assay
