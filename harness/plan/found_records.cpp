@@ -93,6 +93,19 @@ Result<std::vector<Entry>> entries_of(const fs::path& named, std::vector<std::st
   return out;
 }
 
+// `FOLDER/*.json` names a run's plan, too: it is no record, and passed over.
+bool is_plan(const std::string& place) {
+  return fs::path(place).filename() == kCampaignFile && !fs::is_directory(place);
+}
+
+Status records_beside(const std::vector<std::string>& places) {
+  const bool plans = !places.empty() && std::all_of(places.begin(), places.end(), is_plan);
+  if (!plans) return ok_status();
+  const fs::path folder = fs::path(places.front()).parent_path();
+  return bad_input(places.front() + ": expected records (*.record.json), found the plan of a run; its records: " +
+                   (folder.empty() ? "." : folder.string()));
+}
+
 Result<std::vector<Record>> records_at(const fs::path& place, std::vector<std::string>* notes) {
   if (is_store_file(place)) return read_records(place);
   Result<std::vector<Entry>> entries = entries_of(place, notes);
@@ -115,8 +128,10 @@ Result<std::vector<Record>> records_at(const fs::path& place, std::vector<std::s
 }  // namespace
 
 Result<FoundRecords> found_records(const std::vector<std::string>& places) {
+  if (const Status some = records_beside(places); !some.ok()) return some.error();
   FoundRecords out;
   for (const std::string& place : places) {
+    if (is_plan(place)) continue;
     Result<std::vector<Record>> found = records_at(place, &out.notes);
     if (!found.ok()) return found.error();
     if (found->empty()) return bad_input(place + ": expected records (*.record.json), found none");
@@ -129,8 +144,10 @@ Result<FoundRecords> found_records(const std::vector<std::string>& places) {
 }
 
 Result<FoundFiles> found_files(const std::vector<std::string>& places) {
+  if (const Status some = records_beside(places); !some.ok()) return some.error();
   FoundFiles out;
   for (const std::string& place : places) {
+    if (is_plan(place)) continue;
     const Result<std::vector<Entry>> entries = entries_of(place, &out.notes);
     if (!entries.ok()) return entries.error();
     for (const Entry& entry : *entries) out.files.push_back(entry.file);

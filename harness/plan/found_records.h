@@ -16,7 +16,8 @@ struct FoundRecords {
 };
 
 // Each record once, however many copies of it lie there; of a case of a run the one that stands for it
-// (harness/plan/campaign.h), as others are what interrupts and failures left. A place without records is kBadInput.
+// (harness/plan/campaign.h), as others are what interrupts and failures left. A run's campaign.json
+// is passed over. A place without records is kBadInput.
 Result<FoundRecords> found_records(const std::vector<std::string>& places);
 
 // The files of the same, copies too, for who reads them itself.

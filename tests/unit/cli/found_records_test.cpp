@@ -93,6 +93,24 @@ TEST_F(FoundRecordsTest, EachRecordOnceAndACopyIsNoLeftover) {
   EXPECT_THAT(notes_, HasSubstr("2 records left out: copies of others here (equal id)"));
 }
 
+// As a shell makes of r/*.json.
+TEST_F(FoundRecordsTest, ThePlanOfARunIsNoRecord) {
+  run("r");
+  std::vector<std::string> places;
+  for (const auto& entry : std::filesystem::directory_iterator(dir_ / "r")) {
+    places.push_back("r/" + entry.path().filename().string());
+  }
+  ASSERT_EQ(places.size(), 5U);
+  EXPECT_EQ(found(places).size(), 4U);
+  const std::string plan = (dir_ / "r/campaign.json").string();
+  const Result<FoundRecords> alone = found_records({plan});
+  ASSERT_FALSE(alone.ok());
+  EXPECT_EQ(alone.error().kind, ErrorKind::kBadInput);
+  EXPECT_EQ(alone.error().message, plan + ": expected records (*.record.json), found the plan of a run; its records: " +
+                                       (dir_ / "r").string());
+  EXPECT_EQ(found_files({plan}).error().message, alone.error().message);
+}
+
 TEST_F(FoundRecordsTest, AStoreIsGivenTheSame) {
   run("r");
   const Result<FoundFiles> files = found_files({(dir_ / "r").string()});
