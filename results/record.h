@@ -227,9 +227,11 @@ Result<Record> record_from_json(const std::string& text, const std::string& wher
 Result<std::filesystem::path> write_record(Record& record, const std::filesystem::path& dir,
                                            const std::filesystem::path& before = {});
 Result<Record> read_record(const std::filesystem::path& file);
-// All records of a file, below a directory or in a store, sorted by case id then time. A bad file is an error naming
-// it.
-Result<std::vector<Record>> read_records(const std::filesystem::path& file_or_dir);
+// All records of a file, below a directory or in a store, each once, sorted by case id then time. A bad file is an
+// error naming it. `copies`, where given: how many more files hold one of them.
+Result<std::vector<Record>> read_records(const std::filesystem::path& file_or_dir, size_t* copies = nullptr);
+// Keeps the first of the records of equal id, which say the same; gives how many it dropped.
+size_t drop_copies(std::vector<Record>* records);
 
 // Writes text to path by a temporary file beside it, fsync and rename.
 Status write_file_atomic(const std::filesystem::path& path, const std::string& text);

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <system_error>
 #include <tuple>
+#include <unordered_set>
 
 #include "results/record.h"
 #include "results/record_files.h"
@@ -155,7 +156,15 @@ Result<Record> read_record(const fs::path& file) {
   return record_of_text(*text, file);
 }
 
-Result<std::vector<Record>> read_records(const fs::path& file_or_dir) {
+size_t drop_copies(std::vector<Record>* records) {
+  std::unordered_set<std::string> known;
+  const auto copy = [&](const Record& r) { return !known.insert(r.id).second; };
+  const size_t before = records->size();
+  records->erase(std::remove_if(records->begin(), records->end(), copy), records->end());
+  return before - records->size();
+}
+
+Result<std::vector<Record>> read_records(const fs::path& file_or_dir, size_t* copies) {
   if (is_store_file(file_or_dir)) {
     const Result<Store> store = Store::open_read_only(file_or_dir);
     if (!store.ok()) return store.error();
@@ -169,6 +178,8 @@ Result<std::vector<Record>> read_records(const fs::path& file_or_dir) {
     if (!record.ok()) return record.error();
     records.push_back(std::move(record).value());
   }
+  const size_t dropped = drop_copies(&records);
+  if (copies != nullptr) *copies = dropped;
   std::stable_sort(records.begin(), records.end(), [](const Record& a, const Record& b) {
     return std::tie(a.case_id, a.created, a.id) < std::tie(b.case_id, b.created, b.id);
   });

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "harness/cli/interrupt.h"
+#include "harness/run/device_fields.h"
 #include "harness/run/launches.h"
 #include "results/metrics/launches.h"
 
@@ -93,7 +94,7 @@ Result<Record> Campaigner::measure(size_t i, int64_t pass, const Record* before)
   }
   const PlannedCase& c = request_.cases[i];
   Job job = job_for(Job::Kind::kRun, c.work, request_.device, request_.campaign.options);
-  job.basis = request_.basis;
+  job.basis = request_.device_info.basis;
   job.form = request_.campaign.form;
   job.policy = c.policy;
   job.policy.time_limit_s /= static_cast<double>(c.policy.launches);
@@ -103,10 +104,13 @@ Result<Record> Campaigner::measure(size_t i, int64_t pass, const Record* before)
   if (before != nullptr) job.earlier = earlier_launch(*before);
   const std::string id = c.work.id();
   const size_t position = static_cast<size_t>(pass) * request_.cases.size() + i;
-  return worker_->run(job, [&](const Progress& progress) {
+  Result<Record> record = worker_->run(job, [&](const Progress& progress) {
     progress_.show(position, id, progress);
     return !interrupted();
   });
+  // A worker that died can't say any more which device it had.
+  if (record.ok() && record->device_product.empty()) set_device_fields(request_.device_info, &*record);
+  return record;
 }
 
 Status Campaigner::pool() {

@@ -24,7 +24,7 @@ struct RunRequest {
   Campaign campaign;
   std::filesystem::path out;
   SupervisorOptions supervisor;
-  std::string basis;  // of the device
+  DeviceInfo device_info;
   bool resume = false, check_numerics = true;
   bool seed_given = false;  // else drawn, or of the run to go on with
 };

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 #include <random>
 
+#include "harness/plan/found_records.h"
 #include "harness/run/device_fields.h"
 #include "harness/run/layers.h"
 #include "suites/base/nearest.h"
@@ -102,6 +104,13 @@ Result<DeviceInfo> device_info(WorkerProcess& worker, const ChosenDevice& device
     return bad_input("--device: " + device.name + ": " + no_such_device(device.adapter.name, devices->size()));
   }
   return std::move((*devices)[device.index]);
+}
+
+Result<std::vector<Record>> records_of(const std::vector<std::string>& places) {
+  Result<FoundRecords> found = found_records(places);
+  if (!found.ok()) return found.error();
+  for (const std::string& note : found->notes) std::fprintf(stderr, "assay: %s\n", note.c_str());
+  return std::move(found->records);
 }
 
 TableFormat table_format(const Arguments& arguments) {

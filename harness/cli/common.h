@@ -47,6 +47,9 @@ Result<ChosenDevice> device_of(const Arguments& arguments);
 Result<DeviceInfo> device_info(WorkerProcess& worker, const ChosenDevice& device, const AdapterSettings& settings,
                                int threads);
 
+// Records of places as found_records() joins them; what is left out is told on stderr.
+Result<std::vector<Record>> records_of(const std::vector<std::string>& places);
+
 // --format, or json with --json.
 TableFormat table_format(const Arguments& arguments);
 

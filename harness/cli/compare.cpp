@@ -8,24 +8,24 @@
 #include "harness/cli/common.h"
 #include "harness/cli/money.h"
 #include "harness/cli/terminal.h"
+#include "harness/plan/found_records.h"
 #include "reports/tender.h"
-#include "results/store/store.h"
 #include "suites/base/json_input.h"
 
 namespace assay {
 namespace {
 
-namespace fs = std::filesystem;
-
-// The records of one operand: a record, a folder, or a store.
-Result<std::vector<Record>> records_of(const std::string& place) {
-  if (!fs::is_directory(place) && is_store_file(place)) {
-    const Result<Store> store = Store::open_read_only(place);
-    return store.ok() ? store->records() : Result<std::vector<Record>>(store.error());
-  }
-  Result<std::vector<Record>> records = read_records(place);
-  if (records.ok() && records->empty()) return bad_input(place + ": expected records (*.record.json), found none");
-  return records;
+// Records that lie on both sides compare as equal by that alone.
+std::optional<std::string> shared_note(const CompareSide& a, const CompareSide& b) {
+  std::set<std::string> ids;
+  for (const Record& r : a.records) ids.insert(r.id);
+  const auto shared = [&](const Record& r) { return ids.count(r.id) > 0; };
+  const auto count = std::count_if(b.records.begin(), b.records.end(), shared);
+  if (count == 0) return std::nullopt;
+  const Record& first = *std::find_if(b.records.begin(), b.records.end(), shared);
+  return std::to_string(count) + " of " + std::to_string(b.records.size()) + " records of " + b.name +
+         " are the same in " + a.name + " (" + first.case_id + ", record " + first.id.substr(0, 8) +
+         (count > 1 ? ", and more" : "") + "): a record held against itself shows no difference";
 }
 
 Result<int> run_tender(const Arguments& arguments) {
@@ -41,7 +41,7 @@ Result<int> run_tender(const Arguments& arguments) {
   if (!tender.ok()) return tender.error();
   std::vector<Candidate> candidates;
   for (const std::string& place : arguments.operands()) {
-    Result<std::vector<Record>> records = records_of(place);
+    Result<std::vector<Record>> records = records_of({place});
     if (!records.ok()) return records.error();
     candidates.push_back({place, std::move(records).value()});
   }
@@ -170,10 +170,14 @@ Result<int> run_compare(const Arguments& arguments) {
     return bad_input("expected two records, folders or stores to compare, found one");
   }
   std::vector<CompareSide> sides;
+  std::vector<std::string> notes;
   for (const std::string& place : arguments.operands()) {
-    Result<std::vector<Record>> records = records_of(place);
-    if (!records.ok()) return records.error();
-    sides.push_back({place, std::move(records).value()});
+    Result<FoundRecords> found = found_records({place});
+    if (!found.ok()) return found.error();
+    for (const std::string& note : found->notes) notes.push_back(place + ": " + note);
+    sides.push_back({place, std::move(found->records)});
+    if (sides.size() == 1) continue;
+    if (std::optional<std::string> note = shared_note(sides.front(), sides.back())) notes.push_back(std::move(*note));
   }
   std::vector<Comparison> comparisons;
   bool failed = false;
@@ -182,6 +186,7 @@ Result<int> run_compare(const Arguments& arguments) {
     failed = failed || fails(arguments.texts("fail-on"), comparisons.back());
   }
   Sheet sheet = comparison_sheet(comparisons);
+  sheet.notes.insert(sheet.notes.begin(), notes.begin(), notes.end());
   if (asks_for_prices(arguments)) {
     if (const Status added = add_costs(arguments, sides, &sheet); !added.ok()) return added.error();
   }

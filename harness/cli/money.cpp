@@ -87,13 +87,9 @@ Result<std::vector<CostSubject>> subjects_of(const Arguments& arguments, const C
                                              const PriceBook& book, std::vector<std::string>* left_out) {
   const Result<LatencyLimits> limits = limits_of(arguments);
   if (!limits.ok()) return limits.error();
-  std::vector<Record> records;
-  for (const std::string& place : arguments.operands()) {
-    Result<std::vector<Record>> found = read_records(place);
-    if (!found.ok()) return found.error();
-    if (found->empty()) return bad_input(place + ": expected records (*.record.json), found none");
-    for (Record& r : *found) records.push_back(std::move(r));
-  }
+  const Result<std::vector<Record>> found = records_of(arguments.operands());
+  if (!found.ok()) return found.error();
+  const std::vector<Record>& records = *found;
   if (records.empty()) {
     if (!arguments.has("rate")) return bad_input("expected RECORD... or --rate CLASS=TOKENS_PER_S; see --help");
     for (const char* limit : {"tpot", "ttft"}) {

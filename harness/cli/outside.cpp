@@ -102,13 +102,19 @@ Status run_program(const std::vector<std::string>& command, double timeout_s) {
   return Error{ErrorKind::kIo, command[0] + " failed: " + last_words(log)};
 }
 
-Status run_chromium(const std::vector<std::string>& arguments, double timeout_s) {
+Result<std::string> find_chromium() {
   const std::optional<std::string> program =
       find_program({"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}, "ASSAY_CHROMIUM");
   if (!program) {
     return Error{ErrorKind::kUnsupported,
                  "no Chromium in the PATH (apt-get install chromium, or name one in ASSAY_CHROMIUM)"};
   }
+  return *program;
+}
+
+Status run_chromium(const std::vector<std::string>& arguments, double timeout_s) {
+  const Result<std::string> program = find_chromium();
+  if (!program.ok()) return program.error();
   const ScratchFolder profile;
   std::vector<std::string> command{*program,
                                    "--headless",

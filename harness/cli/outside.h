@@ -29,7 +29,9 @@ std::optional<std::string> find_program(const std::vector<std::string>& names, c
 // Runs it to its end. kIo with its last words where it fails, kTimeout (and it is ended) where it takes longer.
 Status run_program(const std::vector<std::string>& command, double timeout_s);
 
-// Chromium without a window, network habits or a profile that outlives it. kUnsupported names the package.
+// kUnsupported names the package.
+Result<std::string> find_chromium();
+// Chromium without a window, network habits or a profile that outlives it. kUnsupported where there is none.
 Status run_chromium(const std::vector<std::string>& arguments, double timeout_s);
 
 }  // namespace assay

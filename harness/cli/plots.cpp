@@ -12,6 +12,12 @@ namespace {
 
 constexpr double kLimitS = 120;
 
+Result<std::string> node_of(const std::string& option) {
+  const std::optional<std::string> node = find_program({"node", "nodejs"}, "ASSAY_NODE");
+  if (!node) return Error{ErrorKind::kUnsupported, option + ": no Node.js in the PATH (apt-get install nodejs)"};
+  return *node;
+}
+
 }  // namespace
 
 std::filesystem::path web_dir() { return data_dir().parent_path() / "web"; }
@@ -25,12 +31,22 @@ Status web_is_built() {
                    "The forms json, csv, md and xlsx need neither."};
 }
 
+Status can_draw(const std::string& option, bool pictures) {
+  Status built = web_is_built();
+  if (!built.ok()) return built;
+  const Result<std::string> node = node_of(option);
+  if (!node.ok()) return node.error();
+  if (!pictures) return ok_status();
+  const Result<std::string> chromium = find_chromium();
+  return chromium.ok() ? ok_status() : Status(Error{chromium.error().kind, option + ": " + chromium.error().message});
+}
+
 Status draw_plots(const std::string& option, const std::string& json, const std::filesystem::path& folder,
                   const std::string& lang) {
   const Status built = web_is_built();
   if (!built.ok()) return built.error();
-  const std::optional<std::string> node = find_program({"node", "nodejs"}, "ASSAY_NODE");
-  if (!node) return Error{ErrorKind::kUnsupported, option + ": no Node.js in the PATH (apt-get install nodejs)"};
+  const Result<std::string> node = node_of(option);
+  if (!node.ok()) return node.error();
   const ScratchFolder scratch;
   const std::filesystem::path source = scratch.path() / "charts.json";
   const Status written = write_file_atomic(source, json);

@@ -11,6 +11,8 @@ namespace assay {
 // Where the bundle lies. kUnsupported, with how to build it, where it is not there.
 std::filesystem::path web_dir();
 Status web_is_built();
+// Whether what draws is here: the bundle, Node.js, and for pictures Chromium. kUnsupported with what is missing.
+Status can_draw(const std::string& option, bool pictures);
 
 // Every chart of the JSON (a report's model or a profile) as an SVG file into the folder, which exists. Errors begin
 // with `option`. lang: "zh" or "en".

@@ -1,6 +1,9 @@
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
+#include <system_error>
 
 #include "harness/cli/common.h"
 #include "harness/cli/find_case.h"
@@ -8,36 +11,43 @@
 #include "harness/cli/outside.h"
 #include "harness/cli/plots.h"
 #include "harness/cli/profile_peaks.h"
+#include "suites/base/json_input.h"
 
 namespace assay {
 namespace {
 
 namespace fs = std::filesystem;
 
-Status move_into(const std::string& option, const fs::path& part, const fs::path& file) {
+// Before anything is measured: whether a file can be put there.
+Status can_write(const std::string& option, const std::string& name) {
+  const fs::path file(name);
+  const fs::path folder = file.parent_path().empty() ? "." : file.parent_path();
   std::error_code code;
-  fs::rename(part, file, code);
-  if (!code) return ok_status();
-  fs::remove(part, code);
-  return bad_input(option + ": can't write " + file.string());
+  const fs::file_status there = fs::status(file, code);
+  if (fs::exists(there) && !fs::is_regular_file(there)) {
+    return bad_input(option + ": " + name + ": expected a file, or nothing there yet, found " +
+                     (fs::is_directory(there) ? "a folder" : "no regular file"));
+  }
+  int error = fs::is_directory(folder, code) ? 0 : fs::exists(folder, code) ? ENOTDIR : ENOENT;
+  if (error == 0 && ::access(folder.c_str(), W_OK | X_OK) != 0) error = errno;
+  if (error == 0) return ok_status();
+  return bad_input(option + ": " + name + ": can't be written: " + std::generic_category().message(error));
 }
 
-Status write_whole(const std::string& file, const std::string& text) {
-  const std::string part = file + ".part";
-  std::ofstream out(part, std::ios::binary);
-  out << text;
-  out.close();
-  if (!out) return bad_input("--trace: can't write " + file);
-  return move_into("--trace", part, file);
+Status write_output(const std::string& option, const std::string& file, const std::string& content) {
+  const Status written = write_file_atomic(file, content);
+  return written.ok() ? written : Status(Error{written.error().kind, option + ": " + written.error().message});
 }
+
+bool is_picture(const std::string& file) { return fs::path(file).extension() == ".png"; }
 
 // SVG or PNG by the file's ending.
-Status roofline_form(const std::string& file) {
-  const std::string ending = fs::path(file).extension();
-  if (ending != ".svg" && ending != ".png") {
+Status can_draw_roofline(const std::string& file) {
+  if (!is_picture(file) && fs::path(file).extension() != ".svg") {
     return bad_input("--roofline: expected a file that ends in .svg or .png, found '" + file + "'");
   }
-  return web_is_built();
+  Status can = can_write("--roofline", file);
+  return can.ok() ? can_draw("--roofline", is_picture(file)) : can;
 }
 
 Status write_roofline(const ProfileSheet& sheet, const std::string& file) {
@@ -45,18 +55,29 @@ Status write_roofline(const ProfileSheet& sheet, const std::string& file) {
   Status done = draw_plots("--roofline", profile_json(sheet), scratch.path(), "en");
   if (!done.ok()) return done;
   fs::path drawing = scratch.path() / "profile-roofline.svg";
-  if (fs::path(file).extension() == ".png") {
+  if (is_picture(file)) {
     const fs::path picture = scratch.path() / "profile-roofline.png";
     done = picture_of("--roofline", drawing, picture);
     if (!done.ok()) return done;
     drawing = picture;
   }
-  // By way of a part beside it: the scratch folder may lie on another file system.
-  const std::string part = file + ".part";
-  std::error_code code;
-  fs::copy_file(drawing, part, fs::copy_options::overwrite_existing, code);
-  if (code) return bad_input("--roofline: can't write " + file);
-  return move_into("--roofline", part, file);
+  const Result<std::string> content = read_text_file(drawing.string());
+  return content.ok() ? write_output("--roofline", file, *content) : Status(content.error());
+}
+
+// The table first: what was measured is not lost with a file that can't be written.
+Result<int> put_out(const Arguments& a, const ProfileSheet& sheet) {
+  const TableFormat format = table_format(a);
+  const std::string text =
+      format == TableFormat::kJson ? profile_json(sheet) : profile_table(sheet, format == TableFormat::kMarkdown);
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+  const Status trace = a.has("trace") ? write_output("--trace", a.text("trace"), profile_trace(sheet)) : ok_status();
+  const Status roofline = a.has("roofline") ? write_roofline(sheet, a.text("roofline")) : ok_status();
+  if (!trace.ok() && !roofline.ok()) std::fprintf(stderr, "assay profile: %s\n", trace.error().message.c_str());
+  if (!roofline.ok()) return roofline.error();
+  if (!trace.ok()) return trace.error();
+  return kExitOk;
 }
 
 // Ceilings that were given stand for those that the pass measured before the case.
@@ -112,29 +133,20 @@ Result<int> profile(const Arguments& a) {
     const Result<std::vector<uint64_t>> ops = ops_to_count(*graph, step_scalars(*work, *graph), a.text("counters"));
     if (!ops.ok()) return ops.error();
   }
+  if (a.has("trace")) {
+    const Status can = can_write("--trace", a.text("trace"));
+    if (!can.ok()) return can.error();
+  }
+  if (a.has("roofline")) {
+    const Status can = can_draw_roofline(a.text("roofline"));
+    if (!can.ok()) return can.error();
+  }
   const Result<ChosenDevice> device = device_of(a);
   if (!device.ok()) return device.error();
   const Result<AdapterSettings> settings = adapter_settings(a);
   if (!settings.ok()) return settings.error();
-  if (a.has("roofline")) {
-    const Status can = roofline_form(a.text("roofline"));
-    if (!can.ok()) return can.error();
-  }
   const Result<ProfileSheet> sheet = profiled(a, *work, *device, *settings);
-  if (!sheet.ok()) return sheet.error();
-  if (a.has("trace")) {
-    const Status written = write_whole(a.text("trace"), profile_trace(*sheet));
-    if (!written.ok()) return written.error();
-  }
-  if (a.has("roofline")) {
-    const Status written = write_roofline(*sheet, a.text("roofline"));
-    if (!written.ok()) return written.error();
-  }
-  const TableFormat format = table_format(a);
-  const std::string text =
-      format == TableFormat::kJson ? profile_json(*sheet) : profile_table(*sheet, format == TableFormat::kMarkdown);
-  std::fputs(text.c_str(), stdout);
-  return kExitOk;
+  return sheet.ok() ? put_out(a, *sheet) : Result<int>(sheet.error());
 }
 
 }  // namespace

@@ -12,13 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<std::vector<Record>> records_at(const std::string& place) {
-  if (!is_store_file(place)) return read_records(place);
-  const Result<Store> store = Store::open_read_only(place);
-  if (!store.ok()) return store.error();
-  return store->records();
-}
-
 // The price book, what is chosen of it, and the targets that costs are held against.
 Result<ReportPricing> pricing_of(const Arguments& arguments) {
   ReportPricing pricing;
@@ -67,14 +60,9 @@ Result<ReportModel> model_of(const Arguments& arguments) {
     if (!store.ok()) return store.error();
     return report_model(*store, options);
   }
-  std::vector<Record> records;
-  for (const std::string& place : places) {
-    Result<std::vector<Record>> found = records_at(place);
-    if (!found.ok()) return found.error();
-    if (found->empty()) return bad_input(place + ": expected records (*.record.json), found none");
-    for (Record& r : *found) records.push_back(std::move(r));
-  }
-  return report_model(records, options);
+  const Result<std::vector<Record>> records = records_of(places);
+  if (!records.ok()) return records.error();
+  return report_model(*records, options);
 }
 
 Status check_prices(const Arguments& arguments, const ReportModel& model) {

@@ -10,6 +10,7 @@
 #include "harness/plan/memory.h"
 #include "harness/run/build_info.h"
 #include "harness/run/device_fields.h"
+#include "results/file_lock.h"
 #include "suites/routing_trace.h"
 
 namespace assay {
@@ -150,15 +151,17 @@ Result<DeviceInfo> check_device(RunRequest* request, WorkerProcess& worker) {
   Result<DeviceInfo> device =
       device_info(worker, request->device, request->campaign.options, request->campaign.threads);
   if (!device.ok()) return device.error();
-  request->basis = device->basis;
+  request->device_info = *device;
   if (const Status fits = check_memory(request->cases, *device); !fits.ok()) return fits.error();
   return device;
 }
 
-// Device and environment as a record of this run will tell them.
-Record here_and_now(const DeviceInfo& device, const std::string& library) {
+// Adapter, device and environment as a record of this run will tell them.
+Record here_and_now(const Manifest& adapter, const DeviceInfo& device) {
   Record out;
-  set_library_hash(library, &out);
+  out.tool_commit = tool_commit();
+  out.adapter_version = adapter.version;
+  set_library_hash(adapter.library.string(), &out);
   set_device_fields(device, &out);
   out.environment.merge(environment({}));
   return out;
@@ -188,38 +191,66 @@ std::vector<fs::path> missing_folders(fs::path folder) {
   return missing;
 }
 
-// Opens the folder of the run: a new campaign, or the one to go on with. Gives what is finished already.
-Result<std::vector<KeptCase>> open_campaign(RunRequest* request, const DeviceInfo& device) {
-  const fs::path file = request->out / kCampaignFile;
-  if (request->resume) {
-    Result<Campaign> before = read_campaign(request->out);
-    if (!before.ok()) return bad_input("--resume: --out " + before.error().message);
-    if (!request->seed_given) request->campaign.seed = before->seed;
-    const std::string difference = campaign_difference(*before, request->campaign);
-    if (!difference.empty()) return bad_input("--resume: " + file.string() + " is another run: " + difference);
-    Result<std::vector<KeptCase>> kept =
-        kept_cases(request->campaign, request->out, here_and_now(device, request->device.adapter.library.string()));
-    if (!kept.ok()) return bad_input("--resume: " + kept.error().message);
-    tell_elsewhere(*kept);
-    return kept;
+// The folder of the run, this process's alone while it runs, and what is finished in it already.
+struct OpenCampaign {
+  FileLock lock;
+  std::vector<KeptCase> kept;
+};
+
+// Two that measure into one folder would disturb each other and leave two records of each case.
+Result<FileLock> lock_folder(const fs::path& folder) {
+  std::string holder;
+  Result<std::optional<FileLock>> lock = FileLock::try_take(folder / kCampaignLock, &holder);
+  if (!lock.ok()) return lock.error();
+  if (*lock) return std::move(**lock);
+  return bad_input(folder.string() + ": expected no other run there now, found " + holder + " at one");
+}
+
+Result<OpenCampaign> go_on(RunRequest& request, const DeviceInfo& device) {
+  const Result<Campaign> before = read_campaign(request.out);
+  if (!before.ok()) return bad_input("--out " + before.error().message);
+  if (!request.seed_given) request.campaign.seed = before->seed;
+  const std::string difference = campaign_difference(*before, request.campaign);
+  if (!difference.empty()) {
+    return bad_input((request.out / kCampaignFile).string() + " is another run: " + difference);
   }
+  Result<FileLock> lock = lock_folder(request.out);
+  if (!lock.ok()) return bad_input("--out " + lock.error().message);
+  Result<std::vector<KeptCase>> kept =
+      kept_cases(request.campaign, request.out, here_and_now(request.device.adapter, device));
+  if (!kept.ok()) return kept.error();
+  tell_elsewhere(*kept);
+  return OpenCampaign{std::move(lock).value(), std::move(kept).value()};
+}
+
+Result<OpenCampaign> begin(const RunRequest& request) {
   std::error_code code;
+  fs::create_directories(request.out, code);
+  if (code) return bad_input("can't create " + request.out.string() + ": " + code.message());
+  Result<FileLock> lock = lock_folder(request.out);
+  if (!lock.ok()) return lock.error();
+  const fs::path file = request.out / kCampaignFile;
   if (fs::exists(file, code)) {
-    return bad_input("--out: " + request->out.string() + " holds a run already; go on with it by --resume");
+    return bad_input(request.out.string() + " holds a run already; go on with it by --resume");
   }
-  const std::vector<fs::path> made = missing_folders(request->out);
-  fs::create_directories(request->out, code);
-  Status written = ok_status();
-  if (code) {
-    written = bad_input("can't create " + request->out.string() + ": " + code.message());
-  } else {
-    written = write_file_atomic(file, campaign_to_json(request->campaign));
+  const Status written = write_file_atomic(file, campaign_to_json(request.campaign));
+  if (!written.ok()) return written.error();
+  return OpenCampaign{std::move(lock).value(), std::vector<KeptCase>(request.cases.size())};
+}
+
+// A new campaign, or the one to go on with.
+Result<OpenCampaign> open_campaign(RunRequest& request, const DeviceInfo& device) {
+  if (request.resume) {
+    Result<OpenCampaign> open = go_on(request, device);
+    if (!open.ok()) return bad_input("--resume: " + open.error().message);
+    return open;
   }
-  if (!written.ok()) {
-    for (const fs::path& folder : made) fs::remove(folder, code);  // never more than what is empty
-    return bad_input("--out: " + written.error().message);
-  }
-  return std::vector<KeptCase>(request->cases.size());
+  const std::vector<fs::path> made = missing_folders(request.out);
+  Result<OpenCampaign> open = begin(request);
+  if (open.ok()) return open;
+  std::error_code ignored;
+  for (const fs::path& folder : made) fs::remove(folder, ignored);  // never more than what is empty
+  return bad_input("--out: " + open.error().message);
 }
 
 int exit_code(const std::vector<Record>& records, size_t planned) {
@@ -240,9 +271,9 @@ Result<int> run(const Arguments& arguments) {
   if (!worker.ok()) return worker.error();
   const Result<DeviceInfo> device = check_device(&*request, **worker);
   if (!device.ok()) return device.error();
-  Result<std::vector<KeptCase>> kept_before = open_campaign(&*request, *device);
-  if (!kept_before.ok()) return kept_before.error();
-  const Status kept = Campaigner(*request, std::move(kept_before).value(), std::move(worker).value()).run();
+  Result<OpenCampaign> open = open_campaign(*request, *device);
+  if (!open.ok()) return open.error();
+  const Status kept = Campaigner(*request, std::move(open->kept), std::move(worker).value()).run();
   if (!kept.ok()) {
     return Error{kept.error().kind, kept.error().message + "; finished cases are kept: the same command with --out " +
                                         request->out.string() + " --resume goes on"};

@@ -3,7 +3,6 @@
 
 #include "harness/cli/common.h"
 #include "harness/cli/terminal.h"
-#include "harness/plan/campaign.h"
 #include "reports/clips.h"
 #include "reports/curves.h"
 
@@ -13,15 +12,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kRanks = 8;
-
-// Of a run's folder the last record of each case, in the order of the plan.
-Result<std::vector<Record>> last_records_of(const fs::path& place) {
-  Result<std::vector<Record>> records = read_records(place);
-  if (!records.ok() || !fs::exists(place / kCampaignFile)) return records;
-  const Result<Campaign> campaign = read_campaign(place);
-  if (!campaign.ok()) return campaign.error();
-  return last_records(*campaign, *records);
-}
 
 // The step times of one record, as the replay adapter plays them.
 Result<int> print_samples(const std::vector<Record>& records) {
@@ -51,13 +41,9 @@ std::string tables(const std::vector<Record>& records, const std::string& which,
 }
 
 Result<int> show(const Arguments& arguments) {
-  std::vector<Record> records;
-  for (const std::string& place : arguments.operands()) {
-    Result<std::vector<Record>> found = last_records_of(place);
-    if (!found.ok()) return found.error();
-    if (found->empty()) return bad_input(place + ": expected records (*.record.json), found none");
-    for (Record& r : *found) records.push_back(std::move(r));
-  }
+  const Result<std::vector<Record>> found = records_of(arguments.operands());
+  if (!found.ok()) return found.error();
+  const std::vector<Record>& records = *found;
   if (arguments.has("samples")) return print_samples(records);
   const TableFormat format = table_format(arguments);
   const bool people = format == TableFormat::kText || format == TableFormat::kMarkdown;

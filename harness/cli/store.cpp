@@ -5,7 +5,8 @@
 #include "harness/cli/common.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/terminal.h"
-#include "results/store/store.h"
+#include "harness/plan/found_records.h"
+#include "results/store/write_store.h"
 
 namespace assay {
 namespace {
@@ -77,65 +78,43 @@ Result<int> print(const Store& store, const Arguments& arguments) {
   return kExitOk;
 }
 
-// Adds to the store; on a terminal with a line that says how far it is.
-Result<AddReport> add(Store& store, const std::vector<fs::path>& places) {
+// On a terminal with a line that says how far it is, or for whom it waits.
+StoreWriting writing_of(const Arguments& arguments) {
   const bool terminal = is_terminal(2);
-  const auto progress = [terminal](uint64_t done, uint64_t total) {
+  StoreWriting writing;
+  writing.anew = arguments.has("anew");
+  writing.progress = [terminal](uint64_t done, uint64_t total) {
     if (terminal) {
       std::fprintf(stderr, "\r\x1b[Kadding records: %llu of %llu%s", static_cast<unsigned long long>(done),
                    static_cast<unsigned long long>(total), done == total ? "\n" : "");
     }
     return !interrupted();
   };
-  return store.add(places, progress);
-}
-
-// A store made anew appears by rename, so that a bad record leaves the old one as it was.
-Result<AddReport> build_anew(const fs::path& file, const std::vector<fs::path>& places) {
-  const fs::path fresh = file.string() + ".new";
-  const auto remove = [](const fs::path& path) {
-    std::error_code ignored;
-    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path.string() + suffix, ignored);
+  writing.waiting = [terminal, told = std::string()](const std::string& holder) mutable {
+    if (terminal && told != holder) std::fprintf(stderr, "waiting for %s, which writes the store\n", holder.c_str());
+    told = holder;
+    return !interrupted();
   };
-  remove(fresh);
-  Result<AddReport> report = Error{ErrorKind::kInternal, ""};
-  {
-    Result<Store> store = Store::create_or_open(fresh);
-    report = store.ok() ? add(*store, places) : Result<AddReport>(store.error());
-  }
-  if (!report.ok()) {
-    remove(fresh);
-    return report;
-  }
-  remove(file);
-  std::error_code code;
-  fs::rename(fresh, file, code);
-  if (code) return Error{ErrorKind::kIo, file.string() + ": can't replace: " + code.message()};
-  return report;
+  return writing;
 }
 
 Result<int> store(const Arguments& arguments) {
   const fs::path file = arguments.operands().front();
-  const std::vector<fs::path> places(arguments.operands().begin() + 1, arguments.operands().end());
-  if (arguments.has("anew") && places.empty()) {
+  const bool writes = arguments.operands().size() > 1;
+  if (arguments.has("anew") && !writes) {
     return bad_input("--anew: expected the folders whose records the store is built from, found none");
   }
-  if (places.empty()) {
+  if (!writes) {
     const Result<Store> opened = Store::open_read_only(file);
     if (!opened.ok()) return opened.error();
     return print(*opened, arguments);
   }
   catch_interrupts();
-  const bool fresh = !fs::exists(file) || arguments.has("anew");
-  Result<AddReport> report = Error{ErrorKind::kInternal, ""};
-  if (fresh) {
-    report = build_anew(file, places);
-  } else {
-    Result<Store> opened = Store::create_or_open(file);
-    if (!opened.ok()) return opened.error();
-    report = add(*opened, places);
-  }
-  if (interrupted()) {
+  const Result<FoundFiles> found = found_files({arguments.operands().begin() + 1, arguments.operands().end()});
+  if (!found.ok()) return found.error();
+  for (const std::string& note : found->notes) std::fprintf(stderr, "assay: %s\n", note.c_str());
+  const Result<AddReport> report = write_store(file, found->files, writing_of(arguments));
+  if (!report.ok() && interrupted()) {
     std::fprintf(stderr, "assay store: interrupted; %s is as it was\n", file.c_str());
     return kExitInterrupted;
   }

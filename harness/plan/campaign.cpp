@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "results/part.h"
+#include "results/standing.h"
 #include "suites/base/json_input.h"
 
 namespace assay {
@@ -28,12 +30,12 @@ std::string launches_text(int64_t launches) { return launches > 0 ? std::to_stri
 }  // namespace
 
 bool belongs(const Record& record, const Campaign& campaign, const CampaignCase& c) {
+  if (record.case_hash != c.hash) return false;
   if (record.adapter_options) {
     const std::map<std::string, std::string>& of = *record.adapter_options;
     if (kept_options({of.begin(), of.end()}) != kept_options(campaign.options)) return false;
   }
-  return record.case_hash == c.hash && record.seed == campaign.seed && record.device == campaign.device &&
-         record.form == campaign.form;
+  return record.seed == campaign.seed && record.device == campaign.device && record.form == campaign.form;
 }
 
 std::vector<CampaignCase> campaign_cases(const std::vector<PlannedCase>& cases) {
@@ -142,18 +144,45 @@ std::string campaign_difference(const Campaign& before, const Campaign& now) {
   return "";
 }
 
+bool stands_before(const Record& a, const Record& b) {
+  // Whether it was disturbed says nothing here: of two finished records the newer was measured to replace the older.
+  return standing(a.status, false, a.created, a.id) > standing(b.status, false, b.created, b.id);
+}
+
+namespace {
+
+// Of each case of the plan the index of the record that stands for it.
+std::vector<std::optional<size_t>> standing_of(const Campaign& campaign, const std::vector<Record>& records) {
+  std::vector<std::optional<size_t>> out(campaign.cases.size());
+  for (size_t c = 0; c < out.size(); ++c) {
+    for (size_t i = 0; i < records.size(); ++i) {
+      if (!belongs(records[i], campaign, campaign.cases[c])) continue;
+      if (!out[c] || stands_before(records[i], records[*out[c]])) out[c] = i;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<bool> superseded(const Campaign& campaign, const std::vector<Record>& records) {
+  const std::vector<std::optional<size_t>> stand = standing_of(campaign, records);
+  std::vector<bool> out(records.size());
+  for (size_t i = 0; i < records.size(); ++i) {
+    for (size_t c = 0; c < stand.size(); ++c) {
+      // A copy of the one that stands is told as a copy.
+      const bool other =
+          stand[c] && *stand[c] != i && (records[i].id.empty() || records[*stand[c]].id != records[i].id);
+      if (other && belongs(records[i], campaign, campaign.cases[c])) out[i] = true;
+    }
+  }
+  return out;
+}
+
 std::vector<Record> last_records(const Campaign& campaign, const std::vector<Record>& records) {
   std::vector<Record> out;
-  for (const CampaignCase& c : campaign.cases) {
-    const Record* last = nullptr;
-    for (const Record& r : records) {
-      if (!belongs(r, campaign, c)) continue;
-      // Within one second an ok record follows what it replaces: nothing is run again after it.
-      const bool newer =
-          last == nullptr || r.created > last->created || (r.created == last->created && r.status == "ok");
-      if (newer) last = &r;
-    }
-    if (last != nullptr) out.push_back(*last);
+  for (const std::optional<size_t>& i : standing_of(campaign, records)) {
+    if (i) out.push_back(records[*i]);
   }
   return out;
 }

@@ -15,6 +15,7 @@ namespace assay {
 
 inline constexpr int kCampaignVersion = 1;
 inline constexpr const char* kCampaignFile = "campaign.json";
+inline constexpr const char* kCampaignLock = "campaign.lock";  // beside it, while a run is at it
 
 struct CampaignCase {
   std::string id, hash, suite_hash;
@@ -54,14 +55,21 @@ struct KeptCase {
   std::string elsewhere;       // what was another where it was measured ("driver"); "" where nothing is known to be
 };
 
-// Of each case of the plan by its last ok record below `folder`; other records of it are not gone on with. `here` tells
-// device and environment of this run. A case finished on another card or host, or under another driver, stands; one
-// that was only begun there is measured anew, as launches of one record differ by nothing but chance. Another product
-// than here is bad input.
+// Of each case of the plan by the record below `folder` that stands for it; others of it are not gone on with. `here`
+// tells device and environment of this run. A case finished on another card or host, or under another driver, stands;
+// one that was only begun there is measured anew, as launches of one record differ by nothing but chance, and so is one
+// that this adapter or driver did not support when it was another. Another product than here is bad input.
 Result<std::vector<KeptCase>> kept_cases(const Campaign& campaign, const std::filesystem::path& folder,
                                          const Record& here);
 
-// The last record of each case of the plan, in its order; a case without one is left out.
+// Of the records of one case: the last finished one stands before what failed or was interrupted; without one the last.
+bool stands_before(const Record& a, const Record& b);
+
+// Of each record whether another of the same case of this campaign stands before it. What does not belong to the
+// campaign is none of its leftovers.
+std::vector<bool> superseded(const Campaign& campaign, const std::vector<Record>& records);
+
+// The record that stands for each case of the plan, in its order; a case without one is left out.
 std::vector<Record> last_records(const Campaign& campaign, const std::vector<Record>& records);
 
 }  // namespace assay

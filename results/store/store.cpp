@@ -59,7 +59,7 @@ Status check_version(Database& database) {
   const std::string found = *row ? statement->text(0) : "none";
   if (found == version_text()) return ok_status();
   return bad_input(database.where() + ": expected a store of version " + version_text() + ", found " + found +
-                   "; build it anew from the records: assay store " + database.where() + " FOLDER...");
+                   "; build it anew from the records: assay store " + database.where() + " --anew FOLDER...");
 }
 
 // A record as it goes into the store.
@@ -327,13 +327,33 @@ Result<Record> Store::record(const std::string& id) const {
   return record_of_text(*text, where);
 }
 
-bool is_store_file(const fs::path& file) {
+namespace {
+
+constexpr size_t kHeaderBytes = 100, kApplicationIdAt = 68;  // of every SQLite file; the number is big-endian
+
+std::optional<std::array<char, kHeaderBytes>> header_of(const fs::path& file) {
   static constexpr std::string_view kMagic("SQLite format 3\0", 16);
   std::error_code code;
-  if (!fs::is_regular_file(file, code)) return false;
-  std::array<char, 16> head{};
+  if (!fs::is_regular_file(file, code)) return std::nullopt;
+  std::array<char, kHeaderBytes> head{};
   std::ifstream in(file, std::ios::binary);
-  return in.read(head.data(), head.size()) && std::string_view(head.data(), head.size()) == kMagic;
+  if (!in.read(head.data(), head.size()) || std::string_view(head.data(), kMagic.size()) != kMagic) return std::nullopt;
+  return head;
+}
+
+}  // namespace
+
+bool is_store_file(const fs::path& file) { return header_of(file).has_value(); }
+
+bool is_store_of_records(const fs::path& file) {
+  const auto head = header_of(file);
+  int64_t id = 0;
+  for (size_t i = 0; head && i < 4; ++i) id = id << 8 | static_cast<unsigned char>((*head)[kApplicationIdAt + i]);
+  if (!head || id == kApplicationId) return head.has_value();
+  // What a writer that was killed left may still lie in its WAL.
+  Result<Database> database = Database::open(file, Database::Mode::kReadOnly);
+  const Result<int64_t> told = database.ok() ? pragma(*database, "application_id") : database.error();
+  return told.ok() && *told == kApplicationId;
 }
 
 }  // namespace assay

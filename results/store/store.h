@@ -68,5 +68,7 @@ class Store {
 
 // Whether the file begins as every SQLite file does.
 bool is_store_file(const std::filesystem::path& file);
+// Whether it is such a file and says that it is ours, of whatever version.
+bool is_store_of_records(const std::filesystem::path& file);
 
 }  // namespace assay

@@ -21,6 +21,7 @@ class CliDecide : public CommandLine {
     r.status = failed_because.empty() ? "ok" : "failed";
     r.reason = failed_because;
     r.suite = "decode";
+    r.form = "quick";
     r.step_kind = "decode";
     r.dtype = "bf16";
     r.case_id = "decode/m/bf16/b1/c512";
@@ -126,6 +127,107 @@ TEST_F(CliDecide, TenderSaysPassOutOrBadInput) {
   EXPECT_THAT(
       typo.text,
       HasSubstr("typo.json: G: case: expected a pattern that some candidate's case matches, found \"decod/*\""));
+}
+
+// `flock` holds the store for the first second: whoever writes meanwhile waits, and nobody's records are lost.
+TEST_F(CliDecide, WritersOfAStoreFollowEachOther) {
+  record("a", 10);
+  record("b", 12);
+  const std::string binary = ASSAY_BINARY_DIR "/bin/assay";
+  const Outcome out = shell("flock s.db.lock sleep 1 & sleep 0.3; " + binary + " store s.db a & one=$!; " + binary +
+                            " store s.db b & two=$!; sleep 0.3; test ! -e s.db && wait $one && wait $two");
+  EXPECT_EQ(out.code, 0) << out.text;
+  const Result<std::vector<Record>> both = read_records(dir_ / "s.db");
+  ASSERT_TRUE(both.ok()) << both.error().message;
+  EXPECT_EQ(both->size(), 2U);
+  const Outcome stopped =
+      shell("flock s.db.lock sleep 3 >/dev/null 2>&1 & held=$!; sleep 0.3; timeout --preserve-status -s INT 1 " +
+            binary + " store s.db a --anew; code=$?; kill $held; exit $code");
+  EXPECT_EQ(stopped.code, 130) << stopped.text;
+  EXPECT_THAT(stopped.text, HasSubstr("s.db is as it was"));
+  EXPECT_EQ(read_records(dir_ / "s.db")->size(), 2U);
+}
+
+TEST_F(CliDecide, AStoreReplacesNothingButAStore) {
+  record("a", 10);
+  file("notes.txt", "what we agreed on\n");
+  fs::create_directories(dir_ / "folder");
+  fs::path kept;
+  for (const auto& entry : fs::directory_iterator(dir_ / "a")) kept = entry.path();
+  const auto size = fs::file_size(kept);
+  for (const char* anew : {"", " --anew"}) {
+    (void)refuses("store notes.txt a" + std::string(anew), {"notes.txt: expected a store", "found another file"});
+    (void)refuses("store folder a" + std::string(anew), {"folder: expected a store", "found a folder"});
+    (void)refuses("store '" + kept.string() + "' a" + anew, {"found another file"});
+  }
+  EXPECT_EQ(shell("cat notes.txt").text, "what we agreed on\n");
+  EXPECT_TRUE(fs::is_directory(dir_ / "folder"));
+  EXPECT_EQ(fs::file_size(kept), size);
+  // A link is followed, also where nothing is there yet; an empty file holds nothing that could be lost.
+  fs::create_directories(dir_ / "disk");
+  fs::create_symlink("disk/s.db", dir_ / "link.db");
+  fs::create_symlink("notes.txt", dir_ / "link.txt");
+  file("empty.db", "");
+  for (const char* command : {"store link.db a", "store link.db a --anew", "store empty.db a --anew"}) {
+    const Outcome out = assay(command);
+    EXPECT_EQ(out.code, 0) << command << out.text;
+    EXPECT_THAT(out.text, HasSubstr("1 records added"));
+  }
+  EXPECT_TRUE(fs::is_symlink(dir_ / "link.db"));
+  EXPECT_EQ(read_records(dir_ / "disk/s.db")->size(), 1U);
+  (void)refuses("store link.txt a --anew", {"notes.txt: expected a store"});
+}
+
+// One run, copied about, is one run: it gives no repeats, no interval between them, and nothing to tell a change by.
+TEST_F(CliDecide, CopiesOfARecordAreNoRepeats) {
+  record("a", 10);
+  record("b", 12);
+  const std::string alone = assay("compare a b --json").text;
+  EXPECT_EQ(
+      shell("mkdir -p copied/deep && cp b/* copied && for i in 1 2 3; do cp b/*.json copied/deep/$i.record.json; done")
+          .code,
+      0);
+  const std::string copied = assay("compare a copied --json").text;
+  EXPECT_THAT(copied, HasSubstr("\"runs_b\": 1"));
+  EXPECT_THAT(copied, HasSubstr("copied: 3 records left out: copies of others here (equal id)"));
+  const auto figures = [](const std::string& text) { return text.substr(0, text.find("\"notes\"")); };
+  const auto renamed = [](std::string text) {
+    for (size_t at = 0; (at = text.find("copied")) != std::string::npos;) text.replace(at, 6, "b");
+    return text;
+  };
+  EXPECT_EQ(renamed(figures(copied)), figures(alone));
+  for (const char* command : {"show copied", "show b copied/deep", "report copied b -o r.md"}) {
+    const Outcome out = assay(command);
+    EXPECT_EQ(out.code, 0) << out.text;
+    EXPECT_THAT(out.text, HasSubstr("left out: copies of others here")) << command;
+  }
+  EXPECT_THAT(assay("show b copied/deep --format csv").text, HasSubstr("3 records left out"));
+  EXPECT_THAT(assay("show copied a").text, HasSubstr("3 records left out"));
+}
+
+TEST_F(CliDecide, CompareSaysWhereARecordIsHeldAgainstItself) {
+  record("a", 10);
+  record("b", 12);
+  EXPECT_THAT(assay("compare a b").text, testing::Not(HasSubstr("against itself")));
+  const Outcome out = assay("compare a a b");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("1 of 1 records of a are the same in a (decode/m/bf16/b1/c512, record "));
+  EXPECT_THAT(out.text, HasSubstr("shows no difference"));
+}
+
+// A run that was cut off and then finished has one record of the case that counts: nothing is unmatched or failed.
+TEST_F(CliDecide, WhatAnInterruptLeftIsNoPartOfAComparison) {
+  record("a", 10);
+  record("b", 10, "interrupted by the user");
+  record("b", 10);
+  file("b/campaign.json",
+       R"({"campaign_version": 1, "tool_version": "0.1.0", "tool_commit": "", "created": "", "arguments": [],
+           "device": "", "form": "quick", "seed": 0, "threads": 0, "time_limit_s": 0, "options": [],
+           "cases": [{"id": "decode/m/bf16/b1/c512", "hash": "h", "suite_hash": ""}]})");
+  const Outcome out = assay("compare a b --fail-on unmatched");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_THAT(out.text, testing::Not(HasSubstr("interrupted")));
+  EXPECT_THAT(out.text, HasSubstr("b: 1 record left out: of their cases others of the same run stand"));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // The commands around a run: what a case is made of, where its time goes, what is wrong with a file.
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -60,6 +61,27 @@ TEST_F(Tools, ProfilePrintsWhereTheTimeGoesAndWritesATimeline) {
   (void)refuses("profile decode smollm2-135m/f32/b1/c512 --roofline ops.gif",
                 {"--roofline: ", ".svg or .png", "ops.gif"});
   (void)refuses("profile decode smollm2-135m/f32/b1/c512 --device cpu:7", {kNoSuchDevice});
+}
+
+// Where a file can't be put is told before anything is measured, with the cause: the device is not even asked for.
+TEST_F(Tools, ProfileAsksWhereItsFilesGoBeforeItMeasures) {
+  const std::string profile = "profile decode smollm2-135m/f32/b1/c512 --device cpu:7 ";
+  file("plain", "");
+  (void)refuses(profile + "--trace nodir/t.json", {"--trace: nodir/t.json: can't be written: No such file"});
+  (void)refuses(profile + "--trace plain/t.json", {"--trace: plain/t.json: can't be written: Not a directory"});
+  (void)refuses(profile + "--trace .", {"--trace: .: expected a file, or nothing there yet, found a folder"});
+  (void)refuses(profile + "--trace /dev/null", {"--trace: /dev/null: expected a file", "found no regular file"});
+  (void)refuses(profile + "--roofline nodir/r.svg", {"--roofline: nodir/r.svg: can't be written: No such file"});
+}
+
+// 8 KiB hold no timeline; the table is not lost with it, and nothing half written stays.
+TEST_F(Tools, ProfileKeepsItsTableWhereTheDiskIsFull) {
+  const Outcome out = shell("trap '' XFSZ; ulimit -f 16; " ASSAY_BINARY_DIR
+                            "/bin/assay profile decode smollm2-135m/f32/b1/c512 --trace t.json");
+  EXPECT_EQ(out.code, 1) << out.text;
+  EXPECT_THAT(out.text, HasSubstr("down_proj"));
+  EXPECT_THAT(out.text, HasSubstr("assay profile: --trace: t.json: can't write: File too large"));
+  EXPECT_TRUE(std::filesystem::is_empty(dir_));
 }
 
 TEST_F(Tools, FitFindsTheLargestContextByAllocating) {

@@ -107,6 +107,19 @@ TEST(Resume, TheLastRecordOfEachCaseCounts) {
   EXPECT_EQ(last[1].status, "ok");
 }
 
+// What was finished stands, whatever an attempt after it left; another campaign's record is none of its leftovers.
+TEST(Resume, AFinishedRecordStandsBeforeWhatALaterAttemptLeft) {
+  const std::vector<Record> records{
+      record("h1", "ok", "2026-01-01T00:00:01Z"),          record("h1", "interrupted", "2026-01-01T00:00:09Z"),
+      record("h1", "failed", "2026-01-01T00:00:00Z"),      record("h2", "failed", "2026-01-01T00:00:00Z"),
+      record("h2", "interrupted", "2026-01-01T00:00:05Z"), record("x", "failed", "2026-01-01T00:00:00Z")};
+  EXPECT_THAT(superseded(campaign(), records), ElementsAre(false, true, true, true, false, false));
+  const std::vector<Record> last = last_records(campaign(), records);
+  ASSERT_EQ(last.size(), 2u);
+  EXPECT_EQ(last[0].status, "ok");
+  EXPECT_EQ(last[1].status, "interrupted");
+}
+
 // A record keeps of a path the file's name; whoever resumes has the whole one.
 TEST(Resume, OptionsAreThoseThatTheRecordKeeps) {
   Campaign c = campaign();
@@ -194,6 +207,28 @@ TEST_F(CampaignFolder, LaunchesOfOneRecordAreOfOnePlace) {
   // What is not known is no difference.
   EXPECT_EQ(moved([](Record* r) { r->device_serial_hash = ""; }), "goes on");
   EXPECT_EQ(moved([](Record* r) { r->environment["kernel"] = "unknown (no /proc)"; }), "goes on");
+}
+
+// Asked again, the same adapter on the same driver would say the same, in one more record.
+TEST_F(CampaignFolder, WhatCannotRunIsAskedAgainOnlyOfAnotherAdapter) {
+  Record r = record("h1", "unsupported", "2");
+  r.adapter_version = "1.0";
+  r.tool_commit = "abc";
+  r.device_driver = "570";
+  keep(r);
+  here_ = r;
+  EXPECT_THAT(kept(), ElementsAre(-1, 0));
+  here_.adapter_version = "1.1";
+  EXPECT_THAT(kept(), ElementsAre(0, 0));
+  here_.adapter_version = r.adapter_version;
+  here_.device_driver = "580";
+  EXPECT_THAT(kept(), ElementsAre(0, 0));
+  here_.device_driver = r.device_driver;
+  here_.tool_commit = "abd";
+  EXPECT_THAT(kept(), ElementsAre(0, 0)) << "its own adapters are built with it";
+  here_.tool_commit = r.tool_commit;
+  keep(record("h1", "interrupted", "3"));
+  EXPECT_THAT(kept(), ElementsAre(0, 0)) << "a newer attempt was cut off";
 }
 
 TEST_F(CampaignFolder, AnotherProductIsRefused) {

@@ -5,9 +5,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <fstream>
 #include <functional>
 #include <optional>
+#include <thread>
+
+#include "results/file_lock.h"
+#include "results/store/sqlite.h"
+#include "results/store/write_store.h"
 
 namespace assay {
 namespace {
@@ -185,6 +192,144 @@ TEST_F(StoreTest, ReadingLeavesNothingBeside) {
   EXPECT_EQ(as_another_user(read), 2) << "of a writer's WAL, too";
 }
 
+// Two who make the same store: one waits for the other, and it holds what both brought.
+TEST_F(StoreTest, WritersFollowEachOther) {
+  write("a", 8, "2026-01-01T00:00:00Z");
+  Record other = record_at("b", 8, "2026-01-01T00:00:00Z");
+  ASSERT_TRUE(write_record(other, dir_ / "others").ok());
+  std::string holder;
+  std::optional<FileLock> held = FileLock::try_take(dir_ / "s.db.lock", &holder).value();
+  ASSERT_TRUE(held);
+  std::vector<std::string> waited_for(2);
+  std::vector<Result<AddReport>> reports(2, Result<AddReport>(AddReport{}));
+  std::vector<std::thread> writers;
+  std::atomic<int> waiting{0};
+  for (size_t i = 0; i < 2; ++i) {
+    writers.emplace_back([&, i] {
+      StoreWriting writing;
+      writing.waiting = [&, i](const std::string& whom) {
+        if (waited_for[i].empty()) ++waiting;
+        waited_for[i] = whom;
+        return true;
+      };
+      reports[i] = write_store(dir_ / "s.db", {dir_ / (i == 0 ? "records" : "others")}, writing);
+    });
+  }
+  while (waiting < 2) std::this_thread::yield();
+  EXPECT_FALSE(fs::exists(dir_ / "s.db"));
+  held.reset();
+  for (std::thread& writer : writers) writer.join();
+  for (size_t i = 0; i < 2; ++i) {
+    ASSERT_TRUE(reports[i].ok()) << reports[i].error().message;
+    EXPECT_EQ(reports[i]->added, 1U);
+    EXPECT_EQ(waited_for[i], "process " + std::to_string(::getpid()));
+  }
+  EXPECT_EQ(*open().count(), 2U);
+  EXPECT_FALSE(fs::exists(dir_ / "s.db.lock"));
+}
+
+TEST_F(StoreTest, AWriterDoesNotWaitForEver) {
+  write("a", 8, "2026-01-01T00:00:00Z");
+  std::string holder;
+  const auto held = FileLock::try_take(dir_ / "s.db.lock", &holder);
+  StoreWriting writing;
+  writing.patience_s = 0.1;
+  const Result<AddReport> report = write_store(dir_ / "s.db", {dir_ / "records"}, writing);
+  ASSERT_FALSE(report.ok());
+  EXPECT_THAT(report.error().message, HasSubstr("s.db: process " + std::to_string(::getpid()) + " has been writing"));
+  writing.waiting = [](const std::string&) { return false; };
+  EXPECT_THAT(write_store(dir_ / "s.db", {dir_ / "records"}, writing).error().message, HasSubstr("nothing was added"));
+  EXPECT_FALSE(fs::exists(dir_ / "s.db"));
+}
+
+// A lock ends with its holder, also where its file stays behind.
+TEST_F(StoreTest, ALockOfADeadProcessHoldsNothing) {
+  const fs::path file = dir_ / "s.db.lock";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::string holder;
+    const auto held = FileLock::try_take(file, &holder);
+    ::_exit(held.ok() && *held ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  ASSERT_TRUE(fs::exists(file));
+  std::string holder;
+  EXPECT_TRUE(*FileLock::try_take(file, &holder)) << holder;
+  EXPECT_FALSE(fs::exists(file));
+}
+
+// What fails, is stopped or is killed half way leaves the store as it was, and nothing beside it.
+TEST_F(StoreTest, MadeAnewOrAsItWas) {
+  write("a", 8, "2026-01-01T00:00:00Z");
+  ASSERT_TRUE(open().add({dir_ / "records"}).ok());
+  Record other = record_at("b", 8, "2026-01-01T00:00:00Z");
+  ASSERT_TRUE(write_record(other, dir_ / "others").ok());
+  std::ofstream(dir_ / "s.db.new") << "somebody's own";
+  StoreWriting writing;
+  writing.anew = true;
+  writing.progress = [](uint64_t, uint64_t) { return false; };
+  EXPECT_FALSE(write_store(dir_ / "s.db", {dir_ / "others"}, writing).ok());
+  EXPECT_EQ(open().headlines()->at(0).model, "a");
+  writing.progress = nullptr;
+  ASSERT_TRUE(write_store(dir_ / "s.db", {dir_ / "others"}, writing).ok());
+  EXPECT_EQ(open().headlines()->at(0).model, "b");
+  EXPECT_EQ(*open().count(), 1U);
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(dir_)) names.push_back(entry.path().filename());
+  EXPECT_THAT(names, testing::UnorderedElementsAre("records", "others", "s.db", "s.db.new"));
+}
+
+// A writer that died left records in its WAL: they are not taken for those of the store that replaces it.
+TEST_F(StoreTest, AnOldWalIsNoPartOfANewStore) {
+  write("a", 8, "2026-01-01T00:00:00Z");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    Result<Store> store = Store::create_or_open(dir_ / "s.db");
+    const bool added = store.ok() && store->add({dir_ / "records"}, {}, 1).ok();
+    ::_exit(added ? 0 : 1);  // without closing it
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  ASSERT_TRUE(fs::exists(dir_ / "s.db-wal"));
+  Record other = record_at("b", 8, "2026-01-01T00:00:00Z");
+  ASSERT_TRUE(write_record(other, dir_ / "others").ok());
+  StoreWriting writing;
+  writing.anew = true;
+  const Result<AddReport> report = write_store(dir_ / "s.db", {dir_ / "others"}, writing);
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  ASSERT_EQ(*open().count(), 1U);
+  EXPECT_EQ(open().records()->front().model, "b");
+}
+
+// A reader's two files would be taken for the new store's.
+TEST_F(StoreTest, AReaderIsWaitedFor) {
+  write("a", 8, "2026-01-01T00:00:00Z");
+  ASSERT_TRUE(open().add({dir_ / "records"}).ok());
+  std::optional<Store> reader;
+  {
+    Result<Store> store = Store::open_read_only(dir_ / "s.db");
+    ASSERT_TRUE(store.ok() && store->count().ok());
+    reader = std::move(store).value();
+  }
+  std::atomic<bool> done{false};
+  Result<AddReport> report = AddReport{};
+  std::thread writer([&] {
+    StoreWriting writing;
+    writing.anew = true;
+    report = write_store(dir_ / "s.db", {dir_ / "records"}, writing);
+    done = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_FALSE(done);
+  EXPECT_EQ(*reader->count(), 1U);
+  reader.reset();
+  writer.join();
+  EXPECT_TRUE(report.ok()) << report.error().message;
+}
+
 TEST_F(StoreTest, OtherFilesAreRefused) {
   std::ofstream(dir_ / "text.db") << "this is no database, and long enough to be looked at as one might be: "
                                   << std::string(4096, '.');
@@ -194,6 +339,30 @@ TEST_F(StoreTest, OtherFilesAreRefused) {
   EXPECT_THAT(text.error().message, HasSubstr("text.db"));
   EXPECT_FALSE(Store::open_read_only(dir_ / "missing.db").ok());
   EXPECT_FALSE(is_store_file(dir_ / "text.db"));
+}
+
+// The header's application id tells ours from every other database, also where its version is another.
+TEST_F(StoreTest, AnotherDatabaseIsNotReplaced) {
+  write("a", 8, "2026-01-01T00:00:00Z");
+  const auto database = [&](const std::string& name, const std::string& sql) {
+    Result<sqlite::Database> made = sqlite::Database::open(dir_ / name, sqlite::Database::Mode::kCreate);
+    return made.ok() && made->execute(sql).ok();
+  };
+  ASSERT_TRUE(database("other.db", "CREATE TABLE mine(x)"));
+  ASSERT_TRUE(open().add({dir_ / "records"}).ok());
+  ASSERT_TRUE(database("s.db", "UPDATE version SET version = '0.0'"));
+  StoreWriting writing;
+  const Result<AddReport> old = write_store(dir_ / "s.db", {dir_ / "records"}, writing);
+  ASSERT_FALSE(old.ok());
+  EXPECT_THAT(old.error().message, HasSubstr("found 0.0; build it anew from the records: assay store "));
+  EXPECT_THAT(old.error().message, HasSubstr("s.db --anew FOLDER..."));
+  writing.anew = true;
+  const Result<AddReport> other = write_store(dir_ / "other.db", {dir_ / "records"}, writing);
+  ASSERT_FALSE(other.ok());
+  EXPECT_EQ(other.error().kind, ErrorKind::kBadInput);
+  EXPECT_THAT(other.error().message, HasSubstr("found another database"));
+  EXPECT_TRUE(write_store(dir_ / "s.db", {dir_ / "records"}, writing).ok());
+  EXPECT_EQ(*open().count(), 1U);
 }
 
 // 23514.8 tokens/s of 8 accelerators: 2939.35 of each. Without their number there is no rate to rank by.

@@ -1,4 +1,5 @@
 // The report's model as the page embeds it; written by reports/html/report_json.cpp.
+import type { CostAnswer } from "./cost_answer";
 
 export type Basis = "measured" | "reported" | "projected" | "simulated";
 
@@ -165,21 +166,6 @@ export interface Answer {
   case: number | null;
   basis: Basis;
   groups: number[];
-}
-
-export interface CostAnswer {
-  kind: "cheapest" | "undecided" | "rounding" | "one-chip" | "none"; // rounding: of a confidential price
-  costs: number[];
-  works: number;
-  /** where `costs` is of one chip: those of the work that the most chips were priced on, cheapest first */
-  compared: number[];
-  /** that the first is cheaper than each of the others, in their order; null where a spread is unknown */
-  probabilities: ({ low: number; high: number } | null)[];
-  /** in `costs`: the one that the first is least surely cheaper than */
-  rival: number;
-  decided_from: number;
-  mixed_ways: boolean; // some are rented, others owned
-  alike_by: string; // the option that prices all in one way; "" where there is none
 }
 
 export interface Amount {
