@@ -56,7 +56,8 @@ struct Probe {
   const char* dtype;
   int bits;  // of 1 + 2^-k that its limit in op_spec.md demands
 };
-constexpr Probe kProbes[] = {{"f32", 16}, {"f16", 10}, {"bf16", 7}};
+constexpr Probe kProbes[] = {{"f32", 16}, {"f16", 10}, {"bf16", 7}, {"tf32", 0}};
+constexpr int kTf32Bits = 10;
 constexpr int64_t kProbeSize = 24;
 
 // The row 1 + 2^-1, 1 + 2^-2 ... passed through a product with the identity, once as x and once as w.
@@ -104,9 +105,16 @@ void probe(Bench& bench, Adapter& adapter, const OpCase& c, const Probe& wanted)
   std::vector<double> y(static_cast<size_t>(kProbeSize));
   unpack(c.graph.tensors[out].dtype, raw->data(), 0, y.size(), y.data());
   const int bits = surviving(y);
+  const char* executed = program.program().info().executed;
+  if (c.dtype == "tf32") {
+    const bool told = executed != nullptr && std::string(executed).find("f32") != std::string::npos;
+    const std::string found = std::to_string(bits) + " bits survive";
+    if (bits <= kTf32Bits || told) return bench.pass(found);
+    return bench.fail(found + " where TF32 has " + std::to_string(kTf32Bits) +
+                      ": it is computed in f32, and info() does not say so");
+  }
   std::string text = std::to_string(bits) + " bits survive, " + std::to_string(wanted.bits) + " needed";
   if (bits >= wanted.bits) return bench.pass(text);
-  const char* executed = program.program().info().executed;
   if (executed != nullptr && says_so(executed, c.dtype)) {
     return bench.advise(text + "; info() says so: " + executed);
   }

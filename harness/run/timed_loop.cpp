@@ -37,9 +37,11 @@ StepFailure run_step(Program& program, const assay_run_args& args, Pulse& pulse,
   }
   pulse.enter_wait();
   const assay_status waited = program.wait(run, &step->result);
-  step->host_ns = program.now_ns() - step->start_ns;
+  const uint64_t end_ns = program.now_ns();
   pulse.leave();
   if (waited != ASSAY_OK) return {waited, "program.wait"};
+  if (end_ns < step->start_ns) return {ASSAY_INTERNAL, "clock.now, which went back during a step"};
+  step->host_ns = end_ns - step->start_ns;
   return {};
 }
 

@@ -79,6 +79,7 @@ TEST_F(Conformance, CatchesRepeatsThatAreNotRun) {
   caught("ignores_repeat", "timing.work", "four steps in one submission", "times one step");
 }
 TEST_F(Conformance, CatchesSilentFallback) {
+  caught("claims_tf32", "truth.dtype", "f32 activations", "23 bits survive where TF32 has 10");
   caught("silent_fallback", "truth.dtype", "f32 activations", "7 bits survive, 16 needed: a silent fallback");
 }
 TEST_F(Conformance, CatchesTheWrongKvHead) { caught("gqa_off_by_one", "ops.attention", "GQA 3", "relative error"); }

@@ -137,11 +137,13 @@ class Crooked : public Template {
     if (mode_ == "prints") (void)!::write(STDERR_FILENO, "hello\n", 6);
   }
   std::string unsupported(const assay_program_desc& graph) override {
-    if (mode_ != "takes_all") return Template::unsupported(graph);
-    return "";
+    if (mode_ == "takes_all") return "";
+    assay_program_desc in_f32 = graph;
+    if (mode_ == "claims_tf32") in_f32.accumulate = "f32";
+    return Template::unsupported(in_f32);
   }
   std::unique_ptr<assay::sdk::Program> prepare(const assay_program_desc& graph) override {
-    if (mode_ != "takes_all") (void)Template::prepare(graph);
+    if (const std::string why = unsupported(graph); !why.empty()) throw Failure(ASSAY_UNSUPPORTED, why);
     return std::make_unique<CrookedProgram>(graph, host_, mode_);
   }
   [[nodiscard]] bool flushes_caches() const override { return mode_ == "flush" || mode_ == "flushes_nothing"; }

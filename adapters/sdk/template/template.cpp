@@ -227,6 +227,8 @@ class Template : public assay::sdk::Adapter {
     return {device};
   }
   std::string unsupported(const assay_program_desc& graph) override {
+    const std::string accumulate = graph.accumulate == nullptr ? "" : graph.accumulate;
+    if (!accumulate.empty() && accumulate != "f32") return "products in " + accumulate + ": this chip computes in f32";
     for (uint32_t i = 0; i < graph.n_ops; ++i) {
       const uint32_t kind = graph.ops[i].kind;
       if (kind == 0 || kind > ASSAY_OP_ARGMAX)
