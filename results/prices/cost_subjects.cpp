@@ -7,6 +7,7 @@
 
 #include "results/metrics/energy.h"
 #include "results/metrics/metrics.h"
+#include "results/metrics/model_size.h"
 #include "results/metrics/reported_rate.h"
 #include "results/metrics/roofline.h"
 #include "results/metrics/video_clip.h"
@@ -224,6 +225,7 @@ Group group_of(const Record& r, const std::string& basis, const LatencyLimits& l
   subject.product = product_of(r);
   subject.device = r.device;
   subject.model = r.model;
+  subject.params = model_params(r);
   subject.dtype = r.dtype;
   subject.variant = case_variant(r.case_id);
   subject.tier = r.tier;

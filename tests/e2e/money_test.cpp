@@ -212,18 +212,41 @@ TEST_F(Money, WhatIsWrongIsRefused) {
   EXPECT_EQ(assay("cost --rate blended=5 --rent '2 USD/h' --bogus").code, 2);
 }
 
+// A rate that is given is of no model: the shipped claims of prices are of one, or of none that is stated.
 TEST_F(Money, ClaimsSayWhatTheRatesSupport) {
-  const json out = answer(
+  const std::string given =
       "claims --rate input=10000:9900:10100 --rate output=2000:1980:2020 --rent '13.2 CNY/h' --task 0:5000:2000 --clip "
-      "29:28:31 "
-      "--accelerators 137");
+      "29:28:31 --accelerators 137";
+  const json out = answer(given);
   ASSERT_EQ(out["claims"].size(), 9U);
   for (const json& row : out["claims"]) {
-    EXPECT_FALSE(row["actual"].is_null()) << row.dump();
-    EXPECT_FALSE(row["basis"].is_null()) << row.dump();
+    EXPECT_EQ(row["verdict"], "says nothing of it") << row.dump();
+    EXPECT_FALSE(row["why"].is_null()) << row.dump();
   }
-  EXPECT_EQ(out["claims"][0]["verdict"], "contradicted");
-  EXPECT_EQ(out["claims"][7]["verdict"], "can't tell") << "28 to 31 s against 30 s";
+  file("mine.json", R"({"schema_version": 1, "claims": [{"id": "clip", "text": "in 30 s", "kind": "clip_time",
+    "seconds": 30, "market": true, "model": "vidu", "source": "s", "grade": "R"}]})");
+  const json mine = answer(given + " --claims mine.json");
+  EXPECT_EQ(mine["claims"][0]["verdict"], "can't tell") << "28 to 31 s against 30 s";
+  EXPECT_EQ(mine["claims"][0]["actual"], 29);
+}
+
+// The records are of an H200 and of models up to 8B: no shipped claim is of those. One of its 8B model is judged by it.
+TEST_F(Money, ClaimsOfOtherChipsAndModelsAreNotJudged) {
+  const json out = answer("claims " ASSAY_SOURCE_DIR "/results/published/2026-11-26-h200");
+  ASSERT_EQ(out["claims"].size(), 9U);
+  for (const json& row : out["claims"]) {
+    EXPECT_EQ(row["verdict"], "says nothing of it") << row.dump();
+    EXPECT_TRUE(row["actual"].is_null()) << row.dump();
+  }
+  EXPECT_THAT(out["claims"][1]["why"].get<std::string>(), HasSubstr("Qihang S3"));
+  EXPECT_THAT(out["claims"][3]["why"].get<std::string>(), HasSubstr("70B"));
+  EXPECT_THAT(out["notes"].dump(), HasSubstr("the records are of H200 SXM, "));
+  file("mine.json", R"({"schema_version": 1, "claims": [{"id": "8b", "text": "t", "kind": "token_price",
+    "price": "900 CNY/1M output tokens", "chip": "H200", "params": 8e9, "source": "s", "grade": "R"}]})");
+  const json mine = answer("claims " ASSAY_SOURCE_DIR "/results/published/2026-11-26-h200 --claims mine.json");
+  ASSERT_EQ(mine["claims"].size(), 1U);
+  EXPECT_EQ(mine["claims"][0]["chip"], "H200 SXM, llama-3.1-8b bf16");
+  EXPECT_EQ(mine["claims"][0]["verdict"], "supported");
 }
 
 // 13.2 yuan an hour over 123.3 tokens/s: 13.2 / 3600 / 123.3 x 1e6 = 29.7 yuan per 1M; the report's as the command's.
