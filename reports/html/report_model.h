@@ -125,7 +125,11 @@ struct ReportCost {
   std::string model, dtype, basis, input_case, output_case;
   std::string variant;                       // of the cases (case_variant())
   size_t input_cases = 0, output_cases = 0;  // among which those were the fastest
-  [[nodiscard]] std::string work() const { return model + " " + dtype + (variant.empty() ? "" : " " + variant); }
+  [[nodiscard]] std::string work() const {   // "llama-3.1-8b bf16 p16"; an import may state no dtype
+    std::string text = model;
+    for (const std::string& more : {dtype, variant}) text += more.empty() ? "" : " " + more;
+    return text;
+  }
   std::vector<size_t> rows;  // the records that the rates are from, where the model has them
   std::string missing;       // why there is no cost; else "" and all below is set
   CostInputs inputs;

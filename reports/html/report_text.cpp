@@ -233,7 +233,8 @@ std::string chip_name(const ReportModel& model, size_t chip) {
   const ReportChip& c = model.chips[chip];
   const auto twins = std::count_if(model.chips.begin(), model.chips.end(),
                                    [&](const ReportChip& other) { return other.product == c.product; });
-  return twins == 1 ? c.product : c.product + " (" + c.adapter + ")";
+  const std::string name = c.product.empty() ? "(chip not named)" : c.product;
+  return twins == 1 ? name : name + " (" + (c.adapter.empty() ? "imported" : c.adapter) + ")";
 }
 
 std::string report_csv(const ReportModel& model) {

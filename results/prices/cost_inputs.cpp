@@ -66,8 +66,11 @@ class Assembly {
     Result<PricedChip> found = find_chip(book_, choices_.chip);
     if (!found.ok()) return bad_input("--chip: " + found.error().message);
     out_.chip = std::move(found).value();
+    if (out_.subject.records.empty()) return ok_status();
     const std::optional<PricedChip> known = chip_of_product(book_, out_.subject.product);
-    if (!out_.subject.records.empty() && (!known || known->id != out_.chip->id)) {
+    if (out_.subject.product.empty()) {
+      out_.notes.push_back("the source names no chip: " + out_.chip->id + ", as --chip says");
+    } else if (!known || known->id != out_.chip->id) {
       out_.of_another_chip = true;
       out_.notes.push_back("rates of " + out_.subject.product + " at the prices of " + out_.chip->id +
                            ", as --chip says");

@@ -28,6 +28,7 @@ export const notes = {
     "the cost of chip-x needs chip_price, wall_power; give it with --set NAME=VALUE, --rent, --price or a price book (--prices); --chip names a chip of the book",
     "the cost of a chip that its source doesn't name needs rent; give it with --set NAME=VALUE, --rent, --price or a price book (--prices); --chip names a chip of the book",
     "rates of Example GPU at the prices of h20, as --chip says",
+    "the source names no chip: h20, as --chip says",
     "confidential figures count as one of twelve steps a decade, with its whole range: no figure here tells more of them",
     "confidential figures count as one of twelve steps a decade, without an upper end, as the offer has none: its cost has no interval",
     'a confidential price "from" an amount on counts as such a step, without an upper end, as the offer has none: its cost has no interval',

@@ -93,6 +93,58 @@ TEST(ReportCost, TheMailSaysWhatThePageDoes) {
   EXPECT_THAT(two, HasSubstr("; the second, slow: 0.0083"));
 }
 
+// A rate that llama-bench states of one of the same product: a chip of its own in the report, and a cost of its own.
+Record imported_record(const std::string& product) {
+  Record r;
+  r.id = "fedcba9876543210" + product;
+  r.status = "ok";
+  r.basis = "reported";
+  r.device_product = product;
+  r.case_id = "llama-bench/m/tg128";
+  r.case_hash = "i";
+  r.model = "m";
+  r.tier = "request";
+  r.reported.emplace();
+  r.reported->figures = {
+      {"output_tokens_per_s", "tokens/s", "mean", "tokens-per-s/mean-of-rates", "avg_ts", 5000, 4900, 5100, 5}};
+  r.reported->stated = {{"gpu_info", "x"}};
+  return r;
+}
+
+TEST(ReportCost, EachCostIsOfTheChipOfItsRecords) {
+  Record measured = output_record("NVIDIA H200", 36667);
+  measured.adapter = "cuda";
+  const ReportModel m = report_model({imported_record("NVIDIA H200"), measured}, rent_of(13.2));
+  ASSERT_EQ(m.chips.size(), 2U);
+  ASSERT_EQ(m.costs.size(), 2U);
+  for (const ReportCost& c : m.costs) {
+    ASSERT_EQ(c.rows.size(), 1U);
+    EXPECT_EQ(c.chip, m.rows[c.rows[0]].chip) << c.basis;
+  }
+  EXPECT_EQ(chip_name(m, m.rows[0].chip), "NVIDIA H200 (imported)");
+  EXPECT_EQ(chip_name(m, m.rows[1].chip), "NVIDIA H200 (cuda)");
+  const std::string text = report_markdown(m);
+  EXPECT_THAT(text, HasSubstr("| NVIDIA H200 (cuda) | m bf16, output | 0.01 |"));
+  EXPECT_THAT(text, HasSubstr("| NVIDIA H200 (imported) | m, output | 0.07333 |")) << "13.2 / 3600 / 5000 x 1e5";
+}
+
+// What a source doesn't name is what --chip says; of what it names another the rates are another's.
+TEST(ReportCost, AChipThatItsSourceDoesNotNameIsTheGivenOne) {
+  ReportOptions options = rent_of(13.2);
+  ReportPricing& pricing = *options.pricing;
+  pricing.book.chips.emplace_back().id = "h200";
+  pricing.choices.chip = "h200";
+  const auto text = [&](const std::string& product) {
+    const std::vector<CostSubject> subjects = cost_subjects({imported_record(product)}, {}, pricing.book);
+    return subject_text(*price_subject(subjects.front(), pricing.choices, pricing.book));
+  };
+  EXPECT_EQ(text(""), "h200, m, reported, request");
+  EXPECT_EQ(text("MI300X"), "h200 (rates of MI300X), m, reported, request");
+  const ReportModel m = report_model({imported_record("")}, options);
+  EXPECT_THAT(m.costs[0].notes, ::testing::Contains("the source names no chip: h200, as --chip says"));
+  EXPECT_EQ(chip_name(m, 0), "(chip not named)");
+}
+
 TEST(ReportCost, AMissingPriceIsALineNotAnError) {
   ReportOptions options;
   options.pricing = ReportPricing{};

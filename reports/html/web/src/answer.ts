@@ -135,10 +135,13 @@ function statement(page: Page): Statement {
   return { head: money.head, tails: [...money.tails, ...costNotes(page), ...verdictLines(page), [rates.head, ...rates.tails].flatMap((part, i): Sentence => (part instanceof HTMLElement ? [part] : i === 0 ? part : [page.state.lang === "zh" ? "，" : ", ", ...part])), ...unpriced] };
 }
 
-/** The cost that goes with a row: same chip, model, dtype and basis. */
+/** The cost that goes with a row: the one that rests on it, else of the same product, model, dtype and basis. */
 function costOf(page: Page, row: Row): number {
-  const c = page.model.cases[row.case];
-  return page.model.costs.findIndex((x) => priced(x) && x.chip === row.chip && x.model === c.model && x.dtype === c.dtype && x.variant === c.variant && x.basis === row.basis);
+  const { cases, chips, costs } = page.model;
+  const c = cases[row.case];
+  const own = costs.findIndex((x) => priced(x) && x.rows.includes(row.index));
+  if (own >= 0) return own;
+  return costs.findIndex((x) => priced(x) && chips[x.chip].product === chips[row.chip].product && x.model === c.model && x.dtype === c.dtype && x.variant === c.variant && x.basis === row.basis);
 }
 
 function costCell(page: Page, row: Row): HTMLElement {

@@ -7,6 +7,8 @@ export interface Chip {
   /** whether its source says no product; set by nameUnnamed */
   unnamed?: boolean;
   adapter: string;
+  /** by which adapter, or that it was imported; set by nameUnnamed */
+  served?: string;
   arch: string;
   vendor: string;
   driver: string;
@@ -350,20 +352,20 @@ export function parseModel(text: string): Model {
   return raw as Model;
 }
 
-/** Names a chip that an imported result's source leaves out in the reader's words. */
-export function nameUnnamed(model: Model, name: string): void {
+/** Names in the reader's words a chip that an imported result's source leaves out, and what no adapter ran on. */
+export function nameUnnamed(model: Model, name: string, imported: string): void {
   for (const chip of model.chips) {
     chip.unnamed ??= chip.product === "";
     if (chip.unnamed) chip.product = name;
+    chip.served = chip.adapter || imported;
   }
 }
 
+/** Chips of one product differ in the adapter: as in the report's other forms (chip_name in report_text.cpp). */
 export function chipName(model: Model, chip: number): string {
   const c = model.chips[chip];
   const twins = model.chips.filter((other) => other.product === c.product);
-  if (twins.length === 1) return c.product;
-  const archs = new Set(twins.map((other) => other.arch));
-  return archs.size === twins.length ? `${c.product} (${c.arch})` : `${c.product} (${c.adapter}, ${c.arch})`;
+  return twins.length === 1 ? c.product : `${c.product} (${c.served})`;
 }
 
 export const usable = (row: Row): boolean =>

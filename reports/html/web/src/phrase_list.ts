@@ -121,6 +121,7 @@ export const sentences: Phrase[] = [
   [/^output tokens bear the whole cost: input was served in the same time$/, "输入与输出在同一时间内完成，全部成本计入输出 tokens"],
   [/^the cost of (.+?) needs (.+?); give it with .+$/, "计算 $1 的成本还缺：$2（可用 --set、--rent、--price 或 --prices 给出）"],
   [/^rates of (.+) at the prices of (.+), as --chip says$/, "按 --chip 的指定，以 $2 的价格计算 $1 的吞吐量"],
+  [/^the source names no chip: (\S+), as --chip says$/, "来源未写明芯片：按 --chip 视为 $1"],
   [/^assumption of this price book$/, "本价目表的假设"],
   [/^confidential figures count as one of twelve steps a decade, with its whole range: no figure here tells more of them$/, "保密数值按每十倍十二档取整，并计入整档范围：此处任何数值都不透露更多"],
   [/^confidential figures count as one of twelve steps a decade, without an upper end, as the offer has none: its cost has no interval$/, "保密数值按每十倍十二档取整；报价没有上限，故不设上限，其成本没有区间"],
