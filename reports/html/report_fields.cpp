@@ -23,6 +23,7 @@ std::vector<ReportField> report_fields(const ReportRow& r) {
           {"reason", r.reason},
           {"form", r.form},
           {"part", r.part},
+          {"accelerators", maybe(r.accelerators)},
           {"stop", r.stop},
           {"numerics", r.numerics},
           {"commit", r.tool_commit},

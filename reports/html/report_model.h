@@ -46,6 +46,7 @@ struct ReportRow {
   bool disturbed = false;
   std::string options;  // of the adapter, "attention=own"; "" also where (aggregated from a store) it isn't known
   std::string part;     // of the model that ran, "2/24 layers"; "": all of it. The rate is the part's
+  std::optional<double> accelerators;  // of a reported row: of how many its source's figures are; the rate is of one
   std::vector<std::string> causes, warnings;
   int threads = 0;
   uint64_t steps = 0;

@@ -35,3 +35,18 @@ test("a measured cost stands beside an import of the same product, and each chip
   const markdown = readFileSync(join(WORK, "beside.md"), "utf8");
   for (const chip of ["NVIDIA H200 (cuda)", "NVIDIA H200 (imported)"]) assert.ok(markdown.includes(`| ${chip} |`), chip);
 });
+
+test("beside a part's rate stand the whole model's and, marked as projected, its cost", async () => {
+  const of = join(WORK, "part.html");
+  execFileSync(ASSAY, ["report", join(PUBLISHED, "2026-11-26-h200"), "-o", of, "--json"]);
+  const model = readModel(join(WORK, "part.json"));
+  const id = "long-context/prefill/qwen2.5-0.5b/f32/b1/t512";
+  const { page, faults, close } = await openReport(browser, of, `lang=en&case=${encodeURIComponent(id)}`);
+  const text = await page.locator("#answer .headline tbody tr").innerText();
+  await close();
+  assert.deepEqual(faults, []);
+  const row = model.rows.find((r) => model.cases[r.case].id === id);
+  assert.match(text, /2\/24 layers/);
+  assert.ok(Math.abs(numberIn(/projected\)? ([\d,.]+) tokens\/s/.exec(text)[1]) / row.projected_rate - 1) < 1e-3, text);
+  assert.match(text, /rented\s*▲ projected/);
+});

@@ -1,5 +1,5 @@
 // The first screen: the answer, the four headline figures of each chip, and what can't be compared.
-import { basisMark, chipLabel, figureButton, launchMark, numberButton, partDetail, partMark, type Page } from "./context";
+import { basisMark, chipLabel, figureButton, launchMark, numberButton, partDetail, partMark, wholeRate, type Page } from "./context";
 import { figureOf } from "./definitions";
 import { h, select } from "./dom";
 import { numberText, rateText } from "./format";
@@ -154,7 +154,7 @@ function costCell(page: Page, row: Row): HTMLElement {
   const button = h("button", { type: "button", class: "figure", "data-cost": at, click: () => page.openCost(at) }, perHundredK(amount.value));
   const side = page.say(cost.rented ? T.rented : T.owned);
   const bounds = known ? `${perHundredK(amount.low)}–${perHundredK(amount.high)}` : page.say(T.no_interval);
-  return h("td", { "data-label": label }, button, h("div", { class: "interval" }, numberButton(bounds, () => page.openCost(at)), h("span", { class: "side" }, side), known ? launchMark(page, cost.rows.map((r) => page.model.rows[r])) : null));
+  return h("td", { "data-label": label }, button, h("div", { class: "interval" }, numberButton(bounds, () => page.openCost(at)), h("span", { class: "side" }, side), known ? launchMark(page, cost.rows.map((r) => page.model.rows[r])) : null), cost.basis === row.basis ? null : h("div", {}, basisMark(page, cost.basis)));
 }
 
 function headlineRow(page: Page, row: Row): HTMLElement {
@@ -172,7 +172,7 @@ function headlineRow(page: Page, row: Row): HTMLElement {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, chipLabel(page, row.chip), partMark(page, row), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
+    h("th", { scope: "row" }, chipLabel(page, row.chip), partMark(page, row), wholeRate(page, row), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
     cell(T.m_throughput, figureButton(page, "rate", row), interval(row.rate_low, row.rate_high), "rate", launchMark(page, [row])),
     cell(T.m_determinism, determinism, row.p99_high_ns === null && row.p99_ns !== null ? page.say(T.no_bound) : figureOf("determinism").interval!(row), "determinism"),
     costCell(page, row),

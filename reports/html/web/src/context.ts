@@ -6,6 +6,7 @@ import { reasonText } from "./phrases";
 import { basisText, say, sayParts, T, type Text } from "./text";
 import { figureOf } from "./definitions";
 import { h } from "./dom";
+import { rateText } from "./format";
 
 export interface Page {
   model: Model;
@@ -44,6 +45,10 @@ export function basisMark(page: Page, basis: string): HTMLElement {
 /** Beside a figure of which only a part of the model ran; null where it was the whole. */
 export const partMark = (page: Page, row: Row): HTMLElement | null =>
   row.part === "" ? null : h("span", { class: "part", title: page.say(T.part_note) }, ` ${reasonText(row.part, page.state.lang)}`);
+
+/** The whole model's rate, projected from the part that ran; null where that isn't known. */
+export const wholeRate = (page: Page, row: Row): HTMLElement | null =>
+  row.part === "" || row.projected_rate === null ? null : h("div", { class: "interval whole" }, `${page.say(T.d_projected)} ${rateText(row.projected_rate, null, null, row.unit)}`);
 
 /** How much of the model ran, in brackets; "" where that stands in the record only. */
 export function partDetail(page: Page, part: string): string {

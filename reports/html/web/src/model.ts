@@ -52,6 +52,8 @@ export interface Row {
   form: string;
   /** of the model that ran, "2/24 layers"; "" where it was the whole: the rate is the part's */
   part: string;
+  /** of a reported row: of how many its source's figures are; the rate is of one */
+  accelerators: Maybe;
   stop: string;
   numerics: string;
   commit: string;
