@@ -229,8 +229,8 @@ std::vector<OptionSpec> price_options() {
        {},
        true},
       {"mix", "C:I:O", "tokens of cached input, input, output, for the blended cost", Complete::kNothing, {}, false},
-      {"tpot", "MS", "only decode steps whose p99 keeps this", Complete::kNothing, {}, false},
-      {"ttft", "MS", "only prefill steps whose p99 keeps this", Complete::kNothing, {}, false},
+      {"tpot", "MS", "only decode steps and imported results whose p99 keeps this", Complete::kNothing, {}, false},
+      {"ttft", "MS", "only prefill steps and imported results whose p99 keeps this", Complete::kNothing, {}, false},
       {"seed", "N", "of the Monte Carlo draws (default 1)", Complete::kNothing, {}, false},
       {"draws", "N", "how many (default 10000)", Complete::kNothing, {}, false}};
 }

@@ -50,6 +50,11 @@ class Assembly {
     if (missing.empty()) return std::move(out_);
     const std::string& known = out_.chip ? out_.chip->id : out_.subject.product;
     const std::string name = known.empty() ? "a chip that its source doesn't name" : known;
+    const bool rated = at(CostInput::kInputRate) || at(CostInput::kOutputRate) || at(CostInput::kBlendedRate);
+    const std::vector<std::string>& notes = out_.subject.notes;
+    const auto none = std::find_if(notes.begin(), notes.end(),
+                                   [](const std::string& note) { return note.rfind("no case keeps ", 0) == 0; });
+    if (!rated && none != notes.end()) return bad_input("the cost of " + name + " rests on no rate: " + *none);
     return bad_input("the cost of " + name + " needs " + missing +
                      "; give it with --set NAME=VALUE, --rent, --price or a "
                      "price book (--prices); --chip names a chip of the book");

@@ -1,11 +1,10 @@
 // What our own code may say to a reader of a report, by the source that says it: one example of each form. Where a part
 // is somebody else's words (a driver's message, a program's output), <...> stands for it.
 export const notes = {
-  "results/prices/cost_subjects.cpp": [
+  "results/prices/best_rate.cpp": [
     "from 2/24 layers, 8/64 experts",
     "decode/m/f32/b1/c512: projected from 2/24 layers, without an interval; its cost has none either",
     "decode/m/f32/b1/c512: the p99 of the part that ran, projected like its mean, was held against TPOT",
-    "the time of a part has no interval: one step, or projected; nor has the cost",
     "per accelerator, over 8",
     "per accelerator, over 8, number of accelerators given at import",
     "number of accelerators given at import",
@@ -15,18 +14,25 @@ export const notes = {
     "prefill/m/f32/b1/t8192: a run of one step has no interval, nor has its cost",
     "decode/m/f32/b1/c512: too few steps for a bound of p99; its value was held against TPOT",
     "the source's mean power of the whole system, over its accelerators",
-    "output tokens bear the whole cost: input was served in the same time",
     "decode/m/f32/b1/c512 was disturbed",
     "decode/m/f32/b1/c512 ran with adapter options <products=own>",
     "record 0123abcd, decode/m/f32/b1/c512",
+    "no case keeps TTFT <= 1000 ms and TPOT <= 40 ms",
+  ],
+  "results/prices/cost_subjects.cpp": [
+    "the time of a part has no interval: one step, or projected; nor has the cost",
+    "output tokens bear the whole cost: input was served in the same time",
     "long-context/prefill/m/f32/b1/t512/c4096: a chunk behind a context is no prompt and not priced",
     "long-context/prefill/m/f32/b1/t512/c4096 and 2 more: a chunk behind a context is no prompt and not priced",
     "left out: long-context/prefill/m/f32/b1/t512/c4096: a chunk behind a context is no prompt and not priced",
     "input tokens by the adapter cuda, output tokens by opencl",
+    "vllm-serve/m/conc8: left out, no p99 of TTFT is stated",
+    "vllm-serve/m/conc8 and 2 more: left out, no p99 of TPOT is stated",
   ],
   "results/prices/cost_inputs.cpp": [
     "the cost of chip-x needs chip_price, wall_power; give it with --set NAME=VALUE, --rent, --price or a price book (--prices); --chip names a chip of the book",
     "the cost of a chip that its source doesn't name needs rent; give it with --set NAME=VALUE, --rent, --price or a price book (--prices); --chip names a chip of the book",
+    "the cost of h20 rests on no rate: no case keeps TTFT <= 100 ms; the nearest p99 is 901 ms",
     "rates of Example GPU at the prices of h20, as --chip says",
     "the source names no chip: h20, as --chip says",
     "confidential figures count as one of twelve steps a decade, with its whole range: no figure here tells more of them",
