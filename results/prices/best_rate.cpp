@@ -7,7 +7,6 @@
 #include "results/metrics/energy.h"
 #include "results/metrics/metrics.h"
 #include "results/part.h"
-#include "results/prices/peak_rate.h"
 
 namespace assay {
 namespace {
@@ -145,7 +144,11 @@ void BestRate::write(std::optional<Estimate>* rate, std::string* case_id, CostSu
   *case_id = counted_->record->case_id;
   subject->counted.push_back(counted_->record->id);
   subject->ladder.saturation.at(input_) = saturation_->rate.typical;
-  if (saturation_->peak) subject->ladder.peak.at(input_) = *saturation_->peak;
+  if (const std::optional<PeakRate>& peak = saturation_->peak) {
+    subject->ladder.peak.at(input_) = peak->per_s;
+    subject->ladder.bound.at(input_) = peak->bound;
+    if (peak->of_datasheet) subject->ladder.of_datasheet.insert(input_);
+  }
   for (const auto& [kind, p99_ms] : counted_->p99_ms) {
     if (!limit_of(limits_, kind) || counted_->record->reported || counted_->p99_is_bounded) continue;
     subject->notes.push_back(counted_->record->case_id +

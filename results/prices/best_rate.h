@@ -9,6 +9,7 @@
 
 #include "results/metrics/reported_rate.h"
 #include "results/prices/cost_inputs.h"
+#include "results/prices/peak_rate.h"
 
 namespace assay {
 
@@ -21,7 +22,7 @@ struct CaseRate {
   // p99 of each latency that the rate came with, ms; infinite where its source states none.
   std::map<LatencyKind, double> p99_ms;
   bool p99_is_bounded = false;
-  std::optional<double> peak;        // tokens/s at the roofline
+  std::optional<PeakRate> peak;
   std::optional<double> wall_watts;  // that a source states of the whole machine, an accelerator's share
 };
 // None of a record without a rate of tokens.

@@ -249,6 +249,24 @@ TEST_F(Money, ClaimsOfOtherChipsAndModelsAreNotJudged) {
   EXPECT_EQ(mine["claims"][0]["verdict"], "supported");
 }
 
+// Beside the H200's records of llama-3.1-8b stand their ceilings. Prefill: 131.94 TFLOP at 728.64 TFLOP/s are 181.1 ms,
+// 45,239 tokens/s, of which 36,887 came; decode of 64: 49.387 GB at 4.436 TB/s are 11.13 ms, 5,748.5 of which 4,480
+// came. At 608 to 168 tokens (0.78350/36887 + 0.21650/4480) / (0.78350/45239 + 0.21650/5748.5) = 1.265; the datasheet's
+// 989 TFLOP/s and 4.8 TB/s would give 1.463.
+TEST_F(Money, TheWaterfallRestsOnTheCeilingsBesideTheRecords) {
+  const std::string folder = ASSAY_SOURCE_DIR "/results/published/2026-11-26-h200/";
+  const json out = answer("verdict " + folder + "*llama* --target '0.01 CNY/100k tokens' --rent '10 CNY/h'");
+  bool seen = false;
+  for (const json& row : out["waterfall"]) {
+    if (row["factor"] != "mfu_mbu") continue;
+    seen = true;
+    EXPECT_NEAR(row["times"].get<double>(), 1.265, 5e-4);
+    EXPECT_THAT(row["basis"].get<std::string>(), HasSubstr("measured"));
+    EXPECT_THAT(row["meaning"].get<std::string>(), HasSubstr("by the ceilings beside the case"));
+  }
+  EXPECT_TRUE(seen);
+}
+
 // 13.2 yuan an hour over 123.3 tokens/s: 13.2 / 3600 / 123.3 x 1e6 = 29.7 yuan per 1M; the report's as the command's.
 TEST_F(Money, TheReportIsReckonedWithTheSameChoices) {
   const std::string price = std::string(kPublished) + " --rent '13.2 CNY/h' --set utilisation=0.5";

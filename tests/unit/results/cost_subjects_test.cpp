@@ -251,10 +251,27 @@ TEST(CostSubjects, TheLimitOfTtftIsOfWhatHasAPrompt) {
   EXPECT_THAT(s.notes, testing::Contains("input_tokens_per_s: left out, no p99 of TTFT is stated"));
 }
 
+// Beside the case a GEMM of 500 TFLOP/s and a read of 2.5 TB/s: 1e12 FLOP take 2 ms, 3.35 GB 1.34 ms; 64 tokens in 2
+// ms. With the GEMM alone the book's 3.35 TB/s count for the bytes, and the peak is the datasheet's in part.
+TEST(CostSubjects, PeakIsTheRoofMeasuredBesideTheCase) {
+  Record r = run("decode", 64, 1, 40);
+  r.ceiling.flops_per_s = 500e12;
+  r.ceiling.read_bytes_per_s = 2.5e12;
+  const RateLadder measured = cost_subjects({r}, {}, shipped())[0].ladder;
+  EXPECT_NEAR(measured.peak.at(CostInput::kOutputRate), 64 / 2e-3, 1e-6);
+  EXPECT_TRUE(measured.of_datasheet.empty());
+  EXPECT_NEAR(measured.bound.at(CostInput::kOutputRate), 64 / (1e12 / 989e12), 1e-3) << "the chip can do more";
+  r.ceiling.read_bytes_per_s.reset();
+  const RateLadder mixed = cost_subjects({r}, {}, shipped())[0].ladder;
+  EXPECT_NEAR(mixed.peak.at(CostInput::kOutputRate), 64 / 2e-3, 1e-6);
+  EXPECT_EQ(mixed.of_datasheet.count(CostInput::kOutputRate), 1U);
+}
+
 // H100 of the book: 1e12 FLOP at 989 TFLOPS are 1.011 ms, 3.35 GB at 3.35 TB/s 1 ms; 64 tokens at the roof take 1.011.
 TEST(CostSubjects, PeakIsTheRoofOfTheDatasheet) {
   const std::vector<CostSubject> s = cost_subjects({run("decode", 64, 1, 40)}, {}, shipped());
   EXPECT_NEAR(s[0].ladder.peak.at(CostInput::kOutputRate), 64 / (1e12 / 989e12), 1e-3);
+  EXPECT_EQ(s[0].ladder.of_datasheet.count(CostInput::kOutputRate), 1U);
 }
 
 Record named(Record r, const std::string& case_id) {

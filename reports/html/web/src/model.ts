@@ -193,7 +193,8 @@ export interface Verdict {
   gap: Maybe;
   gap_low: Maybe;
   gap_high: Maybe;
-  waterfall: { name: string; factor: Maybe; meaning: string }[];
+  /** basis: "" where it is the cost's */
+  waterfall: { name: string; factor: Maybe; meaning: string; basis: Basis | "" }[];
   levers: { input: string; now: Maybe; needed: Maybe; possible: boolean; limit: string }[];
   impossible_by_electricity: boolean;
   reason: string;
