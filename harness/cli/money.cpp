@@ -223,7 +223,7 @@ std::vector<OptionSpec> price_options() {
       {"set",
        "NAME=VALUE",
        "another input: pue, utilisation, life, discount_rate, server_factor, salvage_share, opex_share, wall_power "
-       "(kW), "
+       "(kW of the server, PUE comes on top), "
        "idle_power_share, tariff, cached_cost_share; VALUE:LOW:HIGH gives a range",
        Complete::kNothing,
        {},

@@ -105,8 +105,10 @@ class Assembly {
     at(CostInput::kPue) = exact_estimate(1, "reported", "the power at the wall has the facility's overhead in it");
   }
 
-  // Measured at the wall; else the book's all-in power; else the rating times what servers add to it.
+  // Given, as of the server alone; else measured at the wall; else the book's all-in power; else the rating times what
+  // servers add to it.
   Status power() {
+    if (choices_.overrides.count(CostInput::kWallKw) != 0) return ok_status();
     if (out_.subject.wall_kw) {
       at(CostInput::kWallKw) = out_.subject.wall_kw;
       return ok_status();
@@ -214,8 +216,7 @@ class Assembly {
           unused);
     if (rented && choices_.tariff_given)
       out_.notes.emplace_back("the tariff moves no rent: of a rented chip it counts in what power alone costs");
-    if (!rented && facility_in_power_ && given(CostInput::kPue) && !given(CostInput::kWallKw) &&
-        at(CostInput::kPue)->typical > 1) {
+    if (!rented && facility_in_power_ && given(CostInput::kPue) && at(CostInput::kPue)->typical > 1) {
       out_.notes.emplace_back("PUE is charged twice: the power at the wall has the facility's overhead in it already");
     }
   }

@@ -161,6 +161,8 @@ export const sentences: Phrase[] = [
   [/^the time of a part has no interval: one step, or projected; nor has the cost$/, "某部分的时间没有区间（只有一步，或为推算），成本也没有区间"],
   [/^low: (.+), (\S+), grade (.)$/, "低值：$1，$2，等级 $3"],
   [/^high: (.+), (\S+), grade (.)$/, "高值：$1，$2，等级 $3"],
+  [/^part: (.+), (\S+), grade (.)$/, "其一：$1，$2，等级 $3"],
+  [/^subsidy: (.+), (\S+), grade (.)$/, "补贴：$1，$2，等级 $3"],
   [/^from: (.+), (\S+), grade (.)$/, "起价：$1，$2，等级 $3"],
   [/^(\S+): no subsidy, it is for domestic chips$/, "$1：补贴仅限国产芯片，未计"],
   [/^(\S+): no subsidy, it is for domestic chips and the book does not say that this is one$/, "$1：补贴仅限国产芯片，价目表未说明该芯片是否国产，未计"],
