@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <regex>
 
 #include "reports/format.h"
 #include "results/metrics/reported_rate.h"
@@ -87,7 +88,7 @@ std::string basis_cell(const Record& r, const Metrics& m, std::vector<std::strin
 void reported_row(const Record& r, std::vector<std::string>* row, std::vector<std::string>* notes) {
   const ReportedFigure& lead = r.reported->figures.front();
   (*row)[1] = reported_text(lead) + " " + kReportedMark;
-  if (lead.low && lead.high) (*row)[2] = number_text(*lead.low, 4) + "–" + number_text(*lead.high, 4);
+  if (lead.low && lead.high) (*row)[2] = reported_interval_text(lead);
   if (lead.n) (*row)[9] = std::to_string(*lead.n);
   add_note(notes, std::string(kReportedMark) +
                       " reported: as its source states it, neither measured nor checked here; it ranks with no "
@@ -113,6 +114,14 @@ std::string interval_note(const Record& r) {
          " (standard deviation, pooled over " + std::to_string(b.cases) + (b.cases == 1 ? " case, " : " cases, ") +
          number_text(b.dof, 4) + " degrees of freedom); " + std::to_string(launches) +
          (launches == 1 ? " launch" : " launches") + " a case";
+}
+
+const std::vector<Column>& table_columns() {
+  static const std::vector<Column> kColumns{{"case", false, 0}, {"rate /s", true, 0}, {"95 %", true, 3},
+                                            {"p50", true, 4},   {"p99", true, 2},     {"p99.9", true, 5},
+                                            {"MFU", true, 1},   {"MBU", true, 1},     {"J/token", true, 7},
+                                            {"n", true, 6},     {"basis", false, 0}};
+  return kColumns;
 }
 
 std::vector<std::string> row_of(const Record& r, const Metrics& m, std::vector<std::string>* notes) {
@@ -209,19 +218,24 @@ std::string old_int8_note(const std::string& dtype) {
          now + " since is with bf16, another case";
 }
 
-const std::vector<Column>& table_columns() {
-  static const std::vector<Column> kColumns{{"case", false, 0}, {"rate /s", true, 0}, {"95 %", true, 3},
-                                            {"p50", true, 4},   {"p99", true, 2},     {"p99.9", true, 5},
-                                            {"MFU", true, 1},   {"MBU", true, 1},     {"J/token", true, 7},
-                                            {"n", true, 6},     {"basis", false, 0}};
-  return kColumns;
+std::string short_product(const std::string& product) {
+  static const std::regex kNoise(R"(\((R|TM|C)\)| @ .*$| [0-9]+-Core| Processor| CPU)", std::regex::icase);
+  std::string out = product.size() <= 256 ? std::regex_replace(product, kNoise, "") : product;
+  return out.empty() ? "not named" : out;
 }
 
 TableCells table_cells(const std::vector<Record>& records, const std::vector<Metrics>& metrics) {
   TableCells cells;
+  cells.columns = table_columns();
   for (size_t i = 0; i < records.size(); ++i) cells.rows.push_back(row_of(records[i], metrics[i], &cells.notes));
   if (!records.empty())
     cells.notes.insert(cells.notes.begin(), "rate: tokens per second unless a unit stands beside it");
+  const bool several = std::any_of(records.begin(), records.end(),
+                                   [&](const Record& r) { return r.device_product != records.front().device_product; });
+  if (!several) return cells;
+  cells.columns.insert(cells.columns.begin() + 1, {"chip", false, 0});
+  for (size_t i = 0; i < records.size(); ++i)
+    cells.rows[i].insert(cells.rows[i].begin() + 1, short_product(records[i].device_product));
   return cells;
 }
 

@@ -17,12 +17,14 @@ struct Column {
   bool right;     // aligned right
   int drop_rank;  // the highest goes first where the terminal is narrow; 0: never
 };
-const std::vector<Column>& table_columns();
 
 struct TableCells {
+  std::vector<Column> columns;                 // with the chip where the records are of several products
   std::vector<std::vector<std::string>> rows;  // one per record, one cell per column
   std::vector<std::string> notes;              // below the table
 };
+// A product's name without what tells no product from another: "AMD EPYC 9B14"; "not named" where a source has none.
+std::string short_product(const std::string& product);
 TableCells table_cells(const std::vector<Record>& records, const std::vector<Metrics>& metrics);
 
 // "GEMM bf16 2048 x 2048 x 2048", "argmax f32 256 MiB": what a ceiling was measured with; "" where a record of before

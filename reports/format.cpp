@@ -8,6 +8,8 @@
 namespace assay {
 namespace {
 
+constexpr int kReportedDigits = 6;
+
 std::string fixed(double value, int decimals) {
   std::array<char, 64> text{};
   std::snprintf(text.data(), text.size(), "%.*f", decimals, value);
@@ -98,7 +100,14 @@ std::string percent_text(double share) { return fixed(share * 100, 1) + " %"; }
 
 std::string reported_text(const ReportedFigure& figure) {
   if (figure.unit == "s") return time_text(figure.value * 1e9);
-  return number_text(figure.value, 6) + (figure.unit.empty() ? "" : " " + figure.unit);
+  return number_text(figure.value, kReportedDigits) + (figure.unit.empty() ? "" : " " + figure.unit);
+}
+
+std::string reported_interval_text(const ReportedFigure& figure) {
+  const auto text = [&](double value) {
+    return figure.unit == "s" ? time_text(value * 1e9) : number_text(value, kReportedDigits);
+  };
+  return text(*figure.low) + "–" + text(*figure.high);
 }
 
 }  // namespace assay

@@ -22,6 +22,8 @@ std::string interval_text(double per_s, const Interval& interval, const std::str
 std::string percent_text(double share);  // "87.3 %"
 // A reported figure with its unit, as many digits as the source is likely to have meant (6 at most).
 std::string reported_text(const ReportedFigure& figure);
+// Its interval in the same notation: "13736.1–13918.2"; both bounds must be there.
+std::string reported_interval_text(const ReportedFigure& figure);
 // Significant digits, no exponent where it can be avoided: "0.0123", "5.2e+09".
 std::string number_text(double value, int digits);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "reports/cells.h"
 #include "reports/csv.h"
@@ -12,8 +13,8 @@ namespace {
 
 std::vector<size_t> widths_of(const TableCells& cells) {
   std::vector<size_t> widths;
-  for (size_t c = 0; c < table_columns().size(); ++c) {
-    size_t width = display_width(table_columns()[c].title);
+  for (size_t c = 0; c < cells.columns.size(); ++c) {
+    size_t width = display_width(cells.columns[c].title);
     for (const auto& row : cells.rows) width = std::max(width, display_width(row[c]));
     widths.push_back(width);
   }
@@ -21,7 +22,8 @@ std::vector<size_t> widths_of(const TableCells& cells) {
 }
 
 // The columns that fit `limit`, and a note on those that were left out.
-std::vector<size_t> fitting(const std::vector<size_t>& widths, int limit, std::string* left_out) {
+std::vector<size_t> fitting(const std::vector<Column>& columns, const std::vector<size_t>& widths, int limit,
+                            std::string* left_out) {
   std::vector<size_t> shown(widths.size());
   for (size_t c = 0; c < shown.size(); ++c) shown[c] = c;
   const auto total = [&] {
@@ -30,11 +32,11 @@ std::vector<size_t> fitting(const std::vector<size_t>& widths, int limit, std::s
     return sum - 2;
   };
   while (limit > 0 && total() > static_cast<size_t>(limit)) {
-    const auto rank = [](size_t c) { return table_columns()[c].drop_rank; };
+    const auto rank = [&](size_t c) { return columns[c].drop_rank; };
     const auto first =
         std::max_element(shown.begin(), shown.end(), [&](size_t a, size_t b) { return rank(a) < rank(b); });
     if (rank(*first) == 0) break;
-    left_out->append(left_out->empty() ? "" : ", ").append(table_columns()[*first].title);
+    left_out->append(left_out->empty() ? "" : ", ").append(columns[*first].title);
     shown.erase(first);
   }
   return shown;
@@ -46,10 +48,10 @@ std::string text_table(const std::vector<Record>& records, const std::vector<Met
   if (records.empty()) return "no records\n";
   const std::vector<size_t> widths = widths_of(cells);
   std::string left_out;
-  const std::vector<size_t> shown = fitting(widths, options.width, &left_out);
+  const std::vector<size_t> shown = fitting(cells.columns, widths, options.width, &left_out);
   std::vector<GridColumn> columns;
   columns.reserve(shown.size());
-  for (const size_t c : shown) columns.push_back({table_columns()[c].title, table_columns()[c].right});
+  for (const size_t c : shown) columns.push_back({cells.columns[c].title, cells.columns[c].right});
   GridRows rows;
   rows.reserve(cells.rows.size());
   for (const auto& row : cells.rows) {
@@ -65,8 +67,8 @@ std::string text_table(const std::vector<Record>& records, const std::vector<Met
 std::string markdown_table(const std::vector<Record>& records, const std::vector<Metrics>& all) {
   const TableCells cells = table_cells(records, all);
   std::vector<GridColumn> columns;
-  columns.reserve(table_columns().size());
-  for (const Column& c : table_columns()) columns.push_back({c.title, c.right});
+  columns.reserve(cells.columns.size());
+  for (const Column& c : cells.columns) columns.push_back({c.title, c.right});
   std::string out = markdown_grid(columns, cells.rows) + "\n";
   for (const std::string& note : cells.notes) out += "- " + markdown_escaped(note) + "\n";
   return out;
@@ -101,9 +103,21 @@ std::string json_table(const std::vector<Record>& records, const std::vector<Met
   return list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
+// Of several products: the chips of a case below one another. Of one as given.
+std::vector<Record> in_order(const std::vector<Record>& records) {
+  std::vector<Record> out = records;
+  const auto other = [&](const Record& r) { return r.device_product != out.front().device_product; };
+  if (std::none_of(out.begin(), out.end(), other)) return out;
+  std::stable_sort(out.begin(), out.end(), [](const Record& a, const Record& b) {
+    return std::tie(a.case_id, a.device_product) < std::tie(b.case_id, b.device_product);
+  });
+  return out;
+}
+
 }  // namespace
 
-std::string render_table(const std::vector<Record>& records, TableFormat format, const TableOptions& options) {
+std::string render_table(const std::vector<Record>& given, TableFormat format, const TableOptions& options) {
+  const std::vector<Record> records = in_order(given);
   std::vector<Metrics> all;
   all.reserve(records.size());
   for (const Record& r : records) all.push_back(metrics(r));

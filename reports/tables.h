@@ -15,9 +15,9 @@ struct TableOptions {
   bool color = false;  // ANSI colour, text only
 };
 
-// One row per record, in the order given; a record that is not ok is a row with its reason. UTF-8, ends in a newline.
-// kText and kMarkdown explain each mark and each absent value below the table; kCsv (RFC 4180, CRLF) and kJson carry
-// the same cells by column name, plus the raw numbers.
+// One row per record, in the order given, of several products by case and chip (a column of its own); a record that is
+// not ok is a row with its reason. UTF-8, ends in a newline. kText and kMarkdown explain each mark and each absent
+// value below the table; kCsv (RFC 4180, CRLF) and kJson carry the same cells by column name, plus the raw numbers.
 std::string render_table(const std::vector<Record>& records, TableFormat format, const TableOptions& options);
 
 // All a reader needs to judge one record, as text: result, what ran, step times drawn, numerics, noise, environment.

@@ -100,10 +100,12 @@ void add_waterfall(const CostRow& r, const Verdict& v, SheetTable* table) {
       std::any_of(v.waterfall.begin(), v.waterfall.end(), [](const Factor& f) { return f.confidential; });
   for (const Factor& f : v.waterfall) {
     so_far *= f.factor;
+    Cost of_factor = r.cost;
+    if (!f.basis.empty()) of_factor.basis = f.basis;
     table->rows.push_back({subject_text(r.priced), f.name,
                            hide_steps ? SheetCell{"withheld"} : SheetCell{times(f.factor), f.factor},
                            hide_steps ? SheetCell{"withheld"} : SheetCell{money_text(so_far), so_far},
-                           cost_basis_text(r.cost), f.meaning});
+                           cost_basis_text(of_factor), f.meaning});
   }
 }
 

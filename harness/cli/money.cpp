@@ -224,14 +224,14 @@ std::vector<OptionSpec> price_options() {
       {"set",
        "NAME=VALUE",
        "another input: pue, utilisation, life, discount_rate, server_factor, salvage_share, opex_share, wall_power "
-       "(kW), "
+       "(kW of the server, PUE comes on top), "
        "idle_power_share, tariff, cached_cost_share; VALUE:LOW:HIGH gives a range",
        Complete::kNothing,
        {},
        true},
       {"mix", "C:I:O", "tokens of cached input, input, output, for the blended cost", Complete::kNothing, {}, false},
-      {"tpot", "MS", "only decode steps whose p99 keeps this", Complete::kNothing, {}, false},
-      {"ttft", "MS", "only prefill steps whose p99 keeps this", Complete::kNothing, {}, false},
+      {"tpot", "MS", "only decode steps and imported results whose p99 keeps this", Complete::kNothing, {}, false},
+      {"ttft", "MS", "only prefill steps and imported results whose p99 keeps this", Complete::kNothing, {}, false},
       {"seed", "N", "of the Monte Carlo draws (default 1)", Complete::kNothing, {}, false},
       {"draws", "N", "how many (default 10000)", Complete::kNothing, {}, false}};
 }

@@ -49,7 +49,6 @@ class CaseRun {
   Status judge();
   Status whole_model();
   Status unsupported(const std::string& reason);
-  void keep_samples(const LoopResult& loop, const StepBuffers& buffers);
   [[nodiscard]] uint64_t free_bytes() const;
   [[nodiscard]] Bench bench() const { return {context_.adapter, device_.index, context_.threads, pulse_, job_.seed}; }
   [[nodiscard]] assay_run_args args() const { return {sizeof(assay_run_args), 1, scalars_.data()}; }
@@ -278,23 +277,6 @@ Status CaseRun::warm_up() {
   return ok_status();
 }
 
-void CaseRun::keep_samples(const LoopResult& loop, const StepBuffers& buffers) {
-  Samples& s = record_.samples;
-  const auto n = static_cast<std::ptrdiff_t>(loop.n);
-  s.start_ns.assign(buffers.start_ns.begin(), buffers.start_ns.begin() + n);
-  for (uint64_t& t : s.start_ns) t -= buffers.start_ns[0];
-  s.host_ns.assign(buffers.host_ns.begin(), buffers.host_ns.begin() + n);
-  if (loop.n > 0) {
-    RunLaunch launch = launch_of({s.host_ns.begin(), s.host_ns.end()});
-    launch.start_ns = buffers.start_ns[0];
-    record_.run_launches = RunLaunches{job_.policy.launches, {launch}, std::nullopt};
-  }
-  if (loop.device_clock == ASSAY_CLOCK_NONE) return;
-  s.device_clock = loop.device_clock == ASSAY_CLOCK_DEVICE_EVENT ? "event" : "timestamp";
-  s.device_clock_step_ns = loop.device_clock_step_ns;
-  s.device_ns.assign(buffers.device_ns.begin(), buffers.device_ns.begin() + n);
-}
-
 Status CaseRun::timed() {
   StepBuffers buffers(sample_capacity(step_ns_, job_.policy.time_limit_s));
   StopRule rule(job_.policy, buffers.host_ns.size());
@@ -312,7 +294,7 @@ Status CaseRun::timed() {
   const Status outputs = outputs_after(loop, buffers);
   if (!own_time()) noise_.after();
 
-  keep_samples(loop, buffers);
+  keep_samples(loop, buffers, job_.policy.launches, &record_);
   record_.stop.reason = loop.reason;
   record_.stop.timed_s = static_cast<double>(loop.elapsed_ns) / 1e9;
   record_.stop.achieved_half_width = rule.relative_half_width(buffers.host_ns.data(), loop.n);

@@ -205,4 +205,21 @@ void add_launch(const Record& launch, Record* record) {
   }
 }
 
+void keep_samples(const LoopResult& loop, const StepBuffers& buffers, int64_t planned, Record* record) {
+  Samples& s = record->samples;
+  const auto n = static_cast<std::ptrdiff_t>(loop.n);
+  s.start_ns.assign(buffers.start_ns.begin(), buffers.start_ns.begin() + n);
+  for (uint64_t& t : s.start_ns) t -= buffers.start_ns[0];
+  s.host_ns.assign(buffers.host_ns.begin(), buffers.host_ns.begin() + n);
+  if (loop.n > 0) {
+    RunLaunch launch = launch_of({s.host_ns.begin(), s.host_ns.end()});
+    launch.start_ns = buffers.start_ns[0];
+    record->run_launches = RunLaunches{planned, {launch}, std::nullopt};
+  }
+  if (loop.device_clock == ASSAY_CLOCK_NONE) return;
+  s.device_clock = loop.device_clock == ASSAY_CLOCK_DEVICE_EVENT ? "event" : "timestamp";
+  s.device_clock_step_ns = loop.device_clock_step_ns;
+  s.device_ns.assign(buffers.device_ns.begin(), buffers.device_ns.begin() + n);
+}
+
 }  // namespace assay

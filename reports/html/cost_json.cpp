@@ -60,7 +60,7 @@ ordered_json verdict_json(const ReportVerdict& v, const CostInputs& inputs) {
   const std::vector<Factor>& factors = v.verdict.waterfall;
   const bool shown = std::none_of(factors.begin(), factors.end(), [](const Factor& f) { return f.confidential; });
   for (const Factor& f : shown ? factors : std::vector<Factor>()) {
-    waterfall.push_back({{"name", f.name}, {"factor", finite(f.factor)}, {"meaning", f.meaning}});
+    waterfall.push_back({{"name", f.name}, {"factor", finite(f.factor)}, {"meaning", f.meaning}, {"basis", f.basis}});
   }
   for (const Lever& l : v.verdict.levers) {
     if (l.input != CostInput::kCount && is_confidential(inputs, l.input)) continue;

@@ -8,7 +8,9 @@ std::vector<ReportClip> clips_of(const std::vector<Record>& records, const Repor
   std::vector<ReportClip> out;
   for (const ClipEstimate& e : compose_clips(records)) {
     ReportClip clip;
-    clip.chip = chip_index(model, e.product);
+    std::vector<std::string> ids;
+    for (const ClipPart& part : e.parts) ids.push_back(part.record);
+    clip.chip = chip_of_records(model, ids, e.product);
     clip.clip = e;
     clip.cost.reason = "no prices";
     // A subject without rates: the price of an hour is all that a clip needs of it.

@@ -24,7 +24,7 @@ void add_currency(const PricedSubject& priced, const PriceBook& book, ReportCost
 
 ReportCost cost_of(const CostSubject& subject, const ReportPricing& pricing, const ReportModel& model) {
   ReportCost out;
-  out.chip = chip_index(model, subject.product);
+  out.chip = chip_of_records(model, subject.counted.empty() ? subject.records : subject.counted, subject.product);
   out.model = subject.model;
   out.dtype = subject.dtype;
   out.basis = subject.basis;
@@ -98,11 +98,13 @@ void decide(const std::vector<ReportCost>& costs, ReportCostAnswer* answer) {
 
 }  // namespace
 
-size_t chip_index(const ReportModel& model, const std::string& product) {
-  for (size_t i = 0; i < model.chips.size(); ++i) {
-    if (model.chips[i].product == product) return i;
+size_t chip_of_records(const ReportModel& model, const std::vector<std::string>& ids, const std::string& product) {
+  for (const ReportRow& row : model.rows) {
+    if (std::find(ids.begin(), ids.end(), row.id) != ids.end()) return row.chip;
   }
-  return 0;
+  const auto same = [&](const ReportChip& chip) { return chip.product == product; };
+  const auto found = std::find_if(model.chips.begin(), model.chips.end(), same);
+  return found == model.chips.end() ? 0 : static_cast<size_t>(found - model.chips.begin());
 }
 
 std::vector<ReportCost> costs_of(const std::vector<Record>& records, const std::vector<Metrics>& of_each,

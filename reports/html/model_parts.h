@@ -37,8 +37,9 @@ ReportCurve curve_of(const Record& record, const ReportRow& figures, size_t row)
 // `pricing` null: without a cost.
 std::vector<ReportClip> clips_of(const std::vector<Record>& records, const ReportPricing* pricing,
                                  const ReportModel& model);
-// Index of the chip with that product; 0 if there is none.
-size_t chip_index(const ReportModel& model, const std::string& product);
+// The chip of these records, of which several may share a product; where the model has none of them the first of that
+// product.
+size_t chip_of_records(const ReportModel& model, const std::vector<std::string>& ids, const std::string& product);
 
 // Groups in order of chip, case, basis.
 std::vector<ReportGroup> group_rows(const std::vector<ReportRow>& rows);

@@ -1,5 +1,5 @@
 #include "reports/html/model_parts.h"
-#include "results/model_size.h"
+#include "results/metrics/model_size.h"
 
 namespace assay {
 namespace {
@@ -49,7 +49,7 @@ void Register::complete(const Record& r, const ReportRow& row) {
   if (chip.memory_bytes == 0) chip.memory_bytes = r.device_memory_bytes;
   ReportCase& c = model_->cases[row.test_case];
   if (shapes_.insert(row.test_case).second) {
-    if (const double parameters = shape_parameters(r); parameters > 0) c.parameters = parameters;
+    if (const double parameters = model_params(r); parameters > 0) c.parameters = parameters;
   }
   c.flops = r.step_flops;
   c.weight_bytes = r.step_weight_bytes;
@@ -71,7 +71,7 @@ size_t Register::chip(const std::string& product, const std::string& adapter) {
 size_t Register::test_case(ReportCase c) {
   const auto [at, added] = cases_.try_emplace({c.id, c.hash}, model_->cases.size());
   if (added) {
-    c.parameters = named_parameters(c.model);
+    c.parameters = params_in_name(c.model);
     model_->cases.push_back(std::move(c));
   }
   return at->second;

@@ -36,6 +36,7 @@ void set_options(const std::string& options, ReportRow* row) {
 // A reported rate of tokens, of one accelerator: systems of different size are not ranked.
 void add_reported(const Record& r, ReportRow* row) {
   const ReportedRates rates = reported_rates(r);
+  row->accelerators = stated_accelerators(*r.reported);
   if (const std::optional<ReportedFigure>& lead = rates.lead()) {
     row->unit = "tokens/s";
     row->rate = {lead->value, lead->low, lead->high};

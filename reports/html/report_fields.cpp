@@ -24,6 +24,7 @@ std::vector<ReportField> report_fields(const ReportRow& r) {
           {"form", r.form},
           {"part", r.part},
           {"options", r.options},
+          {"accelerators", maybe(r.accelerators)},
           {"stop", r.stop},
           {"numerics", r.numerics},
           {"commit", r.tool_commit},

@@ -15,7 +15,8 @@ std::string report_markdown(const ReportModel& model);
 // A workbook: summary, costs, records. Bytes of the file; kIo where it can't be made.
 Result<std::string> report_xlsx(const ReportModel& model);
 
-// "AMD EPYC", or "AMD EPYC (cpu)" where another adapter serves the same product.
+// "AMD EPYC", or "AMD EPYC (cpu)" where another adapter serves the same product, or "(imported)" beside one that does:
+// as on the page (chipName in web/src/model.ts).
 std::string chip_name(const ReportModel& model, size_t chip);
 
 }  // namespace assay

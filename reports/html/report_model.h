@@ -49,6 +49,7 @@ struct ReportRow {
   bool disturbed = false;
   std::string options;  // of the adapter, "attention=own"; "" also where it isn't known
   std::string part;     // of the model that ran, "2/24 layers"; "": all of it. The rate is the part's
+  std::optional<double> accelerators;  // of a reported row: of how many its source's figures are; the rate is of one
   std::vector<std::string> causes, warnings;
   int threads = 0;
   uint64_t steps = 0;
@@ -128,7 +129,11 @@ struct ReportCost {
   std::string model, dtype, basis, input_case, output_case;
   std::string variant;                       // of the cases (case_variant())
   size_t input_cases = 0, output_cases = 0;  // among which those were the fastest
-  [[nodiscard]] std::string work() const { return model + " " + dtype + (variant.empty() ? "" : " " + variant); }
+  [[nodiscard]] std::string work() const {   // "llama-3.1-8b bf16 p16"; an import may state no dtype
+    std::string text = model;
+    for (const std::string& more : {dtype, variant}) text += more.empty() ? "" : " " + more;
+    return text;
+  }
   std::vector<size_t> rows;  // the records that the rates are from, where the model has them
   std::string missing;       // why there is no cost; else "" and all below is set
   CostInputs inputs;

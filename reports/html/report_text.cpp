@@ -10,6 +10,7 @@
 #include "reports/format.h"
 #include "reports/html/report_fields.h"
 #include "reports/html/report_forms.h"
+#include "reports/html/report_words.h"
 #include "reports/text.h"
 #include "suites/base/words.h"
 
@@ -81,23 +82,15 @@ std::string case_text(const ReportModel& model, const ReportRow& r) {
 std::string rate_table(const ReportModel& model) {
   std::string out = "\n" + line({"chip", "case", "rate", "95 %", "p50", "p99", "J/token", "basis", "record"}) +
                     "|---|---|---:|---:|---:|---:|---:|---|---|\n";
-  for (const ReportGroup& group : model.groups) {
-    const ReportRow& r = model.rows[group.row];
-    std::vector<std::string> cells{chip_name(model, group.chip), case_text(model, r)};
-    if (r.rate.value && r.rate.low && r.rate.high) {
-      const Throughput rate{*r.rate.value, {*r.rate.low, *r.rate.high}, 0, 0};
-      const std::string unit = r.unit == "tokens/s" ? " tokens/s" : "";
-      cells.push_back(rate_text(rate.per_s, (rate.interval.high - rate.interval.low) / 2, r.unit) + unit);
-      cells.push_back(interval_text(rate, r.unit));
-    } else if (r.rate.value) {
-      cells.insert(cells.end(), {rate_text(*r.rate.value, 0, r.unit) + (r.unit == "tokens/s" ? " tokens/s" : ""), ""});
-    } else {
-      cells.insert(cells.end(), {r.status, ""});
-    }
+  for (const ShownRow& shown : shown_rows(model)) {
+    const ReportRow& r = model.rows[shown.row];
+    std::vector<std::string> cells{chip_name(model, r.chip), case_text(model, r), row_rate(r), ""};
+    if (r.rate.value && r.rate.low && r.rate.high)
+      cells.back() = interval_text(Throughput{*r.rate.value, {*r.rate.low, *r.rate.high}, 0, 0}, r.unit);
     cells.push_back(r.p50.value ? time_text(*r.p50.value) : "");
     cells.push_back(r.p99.value ? time_text(*r.p99.value) + (r.p99.high ? "" : "?") : "");
     cells.push_back(r.joules_per_token ? number_text(*r.joules_per_token, 3) : "");
-    cells.insert(cells.end(), {r.basis + (r.disturbed ? " \\*" : ""), r.id.substr(0, 8)});
+    cells.insert(cells.end(), {row_basis(r) + (r.disturbed ? " \\*" : ""), r.id.substr(0, 8)});
     out += line(cells);
   }
   return out;
@@ -171,9 +164,7 @@ std::string probability_line(const ReportModel& model) {
 std::string rate_answer(const ReportModel& model) {
   if (model.answer.groups.empty()) return "no usable result";
   const ReportGroup& first = model.groups[model.answer.groups[0]];
-  const ReportRow& row = model.rows[first.row];
-  const double half = row.rate.low && row.rate.high ? (*row.rate.high - *row.rate.low) / 2 : *row.rate.value * 5e-4;
-  const std::string rate = rate_text(*row.rate.value, half, row.unit) + " tokens/s";
+  const std::string rate = row_rate(model.rows[first.row]);
   if (model.answer.kind == "one-chip") return "one chip only: " + chip_name(model, first.chip) + ", " + rate;
   if (model.answer.kind == "fastest") return chip_name(model, first.chip) + " is the fastest: " + rate;
   return "throughput doesn't decide: the 95 % intervals overlap";
@@ -300,7 +291,8 @@ std::string chip_name(const ReportModel& model, size_t chip) {
   const ReportChip& c = model.chips[chip];
   const auto twins = std::count_if(model.chips.begin(), model.chips.end(),
                                    [&](const ReportChip& other) { return other.product == c.product; });
-  return twins == 1 ? c.product : c.product + " (" + c.adapter + ")";
+  const std::string name = c.product.empty() ? "(chip not named)" : c.product;
+  return twins == 1 ? name : name + " (" + (c.adapter.empty() ? "imported" : c.adapter) + ")";
 }
 
 std::string report_csv(const ReportModel& model) {
@@ -326,11 +318,10 @@ std::string report_markdown(const ReportModel& model) {
   std::set<std::string> notes;
   for (const ReportCase& c : model.cases) notes.insert(old_int8_note(c.dtype));
   for (const std::string& note : notes) out += note.empty() ? "" : "- " + note + "\n";
-  for (const Incomparable& i : model.incomparable) {
-    out += "- " + i.kind + (i.chip ? ", " + chip_name(model, *i.chip) : "") +
-           (i.test_case ? ", " + model.cases[*i.test_case].id : "") + (i.detail.empty() ? "" : ": " + i.detail) +
-           (i.count > 1 ? " (" + std::to_string(i.count) + ")" : "") + "\n";
-  }
+  const auto of_several = [](const ReportRow& r) { return r.accelerators && *r.accelerators > 1; };
+  if (std::any_of(model.rows.begin(), model.rows.end(), of_several))
+    out += "- a reported rate is of one accelerator of the number beside its basis\n";
+  for (const Incomparable& i : model.incomparable) out += "- " + markdown_escaped(apart_text(model, i)) + "\n";
   return out;
 }
 

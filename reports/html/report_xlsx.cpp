@@ -8,6 +8,7 @@
 #include "reports/cost_sheet.h"
 #include "reports/html/report_fields.h"
 #include "reports/html/report_forms.h"
+#include "reports/html/report_words.h"
 #include "suites/base/json_input.h"
 
 namespace assay {
@@ -77,29 +78,11 @@ class SheetWriter {
 
 void write_summary(const ReportModel& model, lxw_workbook* book) {
   SheetWriter sheet(book, "summary");
-  for (const char* title : {"chip", "case", "rate", "rate low 95 %", "rate high 95 %", "unit", "p50 ms", "p99 ms",
-                            "p99 high ms", "J/token", "records", "basis", "status", "record", "adapter options"}) {
-    sheet.head(title);
-  }
-  const auto ms = [](const std::optional<double>& ns) { return ns ? std::optional<double>(*ns / 1e6) : std::nullopt; };
-  for (const ReportGroup& group : model.groups) {
-    const ReportRow& r = model.rows[group.row];
+  const ReportTable table = summary_table(model);
+  for (const std::string& title : table.titles) sheet.head(title);
+  for (const std::vector<FieldValue>& row : table.rows) {
     sheet.next_row();
-    sheet.text(chip_name(model, group.chip));
-    sheet.text(model.cases[group.test_case].id);
-    sheet.number(r.rate.value);
-    sheet.number(r.rate.low);
-    sheet.number(r.rate.high);
-    sheet.text(r.unit);
-    sheet.number(ms(r.p50.value));
-    sheet.number(ms(r.p99.value));
-    sheet.number(ms(r.p99.high));
-    sheet.number(r.joules_per_token);
-    sheet.number(static_cast<double>(group.records));
-    sheet.text(r.basis);
-    sheet.text(r.status);
-    sheet.text(r.id);
-    sheet.text(r.options);
+    for (const FieldValue& value : row) sheet.field(value);
   }
   sheet.finish(34);
 }

@@ -39,6 +39,7 @@ ReportedRates reported_rates(const Record& record) {
   bool any = false;
   for (const ReportedFigure& f : record.reported->figures) {
     if (f.name == "tpot" && f.statistic == "p99") out.tpot_p99_ms = f.value * 1e3;
+    if (f.name == "ttft" && f.statistic == "p99") out.ttft_p99_ms = f.value * 1e3;
     if (f.definition == "mlperf-power/mean-of-system" && stated) out.wall_watts = f.value / *stated;
     if (f.unit != "tokens/s" || f.statistic == "std" || f.name == "interactivity") continue;
     const bool each = f.name.find("_per_chip") != std::string::npos;

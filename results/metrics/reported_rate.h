@@ -14,6 +14,7 @@ struct ReportedRates {
   std::optional<ReportedFigure> input, output, total;
   std::optional<double> accelerators;  // that the source's figure is of; 1 where it is of each
   std::optional<double> tpot_p99_ms;   // where the source states it
+  std::optional<double> ttft_p99_ms;   // likewise
   std::optional<double> wall_watts;    // mean power of the whole system at the wall, an accelerator's share of it
   bool serving = false;                // input and output in the same time
   std::string reason;                  // why there is no rate

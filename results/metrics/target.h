@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,11 +34,14 @@ struct Factor {
   double factor = 1;
   std::string meaning;
   bool confidential = false;  // it would give a confidential input away: never printed
+  std::string basis = {};     // where it isn't the cost's: projected from a datasheet's peak
 };
 
 // Rates of one accelerator that the waterfall compares: at the roofline's peak, at saturation, and what is counted.
 struct RateLadder {
-  CostPoint peak, saturation;  // only the rates are read; NaN where not known
+  CostPoint peak, saturation;        // only the rates are read; NaN where not known
+  CostPoint bound;                   // that no rate passes: the higher of the datasheet's peak and the measured one
+  std::set<CostInput> of_datasheet;  // peaks that the datasheet has a part in; the others were measured
 };
 
 struct Lever {

@@ -54,6 +54,8 @@ class Waterfall {
     const std::vector<CostInput> rates = rates_of(c, now_, inputs.mix);
     peak_known_ = std::all_of(rates.begin(), rates.end(), [&](CostInput i) { return ladder.peak.has(i); });
     peak_ = peak_known_ ? with_rates(saturation_, ladder.peak) : saturation_;
+    of_datasheet_ = peak_known_ && std::any_of(rates.begin(), rates.end(),
+                                               [&](CostInput i) { return ladder.of_datasheet.count(i) != 0; });
   }
 
   std::vector<Factor> factors(double reference_tariff) {
@@ -69,12 +71,19 @@ class Waterfall {
     const double slo_seconds = seconds(without_hits(now_));
     add("peak", base_hour / 3600 * peak_seconds / target_,
         std::string(has_power ? "electricity alone at the reference tariff, " : "1 CNY an hour, ") +
-            (peak_known_ ? "at the roofline's peak rate, over the target"
-                         : "at the rate at saturation, as no peak is known, over the target") +
+            (!peak_known_    ? "at the rate at saturation, as no peak is known, over the target"
+             : of_datasheet_ ? "at the peak rate by the datasheet, over the target"
+                             : "at the peak rate by the ceilings beside the case, over the target") +
             (has_power ? "" : " (no power figure)"),
         {CostInput::kWallKw});
     add("mfu_mbu", sat_seconds / peak_seconds,
-        peak_known_ ? "peak rate over the rate at saturation" : "not known: no peak to hold the rate against");
+        !peak_known_ ? "not known: no peak to hold the rate against"
+        : of_datasheet_
+            ? "peak rate by the datasheet, where no ceiling stands beside the case, over the rate at saturation"
+            : "peak rate by the ceilings beside the case, over the rate at saturation");
+    if (of_datasheet_) {
+      for (Factor& f : out_) f.basis = "projected";
+    }
     add("slo", slo_seconds / sat_seconds, "rate at saturation over the rate within the limits of latency");
     add("utilisation", cost_per_hour(now_, inputs_.rented) / full, "an hour of use over an hour, both paid",
         {CostInput::kUtilisation});
@@ -105,7 +114,7 @@ class Waterfall {
   const CostInputs& inputs_;
   TokenClass c_;
   double target_;
-  bool peak_known_ = false;
+  bool peak_known_ = false, of_datasheet_ = false;
   CostPoint now_, saturation_, peak_;
   std::vector<Factor> out_;
 };
@@ -134,7 +143,7 @@ std::optional<double> solve(const CostInputs& inputs, TokenClass c, double targe
 }
 
 double peak_of(const RateLadder& ladder, CostInput rate) {
-  return ladder.peak.has(rate) ? ladder.peak.at(rate) : std::nan("");
+  return ladder.bound.has(rate) ? ladder.bound.at(rate) : std::nan("");
 }
 
 // How far the peaks allow the rates to grow.

@@ -32,9 +32,46 @@ void read_price(const JsonNode& node, Claim* claim) {
   }
 }
 
+std::string name_at(const JsonNode& node, const char* what) {
+  if (!node.present()) return "";
+  std::string name = node.text(64);
+  if (name.empty()) node.fail(std::string("expected ") + what + ", found nothing");
+  return name;
+}
+
+// What the claim says it is of. A price of the market is of no chip, and a model is a name or a size.
+void read_subject(const JsonNode& node, Claim* claim) {
+  claim->chip = name_at(node.find("chip"), "a chip's name");
+  claim->vendor = name_at(node.find("vendor"), "a vendor's name");
+  claim->model = name_at(node.find("model"), "a model's name");
+  if (node.has("market")) claim->market = node.at("market").boolean();
+  if (node.has("params")) claim->params = node.at("params").number(1e6, 1e14);
+  if (claim->market && node.has("chip")) node.at("market").fail("expected one of chip and market, found both");
+  if (claim->market && node.has("vendor")) node.at("market").fail("expected one of vendor and market, found both");
+  if (node.has("chip") && node.has("vendor")) node.at("vendor").fail("expected one of chip and vendor, found both");
+  if (node.has("model") && node.has("params")) node.at("params").fail("expected one of model and params, found both");
+}
+
+void read_task(const JsonNode& node, Claim* claim) {
+  if (!node.present()) return;
+  if (claim->kind != ClaimKind::kTaskPrice) {
+    node.fail("expected none: the claim is not of a task");
+    return;
+  }
+  node.fields({"cached", "input", "output"});
+  TokenMix task;
+  for (const auto& [name, count] :
+       {std::pair("cached", &task.cached), {"input", &task.input}, {"output", &task.output}}) {
+    if (node.has(name)) *count = node.at(name).number(0, 1e12);
+  }
+  if (!(task.cached + task.input + task.output > 0)) node.fail("expected tokens of a task, found none");
+  task.source = "as the claim says";
+  claim->task = task;
+}
+
 Claim claim_at(const JsonNode& node) {
-  node.fields(
-      {"id", "text", "kind", "price", "seconds", "amount", "currency", "height", "source", "date", "grade", "note"});
+  node.fields({"id", "text", "kind", "price", "seconds", "amount", "currency", "height", "chip", "vendor", "market",
+               "model", "params", "task", "source", "date", "grade", "note"});
   Claim claim;
   claim.id = node.at("id").text(64);
   if (claim.id.empty()) node.at("id").fail("expected a name, found nothing");
@@ -56,6 +93,8 @@ Claim claim_at(const JsonNode& node) {
   const bool of_clip = claim.kind == ClaimKind::kClipPrice || claim.kind == ClaimKind::kClipTime;
   if (node.has("height") && !of_clip) node.at("height").fail("expected no height: the claim is not of a clip");
   if (node.has("height")) claim.height = node.at("height").integer(1, 100000);
+  read_subject(node, &claim);
+  read_task(node.find("task"), &claim);
   claim.source = node.at("source").text(kMaxClaimText);
   if (claim.source.empty()) node.at("source").fail("expected who says so, found nothing");
   if (node.has("date")) claim.date = node.at("date").text(16);
@@ -130,9 +169,10 @@ Result<std::vector<Claim>> read_claims(const std::string& path) {
   return parse_claims(*text, path);
 }
 
-Result<ClaimVerdict> judge_claim(const Claim& claim, const Cost& cost, const ClaimEvidence& evidence,
-                                 const PriceBook& book) {
+Result<ClaimVerdict> judge_claim(const Claim& claim, const PricedSubject& of, const Cost& cost,
+                                 const ClaimEvidence& evidence, const PriceBook& book) {
   ClaimVerdict out;
+  const std::optional<TokenMix>& task = claim.task ? claim.task : evidence.task;
   const std::string currency = claim.kind == ClaimKind::kTaskPrice ? claim.currency : claim.target.currency;
   double cny = 1;
   if (claim.kind != ClaimKind::kClipTime) {
@@ -160,21 +200,33 @@ Result<ClaimVerdict> judge_claim(const Claim& claim, const Cost& cost, const Cla
     case ClaimKind::kTaskPrice:
       out.unit = "CNY/task";
       out.limit = claim.limit * cny;
-      if (evidence.task) {
-        add(cost.of(TokenClass::kCached), evidence.task->cached, &out.actual);
-        add(cost.of(TokenClass::kInput), evidence.task->input, &out.actual);
-        add(cost.of(TokenClass::kOutput), evidence.task->output, &out.actual);
+      if (task) {
+        add(cost.of(TokenClass::kCached), task->cached, &out.actual);
+        add(cost.of(TokenClass::kInput), task->input, &out.actual);
+        add(cost.of(TokenClass::kOutput), task->output, &out.actual);
       }
       break;
   }
-  out.reason = out.actual.reason;
   const bool of_clips = claim.kind == ClaimKind::kClipPrice || claim.kind == ClaimKind::kClipTime;
-  if (of_clips && !evidence.clip_seconds)
-    out.reason = "no records compose a clip; --clip gives a time that someone reports";
-  if (claim.kind == ClaimKind::kTaskPrice && !evidence.task)
-    out.reason = "what a task is: --task CACHED:INPUT:OUTPUT tokens";
-  if (out.actual.value) out.reached = reached(out.actual, out.limit);
-  if (of_clips && out.actual.value) hold_back(claim, evidence, &out);
+  std::vector<std::string> gaps = claim_gaps(claim, of, book, of_clips && evidence.clip_height == 0);
+  if (of_clips && !evidence.clip_seconds) {
+    gaps.emplace_back("no records compose a clip; --clip gives a time that someone reports");
+  } else if (claim.kind == ClaimKind::kTaskPrice && !task) {
+    gaps.emplace_back("what a task is isn't stated; --task CACHED:INPUT:OUTPUT shows what one of yours costs");
+  } else if (!out.actual.value) {
+    gaps.push_back(out.actual.reason);
+  }
+  out.gaps = gaps.size();
+  out.speaks = gaps.empty();
+  for (const std::string& gap : gaps) out.reason += (out.reason.empty() ? "" : "; ") + gap;
+  if (!out.speaks) return out;
+  if (claim.kind == ClaimKind::kTaskPrice && !claim.task) {
+    out.reason = "what a task is isn't stated: --task is of yours";
+    return out;
+  }
+  out.reached = reached(out.actual, out.limit);
+  if (claim.market) out.reason = "a price in the market, of no chip";
+  if (of_clips) hold_back(claim, evidence, &out);
   return out;
 }
 

@@ -50,6 +50,11 @@ class Assembly {
     if (missing.empty()) return std::move(out_);
     const std::string& known = out_.chip ? out_.chip->id : out_.subject.product;
     const std::string name = known.empty() ? "a chip that its source doesn't name" : known;
+    const bool rated = at(CostInput::kInputRate) || at(CostInput::kOutputRate) || at(CostInput::kBlendedRate);
+    const std::vector<std::string>& notes = out_.subject.notes;
+    const auto none = std::find_if(notes.begin(), notes.end(),
+                                   [](const std::string& note) { return note.rfind("no case keeps ", 0) == 0; });
+    if (!rated && none != notes.end()) return bad_input("the cost of " + name + " rests on no rate: " + *none);
     return bad_input("the cost of " + name + " needs " + missing +
                      "; give it with --set NAME=VALUE, --rent, --price or a "
                      "price book (--prices); --chip names a chip of the book");
@@ -66,8 +71,11 @@ class Assembly {
     Result<PricedChip> found = find_chip(book_, choices_.chip);
     if (!found.ok()) return bad_input("--chip: " + found.error().message);
     out_.chip = std::move(found).value();
+    if (out_.subject.records.empty()) return ok_status();
     const std::optional<PricedChip> known = chip_of_product(book_, out_.subject.product);
-    if (!out_.subject.records.empty() && (!known || known->id != out_.chip->id)) {
+    if (out_.subject.product.empty()) {
+      out_.notes.push_back("the source names no chip: " + out_.chip->id + ", as --chip says");
+    } else if (!known || known->id != out_.chip->id) {
       out_.of_another_chip = true;
       out_.notes.push_back("rates of " + out_.subject.product + " at the prices of " + out_.chip->id +
                            ", as --chip says");
@@ -97,8 +105,10 @@ class Assembly {
     at(CostInput::kPue) = exact_estimate(1, "reported", "the power at the wall has the facility's overhead in it");
   }
 
-  // Measured at the wall; else the book's all-in power; else the rating times what servers add to it.
+  // Given, as of the server alone; else measured at the wall; else the book's all-in power; else the rating times what
+  // servers add to it.
   Status power() {
+    if (choices_.overrides.count(CostInput::kWallKw) != 0) return ok_status();
     if (out_.subject.wall_kw) {
       at(CostInput::kWallKw) = out_.subject.wall_kw;
       return ok_status();
@@ -209,8 +219,7 @@ class Assembly {
           unused);
     if (rented && choices_.tariff_given)
       out_.notes.emplace_back("the tariff moves no rent: of a rented chip it counts in what power alone costs");
-    if (!rented && facility_in_power_ && given(CostInput::kPue) && !given(CostInput::kWallKw) &&
-        at(CostInput::kPue)->typical > 1) {
+    if (!rented && facility_in_power_ && given(CostInput::kPue) && at(CostInput::kPue)->typical > 1) {
       out_.notes.emplace_back("PUE is charged twice: the power at the wall has the facility's overhead in it already");
     }
   }

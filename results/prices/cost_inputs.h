@@ -22,6 +22,7 @@ struct LatencyLimits {
 struct CostSubject {
   std::string product, device, model, dtype, tier, basis;
   std::string variant;                              // case_variant() of all of them
+  double params = 0;                                // of the model, 0: not known
   std::optional<Estimate> input_rate, output_rate;  // tokens/s of one accelerator, the best within the limits
   std::optional<Estimate> blended_rate;             // of all tokens, where a source says no more
   std::optional<Estimate> clip_seconds;             // of a clip composed from its parts' records; then no rates

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 
 #include "results/prices/price_book.h"
 #include "results/prices/price_cell.h"
@@ -73,9 +74,45 @@ Result<std::vector<BandCost>> band_costs(const Tariff& tariff, int month, LoadSh
   return bands;
 }
 
-// Adds a month's part of the year's mean price to `mean`, whose source is that of the first band.
+// From what was measured to what is assumed; of one basis by grade.
+int weakness(const Estimate& e) {
+  const std::string grades = "MVCR?A";
+  return static_cast<int>(std::min(grades.find(e.grade), grades.size()));
+}
+
+// What is made of several figures is known as well as the weakest of them.
+class Makings {
+ public:
+  void add(const Estimate& part) {
+    const bool known = std::any_of(parts_.begin(), parts_.end(), [&](const Estimate& p) {
+      return p.source == part.source && p.grade == part.grade && p.date == part.date && p.note == part.note;
+    });
+    if (!known) parts_.push_back(part);
+  }
+  void describe(Estimate* whole) const {
+    if (parts_.empty()) return;
+    const auto weaker = [](const Estimate& a, const Estimate& b) { return weakness(a) < weakness(b); };
+    const Estimate& weakest = *std::max_element(parts_.begin(), parts_.end(), weaker);
+    whole->basis = weakest.basis;
+    whole->grade = weakest.grade;
+    whole->date = weakest.date;
+    std::set<std::string> sources;
+    for (const Estimate& p : parts_) {
+      const std::string text = p.source + ", " + p.date + ", grade " + p.grade;
+      if (!sources.insert(text).second) continue;
+      whole->source += (whole->source.empty() ? "part: " : "; part: ") + text;
+    }
+    if (sources.size() == 1) whole->source = weakest.source;
+    if (parts_.size() == 1) whole->note = weakest.note;
+  }
+
+ private:
+  std::vector<Estimate> parts_;
+};
+
+// Adds a month's part of the year's mean price to `mean`, and the bands that it is of to `makings`.
 Status add_month(const Tariff& tariff, int month, LoadShape shape, double wanted_hours, const PriceBook& book,
-                 Estimate* mean) {
+                 Estimate* mean, Makings* makings) {
   constexpr std::array<double, 12> kDays{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   const Result<std::vector<BandCost>> bands = band_costs(tariff, month, shape, book);
   if (!bands.ok()) return bands.error();
@@ -86,7 +123,7 @@ Status add_month(const Tariff& tariff, int month, LoadShape shape, double wanted
     mean->low += share * band.price.low;
     mean->typical += share * band.price.typical;
     mean->high += share * band.price.high;
-    if (share > 0 && band.price.grade == "A") mean->basis = "assumed";
+    if (share > 0) makings->add(band.price);
     mean->confidential = mean->confidential || band.price.confidential;
     left -= hours;
   }
@@ -150,16 +187,14 @@ Result<Estimate> tariff_estimate(const Tariff& tariff, bool domestic, LoadShape 
     return after;
   }
   const double wanted = shape == LoadShape::kFlat ? 24 : 24 * std::clamp(utilisation, 0.0, 1.0);
-  Result<Estimate> first = estimate_of(tariff.bands.front().price, book);
-  if (!first.ok()) return first.error();
-  Estimate out = std::move(first).value();
-  out.low = out.typical = out.high = 0;
-  out.only_rate.clear();
-  if (tariff.bands.size() > 1) out.note = "mean of its bands over the year";
+  Estimate out;
+  Makings makings;
   for (int month = 1; month <= 12; ++month) {
-    Status s = add_month(tariff, month, shape, wanted, book, &out);
+    Status s = add_month(tariff, month, shape, wanted, book, &out, &makings);
     if (!s.ok()) return s.error();
   }
+  makings.describe(&out);
+  if (tariff.bands.size() > 1) out.note = "mean of its bands over the year";
   add_note(&out, tariff.id + (shape == LoadShape::kFlat ? "" : ", the cheapest hours of the day"));
   if (subsidised) {
     const Result<Estimate> share = estimate_of(tariff.subsidy->share, book);
@@ -168,6 +203,11 @@ Result<Estimate> tariff_estimate(const Tariff& tariff, bool domestic, LoadShape 
     out.typical *= 1 - share->typical;
     out.high *= 1 - share->low;
     add_note(&out, "after subsidy");
+    if (weakness(*share) > weakness(out)) {
+      out.basis = share->basis;
+      out.grade = share->grade;
+    }
+    out.source += "; subsidy: " + share->source + ", " + share->date + ", grade " + share->grade;
   }
   return out;
 }

@@ -14,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const Claim& claim : *claims) {
     fuzz::must(!claim.id.empty() && !claim.source.empty(), "a claim has a name and a source");
     fuzz::must(std::isfinite(claim.limit) && claim.limit >= 0, "a limit is a number");
-    const Result<ClaimVerdict> verdict = judge_claim(claim, Cost{}, ClaimEvidence{}, PriceBook{});
+    fuzz::must(!claim.market || (claim.chip.empty() && claim.vendor.empty()), "a price of the market is of no chip");
+    const Result<ClaimVerdict> verdict = judge_claim(claim, PricedSubject{}, Cost{}, ClaimEvidence{}, PriceBook{});
     fuzz::must(!verdict.ok() || verdict->reached != Reached::kReached, "nothing measured reaches nothing");
   }
   return 0;

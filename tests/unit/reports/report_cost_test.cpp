@@ -9,46 +9,14 @@
 #include "reports/cost_sheet.h"
 #include "reports/html/model_parts.h"
 #include "reports/html/report_forms.h"
-#include "reports/html/report_model.h"
 #include "suites/suite.h"
+#include "tests/unit/reports/cost_records.h"
 
 namespace assay {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-// 36,667 output tokens/s: at 13.2 CNY/h that is 0.01 CNY per 100K tokens (facts C4).
-Record output_record(const std::string& product, double tokens_per_s) {
-  Record r;
-  r.id = "0123456789abcdef" + product;
-  r.created = "2026-11-20T00:00:00Z";
-  r.status = "ok";
-  r.basis = "measured";
-  r.device_product = product;
-  r.case_id = "decode/m/bf16/b64/c512";
-  r.case_hash = "h";
-  r.model = "m";
-  r.dtype = "bf16";
-  r.step_kind = "decode";
-  r.token_class = "output";
-  r.tokens_per_step = 100000;
-  for (int i = 0; i < 40; ++i) {
-    const auto ns = static_cast<uint64_t>(1e9 * 100000 / tokens_per_s * (i % 2 == 0 ? 0.999 : 1.001));
-    r.samples.start_ns.push_back(static_cast<uint64_t>(i) * ns);
-    r.samples.host_ns.push_back(ns);
-  }
-  return r;
-}
-
-ReportOptions rent_of(double cny_per_hour) {
-  ReportPricing pricing;
-  pricing.choices.overrides[CostInput::kRent] = exact_estimate(cny_per_hour, "reported", "an offer");
-  pricing.targets = {{"0.01 CNY/100K tokens", 1e-7}};
-  ReportOptions options;
-  options.pricing = std::move(pricing);
-  return options;
-}
 
 TEST(ReportCost, GoldenRentAndRateGiveTheTarget) {
   const ReportModel m = report_model({output_record("x", 36667)}, rent_of(13.2));
@@ -162,6 +130,58 @@ TEST(ReportCost, TheTypicalValueAloneRanksNothing) {
   EXPECT_EQ(sure.kind, "cheapest");
 }
 
+// A rate that llama-bench states of one of the same product: a chip of its own in the report, and a cost of its own.
+Record imported_record(const std::string& product) {
+  Record r;
+  r.id = "fedcba9876543210" + product;
+  r.status = "ok";
+  r.basis = "reported";
+  r.device_product = product;
+  r.case_id = "llama-bench/m/tg128";
+  r.case_hash = "i";
+  r.model = "m";
+  r.tier = "request";
+  r.reported.emplace();
+  r.reported->figures = {
+      {"output_tokens_per_s", "tokens/s", "mean", "tokens-per-s/mean-of-rates", "avg_ts", 5000, 4900, 5100, 5}};
+  r.reported->stated = {{"gpu_info", "x"}};
+  return r;
+}
+
+TEST(ReportCost, EachCostIsOfTheChipOfItsRecords) {
+  Record measured = output_record("NVIDIA H200", 36667);
+  measured.adapter = "cuda";
+  const ReportModel m = report_model({imported_record("NVIDIA H200"), measured}, rent_of(13.2));
+  ASSERT_EQ(m.chips.size(), 2U);
+  ASSERT_EQ(m.costs.size(), 2U);
+  for (const ReportCost& c : m.costs) {
+    ASSERT_EQ(c.rows.size(), 1U);
+    EXPECT_EQ(c.chip, m.rows[c.rows[0]].chip) << c.basis;
+  }
+  EXPECT_EQ(chip_name(m, m.rows[0].chip), "NVIDIA H200 (imported)");
+  EXPECT_EQ(chip_name(m, m.rows[1].chip), "NVIDIA H200 (cuda)");
+  const std::string text = report_markdown(m);
+  EXPECT_THAT(text, HasSubstr("| NVIDIA H200 (cuda) | m bf16, output | 0.01 |"));
+  EXPECT_THAT(text, HasSubstr("| NVIDIA H200 (imported) | m, output | 0.07333 |")) << "13.2 / 3600 / 5000 x 1e5";
+}
+
+// What a source doesn't name is what --chip says; of what it names another the rates are another's.
+TEST(ReportCost, AChipThatItsSourceDoesNotNameIsTheGivenOne) {
+  ReportOptions options = rent_of(13.2);
+  ReportPricing& pricing = *options.pricing;
+  pricing.book.chips.emplace_back().id = "h200";
+  pricing.choices.chip = "h200";
+  const auto text = [&](const std::string& product) {
+    const std::vector<CostSubject> subjects = cost_subjects({imported_record(product)}, {}, pricing.book);
+    return subject_text(*price_subject(subjects.front(), pricing.choices, pricing.book));
+  };
+  EXPECT_EQ(text(""), "h200, m, reported, request");
+  EXPECT_EQ(text("MI300X"), "h200 (rates of MI300X), m, reported, request");
+  const ReportModel m = report_model({imported_record("")}, options);
+  EXPECT_THAT(m.costs[0].notes, ::testing::Contains("the source names no chip: h200, as --chip says"));
+  EXPECT_EQ(chip_name(m, 0), "(chip not named)");
+}
+
 TEST(ReportCost, AMissingPriceIsALineNotAnError) {
   ReportOptions options;
   options.pricing = ReportPricing{};
@@ -169,130 +189,6 @@ TEST(ReportCost, AMissingPriceIsALineNotAnError) {
   ASSERT_EQ(m.costs.size(), 1U);
   EXPECT_THAT(m.costs[0].missing, HasSubstr("chip_price"));
   EXPECT_EQ(m.cost_answer.kind, "none");
-}
-
-Record sized_record(const std::string& product, const std::string& model, double tokens_per_s) {
-  Record r = output_record(product, tokens_per_s);
-  r.id = product + model;
-  r.model = model;
-  r.case_id = "decode/" + model + "/bf16/b64/c512";
-  r.case_hash = model;
-  return r;
-}
-
-std::vector<std::string> works(const ReportModel& m, const std::vector<size_t>& costs) {
-  std::vector<std::string> out;
-  for (const size_t i : costs) out.push_back(m.chips[m.costs[i].chip].product + ", " + m.costs[i].work());
-  return out;
-}
-
-// A sixtieth of the size: what both chips ran is no headline, but is told beside it.
-TEST(ReportCost, TheHeadlineIsOfNoModelMuchSmallerThanTheLargest) {
-  const ReportModel m = report_model(
-      {sized_record("one", "m-135m", 9000), sized_record("other", "m-135m", 20000), sized_record("one", "m-8b", 1000)},
-      rent_of(13.2));
-  EXPECT_EQ(m.cost_answer.kind, "one-chip");
-  EXPECT_THAT(works(m, m.cost_answer.costs), testing::ElementsAre("one, m-8b bf16"));
-  EXPECT_THAT(works(m, m.cost_answer.compared), testing::ElementsAre("other, m-135m bf16", "one, m-135m bf16"));
-  EXPECT_EQ(m.cost_answer.works, 2U);
-  const std::string text = report_markdown(m);
-  EXPECT_THAT(text, HasSubstr("CNY per 100K output tokens, m-8b bf16 ("));
-  EXPECT_THAT(text, HasSubstr("- cases decode/m-8b/bf16/b64/c512\n"));
-  EXPECT_THAT(text, HasSubstr("- compared: other, 0.01833 CNY per 100K output tokens, m-135m bf16 ("));
-  EXPECT_THAT(text, HasSubstr("at least a tenth of the parameters of the largest one measured whole"));
-}
-
-// 7 of 8 are not much smaller: there two chips compare. Where both sizes have as many chips, the larger is taken.
-TEST(ReportCost, OfModelsOfSimilarSizeTheHeadlineIsOfTheOneThatMoreChipsRan) {
-  std::vector<Record> records{sized_record("one", "m-7b", 9000), sized_record("other", "m-7b", 20000),
-                              sized_record("one", "m-8b", 1000)};
-  ReportModel m = report_model(records, rent_of(13.2));
-  EXPECT_THAT(works(m, m.cost_answer.costs), testing::ElementsAre("other, m-7b bf16", "one, m-7b bf16"));
-  EXPECT_TRUE(m.cost_answer.compared.empty());
-  records.push_back(sized_record("other", "m-8b", 1100));
-  m = report_model(records, rent_of(13.2));
-  EXPECT_THAT(works(m, m.cost_answer.costs), testing::ElementsAre("other, m-8b bf16", "one, m-8b bf16"));
-}
-
-// Three stand-ins of a larger model say nothing of what was measured.
-TEST(ReportCost, TheHeadlineIsOfWhatWasMeasured) {
-  std::vector<Record> records{sized_record("real", "m-1b", 9000)};
-  for (const char* chip : {"a", "b", "c"}) {
-    records.push_back(sized_record(chip, "m-8b", 1000));
-    records.back().basis = "simulated";
-  }
-  const ReportModel m = report_model(records, rent_of(13.2));
-  EXPECT_THAT(works(m, m.cost_answer.costs), testing::ElementsAre("real, m-1b bf16"));
-}
-
-// Of the shape where the record holds it (Llama 3.1 8B: 8.03e9 by its publisher, whatever the name), else of the name.
-TEST(ReportCost, TheSizeOfAModelIsOfItsShapeOrItsName) {
-  const Result<Catalogue> catalogue = Catalogue::load(std::string(ASSAY_SOURCE_DIR) + "/suites");
-  ASSERT_TRUE(catalogue.ok());
-  Case work;
-  work.suite = "decode";
-  work.kind = StepKind::kDecode;
-  work.model = *catalogue->model("llama-3.1-8b");
-  work.dtype = "bf16";
-  work.context = 512;
-  Record shaped = sized_record("x", "renamed-70b", 1000);
-  shaped.case_json = work.to_json();
-  std::map<std::string, double> sizes;
-  std::vector<Record> records{shaped};
-  for (const char* name :
-       {"llama2-70b-99", "mixtral-8x7b", "Qwen2.5-0.5B-Instruct", "qwen3-30b-a3b", "smollm2-135m", "r1"})
-    records.push_back(sized_record("x", name, 1000));
-  const ReportModel m = report_model(records, rent_of(13.2));
-  for (const ReportCase& c : m.cases) sizes[c.model] = c.parameters;
-  EXPECT_NEAR(sizes["renamed-70b"], 8.03e9, 0.01e9);
-  EXPECT_DOUBLE_EQ(sizes["llama2-70b-99"], 70e9);
-  EXPECT_DOUBLE_EQ(sizes["mixtral-8x7b"], 56e9);
-  EXPECT_DOUBLE_EQ(sizes["Qwen2.5-0.5B-Instruct"], 0.5e9);
-  EXPECT_DOUBLE_EQ(sizes["qwen3-30b-a3b"], 30e9);
-  EXPECT_DOUBLE_EQ(sizes["smollm2-135m"], 135e6);
-  EXPECT_EQ(sizes["r1"], 0);
-}
-
-// A chunk of 512 tokens behind 4096: its step is no prompt's.
-Record chunk_record(const std::string& product) {
-  Record r = output_record(product, 20000);
-  r.case_id = "long-context/prefill/m/bf16/b1/t512/c4096";
-  r.case_hash = "chunk";
-  r.step_kind = "prefill";
-  r.token_class = "input";
-  r.batch = 1;
-  r.tokens = 512;
-  r.context = 4096;
-  return r;
-}
-
-TEST(ReportCost, ChunksAloneAreNamedAndSaidToHaveNoCost) {
-  const ReportModel m = report_model({chunk_record("x")}, rent_of(13.2));
-  EXPECT_TRUE(m.costs.empty());
-  EXPECT_THAT(m.cost_left_out, testing::ElementsAre("long-context/prefill/m/bf16/b1/t512/c4096: a chunk behind a "
-                                                    "context is no prompt and not priced"));
-  EXPECT_TRUE(std::any_of(m.incomparable.begin(), m.incomparable.end(),
-                          [](const Incomparable& i) { return i.kind == "chunk" && i.count == 1; }));
-  EXPECT_EQ(nlohmann::json::parse(report_json(m))["cases"][0]["piece"], "chunk of 512 tokens of a prompt, behind 4096");
-  const std::string text = report_markdown(m);
-  EXPECT_THAT(text,
-              HasSubstr("; a chunk of 512 tokens of a prompt, behind 4096, measured apart: no figure of a whole"));
-  EXPECT_THAT(text, HasSubstr("- no cost: long-context/prefill/m/bf16/b1/t512/c4096: a chunk behind a context"));
-  EXPECT_THAT(text, HasSubstr("t512/c4096 (chunk of 512 tokens of a prompt, behind 4096) |"));
-}
-
-// A prompt of the same length at half the rate stands before the chunk.
-TEST(ReportCost, AWholePromptAnswersBeforeAChunk) {
-  Record prompt = chunk_record("x");
-  prompt.id = "prompt";
-  prompt.case_id = "prefill/m/bf16/b1/t512";
-  prompt.case_hash = "prompt";
-  prompt.context = 0;
-  for (uint64_t& ns : prompt.samples.host_ns) ns *= 2;
-  const ReportModel m = report_model({chunk_record("x"), prompt}, rent_of(13.2));
-  ASSERT_TRUE(m.answer.test_case);
-  EXPECT_EQ(m.cases[*m.answer.test_case].id, "prefill/m/bf16/b1/t512");
-  EXPECT_TRUE(m.cost_left_out.empty()) << "a note of the prompt's cost says it";
 }
 
 TEST(ReportCost, AConfidentialPriceIsUsedAndNotWritten) {
@@ -381,109 +277,6 @@ TEST(ReportCost, ARentBesideACostOfOwningIsSaid) {
                                  "discounts; a price, or a rent, of each in a price book"));
   EXPECT_THAT(text_with(R"(, "rent_per_hour": )" + cell(9, cny)),
               HasSubstr("margin and discounts; --rented takes them alike"));
-}
-
-CostRow owned_row(const std::string& product, const std::string& dtype, const std::string& basis, double rate) {
-  CostRow row;
-  row.priced.subject.product = product;
-  row.priced.subject.model = "m";
-  row.priced.subject.dtype = dtype;
-  row.priced.subject.tier = "program";
-  row.priced.subject.basis = basis;
-  CostInputs& in = row.priced.inputs;
-  for (const auto& [input, value] : std::vector<std::pair<CostInput, double>>{{CostInput::kChipPrice, 87600},
-                                                                              {CostInput::kServerFactor, 1},
-                                                                              {CostInput::kLifeYears, 10},
-                                                                              {CostInput::kDiscountRate, 0},
-                                                                              {CostInput::kSalvageShare, 0},
-                                                                              {CostInput::kOpexShare, 0},
-                                                                              {CostInput::kUtilisation, 1},
-                                                                              {CostInput::kWallKw, 1},
-                                                                              {CostInput::kPue, 1},
-                                                                              {CostInput::kTariff, 1}})
-    in.at(input) = exact_estimate(value, "assumed", "test");
-  in.at(CostInput::kOutputRate) = exact_estimate(rate, basis, "test");
-  row.cost = cost(in);
-  return row;
-}
-
-// An hour is 87600 / (10 x 8760) + 1 = 2 yuan. The slow chip, at 1000 tokens/s against 1500, must cost 2 x 2/3 = 1.3333
-// an hour to tie, of which 1 is power: a third of its price; the fast one 2 x 1.5 = 3: twice its price.
-TEST(CostSheet, BreakEvenIsOfTwoChipsAtTheSameWork) {
-  const std::vector<CostRow> rows{
-      owned_row("slow", "bf16", "measured", 1000), owned_row("slow", "f32", "measured", 900),
-      owned_row("slow", "bf16", "projected", 1000), owned_row("fast", "bf16", "measured", 1500)};
-  const Sheet sheet = cost_sheet(rows);
-  const auto table = std::find_if(sheet.tables.begin(), sheet.tables.end(),
-                                  [](const SheetTable& t) { return t.name == "break_even"; });
-  ASSERT_EQ(table->rows.size(), 2U);
-  EXPECT_EQ(table->rows[0][0].text, "slow, m bf16");
-  EXPECT_EQ(table->rows[0][3].text, "fast, m bf16");
-  EXPECT_EQ(table->rows[0][7].text, "29200");
-  EXPECT_EQ(table->rows[1][7].text, "175200");
-  EXPECT_EQ(subject_text(rows[2].priced), "slow, m bf16, projected");
-}
-
-// The rival's price is known to lie from 78,840 to 96,360: its hour costs 1.9 to 2.1. At two thirds of its rate the
-// slow chip must cost 1.2667 to 1.4 an hour, of which 1 is power: a price from 23,360 to 35,040.
-TEST(CostSheet, WhatTiesAConfidentialPriceIsARange) {
-  CostRow rival = owned_row("fast", "bf16", "measured", 1500);
-  Estimate& price = *rival.priced.inputs.at(CostInput::kChipPrice);
-  price.low = 78840;
-  price.high = 96360;
-  price.confidential = true;
-  rival.cost = cost(rival.priced.inputs);
-  const nlohmann::json sheet = nlohmann::json::parse(render_sheet(
-      cost_sheet({owned_row("slow", "bf16", "measured", 1000), rival}), TableFormat::kJson, TableOptions{}));
-  const nlohmann::json& row = sheet["break_even"].at(0);
-  EXPECT_EQ(row["chip"], "slow, m bf16");
-  EXPECT_TRUE(row["break_even_price_cny"].is_null());
-  EXPECT_NEAR(row["break_even_low_cny"].get<double>(), 23360, 1e-6);
-  EXPECT_NEAR(row["break_even_high_cny"].get<double>(), 35040, 1e-6);
-  EXPECT_EQ(sheet["break_even"].at(1)["now_cny"], "withheld");
-  const std::string text = render_sheet(cost_sheet({owned_row("slow", "bf16", "measured", 1490), rival}),
-                                        TableFormat::kText, TableOptions{});
-  EXPECT_THAT(text, HasSubstr("0.0–100.0 %"));
-  EXPECT_THAT(text, HasSubstr("P as a range: the exact figure within the step"));
-}
-
-// The same work of an owned and of a rented chip: each table of two says which way is whose, and the notes once what
-// takes them alike.
-TEST(CostSheet, TheWayOfPayingStandsBesideEachCost) {
-  CostRow rented = owned_row("hired", "bf16", "measured", 1500);
-  rented.priced.inputs.rented = true;
-  rented.priced.inputs.at(CostInput::kRent) = exact_estimate(10, "assumed", "test");
-  rented.cost = cost(rented.priced.inputs);
-  CostRow owned = owned_row("bought", "bf16", "measured", 1000);
-  owned.priced.inputs.at(CostInput::kUtilisation) = exact_estimate(0.5, "assumed", "test");
-  owned.cost = cost(owned.priced.inputs);
-  const nlohmann::json sheet =
-      nlohmann::json::parse(render_sheet(cost_sheet({owned, rented}), TableFormat::kJson, TableOptions{}));
-  for (const char* table : {"probability_cheaper", "break_even"}) {
-    const nlohmann::json& row = sheet[table].at(0);
-    EXPECT_EQ(row["way"], "owned") << table;
-    EXPECT_EQ(row["utilisation"], 0.5) << table;
-    EXPECT_EQ(row["rival_way"], "rented") << table;
-    EXPECT_EQ(row["rival_utilisation"], 1.0) << table;
-  }
-  EXPECT_EQ(sheet["cost"].back()["way"], "rented");
-  const std::string note =
-      "bought is owned (used 50.0 %), hired rented (used 100.0 %; electricity and the provider's margin are in the "
-      "rent): a price, or a rent, of each in a price book (--prices) with --owned, or --rented, takes them alike";
-  EXPECT_EQ(std::count(sheet["notes"].begin(), sheet["notes"].end(), note), 1);
-  const SheetTable cheaper = cheaper_table({owned}, {rented});
-  const nlohmann::json row =
-      nlohmann::json::parse(render_sheet({{cheaper}, {}}, TableFormat::kJson, TableOptions{}))["cheaper"].at(0);
-  EXPECT_EQ(row["a_way"], "owned");
-  EXPECT_EQ(row["b_way"], "rented");
-  EXPECT_EQ(row["b_utilisation"], 1.0);
-  EXPECT_EQ(way_notes({owned}, {rented}), std::vector<std::string>{note});
-  PricedChip chip;
-  chip.id = "bought";
-  chip.rent_per_hour.emplace_back();
-  owned.priced.chip = chip;
-  EXPECT_THAT(way_notes({rented}, {owned}).at(0), HasSubstr("in the rent): --rented takes them alike"));
-  EXPECT_TRUE(way_notes({owned}, {owned}).empty());
 }
 
 }  // namespace

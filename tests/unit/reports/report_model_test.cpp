@@ -11,8 +11,8 @@
 #include "reports/html/report_fields.h"
 #include "reports/html/report_forms.h"
 #include "reports/html/report_page.h"
-#include "results/record_id.h"
-#include "suites/suite.h"
+#include "reports/html/report_words.h"
+#include "tests/unit/reports/report_records.h"
 
 namespace assay {
 namespace {
@@ -20,35 +20,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-// A decode record of `steps` steps of `ms` each, one token a step.
-Record decode_record(const std::string& product, double ms, size_t steps, const std::string& created = "2026-11-20") {
-  Record r;
-  r.id = product + created;
-  r.created = created;
-  r.status = "ok";
-  r.basis = "measured";
-  r.numerics.verdict = "pass";
-  r.adapter = "a";
-  r.device_product = product;
-  r.suite = "decode";
-  r.case_id = "decode/m/bf16/b1/c512";
-  r.case_hash = "h";
-  r.model = "m";
-  r.dtype = "bf16";
-  r.step_kind = "decode";
-  r.token_class = "output";
-  r.batch = r.tokens = r.tokens_per_step = 1;
-  r.context = 512;
-  for (size_t i = 0; i < steps; ++i) {
-    r.samples.start_ns.push_back(static_cast<uint64_t>(static_cast<double>(i) * ms * 1e6));
-    // One part in a thousand up and down, so that an interval exists.
-    r.samples.host_ns.push_back(static_cast<uint64_t>(std::llround(ms * 1e6 * (i % 2 == 0 ? 0.999 : 1.001))));
-  }
-  return r;
-}
-
-ReportModel model_of(const std::vector<Record>& records) { return report_model(records, {}); }
 
 TEST(ReportModel, AnswersWithTheFastestWhereIntervalsAreApart) {
   const ReportModel m = model_of({decode_record("slow", 20, 50), decode_record("fast", 10, 50)});
@@ -327,62 +298,6 @@ TEST(ReportModel, OverAStoreKeepsVariantsOfACaseApart) {
   ASSERT_TRUE(m.ok());
   EXPECT_EQ(m->groups.size(), 5U);
   for (const ReportGroup& g : m->groups) EXPECT_EQ(g.records, 1U);
-}
-
-TEST(ReportForms, TablesSayWithWhichOptionsARunWas) {
-  Record tuned = decode_record("x", 10, 50);
-  tuned.adapter_options.emplace()["products"] = "own";
-  const ReportModel m = model_of({tuned, decode_record("x", 20, 50, "2026-11-19")});
-  EXPECT_THAT(report_markdown(m), HasSubstr("| decode/m/bf16/b1/c512 (products=own) |"));
-  EXPECT_THAT(report_markdown(m), HasSubstr("| decode/m/bf16/b1/c512 |"));
-  EXPECT_THAT(report_csv(m), HasSubstr(",products=own,"));
-}
-
-TEST(ReportJson, HoldsEveryFieldByNameAndNoMarkup) {
-  Record r = decode_record("</script><b>", 10, 50);
-  const std::string text = report_json(model_of({r}));
-  EXPECT_THAT(text, Not(HasSubstr("<")));
-  const nlohmann::json j = nlohmann::json::parse(text);
-  EXPECT_EQ(j["chips"][0]["product"], "</script><b>");
-  const auto& fields = j["row_fields"];
-  ASSERT_EQ(fields.size(), j["rows"][0].size());
-  for (size_t i = 0; i < fields.size(); ++i) {
-    if (fields[i] == "rate") {
-      EXPECT_NEAR(j["rows"][0][i].get<double>(), 100, 1e-6);
-    }
-    if (fields[i] == "steps") {
-      EXPECT_EQ(j["rows"][0][i], 50);
-    }
-    if (fields[i] == "joules_per_token") {
-      EXPECT_TRUE(j["rows"][0][i].is_null());
-    }
-  }
-}
-
-TEST(ReportForms, CsvKeepsCellsApartAndFormulasText) {
-  const std::string csv = report_csv(model_of({decode_record("=cmd|, \"x\"", 10, 50)}));
-  EXPECT_THAT(csv, HasSubstr("\"'=cmd|, \"\"x\"\"\",decode/m/bf16/b1/c512,"));
-  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 2);
-}
-
-TEST(ReportForms, MarkdownNamesTheBasisOfItsAnswer) {
-  const std::string text = report_markdown(model_of({decode_record("slow", 20, 50), decode_record("fast", 10, 50)}));
-  EXPECT_THAT(text, HasSubstr("fast is the fastest: 100.000 tokens/s [measured]"));
-  EXPECT_THAT(text, HasSubstr("- case decode/m/bf16/b1/c512\n"));
-}
-
-TEST(ReportForms, WorkbookIsAZipOfSheets) {
-  const Result<std::string> book = report_xlsx(model_of({decode_record("x", 10, 50)}));
-  ASSERT_TRUE(book.ok()) << book.error().message;
-  EXPECT_EQ(book->substr(0, 4), "PK\x03\x04");
-  EXPECT_THAT(*book, HasSubstr("xl/worksheets/sheet2.xml"));
-}
-
-TEST(ReportPage, PutsLanguageAndModelInTheirPlaces) {
-  const Result<std::string> page = report_page("<a lang='{{lang}}'>{{model}}</a>", R"({"t":"{{lang}}"})", "zh");
-  ASSERT_TRUE(page.ok());
-  EXPECT_EQ(*page, R"(<a lang='zh'>{"t":"{{lang}}"}</a>)");
-  EXPECT_FALSE(report_page("no place", "{}", "").ok());
 }
 
 }  // namespace

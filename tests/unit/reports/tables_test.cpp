@@ -154,6 +154,40 @@ TEST(Tables, ReportedRatesSayOfHowManyAcceleratorsTheyAre) {
   EXPECT_THAT(json, HasSubstr("\"reported_accelerators\": null"));
 }
 
+// Chips of one case stand below one another, each named; of one product no column is spent on it.
+TEST(Tables, RecordsOfSeveralProductsNameTheirChip) {
+  Record b = steady(), a = steady(), late = steady(), unnamed = reported();
+  a.device_product = "AMD EPYC(TM) 9B14 96-Core Processor";
+  b.device_product = late.device_product = "NVIDIA H200";
+  late.case_id = "decode/m/f32/b8/c128";
+  unnamed.device_product = "";
+  const std::vector<Record> records{late, b, unnamed, a};
+  const std::string text = text_of(records), markdown = render_table(records, TableFormat::kMarkdown, {});
+  EXPECT_THAT(markdown, HasSubstr("| decode/m/f32/b2/c128 | AMD EPYC 9B14 |"));
+  EXPECT_THAT(markdown, HasSubstr("| decode/m/f32/b8/c128 | NVIDIA H200 |"));
+  EXPECT_THAT(markdown, HasSubstr("| vllm-serve/m/conc8 | not named |"));
+  for (const std::string& form :
+       {text, markdown, render_table(records, TableFormat::kCsv, {}), render_table(records, TableFormat::kJson, {})}) {
+    const size_t first = form.find("b2/c128"), second = form.find("b2/c128", first + 1), third = form.find("b8/c128");
+    const size_t cpu = form.find("AMD EPYC"), gpu = form.find("NVIDIA H200");
+    EXPECT_LT(second, third) << form;
+    EXPECT_TRUE(cpu > first && cpu < second && gpu > second && gpu < third) << form;
+  }
+  EXPECT_THAT(text_of({b, late}), Not(HasSubstr("chip")));
+  EXPECT_THAT(text_of({late, b}).find("b8/c128"), testing::Lt(text_of({late, b}).find("b2/c128"))) << "as given";
+}
+
+// As llama-bench has it: 13827.16 +- 91.05.
+TEST(Tables, AReportedIntervalIsInTheNotationOfItsFigure) {
+  Record r = reported();
+  r.reported->figures.front().value = 13827.157;
+  r.reported->figures.front().low = 13736.107;
+  r.reported->figures.front().high = 13918.208;
+  EXPECT_THAT(text_of({r}), HasSubstr("13827.2 tokens/s †  13736.1–13918.2  "));
+  r.reported->figures = {{"time", "s", "mean", "time/mean-of-repetitions", "avg_ns", 0.037, 0.0369, 0.0371, 5}};
+  EXPECT_THAT(text_of({r}), HasSubstr("37.00 ms †  36.90 ms–37.10 ms  "));
+}
+
 TEST(Tables, ReportedFiguresCarryTheirMarkAndDefinition) {
   const std::string text = text_of({steady(), reported()});
   EXPECT_THAT(text, HasSubstr("812.5 tokens/s †"));

@@ -205,10 +205,73 @@ TEST(CostSubjects, ReportedRatesPerChipAndTheirLimits) {
   EXPECT_EQ(apart[0].output_rate->typical, 100) << "two devices";
 }
 
+// conc64: 663 tokens/s of 8 at a p99 TTFT of 7.09 s; conc8: 200 of 8 at 0.9 s; a third states no TTFT. Within 1 s only
+// the second counts: 25 tokens/s of one, and the third is named.
+TEST(CostSubjects, ReportedServingResultsKeepTheLimitOfTtft) {
+  const auto served = [](const std::string& id, double rate, std::optional<double> ttft_s) {
+    std::vector<ReportedFigure> figures{figure("output_tokens_per_s", "tokens/s", "total", rate),
+                                        figure("tpot", "s", "p99", 0.05)};
+    if (ttft_s) figures.push_back(figure("ttft", "s", "p99", *ttft_s));
+    Record r = reported("request", std::move(figures), {{"a#", "8"}, {"Nodes", "1"}});
+    r.id = r.case_id = id;
+    return r;
+  };
+  const std::vector<Record> records{served("conc64", 663, 7.094), served("conc8", 200, 0.9),
+                                    served("no-ttft", 400, std::nullopt)};
+  EXPECT_EQ(cost_subjects(records, {}, shipped())[0].output_case, "conc64");
+  LatencyLimits limits;
+  limits.ttft_ms = 1000;
+  const CostSubject kept = cost_subjects(records, limits, shipped())[0];
+  EXPECT_EQ(kept.output_case, "conc8");
+  EXPECT_DOUBLE_EQ(kept.output_rate->typical, 25);
+  EXPECT_DOUBLE_EQ(kept.ladder.saturation.at(CostInput::kOutputRate), 663.0 / 8);
+  EXPECT_THAT(kept.notes, testing::Contains("no-ttft: left out, no p99 of TTFT is stated"));
+  limits.tpot_ms = 40;
+  const CostSubject none = cost_subjects(records, limits, shipped())[0];
+  EXPECT_FALSE(none.output_rate);
+  EXPECT_THAT(none.notes, testing::Contains("no case keeps TTFT <= 1000 ms and TPOT <= 40 ms"));
+  limits = {};
+  limits.ttft_ms = 500;
+  const CostSubject nearest = cost_subjects(records, limits, shipped())[0];
+  EXPECT_THAT(nearest.notes, testing::Contains("no case keeps TTFT <= 500 ms; the nearest p99 is 900 ms"));
+  EXPECT_THAT(price_subject(nearest, {}, shipped()).error().message,
+              HasSubstr("the cost of h100-sxm rests on no rate: no case keeps TTFT <= 500 ms"));
+}
+
+// A test of decode alone has no first token to wait for; one of prefill alone that states no time of it has.
+TEST(CostSubjects, TheLimitOfTtftIsOfWhatHasAPrompt) {
+  LatencyLimits limits;
+  limits.ttft_ms = 1000;
+  const CostSubject s = cost_subjects(
+      {reported("program", {figure("input_tokens_per_s", "tokens/s", "mean", 4000)}, {{"gpu_info", "A"}}),
+       reported("program", {figure("output_tokens_per_s", "tokens/s", "mean", 200)}, {{"gpu_info", "A"}})},
+      limits, shipped())[0];
+  EXPECT_FALSE(s.input_rate);
+  EXPECT_EQ(s.output_rate->typical, 200);
+  EXPECT_THAT(s.notes, testing::Contains("input_tokens_per_s: left out, no p99 of TTFT is stated"));
+}
+
+// Beside the case a GEMM of 500 TFLOP/s and a read of 2.5 TB/s: 1e12 FLOP take 2 ms, 3.35 GB 1.34 ms; 64 tokens in 2
+// ms. With the GEMM alone the book's 3.35 TB/s count for the bytes, and the peak is the datasheet's in part.
+TEST(CostSubjects, PeakIsTheRoofMeasuredBesideTheCase) {
+  Record r = run("decode", 64, 1, 40);
+  r.ceiling.flops_per_s = 500e12;
+  r.ceiling.read_bytes_per_s = 2.5e12;
+  const RateLadder measured = cost_subjects({r}, {}, shipped())[0].ladder;
+  EXPECT_NEAR(measured.peak.at(CostInput::kOutputRate), 64 / 2e-3, 1e-6);
+  EXPECT_TRUE(measured.of_datasheet.empty());
+  EXPECT_NEAR(measured.bound.at(CostInput::kOutputRate), 64 / (1e12 / 989e12), 1e-3) << "the chip can do more";
+  r.ceiling.read_bytes_per_s.reset();
+  const RateLadder mixed = cost_subjects({r}, {}, shipped())[0].ladder;
+  EXPECT_NEAR(mixed.peak.at(CostInput::kOutputRate), 64 / 2e-3, 1e-6);
+  EXPECT_EQ(mixed.of_datasheet.count(CostInput::kOutputRate), 1U);
+}
+
 // H100 of the book: 1e12 FLOP at 989 TFLOPS are 1.011 ms, 3.35 GB at 3.35 TB/s 1 ms; 64 tokens at the roof take 1.011.
 TEST(CostSubjects, PeakIsTheRoofOfTheDatasheet) {
   const std::vector<CostSubject> s = cost_subjects({run("decode", 64, 1, 40)}, {}, shipped());
   EXPECT_NEAR(s[0].ladder.peak.at(CostInput::kOutputRate), 64 / (1e12 / 989e12), 1e-3);
+  EXPECT_EQ(s[0].ladder.of_datasheet.count(CostInput::kOutputRate), 1U);
 }
 
 Record named(Record r, const std::string& case_id) {

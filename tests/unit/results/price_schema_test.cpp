@@ -47,6 +47,13 @@ TEST(PriceSchemas, ShippedBook) {
 TEST(PriceSchemas, ShippedClaims) {
   json claims = file("prices/claims.json");
   EXPECT_TRUE(keeps("prices/claims.schema.json", claims));
+  json two = claims;
+  two["claims"][0]["chip"] = "H200";
+  EXPECT_FALSE(keeps("prices/claims.schema.json", two)) << "a chip beside a vendor";
+  two["claims"][0].erase("vendor");
+  EXPECT_TRUE(keeps("prices/claims.schema.json", two));
+  two["claims"][0]["market"] = true;
+  EXPECT_FALSE(keeps("prices/claims.schema.json", two)) << "a chip beside the market";
   claims["claims"][0].erase("price");
   EXPECT_FALSE(keeps("prices/claims.schema.json", claims));
   EXPECT_FALSE(parse_claims(claims.dump(), "c").ok());

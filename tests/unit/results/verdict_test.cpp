@@ -48,6 +48,7 @@ RateLadder ladder() {
   out.saturation.at(CostInput::kOutputRate) = 2000;
   out.peak.at(CostInput::kInputRate) = 10000;
   out.peak.at(CostInput::kOutputRate) = 5000;
+  out.bound = out.peak;
   return out;
 }
 
@@ -144,6 +145,42 @@ TEST(Verdict, WithoutPowerOrPeaksTheProductStillHolds) {
 }
 
 // Every possible lever, put in alone, brings the cost to the target.
+// Whose peak it is: ceilings beside the case are measured like the rates, a datasheet's peak is a projection. Of a cost
+// of output tokens only that rate's peak counts.
+TEST(Verdict, ThePeaksDenominatorIsNamed) {
+  const CostInputs in = owned();
+  const auto at = [](const Verdict& v, const char* name) {
+    return *std::find_if(v.waterfall.begin(), v.waterfall.end(), [&](const Factor& f) { return f.name == name; });
+  };
+  RateLadder mixed = ladder();
+  mixed.of_datasheet = {CostInput::kInputRate};
+  for (const char* name : {"peak", "mfu_mbu"}) {
+    const Factor measured = at(verdict(in, cost(in), TokenClass::kOutput, 1e-7, mixed, 0.4), name);
+    EXPECT_EQ(measured.basis, "");
+    EXPECT_THAT(measured.meaning, HasSubstr("peak rate by the ceilings beside the case, over"));
+    const Factor sheet = at(verdict(in, cost(in), TokenClass::kBlended, 1e-7, mixed, 0.4), name);
+    EXPECT_EQ(sheet.basis, "projected");
+    EXPECT_THAT(sheet.meaning, HasSubstr("peak rate by the datasheet,"));
+  }
+  EXPECT_EQ(at(verdict(in, cost(in), TokenClass::kBlended, 1e-7, mixed, 0.4), "slo").basis, "");
+}
+
+// The measured peak of 2200 is no bound of what the chip can do: the datasheet's 5000 is.
+TEST(Verdict, ALeverMayPassTheMeasuredPeakButNotTheDatasheets) {
+  const CostInputs in = owned();
+  const double now = *cost(in).of(TokenClass::kOutput).value;
+  RateLadder both = ladder();
+  both.peak.at(CostInput::kOutputRate) = 2200;
+  const auto possible = [&](double target) {
+    const Verdict v = verdict(in, cost(in), TokenClass::kOutput, target, both, 0.4);
+    return std::find_if(v.levers.begin(), v.levers.end(),
+                        [](const Lever& l) { return l.input == CostInput::kOutputRate; })
+        ->possible;
+  };
+  EXPECT_TRUE(possible(now / 2)) << "3000 tokens/s";
+  EXPECT_FALSE(possible(now / 4)) << "6000 tokens/s";
+}
+
 // The peak of one rate says nothing of a cost that rests on two; of output tokens that rate's peak alone counts.
 TEST(Verdict, APeakIsKnownWhereEachRateOfTheClassHasOne) {
   const CostInputs in = owned();

@@ -1,5 +1,5 @@
 // The first screen: the answer, the four headline figures of each chip, and what can't be compared.
-import { basisMark, chipLabel, figureButton, launchMark, numberButton, optionsMark, partDetail, partMark, pieceMark, type Page } from "./context";
+import { basisMark, chipLabel, figureButton, launchMark, numberButton, optionsMark, partDetail, partMark, pieceMark, wholeRate, type Page } from "./context";
 import { figureOf } from "./definitions";
 import { h, select } from "./dom";
 import { numberText, probabilityText, rateText } from "./format";
@@ -169,10 +169,13 @@ function statement(page: Page): Statement {
   return { head: money.head, tails: [...money.tails, ...costNotes(page), ...verdictLines(page), [rates.head, ...rates.tails].flatMap((part, i): Sentence => (part instanceof HTMLElement ? [part] : i === 0 ? part : [page.state.lang === "zh" ? "，" : ", ", ...part])), ...unpriced] };
 }
 
-/** The cost that goes with a row: same chip, model, dtype and basis. */
+/** The cost that goes with a row: the one that rests on it, else of the same product, model, dtype and basis. */
 function costOf(page: Page, row: Row): number {
-  const c = page.model.cases[row.case];
-  return page.model.costs.findIndex((x) => priced(x) && x.chip === row.chip && x.model === c.model && x.dtype === c.dtype && x.variant === c.variant && x.basis === row.basis);
+  const { cases, chips, costs } = page.model;
+  const c = cases[row.case];
+  const own = costs.findIndex((x) => priced(x) && x.rows.includes(row.index));
+  if (own >= 0) return own;
+  return costs.findIndex((x) => priced(x) && chips[x.chip].product === chips[row.chip].product && x.model === c.model && x.dtype === c.dtype && x.variant === c.variant && x.basis === row.basis);
 }
 
 function costCell(page: Page, row: Row): HTMLElement {
@@ -185,7 +188,7 @@ function costCell(page: Page, row: Row): HTMLElement {
   const button = h("button", { type: "button", class: "figure", "data-cost": at, click: () => page.openCost(at) }, perHundredK(amount.value));
   const side = page.say(cost.rented ? T.rented : T.owned);
   const bounds = known ? `${perHundredK(amount.low)}–${perHundredK(amount.high)}` : page.say(T.no_interval);
-  return h("td", { "data-label": label }, button, h("div", { class: "interval" }, numberButton(bounds, () => page.openCost(at)), h("span", { class: "side" }, side), known ? launchMark(page, cost.rows.map((r) => page.model.rows[r])) : null));
+  return h("td", { "data-label": label }, button, h("div", { class: "interval" }, numberButton(bounds, () => page.openCost(at)), h("span", { class: "side" }, side), known ? launchMark(page, cost.rows.map((r) => page.model.rows[r])) : null), cost.basis === row.basis ? null : h("div", {}, basisMark(page, cost.basis)));
 }
 
 function headlineRow(page: Page, row: Row): HTMLElement {
@@ -203,7 +206,7 @@ function headlineRow(page: Page, row: Row): HTMLElement {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, chipLabel(page, row.chip), pieceMark(page, row), partMark(page, row), optionsMark(page, row), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
+    h("th", { scope: "row" }, chipLabel(page, row.chip), pieceMark(page, row), partMark(page, row), optionsMark(page, row), wholeRate(page, row), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
     cell(T.m_throughput, figureButton(page, "rate", row), interval(row.rate_low, row.rate_high), "rate", launchMark(page, [row])),
     cell(T.m_determinism, determinism, row.p99_high_ns === null && row.p99_ns !== null ? page.say(T.no_bound) : figureOf("determinism").interval!(row), "determinism"),
     costCell(page, row),

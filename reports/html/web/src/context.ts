@@ -6,6 +6,7 @@ import { reasonText } from "./phrases";
 import { basisText, say, sayParts, T, type Text } from "./text";
 import { figureOf } from "./definitions";
 import { h } from "./dom";
+import { rateText } from "./format";
 
 export interface Page {
   model: Model;
@@ -55,6 +56,10 @@ export function pieceMark(page: Page, row: Row): HTMLElement | null {
   const { piece } = page.model.cases[row.case];
   return piece === "" ? null : h("span", { class: "piece", title: page.say(T.piece_note) }, ` ${reasonText(piece, page.state.lang)}`);
 }
+
+/** The whole model's rate, projected from the part that ran; null where that isn't known. */
+export const wholeRate = (page: Page, row: Row): HTMLElement | null =>
+  row.part === "" || row.projected_rate === null ? null : h("div", { class: "interval whole" }, `${page.say(T.d_projected)} ${rateText(row.projected_rate, null, null, row.unit)}`);
 
 /** How much of the model ran, in brackets; "" where that stands in the record only. */
 export function partDetail(page: Page, part: string): string {

@@ -119,7 +119,7 @@ export function costWaterfall(model: Model, _: State, lang: Lang): ChartResult[]
   const marks = steps.map((f, y): Mark => {
     const from = at;
     at *= f.factor as number;
-    return { x: at, y, xLow: from, xHigh: at, label: `× ${numberText(f.factor as number)}`, part: { cost: index, kind: "factor", name: f.name } };
+    return { x: at, y, xLow: from, xHigh: at, label: `× ${numberText(f.factor as number)}${f.basis ? ` [${say(basisText(f.basis), lang)}]` : ""}`, part: { cost: index, kind: "factor", name: f.name } };
   });
   const chart: Chart = {
     id: "waterfall",

@@ -99,7 +99,8 @@ export function openPart(page: Page, part: CostPart): void {
   const { model, say } = page;
   const cost = model.costs[part.cost];
   const per = (v: number | null): string => (v === null ? "–" : `${numberText(v * 1e5, 4)} ${say(T.per_100k)}`);
-  const basis = part.kind === "input" ? (cost.inputs.find((i) => i.name === part.name)?.basis ?? cost.basis) : cost.basis;
+  const own = part.kind === "input" ? cost.inputs.find((i) => i.name === part.name)?.basis : cost.verdicts[0]?.waterfall.find((f) => f.name === part.name)?.basis;
+  const basis = own || cost.basis;
   const rows = part.kind === "input" ? inputRows(page, cost, part.name ?? "", per) : factorRows(page, cost, part.name ?? "", per);
   show(page, say(T.named, { name: say((part.kind === "input" ? inputText : factorText)(part.name ?? "")), of: chipLabel(page, cost.chip) }), [
     pairs([...rows, [say(T.c_basis), basisMark(page, basis)]]),

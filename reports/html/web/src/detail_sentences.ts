@@ -21,7 +21,7 @@ export function openVerdict(page: Page, index: number, at: number): void {
   const target = model.targets[verdict.target];
   const per = (v: number | null): string => (v === null ? "–" : `${numberText(v * 1e5, 4)} ${say(T.per_100k)}`);
   const bounds = verdict.gap_low === null || verdict.gap_high === null ? say(T.no_interval) : `${numberText(verdict.gap_low)} – ${numberText(verdict.gap_high)}`;
-  const factors: Pairs = verdict.waterfall.map((f) => [say(factorText(f.name)), f.factor === null ? "–" : `× ${numberText(f.factor, 4)}`]);
+  const factors: Pairs = verdict.waterfall.map((f) => [say(factorText(f.name)), f.factor === null ? "–" : h("span", {}, `× ${numberText(f.factor, 4)} `, f.basis ? basisMark(page, f.basis) : null)]);
   show(page, say(T.named, { name: say(T.target, { target: reasonText(target.text, page.state.lang) }), of: chipLabel(page, cost.chip) }), [
     h("p", { class: "dialog-value" }, verdict.gap === null ? "–" : `× ${numberText(verdict.gap, 4)}`, h("span", { class: "interval" }, ` ${bounds}`)),
     h("p", { class: "raw" }, verdict.gap === null ? "" : `= ${verdict.gap}`),

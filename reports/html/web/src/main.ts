@@ -121,7 +121,7 @@ function render(): void {
   document.documentElement.lang = state.lang === "zh" ? "zh-CN" : "en";
   document.documentElement.dataset.theme = state.theme;
   document.title = model.title || page.say(T.title);
-  nameUnnamed(model, page.say(T.unnamed_chip));
+  nameUnnamed(model, page.say(T.unnamed_chip), page.say(T.imported));
   charts.clear();
   const main = h("main", { id: "main", tabindex: -1 }, answerSection(page), sections.map(section));
   document.getElementById("app")!.replaceChildren(h("a", { class: "skip", href: "#main", click: goTo("main") }, page.say(T.skip)), header(), main);

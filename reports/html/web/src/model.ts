@@ -8,6 +8,8 @@ export interface Chip {
   /** whether its source says no product; set by nameUnnamed */
   unnamed?: boolean;
   adapter: string;
+  /** by which adapter, or that it was imported; set by nameUnnamed */
+  served?: string;
   arch: string;
   vendor: string;
   driver: string;
@@ -35,8 +37,7 @@ export interface Case {
   flops: number;
   weight_bytes: number;
   kv_bytes: number;
-  /** of the model; 0: not known */
-  parameters: number;
+  parameters: number; // of the model; 0: not known
 }
 
 type Maybe = number | null;
@@ -57,6 +58,7 @@ export interface Row {
   part: string;
   /** of the adapter, "attention=own"; "" where none is known: runs that differ in them are no repeats */
   options: string;
+  accelerators: Maybe; // of a reported row: of how many its source's figures are; the rate is of one
   stop: string;
   numerics: string;
   commit: string;
@@ -196,7 +198,8 @@ export interface Verdict {
   gap: Maybe;
   gap_low: Maybe;
   gap_high: Maybe;
-  waterfall: { name: string; factor: Maybe; meaning: string }[];
+  /** basis: "" where it is the cost's */
+  waterfall: { name: string; factor: Maybe; meaning: string; basis: Basis | "" }[];
   levers: { input: string; now: Maybe; needed: Maybe; possible: boolean; limit: string }[];
   impossible_by_electricity: boolean;
   reason: string;
@@ -363,20 +366,20 @@ export function parseModel(text: string): Model {
   return raw as Model;
 }
 
-/** Names a chip that an imported result's source leaves out in the reader's words. */
-export function nameUnnamed(model: Model, name: string): void {
+/** Names in the reader's words a chip that an imported result's source leaves out, and what no adapter ran on. */
+export function nameUnnamed(model: Model, name: string, imported: string): void {
   for (const chip of model.chips) {
     chip.unnamed ??= chip.product === "";
     if (chip.unnamed) chip.product = name;
+    chip.served = chip.adapter || imported;
   }
 }
 
+/** Chips of one product differ in the adapter: as in the report's other forms (chip_name in report_text.cpp). */
 export function chipName(model: Model, chip: number): string {
   const c = model.chips[chip];
   const twins = model.chips.filter((other) => other.product === c.product);
-  if (twins.length === 1) return c.product;
-  const archs = new Set(twins.map((other) => other.arch));
-  return archs.size === twins.length ? `${c.product} (${c.arch})` : `${c.product} (${c.adapter}, ${c.arch})`;
+  return twins.length === 1 ? c.product : `${c.product} (${c.served})`;
 }
 
 export const usable = (row: Row): boolean =>

@@ -82,7 +82,7 @@ if (isProfile(profile)) {
   write(profileRoofline(profile, language));
 } else {
   const model = parseModel(text);
-  nameUnnamed(model, say(T.unnamed_chip, language));
+  nameUnnamed(model, say(T.unnamed_chip, language), say(T.imported, language));
   const state = initialState(model, "", language, false);
   for (const def of chartDefs) {
     for (const result of def.build(model, state, language)) {

@@ -98,6 +98,7 @@ export const T = {
   absent: ["无", "none"],
   chip: ["芯片", "Chip"],
   unnamed_chip: ["（芯片未写明）", "(chip not named)"],
+  imported: ["导入", "imported"],
   no_energy: ["无能耗读数", "No energy reading"],
   too_few_steps: ["独立步数不足（{n} 步）", "too few independent steps ({n})"],
   part_note: ["只运行了部分模型：吞吐量、时延与能耗均为该部分的数值", "Only a part of the model ran: rate, times and energy are the part’s"],
