@@ -47,14 +47,10 @@ std::string unusable_reason(const Record& r) {
 
 using Group = std::vector<const Record*>;
 
-std::map<Key, Group> groups_of(const CompareSide& side, std::vector<Unmatched>* unmatched) {
+std::map<Key, Group> groups_of(const CompareSide& side) {
   std::map<Key, Group> groups;
   for (const Record& r : side.records) {
-    if (usable(r)) {
-      groups[key_of(r)].push_back(&r);
-    } else {
-      unmatched->push_back({side.name, r.case_id, unusable_reason(r)});
-    }
+    if (usable(r)) groups[key_of(r)].push_back(&r);
   }
   return groups;
 }
@@ -272,6 +268,33 @@ std::vector<Unmatched> failures(const CompareSide& b, const std::map<Key, Group>
   return out;
 }
 
+// What neither side can run is no gap of either: out of the unmatched, into a list of its own, once per case.
+void match_unsupported(const CompareSide& a, const CompareSide& b, Comparison* out) {
+  using Work = std::tuple<std::string, std::string, std::string>;
+  const auto work = [](const Record& r) { return Work{r.case_hash, r.dtype, r.tier}; };
+  std::set<Work> run;
+  std::map<Work, std::set<std::string>> refused_by;
+  for (const CompareSide* side : {&a, &b}) {
+    for (const Record& r : side->records) {
+      if (usable(r)) run.insert(work(r));
+      if (r.status == "unsupported" && !r.case_hash.empty()) refused_by[work(r)].insert(side == &a ? "a" : "b");
+    }
+  }
+  std::set<Work> told;
+  for (const CompareSide* side : {&a, &b}) {
+    for (const Record& r : side->records) {
+      if (usable(r)) continue;
+      Unmatched refused{side->name, r.case_id, unusable_reason(r)};
+      if (r.status != "unsupported" || refused_by[work(r)].size() < 2 || run.count(work(r)) != 0) {
+        out->unmatched.push_back(std::move(refused));
+      } else if (told.insert(work(r)).second) {
+        refused.side = "both";
+        out->unsupported_on_both.push_back(std::move(refused));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOptions& options) {
@@ -279,7 +302,8 @@ Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOpti
   out.name_a = a.name;
   out.name_b = b.name;
   out.options = options;
-  const std::map<Key, Group> of_a = groups_of(a, &out.unmatched), of_b = groups_of(b, &out.unmatched);
+  const std::map<Key, Group> of_a = groups_of(a), of_b = groups_of(b);
+  match_unsupported(a, b, &out);
   std::vector<std::pair<const Record*, const Record*>> paired;
   for (const auto& [key, group] : of_a) {
     const std::optional<Key> partner = partner_of(key, of_a, of_b);
@@ -304,8 +328,7 @@ Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOpti
 }
 
 std::vector<Record> paired_records(const CompareSide& side, const CompareSide& other) {
-  std::vector<Unmatched> unmatched;
-  const std::map<Key, Group> own = groups_of(side, &unmatched), others = groups_of(other, &unmatched);
+  const std::map<Key, Group> own = groups_of(side), others = groups_of(other);
   std::vector<Record> out;
   std::copy_if(side.records.begin(), side.records.end(), std::back_inserter(out),
                [&](const Record& r) { return usable(r) && partner_of(key_of(r), own, others); });

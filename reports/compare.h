@@ -71,7 +71,8 @@ struct Comparison {
   CompareOptions options;
   std::vector<PairComparison> pairs;
   std::vector<Unmatched> unmatched;
-  std::vector<Unmatched> failed_on_b;  // of them: B ran what A has figures of, and got none
+  std::vector<Unmatched> unsupported_on_both;  // none of the unmatched: neither side can run them
+  std::vector<Unmatched> failed_on_b;          // of them: B ran what A has figures of, and got none
   std::vector<LoadComparison> loads;
   std::vector<EnvironmentDifference> environment;  // of the pairs; several values are joined by " / "
 };

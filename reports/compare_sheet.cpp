@@ -131,7 +131,9 @@ SheetTable left_out(const std::vector<Comparison>& comparisons) {
   table.title = "Not compared";
   table.columns = {{"set", "set"}, {"case", "case"}, {"reason", "reason"}};
   for (const Comparison& c : comparisons) {
-    for (const Unmatched& u : c.unmatched) table.rows.push_back({u.side, u.case_id, u.reason});
+    for (const auto* list : {&c.unmatched, &c.unsupported_on_both}) {
+      for (const Unmatched& u : *list) table.rows.push_back({u.side, u.case_id, u.reason});
+    }
   }
   return table;
 }

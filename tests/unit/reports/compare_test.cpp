@@ -155,6 +155,25 @@ TEST(Compare, PairsOnlyTheSameWorkAndSaysWhy) {
   EXPECT_EQ(reason(run(10, 1, 400, 8)), "the other side has no such case");
 }
 
+// What neither side can run is matched; where one side ran it, or failed, it is not.
+TEST(Compare, UnsupportedOnBothSidesIsMatched) {
+  Record refused = run(10, 1, 400, 8);
+  refused.status = "unsupported";
+  refused.reason = "no fp4 here";
+  Record failed = refused;
+  failed.status = "failed";
+  const Comparison both = compare({"a", {run(10, 1), refused}}, {"b", {run(10, 2), refused, refused}}, {});
+  EXPECT_TRUE(both.unmatched.empty());
+  ASSERT_EQ(both.unsupported_on_both.size(), 1U) << "told once";
+  EXPECT_EQ(both.unsupported_on_both[0].side, "both");
+  EXPECT_EQ(both.unsupported_on_both[0].reason, "unsupported: no fp4 here");
+  EXPECT_THAT(render_sheet(comparison_sheet({both}), TableFormat::kMarkdown, {}), HasSubstr("no fp4 here"));
+  const Comparison one_ran = compare({"a", {refused}}, {"b", {refused, run(10, 2, 400, 8)}}, {});
+  EXPECT_EQ(one_ran.unmatched.size(), 3U);
+  EXPECT_TRUE(one_ran.unsupported_on_both.empty());
+  EXPECT_EQ(compare({"a", {refused}}, {"b", {failed}}, {}).unmatched.size(), 2U);
+}
+
 // A denoising pass of 500 ms is 2 passes/s, and its sheet says so; a side whose numbers nobody checked is named.
 TEST(Compare, RatesHaveUnitsAndUncheckedSidesAreNamed) {
   Record a = run(500, 1, 400, 1), b = run(500, 2, 400, 1);
