@@ -46,8 +46,9 @@ void note_quantile(const Quantile& q, const char* name, std::vector<std::string>
                       (q.value ? "; the value stands without one" : ""));
 }
 
-std::string case_cell(const Record& r, std::vector<std::string>* notes) {
+std::string case_cell(const Record& r, const Setups& setups, std::vector<std::string>* notes) {
   std::string cell = r.case_id;
+  if (const std::string threads = setups.threads(r); !threads.empty()) cell += " (threads=" + threads + ")";
   if (r.noise.disturbed) {
     cell += " *";
     add_case_note(notes, "* disturbed: ", r.case_id + ": " + joined(r.noise.causes, ", "));
@@ -115,9 +116,10 @@ std::string interval_note(const Record& r) {
          (launches == 1 ? " launch" : " launches") + " a case";
 }
 
-std::vector<std::string> row_of(const Record& r, const Metrics& m, std::vector<std::string>* notes) {
+std::vector<std::string> row_of(const Record& r, const Metrics& m, const Setups& setups,
+                                std::vector<std::string>* notes) {
   std::vector<std::string> row(table_columns().size(), kAbsent);
-  row[0] = case_cell(r, notes);
+  row[0] = case_cell(r, setups, notes);
   const bool has_figures = (r.reported && r.status == "ok") || (m.rate && m.step);
   if (has_figures) row[10] = basis_cell(r, m, notes);  // of nothing there is no basis
   if (r.status != "ok") add_note(notes, r.case_id + ": " + r.status + ": " + r.reason);
@@ -216,7 +218,9 @@ const std::vector<Column>& table_columns() {
 
 TableCells table_cells(const std::vector<Record>& records, const std::vector<Metrics>& metrics) {
   TableCells cells;
-  for (size_t i = 0; i < records.size(); ++i) cells.rows.push_back(row_of(records[i], metrics[i], &cells.notes));
+  const Setups setups(records);
+  for (size_t i = 0; i < records.size(); ++i)
+    cells.rows.push_back(row_of(records[i], metrics[i], setups, &cells.notes));
   if (!records.empty())
     cells.notes.insert(cells.notes.begin(), "rate: tokens per second unless a unit stands beside it");
   return cells;

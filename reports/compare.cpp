@@ -24,7 +24,7 @@ namespace {
 struct Key {
   std::string case_hash, dtype, tier, basis;
   int64_t layers_run = 0, experts_run = 0;
-  std::string options;  // of the adapter: runs that differ in them are no repeats of each other
+  std::string options;  // setup_text(): runs that differ in it are no repeats of each other
   [[nodiscard]] auto work() const { return std::tie(case_hash, dtype, tier, basis, layers_run, experts_run); }
   bool operator<(const Key& other) const {
     return std::tuple_cat(work(), std::tie(options)) < std::tuple_cat(other.work(), std::tie(other.options));
@@ -33,7 +33,7 @@ struct Key {
 
 Key key_of(const Record& r) {
   const Extrapolation run = r.extrapolation.value_or(Extrapolation{});
-  return {r.case_hash, r.dtype, r.tier, r.basis, run.layers_run, run.experts_run, adapter_options_text(r)};
+  return {r.case_hash, r.dtype, r.tier, r.basis, run.layers_run, run.experts_run, setup_text(r)};
 }
 
 bool usable(const Record& r) {
@@ -83,7 +83,9 @@ std::string miss_reason(const Key& key, const Record& r, const std::map<Key, Gro
       return "layers run: " + std::to_string(key.layers_run) + " against " + std::to_string(other.layers_run);
     }
     const auto named = [](const std::string& options) { return options.empty() ? "none" : options; };
-    reason = "adapter options " + named(key.options) + " against " + named(other.options);
+    const std::string own = adapter_options_text(r), theirs = adapter_options_text(o);
+    reason = own != theirs ? "adapter options " + named(own) + " against " + named(theirs)
+                           : "threads " + std::to_string(r.threads) + " against " + std::to_string(o.threads);
   }
   return reason;
 }
@@ -305,6 +307,11 @@ Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOpti
   const std::map<Key, Group> of_a = groups_of(a), of_b = groups_of(b);
   match_unsupported(a, b, &out);
   std::vector<std::pair<const Record*, const Record*>> paired;
+  std::vector<const Record*> all;
+  for (const CompareSide* side : {&a, &b}) {
+    for (const Record& r : side->records) all.push_back(&r);
+  }
+  const Setups setups(all);
   for (const auto& [key, group] : of_a) {
     const std::optional<Key> partner = partner_of(key, of_a, of_b);
     if (!partner) {
@@ -313,6 +320,11 @@ Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOpti
     }
     const Group& other = of_b.at(*partner);
     out.pairs.push_back(compare_pair(key, group, other, options));
+    if (const std::string setup = setups.of(*group.back()), theirs = setups.of(*other.back()); setup != theirs) {
+      out.pairs.back().setup = (setup.empty() ? "none" : setup) + " against " + (theirs.empty() ? "none" : theirs);
+    } else {
+      out.pairs.back().setup = setup;
+    }
     paired.emplace_back(group.back(), other.back());
   }
   for (const auto& [key, group] : of_b) {

@@ -37,6 +37,7 @@ struct MetricDifference {
 struct PairComparison {
   std::string case_id, dtype, tier, basis, form;
   std::string device_a, device_b;
+  std::string setup;              // Setups::of() of the sides, "products=own against none" where they differ
   size_t runs_a = 0, runs_b = 0;  // repeats of the case on each side
   std::vector<MetricDifference> metrics;
   std::vector<std::string> disturbed;  // "A: steal 4.1 %"

@@ -55,7 +55,7 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
         const bool first = &d == &p.metrics.front();
         const std::string note =
             d.note + (d.note.empty() || of_pair.empty() || !first ? "" : "; ") + (first ? of_pair : "");
-        table.rows.push_back({p.case_id + (shaken.empty() ? "" : " *"),
+        table.rows.push_back({p.case_id + (p.setup.empty() ? "" : " (" + p.setup + ")") + (shaken.empty() ? "" : " *"),
                               c.name_b,
                               d.metric,
                               {value_text(d.a, d.unit), d.a.value},

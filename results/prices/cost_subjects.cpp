@@ -140,6 +140,7 @@ class Best {
     // What is imported under one name is of systems that differ.
     cases_.insert(c.record->reported ? c.record->case_id + " " + c.record->id : c.record->case_id);
     any_ = true;
+    if (const std::optional<int> threads = compute_threads(*c.record)) threads_.insert(*threads);
     if (!saturation_ || c.rate.typical > saturation_->rate.typical) saturation_ = c;
     if (limit_ms_ && !(c.step_p99_ms <= *limit_ms_)) {
       least_ms_ = std::min(least_ms_, c.step_p99_ms);
@@ -164,6 +165,8 @@ class Best {
       if (used->record->noise.disturbed) add_note(subject, used->record->case_id + " was disturbed");
       const std::string options = adapter_options_text(*used->record);
       if (!options.empty()) add_note(subject, used->record->case_id + " ran with adapter options " + options);
+      if (threads_.size() > 1)
+        add_note(subject, used->record->case_id + " ran with threads " + std::to_string(used->record->threads));
     }
     if (counted_->rate.spread == Spread::kUnknown) subject->notes.push_back(why_no_interval(*counted_));
     *case_id = counted_->record->case_id;
@@ -195,6 +198,7 @@ class Best {
   const char* name_;
   bool any_ = false;
   std::set<std::string> cases_;
+  std::set<int> threads_;  // of a CPU
   double least_ms_ = std::numeric_limits<double>::infinity();
   std::optional<CaseRate> saturation_, counted_;
 };
@@ -259,7 +263,7 @@ std::vector<size_t> standing_records(const std::vector<Record>& records, const s
       continue;
     }
     const auto [at, added] = of_case.try_emplace(
-        {product_of(r), r.adapter, r.case_id, r.case_hash, r.basis, r.tier, part_text(r), adapter_options_text(r)}, i);
+        {product_of(r), r.adapter, r.case_id, r.case_hash, r.basis, r.tier, part_text(r), setup_text(r)}, i);
     if (!added && rank(i) > rank(at->second)) at->second = i;
   }
   for (const auto& [key, i] : of_case) out.push_back(i);

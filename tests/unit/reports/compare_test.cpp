@@ -110,6 +110,40 @@ TEST(Compare, OptionsOfTheAdapterAreACause) {
   EXPECT_EQ(open.unmatched.size(), 3U);
 }
 
+// On the host's CPU runs with other threads are no repeats: 4 tokens in 10 ms and in 20 ms stay 400 and 200 tokens/s.
+// Beside a device of its own threads are but the harness's helpers.
+TEST(Compare, ThreadsOfACpuPartRuns) {
+  const auto with = [](Record r, const char* adapter, int threads) {
+    r.adapter = adapter;
+    r.threads = threads;
+    return r;
+  };
+  const Record two = with(run(10, 1), "cpu", 2), one = with(run(20, 2), "cpu", 1);
+  const Comparison c = compare({"a", {two, one}}, {"b", {one, two}}, {});
+  ASSERT_EQ(c.pairs.size(), 2U);
+  for (const PairComparison& p : c.pairs) {
+    EXPECT_EQ(p.runs_a, 1U);
+    EXPECT_EQ(p.runs_b, 1U);
+    EXPECT_NEAR(metric(p, "rate").a.value, p.setup == "threads=2" ? 400 : 200, 2);
+  }
+  const std::string text = render_sheet(comparison_sheet({c}), TableFormat::kText, {});
+  EXPECT_THAT(text, HasSubstr("decode/m/bf16/b4/c512 (threads=1)"));
+  EXPECT_THAT(text, HasSubstr("decode/m/bf16/b4/c512 (threads=2)"));
+
+  const Comparison cause = compare({"a", {two}}, {"b", {one}}, {});
+  ASSERT_EQ(cause.pairs.size(), 1U) << "as with options of the adapter: a cause, if nothing else is there";
+  EXPECT_EQ(cause.pairs[0].setup, "threads=2 against threads=1");
+  const Comparison missed = compare({"a", {two}}, {"b", {one, with(run(30, 3), "cpu", 3)}}, {});
+  EXPECT_TRUE(missed.pairs.empty());
+  EXPECT_EQ(missed.unmatched[0].reason.rfind("threads 2 against ", 0), 0U) << missed.unmatched[0].reason;
+
+  const CompareSide gpu{"a", {with(run(10, 1), "cuda", 8), with(run(10, 2), "cuda", 16)}};
+  const Comparison helpers = compare(gpu, gpu, {});
+  ASSERT_EQ(helpers.pairs.size(), 1U);
+  EXPECT_EQ(helpers.pairs[0].runs_a, 2U);
+  EXPECT_EQ(helpers.pairs[0].setup, "");
+}
+
 // Repeats of A differ by 10 %: a change of 6 % is no news on such a machine.
 TEST(Compare, RepeatsRaiseTheMargin) {
   const CompareSide noisy{"a", {run(10, 1), run(11, 2)}};

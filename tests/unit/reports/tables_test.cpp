@@ -197,6 +197,17 @@ TEST(Tables, NarrowTerminalsLoseColumnsNotDigits) {
   EXPECT_THAT(text, HasSubstr("left out, the terminal is narrow: J/token"));
 }
 
+TEST(Tables, ThreadsOfACpuAreNamedWhereTheyDiffer) {
+  Record one = steady(), two = steady();
+  one.adapter = two.adapter = "cpu";
+  one.threads = 1;
+  two.threads = 2;
+  EXPECT_THAT(text_of({one, two}), HasSubstr("decode/m/f32/b2/c128 (threads=2)"));
+  EXPECT_THAT(text_of({two, two}), Not(HasSubstr("threads=")));
+  one.adapter = two.adapter = "cuda";
+  EXPECT_THAT(text_of({one, two}), Not(HasSubstr("threads=")));
+}
+
 TEST(Tables, CsvIsQuotedAndRunsNoFormula) {
   Record r = steady();
   r.reason = "=cmd(\"x\"), and more";

@@ -169,7 +169,7 @@ function headlineRow(page: Page, row: Row): HTMLElement {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, chipLabel(page, row.chip), partMark(page, row), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
+    h("th", { scope: "row" }, chipLabel(page, row.chip), row.options === "" ? null : ` (${row.options})`, partMark(page, row), row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null),
     cell(T.m_throughput, figureButton(page, "rate", row), interval(row.rate_low, row.rate_high), "rate", launchMark(page, [row])),
     cell(T.m_determinism, determinism, row.p99_high_ns === null && row.p99_ns !== null ? page.say(T.no_bound) : figureOf("determinism").interval!(row), "determinism"),
     costCell(page, row),

@@ -12,10 +12,10 @@ import { clipParts, opRoofline, opTimes } from "./work_charts";
 const rateTick = (v: number): string => axisNumber(v);
 const tokens = (v: number): string => `${rateText(v, null, null, "tokens/s")}`;
 
-/** Name of a chip's series with any basis but measured, and what part of the model ran: no line goes without its mark. */
+/** Name of a chip's series with any basis but measured, what part of the model ran and what was set: no line goes without its mark. */
 function seriesName(model: Model, row: Row, lang: Lang): string {
   const name = chipName(model, row.chip);
-  const marks = [row.basis === "measured" ? "" : say(basisText(row.basis), lang), reasonText(row.part, lang)].filter(Boolean);
+  const marks = [row.basis === "measured" ? "" : say(basisText(row.basis), lang), reasonText(row.part, lang), row.options].filter(Boolean);
   return marks.length === 0 ? name : `${name} [${marks.join(", ")}]`;
 }
 

@@ -50,7 +50,7 @@ function recordRow(page: Page, row: Row): HTMLElement {
     "tr",
     { class: row.status === "ok" ? null : "not-ok" },
     h("td", {}, chipLabel(page, row.chip)),
-    h("td", {}, page.model.cases[row.case].id, row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null, partMark(page, row), row.part !== "" && row.projected_rate !== null ? h("div", { class: "interval" }, `${label(T.d_projected)} ${rateText(row.projected_rate, null, null, row.unit)}`) : null),
+    h("td", {}, page.model.cases[row.case].id, row.options === "" ? null : ` (${row.options})`, row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null, partMark(page, row), row.part !== "" && row.projected_rate !== null ? h("div", { class: "interval" }, `${label(T.d_projected)} ${rateText(row.projected_rate, null, null, row.unit)}`) : null),
     row.rate === null ? h("td", { class: "number", title: reasonText(row.reason, page.state.lang), "data-label": label(T.c_rate) }, numberButton(row.status === "ok" ? label(T.no_rate) : reasonText(row.status, page.state.lang), () => page.openRecord(row))) : h("td", { class: "number", "data-label": label(T.c_rate) }, figureButton(page, "rate", row), h("div", { class: "interval" }, row.rate_low === null || row.rate_high === null ? label(T.no_interval) : intervalText(row.rate as number, row.rate_low, row.rate_high, row.unit))),
     number("p50", T.c_p50),
     number("p99", T.c_p99, p99),
