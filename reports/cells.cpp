@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <set>
+#include <tuple>
 
 #include "reports/format.h"
 #include "results/metrics/reported_rate.h"
@@ -14,7 +16,6 @@
 namespace assay {
 namespace {
 
-constexpr const char* kAbsent = "–";
 constexpr size_t kNotedFigures = 6;  // of a reported record below the table; its page has all
 
 // Keeps each note once, in the order of its first use.
@@ -216,11 +217,32 @@ const std::vector<Column>& table_columns() {
   return kColumns;
 }
 
+std::string minute_text(const std::string& created) {
+  std::string text = created.substr(0, 16);
+  if (text.size() > 10 && text[10] == 'T') text[10] = ' ';
+  return text;
+}
+
+bool need_dates(const std::vector<Record>& records) {
+  std::set<std::tuple<std::string, std::string, std::string>> known;
+  return std::any_of(records.begin(), records.end(), [&](const Record& r) {
+    return !r.created.empty() &&
+           !known.emplace(r.device_product.empty() ? r.device : r.device_product, r.case_id, r.case_hash).second;
+  });
+}
+
 TableCells table_cells(const std::vector<Record>& records, const std::vector<Metrics>& metrics) {
   TableCells cells;
   const Setups setups(records);
   for (size_t i = 0; i < records.size(); ++i)
     cells.rows.push_back(row_of(records[i], metrics[i], setups, &cells.notes));
+  cells.columns = table_columns();
+  if (need_dates(records)) {
+    cells.columns.insert(cells.columns.begin() + 1, {"date, UTC", false, 0});
+    for (size_t i = 0; i < records.size(); ++i)
+      cells.rows[i].insert(cells.rows[i].begin() + 1,
+                           records[i].created.empty() ? kAbsent : minute_text(records[i].created));
+  }
   if (!records.empty())
     cells.notes.insert(cells.notes.begin(), "rate: tokens per second unless a unit stands beside it");
   return cells;

@@ -1,6 +1,7 @@
 #include "reports/text.h"
 
 #include <algorithm>
+#include <numeric>
 #include <sstream>
 
 namespace assay {
@@ -47,6 +48,25 @@ std::string markdown_escaped(const std::string& text) {
     out += c == '\n' || c == '\r' ? ' ' : c;
   }
   return out;
+}
+
+std::vector<size_t> fitting(const std::vector<FitColumn>& columns, int limit, std::string* left_out) {
+  std::vector<size_t> shown(columns.size());
+  std::iota(shown.begin(), shown.end(), size_t{0});
+  const auto total = [&] {
+    size_t sum = 0;
+    for (const size_t c : shown) sum += columns[c].width + 2;
+    return sum - 2;
+  };
+  const auto rank = [&](size_t c) { return columns[c].drop_rank; };
+  while (limit > 0 && total() > static_cast<size_t>(limit)) {
+    const auto first =
+        std::max_element(shown.begin(), shown.end(), [&](size_t a, size_t b) { return rank(a) < rank(b); });
+    if (columns[*first].drop_rank == 0) break;
+    left_out->append(left_out->empty() ? "" : ", ").append(columns[*first].title);
+    shown.erase(first);
+  }
+  return shown;
 }
 
 std::string text_grid(const std::vector<GridColumn>& columns, const GridRows& rows, bool color) {

@@ -70,11 +70,16 @@ std::string cost_table(const ReportModel& model) {
 std::string with_options(const ReportRow& r) { return r.options.empty() ? "" : " (" + r.options + ")"; }
 
 std::string rate_table(const ReportModel& model) {
-  std::string out = "\n" + line({"chip", "case", "rate", "95 %", "p50", "p99", "J/token", "basis", "record"}) +
-                    "|---|---|---:|---:|---:|---:|---:|---|---|\n";
+  const bool dated = std::any_of(model.groups.begin(), model.groups.end(), [&](const ReportGroup& g) {
+    return g.records > 1 && !model.rows[g.row].created.empty();
+  });
+  std::vector<std::string> head{"chip", "case", "rate", "95 %", "p50", "p99", "J/token", "basis", "record"};
+  if (dated) head.insert(head.begin() + 2, "date, UTC");
+  std::string out = "\n" + line(head) + (dated ? "|---" : "") + "|---|---|---:|---:|---:|---:|---:|---|---|\n";
   for (const ReportGroup& group : model.groups) {
     const ReportRow& r = model.rows[group.row];
     std::vector<std::string> cells{chip_name(model, group.chip), model.cases[group.test_case].id + with_options(r)};
+    if (dated) cells.push_back(minute_text(r.created));
     if (r.rate.value && r.rate.low && r.rate.high) {
       const Throughput rate{*r.rate.value, {*r.rate.low, *r.rate.high}, 0, 0};
       const std::string unit = r.unit == "tokens/s" ? " tokens/s" : "";

@@ -208,6 +208,20 @@ TEST(Tables, ThreadsOfACpuAreNamedWhereTheyDiffer) {
   EXPECT_THAT(text_of({one, two}), Not(HasSubstr("threads=")));
 }
 
+// 30 nights are 30 rows of one name: each says when it was.
+TEST(Tables, RowsOfOneCaseAndChipHaveADate) {
+  Record monday = steady(), tuesday = steady();
+  monday.created = "2026-11-23T03:12:59Z";
+  tuesday.created = "2026-11-24T03:13:00Z";
+  const std::string text = text_of({monday, tuesday}, 70);
+  EXPECT_THAT(text, testing::StartsWith("case                   date, UTC"));
+  EXPECT_THAT(text, HasSubstr("decode/m/f32/b2/c128   2026-11-23 03:12 "));
+  EXPECT_THAT(text, HasSubstr("decode/m/f32/b2/c128   2026-11-24 03:13 "));
+  EXPECT_THAT(render_table({monday, tuesday}, TableFormat::kMarkdown, {}), HasSubstr("| case | date, UTC | rate /s |"));
+  tuesday.device_product = "another";
+  EXPECT_THAT(text_of({monday, tuesday}), Not(HasSubstr("2026-11-23")));
+}
+
 TEST(Tables, CsvIsQuotedAndRunsNoFormula) {
   Record r = steady();
   r.reason = "=cmd(\"x\"), and more";

@@ -273,6 +273,7 @@ export const T = {
   page_prev: ["上一页", "Previous"],
   page_next: ["下一页", "Next"],
   c_case: ["用例", "Case"],
+  c_date: ["日期（UTC）", "Date, UTC"],
   c_rate: ["吞吐量", "Rate"],
   c_p50: ["p50", "p50"],
   c_p99: ["p99", "p99"],
