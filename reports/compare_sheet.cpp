@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 
 #include "reports/cells.h"
 #include "reports/compare.h"
@@ -24,6 +25,19 @@ std::string interval_of(const Ratio& ratio) {
 }
 
 SheetCell number(std::optional<double> value) { return {value ? number_text(*value, 6) : "", value}; }
+
+// What a narrow terminal can do without, by the columns' names: the ratio with its interval, and what it is of, stay.
+void rank_columns(SheetTable* table) {
+  const std::map<std::string, int> ranks{{"effect", 7}, {"basis", 6}, {"note", 5}, {"a", 4}, {"b", 4}, {"interval", 1}};
+  for (size_t c = 0; c < table->columns.size(); ++c) {
+    SheetColumn& column = table->columns[c];
+    if (const auto rank = ranks.find(column.name); rank != ranks.end()) column.drop_rank = rank->second;
+    // One basis is named where its column goes; several need it.
+    const bool several = std::any_of(table->rows.begin(), table->rows.end(),
+                                     [&](const auto& row) { return row[c].text != table->rows.front()[c].text; });
+    if (column.name == "basis" && several) column.drop_rank = 0;
+  }
+}
 
 SheetTable differences(const std::vector<Comparison>& comparisons) {
   SheetTable table;
@@ -51,11 +65,15 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
       for (const std::string& cause : p.disturbed) shaken += (shaken.empty() ? "* disturbed " : "; ") + cause;
       std::string of_pair = joined(p.unchecked, "; ");
       if (!shaken.empty()) of_pair += (of_pair.empty() ? "" : "; ") + shaken;
+      // Of one pair alone the environment says in what its sides differ.
+      const bool apart = !p.setup.empty() && std::count_if(c.pairs.begin(), c.pairs.end(), [&](const auto& other) {
+                                               return other.case_id == p.case_id;
+                                             }) > 1;
       for (const MetricDifference& d : p.metrics) {
         const bool first = &d == &p.metrics.front();
         const std::string note =
             d.note + (d.note.empty() || of_pair.empty() || !first ? "" : "; ") + (first ? of_pair : "");
-        table.rows.push_back({p.case_id + (p.setup.empty() ? "" : " (" + p.setup + ")") + (shaken.empty() ? "" : " *"),
+        table.rows.push_back({p.case_id + (apart ? " (" + p.setup + ")" : "") + (shaken.empty() ? "" : " *"),
                               c.name_b,
                               d.metric,
                               {value_text(d.a, d.unit), d.a.value},
@@ -85,6 +103,7 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
       }
     }
   }
+  rank_columns(&table);
   return table;
 }
 

@@ -10,6 +10,8 @@
 namespace assay {
 namespace {
 
+constexpr int kRankOfOneBasis = 2;  // behind all but the interval
+
 std::string text_table(const std::vector<Record>& records, const std::vector<Metrics>& all,
                        const TableOptions& options) {
   const TableCells cells = table_cells(records, all);
@@ -20,6 +22,12 @@ std::string text_table(const std::vector<Record>& records, const std::vector<Met
     for (const auto& row : cells.rows) {
       column.width = std::max(column.width, display_width(row[c]));
       column.empty = column.empty && row[c] == kAbsent;
+    }
+    // One basis of all rows is named where its column goes; several need it.
+    const auto same = [&](const auto& row) { return row[c] == cells.rows.front()[c]; };
+    if (column.title == "basis" && std::all_of(cells.rows.begin(), cells.rows.end(), same)) {
+      column.title += " (" + cells.rows.front()[c] + ")";
+      column.drop_rank = kRankOfOneBasis;
     }
     widths.push_back(std::move(column));
   }

@@ -58,13 +58,17 @@ std::vector<size_t> fitting(const std::vector<FitColumn>& columns, int limit, st
     for (const size_t c : shown) sum += columns[c].width + 2;
     return sum - 2;
   };
-  const auto rank = [&](size_t c) { return columns[c].drop_rank; };
+  const auto rank = [&](size_t c) {
+    return std::pair(columns[c].drop_rank > 0 && columns[c].empty, columns[c].drop_rank);
+  };
   while (limit > 0 && total() > static_cast<size_t>(limit)) {
-    const auto first =
-        std::max_element(shown.begin(), shown.end(), [&](size_t a, size_t b) { return rank(a) < rank(b); });
-    if (columns[*first].drop_rank == 0) break;
-    left_out->append(left_out->empty() ? "" : ", ").append(columns[*first].title);
-    shown.erase(first);
+    const auto last =
+        rank(*std::max_element(shown.begin(), shown.end(), [&](size_t a, size_t b) { return rank(a) < rank(b); }));
+    if (last.second == 0) break;
+    for (const size_t c : shown) {
+      if (rank(c) == last) left_out->append(left_out->empty() ? "" : ", ").append(columns[c].title);
+    }
+    shown.erase(std::remove_if(shown.begin(), shown.end(), [&](size_t c) { return rank(c) == last; }), shown.end());
   }
   return shown;
 }

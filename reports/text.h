@@ -21,7 +21,7 @@ std::string markdown_escaped(const std::string& text);
 struct FitColumn {
   std::string title;
   size_t width = 0;    // its widest cell
-  int drop_rank = 0;   // the highest goes first; 0: never
+  int drop_rank = 0;   // the highest goes first, with its equals; 0: never
   bool empty = false;  // no row has a value in it: it goes before all that have one
 };
 // The columns that fit `limit` (0: all) with two blanks between, and the titles of those that were left out, joined.

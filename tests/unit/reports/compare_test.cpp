@@ -3,40 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <random>
+#include "tests/unit/reports/compare_run.h"
 
 namespace assay {
 namespace {
 
+using comparing::run;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
-
-// `n` steps of about `ms` with 1 % of noise; batch 4 of one decode case unless changed.
-Record run(double ms, uint64_t seed, size_t n = 400, int64_t batch = 4) {
-  Record r;
-  r.basis = "measured";
-  r.status = "ok";
-  r.suite = "decode";
-  r.step_kind = "decode";
-  r.model = "m";
-  r.dtype = "bf16";
-  r.batch = r.tokens_per_step = batch;
-  r.context = 512;
-  r.case_id = "decode/m/bf16/b" + std::to_string(batch) + "/c512";
-  r.case_hash = "hash-b" + std::to_string(batch);
-  r.device = "chip:0";
-  r.device_product = "Chip";
-  std::mt19937_64 random(seed);
-  std::normal_distribution<double> noise(1, 0.01);
-  uint64_t at = 0;
-  for (size_t i = 0; i < n; ++i) {
-    r.samples.start_ns.push_back(at);
-    r.samples.host_ns.push_back(static_cast<uint64_t>(ms * 1e6 * noise(random)));
-    at += r.samples.host_ns.back();
-  }
-  return r;
-}
 
 const MetricDifference& metric(const PairComparison& pair, const std::string& name) {
   for (const MetricDifference& d : pair.metrics) {
@@ -361,21 +336,6 @@ TEST(Compare, LoadsThatDoNotMeetAreSaid) {
   ASSERT_EQ(c.loads.size(), 1U);
   EXPECT_TRUE(c.loads[0].at.empty());
   EXPECT_THAT(c.loads[0].note, HasSubstr("do not meet"));
-}
-
-TEST(Compare, EveryFormatCarriesTheSameVerdict) {
-  Record shaken = run(8, 2);
-  shaken.noise.disturbed = true;
-  shaken.noise.causes = {"steal 4.1 %"};
-  const Sheet sheet = comparison_sheet({compare({"a", {run(10, 1)}}, {"b", {shaken}}, {})});
-  for (const TableFormat format : {TableFormat::kText, TableFormat::kMarkdown, TableFormat::kCsv, TableFormat::kJson}) {
-    const std::string text = render_sheet(sheet, format, {});
-    EXPECT_THAT(text, HasSubstr("FASTER"));
-    EXPECT_THAT(text, HasSubstr("steal 4.1 %"));
-    EXPECT_THAT(text, HasSubstr("decode/m/bf16/b4/c512"));
-  }
-  EXPECT_THAT(render_sheet(sheet, TableFormat::kJson, {}), HasSubstr("\"ratio_low\": 1.2"));
-  EXPECT_THAT(render_sheet(sheet, TableFormat::kText, {}), HasSubstr("- A12 of steps: the share of pairs of one step"));
 }
 
 }  // namespace

@@ -222,6 +222,22 @@ TEST(Tables, RowsOfOneCaseAndChipHaveADate) {
   EXPECT_THAT(text_of({monday, tuesday}), Not(HasSubstr("2026-11-23")));
 }
 
+// J/token and p99.9 are empty, though p50 and the interval are what one looks at.
+TEST(Tables, EmptyColumnsGoFirstAndTheIntervalLast) {
+  const auto left_out = [](int width) {
+    const std::string text = text_of({steady()}, width);
+    const size_t at = text.find("left out, the terminal is narrow: ");
+    return at == std::string::npos ? "" : text.substr(at + 34, text.find('\n', at) - at - 34);
+  };
+  EXPECT_EQ(left_out(200), "");
+  // case 21, rate 7, interval 11, p50 8, p99 9, p99.9 5, MFU 6, MBU 6, J/token 7, n 3, basis 8: 91 and 20 between.
+  EXPECT_EQ(left_out(110), "J/token");
+  EXPECT_EQ(left_out(101), "J/token, p99.9");
+  EXPECT_EQ(left_out(94), "J/token, p99.9, n");
+  EXPECT_EQ(left_out(60), "J/token, p99.9, n, MFU, MBU, p99, p50");
+  EXPECT_EQ(left_out(40), "J/token, p99.9, n, MFU, MBU, p99, p50, 95 %");
+}
+
 TEST(Tables, CsvIsQuotedAndRunsNoFormula) {
   Record r = steady();
   r.reason = "=cmd(\"x\"), and more";
