@@ -256,6 +256,7 @@ std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
   const ReportedFigure* lead = r.reported && r.status == "ok" ? &r.reported->figures.front() : nullptr;
   const RunLaunches* launches = r.run_launches ? &*r.run_launches : nullptr;
   const BetweenLaunches* between = launches != nullptr && launches->between ? &*launches->between : nullptr;
+  const auto host = r.environment.find("hostname_hash");
   const auto quantile = [&](size_t i) { return m.step ? step.quantiles[i] : Quantile{}; };
   return {raw_text("case", r.case_id),
           raw_text("status", r.status),
@@ -305,7 +306,15 @@ std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
           raw("between_launches_dof", between ? std::optional(between->dof) : std::nullopt),
           raw("ceiling_flops_per_s", attainable(r).flops_per_s),
           raw("ceiling_read_bytes_per_s", attainable(r).bytes_per_s),
-          raw_text("numerics_note", r.numerics.reason)};
+          raw_text("numerics_note", r.numerics.reason),
+          raw_text("adapter", r.adapter),
+          raw_text("adapter_options", adapter_options_text(r)),
+          raw_text("form", r.form),
+          raw_text("tier", r.tier),
+          raw_text("tool_commit", r.tool_commit),
+          raw_text("hostname_hash", host == r.environment.end() ? "" : host->second),
+          raw("step_p50_low_ns", quantile(0).low),
+          raw("step_p50_high_ns", quantile(0).high)};
 }
 
 }  // namespace assay

@@ -39,6 +39,23 @@ void rank_columns(SheetTable* table) {
   }
 }
 
+// CSV has but this table: what has no figures in it is a row with the side and the reason.
+void add_not_compared(const Comparison& c, SheetTable* table) {
+  for (const auto* list : {&c.unmatched, &c.unsupported_on_both}) {
+    for (const Unmatched& u : *list) {
+      std::vector<SheetCell>& row = table->csv_rows.emplace_back(table->columns.size());
+      for (size_t i = 0; i < row.size(); ++i) {
+        const std::string& name = table->columns[i].name;
+        if (name == "case") row[i] = u.case_id;
+        if (name == "set_a") row[i] = c.name_a;
+        if (name == "set_b") row[i] = c.name_b;
+        if (name == "not_compared_of") row[i] = u.side;
+        if (name == "not_compared") row[i] = u.reason;
+      }
+    }
+  }
+}
+
 SheetTable differences(const std::vector<Comparison>& comparisons) {
   SheetTable table;
   table.name = "differences";
@@ -54,8 +71,9 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
                    {"effect", "A12 of steps", true},
                    {"basis", "basis"},
                    {"note", "note"}};
-  for (const char* name : {"set_a", "unit", "dtype", "tier", "form", "device_a", "device_b", "a_low", "a_high", "b_low",
-                           "b_high", "ratio_low", "ratio_high", "margin", "runs_a", "runs_b"}) {
+  for (const char* name :
+       {"set_a", "unit", "dtype", "tier", "form", "device_a", "device_b", "a_low", "a_high", "b_low", "b_high",
+        "ratio_low", "ratio_high", "margin", "runs_a", "runs_b", "not_compared_of", "not_compared"}) {
     table.columns.push_back({name, ""});
   }
   for (const Comparison& c : comparisons) {
@@ -99,9 +117,12 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
                               number(d.ratio.high),
                               number(d.margin),
                               number(static_cast<double>(p.runs_a)),
-                              number(static_cast<double>(p.runs_b))});
+                              number(static_cast<double>(p.runs_b)),
+                              {},
+                              {}});
       }
     }
+    add_not_compared(c, &table);
   }
   rank_columns(&table);
   return table;

@@ -46,5 +46,18 @@ TEST(Compare, EveryFormatCarriesTheSameVerdict) {
   EXPECT_THAT(render_sheet(sheet, TableFormat::kText, {}), HasSubstr("- A12 of steps: the share of pairs of one step"));
 }
 
+// What was not compared is a row of the CSV, too, in columns behind those of what was.
+TEST(CompareSheet, CsvSaysWhatWasNotCompared) {
+  Record refused = run(10, 1, 400, 8);
+  refused.status = "unsupported";
+  refused.reason = "no fp4 here";
+  const Comparison c = compare({"a", {run(10, 1), refused}}, {"b", {run(8, 2), refused, run(8, 3, 400, 16)}}, {});
+  const std::string csv = render_sheet(comparison_sheet({c}), TableFormat::kCsv, {});
+  EXPECT_THAT(csv, HasSubstr(",runs_a,runs_b,not_compared_of,not_compared\r\n"));
+  EXPECT_THAT(csv, testing::ContainsRegex("\ndecode/m/bf16/b16/c512,b,,[^\n]*,b,the other side has no such case\r\n"));
+  EXPECT_THAT(csv, testing::ContainsRegex("\ndecode/m/bf16/b8/c512,b,,[^\n]*,both,unsupported: no fp4 here\r\n"));
+  EXPECT_THAT(csv, testing::ContainsRegex("\ndecode/m/bf16/b4/c512,b,rate,[^\n]*,1,1,,\r\n"));
+}
+
 }  // namespace
 }  // namespace assay
