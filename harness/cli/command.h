@@ -58,6 +58,7 @@ CommandSpec store_command();
 CommandSpec report_command();
 CommandSpec import_command();
 CommandSpec compare_command();
+CommandSpec trend_command();
 CommandSpec cost_command();
 CommandSpec verdict_command();
 CommandSpec claims_command();

@@ -74,13 +74,9 @@ void say_nothing_compared(const Comparison& c) {
 Result<CompareOptions> options_of(const Arguments& arguments) {
   CompareOptions options;
   if (!arguments.has("margin")) return options;
-  std::string text = arguments.text("margin");
-  if (!text.empty() && text.back() == '%') text.pop_back();
-  const Result<double> percent = seconds_value("--margin", text, 0, 1000);
-  if (!percent.ok()) {
-    return bad_input("--margin: expected a percentage from 0 to 1000, found \"" + arguments.text("margin") + "\"");
-  }
-  options.margin = *percent / 100;
+  const Result<double> margin = margin_value(arguments.text("margin"));
+  if (!margin.ok()) return margin.error();
+  options.margin = *margin;
   return options;
 }
 
