@@ -4,6 +4,8 @@
 #include <charconv>
 #include <optional>
 #include <regex>
+#include <set>
+#include <tuple>
 
 #include "reports/format.h"
 #include "results/metrics/reported_rate.h"
@@ -15,7 +17,6 @@
 namespace assay {
 namespace {
 
-constexpr const char* kAbsent = "–";
 constexpr size_t kNotedFigures = 6;  // of a reported record below the table; its page has all
 
 // Keeps each note once, in the order of its first use.
@@ -47,8 +48,9 @@ void note_quantile(const Quantile& q, const char* name, std::vector<std::string>
                       (q.value ? "; the value stands without one" : ""));
 }
 
-std::string case_cell(const Record& r, std::vector<std::string>* notes) {
+std::string case_cell(const Record& r, const Setups& setups, std::vector<std::string>* notes) {
   std::string cell = r.case_id;
+  if (const std::string threads = setups.threads(r); !threads.empty()) cell += " (threads=" + threads + ")";
   if (r.noise.disturbed) {
     cell += " *";
     add_case_note(notes, "* disturbed: ", r.case_id + ": " + joined(r.noise.causes, ", "));
@@ -116,17 +118,10 @@ std::string interval_note(const Record& r) {
          (launches == 1 ? " launch" : " launches") + " a case";
 }
 
-const std::vector<Column>& table_columns() {
-  static const std::vector<Column> kColumns{{"case", false, 0}, {"rate /s", true, 0}, {"95 %", true, 3},
-                                            {"p50", true, 4},   {"p99", true, 2},     {"p99.9", true, 5},
-                                            {"MFU", true, 1},   {"MBU", true, 1},     {"J/token", true, 7},
-                                            {"n", true, 6},     {"basis", false, 0}};
-  return kColumns;
-}
-
-std::vector<std::string> row_of(const Record& r, const Metrics& m, std::vector<std::string>* notes) {
+std::vector<std::string> row_of(const Record& r, const Metrics& m, const Setups& setups,
+                                std::vector<std::string>* notes) {
   std::vector<std::string> row(table_columns().size(), kAbsent);
-  row[0] = case_cell(r, notes);
+  row[0] = case_cell(r, setups, notes);
   const bool has_figures = (r.reported && r.status == "ok") || (m.rate && m.step);
   if (has_figures) row[10] = basis_cell(r, m, notes);  // of nothing there is no basis
   if (r.status != "ok") add_note(notes, r.case_id + ": " + r.status + ": " + r.reason);
@@ -224,10 +219,40 @@ std::string short_product(const std::string& product) {
   return out.empty() ? "not named" : out;
 }
 
+const std::vector<Column>& table_columns() {
+  static const std::vector<Column> kColumns{{"case", false, 0}, {"rate /s", true, 0}, {"95 %", true, 1},
+                                            {"p50", true, 3},   {"p99", true, 4},     {"p99.9", true, 7},
+                                            {"MFU", true, 5},   {"MBU", true, 5},     {"J/token", true, 8},
+                                            {"n", true, 6},     {"basis", false, 0}};
+  return kColumns;
+}
+
+std::string minute_text(const std::string& created) {
+  std::string text = created.substr(0, 16);
+  if (text.size() > 10 && text[10] == 'T') text[10] = ' ';
+  return text;
+}
+
+bool need_dates(const std::vector<Record>& records) {
+  std::set<std::tuple<std::string, std::string, std::string>> known;
+  return std::any_of(records.begin(), records.end(), [&](const Record& r) {
+    return !r.created.empty() &&
+           !known.emplace(r.device_product.empty() ? r.device : r.device_product, r.case_id, r.case_hash).second;
+  });
+}
+
 TableCells table_cells(const std::vector<Record>& records, const std::vector<Metrics>& metrics) {
   TableCells cells;
+  const Setups setups(records);
+  for (size_t i = 0; i < records.size(); ++i)
+    cells.rows.push_back(row_of(records[i], metrics[i], setups, &cells.notes));
   cells.columns = table_columns();
-  for (size_t i = 0; i < records.size(); ++i) cells.rows.push_back(row_of(records[i], metrics[i], &cells.notes));
+  if (need_dates(records)) {
+    cells.columns.insert(cells.columns.begin() + 1, {"date, UTC", false, 0});
+    for (size_t i = 0; i < records.size(); ++i)
+      cells.rows[i].insert(cells.rows[i].begin() + 1,
+                           records[i].created.empty() ? kAbsent : minute_text(records[i].created));
+  }
   if (!records.empty())
     cells.notes.insert(cells.notes.begin(), "rate: tokens per second unless a unit stands beside it");
   const bool several = std::any_of(records.begin(), records.end(),
@@ -247,6 +272,7 @@ std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
   const ReportedFigure* lead = r.reported && r.status == "ok" ? &r.reported->figures.front() : nullptr;
   const RunLaunches* launches = r.run_launches ? &*r.run_launches : nullptr;
   const BetweenLaunches* between = launches != nullptr && launches->between ? &*launches->between : nullptr;
+  const auto host = r.environment.find("hostname_hash");
   const auto quantile = [&](size_t i) { return m.step ? step.quantiles[i] : Quantile{}; };
   return {raw_text("case", r.case_id),
           raw_text("status", r.status),
@@ -296,7 +322,15 @@ std::vector<RawValue> raw_values(const Record& r, const Metrics& m) {
           raw("between_launches_dof", between ? std::optional(between->dof) : std::nullopt),
           raw("ceiling_flops_per_s", attainable(r).flops_per_s),
           raw("ceiling_read_bytes_per_s", attainable(r).bytes_per_s),
-          raw_text("numerics_note", r.numerics.reason)};
+          raw_text("numerics_note", r.numerics.reason),
+          raw_text("adapter", r.adapter),
+          raw_text("adapter_options", adapter_options_text(r)),
+          raw_text("form", r.form),
+          raw_text("tier", r.tier),
+          raw_text("tool_commit", r.tool_commit),
+          raw_text("hostname_hash", host == r.environment.end() ? "" : host->second),
+          raw("step_p50_low_ns", quantile(0).low),
+          raw("step_p50_high_ns", quantile(0).high)};
 }
 
 }  // namespace assay

@@ -11,6 +11,7 @@ namespace assay {
 
 // Stands beside every figure that was not measured here.
 inline constexpr const char* kReportedMark = "†";
+inline constexpr const char* kAbsent = "–";
 
 struct Column {
   const char* title;
@@ -19,7 +20,7 @@ struct Column {
 };
 
 struct TableCells {
-  std::vector<Column> columns;                 // with the chip where the records are of several products
+  std::vector<Column> columns;                 // with chip and date where rows would be alike without
   std::vector<std::vector<std::string>> rows;  // one per record, one cell per column
   std::vector<std::string> notes;              // below the table
 };
@@ -31,6 +32,10 @@ TableCells table_cells(const std::vector<Record>& records, const std::vector<Met
 // doesn't say.
 std::string ceiling_gemm_text(const Ceiling& ceiling);
 std::string ceiling_read_text(const Ceiling& ceiling);
+// "2026-11-26 03:12" of ISO 8601 UTC.
+std::string minute_text(const std::string& created);
+// Whether several of the records are of one case and chip, so that a table must say when each was made.
+bool need_dates(const std::vector<Record>& records);
 // What dtypes like "int8-f32" are; "" of others.
 std::string old_int8_note(const std::string& dtype);
 

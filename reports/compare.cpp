@@ -24,7 +24,7 @@ namespace {
 struct Key {
   std::string case_hash, dtype, tier, basis;
   int64_t layers_run = 0, experts_run = 0;
-  std::string options;  // of the adapter: runs that differ in them are no repeats of each other
+  std::string options;  // setup_text(): runs that differ in it are no repeats of each other
   [[nodiscard]] auto work() const { return std::tie(case_hash, dtype, tier, basis, layers_run, experts_run); }
   bool operator<(const Key& other) const {
     return std::tuple_cat(work(), std::tie(options)) < std::tuple_cat(other.work(), std::tie(other.options));
@@ -33,7 +33,7 @@ struct Key {
 
 Key key_of(const Record& r) {
   const Extrapolation run = r.extrapolation.value_or(Extrapolation{});
-  return {r.case_hash, r.dtype, r.tier, r.basis, run.layers_run, run.experts_run, adapter_options_text(r)};
+  return {r.case_hash, r.dtype, r.tier, r.basis, run.layers_run, run.experts_run, setup_text(r)};
 }
 
 bool usable(const Record& r) {
@@ -47,14 +47,10 @@ std::string unusable_reason(const Record& r) {
 
 using Group = std::vector<const Record*>;
 
-std::map<Key, Group> groups_of(const CompareSide& side, std::vector<Unmatched>* unmatched) {
+std::map<Key, Group> groups_of(const CompareSide& side) {
   std::map<Key, Group> groups;
   for (const Record& r : side.records) {
-    if (usable(r)) {
-      groups[key_of(r)].push_back(&r);
-    } else {
-      unmatched->push_back({side.name, r.case_id, unusable_reason(r)});
-    }
+    if (usable(r)) groups[key_of(r)].push_back(&r);
   }
   return groups;
 }
@@ -87,7 +83,9 @@ std::string miss_reason(const Key& key, const Record& r, const std::map<Key, Gro
       return "layers run: " + std::to_string(key.layers_run) + " against " + std::to_string(other.layers_run);
     }
     const auto named = [](const std::string& options) { return options.empty() ? "none" : options; };
-    reason = "adapter options " + named(key.options) + " against " + named(other.options);
+    const std::string own = adapter_options_text(r), theirs = adapter_options_text(o);
+    reason = own != theirs ? "adapter options " + named(own) + " against " + named(theirs)
+                           : "threads " + std::to_string(r.threads) + " against " + std::to_string(o.threads);
   }
   return reason;
 }
@@ -274,6 +272,33 @@ std::vector<Unmatched> failures(const CompareSide& b, const std::map<Key, Group>
   return out;
 }
 
+// What neither side can run is no gap of either: out of the unmatched, into a list of its own, once per case.
+void match_unsupported(const CompareSide& a, const CompareSide& b, Comparison* out) {
+  using Work = std::tuple<std::string, std::string, std::string>;
+  const auto work = [](const Record& r) { return Work{r.case_hash, r.dtype, r.tier}; };
+  std::set<Work> run;
+  std::map<Work, std::set<std::string>> refused_by;
+  for (const CompareSide* side : {&a, &b}) {
+    for (const Record& r : side->records) {
+      if (usable(r)) run.insert(work(r));
+      if (r.status == "unsupported" && !r.case_hash.empty()) refused_by[work(r)].insert(side == &a ? "a" : "b");
+    }
+  }
+  std::set<Work> told;
+  for (const CompareSide* side : {&a, &b}) {
+    for (const Record& r : side->records) {
+      if (usable(r)) continue;
+      Unmatched refused{side->name, r.case_id, unusable_reason(r)};
+      if (r.status != "unsupported" || refused_by[work(r)].size() < 2 || run.count(work(r)) != 0) {
+        out->unmatched.push_back(std::move(refused));
+      } else if (told.insert(work(r)).second) {
+        refused.side = "both";
+        out->unsupported_on_both.push_back(std::move(refused));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOptions& options) {
@@ -281,8 +306,14 @@ Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOpti
   out.name_a = a.name;
   out.name_b = b.name;
   out.options = options;
-  const std::map<Key, Group> of_a = groups_of(a, &out.unmatched), of_b = groups_of(b, &out.unmatched);
+  const std::map<Key, Group> of_a = groups_of(a), of_b = groups_of(b);
+  match_unsupported(a, b, &out);
   std::vector<std::pair<const Record*, const Record*>> paired;
+  std::vector<const Record*> all;
+  for (const CompareSide* side : {&a, &b}) {
+    for (const Record& r : side->records) all.push_back(&r);
+  }
+  const Setups setups(all);
   for (const auto& [key, group] : of_a) {
     const std::optional<Key> partner = partner_of(key, of_a, of_b);
     if (!partner) {
@@ -291,6 +322,11 @@ Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOpti
     }
     const Group& other = of_b.at(*partner);
     out.pairs.push_back(compare_pair(key, group, other, options));
+    if (const std::string setup = setups.of(*group.back()), theirs = setups.of(*other.back()); setup != theirs) {
+      out.pairs.back().setup = (setup.empty() ? "none" : setup) + " against " + (theirs.empty() ? "none" : theirs);
+    } else {
+      out.pairs.back().setup = setup;
+    }
     paired.emplace_back(group.back(), other.back());
   }
   for (const auto& [key, group] : of_b) {
@@ -306,8 +342,7 @@ Comparison compare(const CompareSide& a, const CompareSide& b, const CompareOpti
 }
 
 std::vector<Record> paired_records(const CompareSide& side, const CompareSide& other) {
-  std::vector<Unmatched> unmatched;
-  const std::map<Key, Group> own = groups_of(side, &unmatched), others = groups_of(other, &unmatched);
+  const std::map<Key, Group> own = groups_of(side), others = groups_of(other);
   std::vector<Record> out;
   std::copy_if(side.records.begin(), side.records.end(), std::back_inserter(out),
                [&](const Record& r) { return usable(r) && partner_of(key_of(r), own, others); });

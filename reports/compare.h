@@ -37,6 +37,7 @@ struct MetricDifference {
 struct PairComparison {
   std::string case_id, dtype, tier, basis, form;
   std::string device_a, device_b;
+  std::string setup;              // Setups::of() of the sides, "products=own against none" where they differ
   size_t runs_a = 0, runs_b = 0;  // repeats of the case on each side
   std::vector<MetricDifference> metrics;
   std::string part, piece;             // part_text(), piece_text(): of both sides
@@ -72,7 +73,8 @@ struct Comparison {
   CompareOptions options;
   std::vector<PairComparison> pairs;
   std::vector<Unmatched> unmatched;
-  std::vector<Unmatched> failed_on_b;  // of them: B ran what A has figures of, and got none
+  std::vector<Unmatched> unsupported_on_both;  // none of the unmatched: neither side can run them
+  std::vector<Unmatched> failed_on_b;          // of them: B ran what A has figures of, and got none
   std::vector<LoadComparison> loads;
   std::vector<EnvironmentDifference> environment;  // of the pairs; several values are joined by " / "
 };

@@ -16,12 +16,13 @@ constexpr double kTooClose = 1e-6;  // loads nearer to one another than this, re
 
 struct Curve {
   std::string device;
+  std::string options, threads;  // of the adapter; of a CPU, where runs differ in them
   std::vector<LoadPoint> points;
 };
 
 struct CurveKey {
   std::string of_work;
-  std::string options;  // of the adapter
+  std::string options;  // setup_text()
   [[nodiscard]] const std::string& work() const { return of_work; }
   bool operator<(const CurveKey& other) const {
     return std::tie(of_work, options) < std::tie(other.of_work, other.options);
@@ -30,14 +31,14 @@ struct CurveKey {
 using Curves = std::map<CurveKey, Curve>;
 
 // ", adapter options products=own against none"; "" where neither side has any.
-std::string options_of(const std::string& a, const std::string& b) {
+std::string told(const std::string& what, const std::string& a, const std::string& b) {
   if (a.empty() && b.empty()) return "";
-  const auto named = [](const std::string& options) { return options.empty() ? "none" : options; };
-  return ", adapter options " + named(a) + (a == b ? "" : " against " + named(b));
+  const auto named = [](const std::string& value) { return value.empty() ? "none" : value; };
+  return ", " + what + " " + named(a) + (a == b ? "" : " against " + named(b));
 }
 
 // Decode runs of one model at one context by batch: the load axis of a chip.
-Curves curves_of(const CompareSide& side, double confidence) {
+Curves curves_of(const CompareSide& side, const Setups& setups, double confidence) {
   Curves curves;
   for (const Record& r : side.records) {
     if (r.step_kind != "decode" || r.status != "ok" || r.batch < 1 || r.samples.host_ns.empty() || cold_cache(r))
@@ -47,7 +48,9 @@ Curves curves_of(const CompareSide& side, double confidence) {
     const std::string variant = case_variant(r.case_id);
     Curve& curve = curves[{r.suite + " " + r.model + " " + r.dtype + " c" + std::to_string(r.context) +
                                (variant.empty() ? "" : " " + variant) + ", " + r.basis,
-                           adapter_options_text(r)}];
+                           setup_text(r)}];
+    curve.options = adapter_options_text(r);
+    curve.threads = setups.threads(r);
     curve.device = r.device_product.empty() ? r.device : r.device_product;
     LoadPoint point{rate.per_s / static_cast<double>(r.batch), {rate.per_s, {}, {}}, r.case_id};
     if (rate.n > 1) {
@@ -94,7 +97,12 @@ std::ptrdiff_t cold_decode(const CompareSide& side) {
 }  // namespace
 
 std::vector<LoadComparison> compare_loads(const CompareSide& a, const CompareSide& b, const CompareOptions& options) {
-  const Curves of_a = curves_of(a, options.confidence), of_b = curves_of(b, options.confidence);
+  std::vector<const Record*> all;
+  for (const CompareSide* side : {&a, &b}) {
+    for (const Record& r : side->records) all.push_back(&r);
+  }
+  const Setups setups(all);
+  const Curves of_a = curves_of(a, setups, options.confidence), of_b = curves_of(b, setups, options.confidence);
   const std::ptrdiff_t cold = cold_decode(a) + cold_decode(b);
   std::vector<LoadComparison> out;
   for (const auto& [key, curve] : of_a) {
@@ -103,7 +111,9 @@ std::vector<LoadComparison> compare_loads(const CompareSide& a, const CompareSid
     const Curve& other = of_b.at(*partner);
     // One load each is a pair of records, compared as such.
     if (curve.points.size() + other.points.size() < 3) continue;
-    out.push_back(compare_curves(key.of_work + options_of(key.options, partner->options), curve, other, options));
+    out.push_back(compare_curves(key.of_work + told("adapter options", curve.options, other.options) +
+                                     told("threads", curve.threads, other.threads),
+                                 curve, other, options));
     if (cold == 0) continue;
     std::string& note = out.back().note;
     note += (note.empty() ? "" : "; ") + std::to_string(cold) + " cold-cache records are left out of the curves";

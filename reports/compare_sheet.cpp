@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 
 #include "reports/cells.h"
 #include "reports/compare.h"
@@ -50,6 +51,36 @@ std::string of_pair_text(const PairComparison& p, const std::string& shaken) {
   return joined(all, "; ");
 }
 
+// What a narrow terminal can do without, by the columns' names: the ratio with its interval, and what it is of, stay.
+void rank_columns(SheetTable* table) {
+  const std::map<std::string, int> ranks{{"effect", 7}, {"basis", 6}, {"note", 5}, {"a", 4}, {"b", 4}, {"interval", 1}};
+  for (size_t c = 0; c < table->columns.size(); ++c) {
+    SheetColumn& column = table->columns[c];
+    if (const auto rank = ranks.find(column.name); rank != ranks.end()) column.drop_rank = rank->second;
+    // One basis is named where its column goes; several need it.
+    const bool several = std::any_of(table->rows.begin(), table->rows.end(),
+                                     [&](const auto& row) { return row[c].text != table->rows.front()[c].text; });
+    if (column.name == "basis" && several) column.drop_rank = 0;
+  }
+}
+
+// CSV has but this table: what has no figures in it is a row with the side and the reason.
+void add_not_compared(const Comparison& c, SheetTable* table) {
+  for (const auto* list : {&c.unmatched, &c.unsupported_on_both}) {
+    for (const Unmatched& u : *list) {
+      std::vector<SheetCell>& row = table->csv_rows.emplace_back(table->columns.size());
+      for (size_t i = 0; i < row.size(); ++i) {
+        const std::string& name = table->columns[i].name;
+        if (name == "case") row[i] = u.case_id;
+        if (name == "set_a") row[i] = c.name_a;
+        if (name == "set_b") row[i] = c.name_b;
+        if (name == "not_compared_of") row[i] = u.side;
+        if (name == "not_compared") row[i] = u.reason;
+      }
+    }
+  }
+}
+
 SheetTable differences(const std::vector<Comparison>& comparisons) {
   SheetTable table;
   table.name = "differences";
@@ -65,8 +96,10 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
                    {"effect", "A12 of steps", true},
                    {"basis", "basis"},
                    {"note", "note"}};
-  for (const char* name : {"set_a", "unit", "dtype", "tier", "form", "device_a", "device_b", "a_low", "a_high", "b_low",
-                           "b_high", "ratio_low", "ratio_high", "margin", "runs_a", "runs_b", "part", "piece"}) {
+  for (const char* name :
+       {"set_a",  "unit",  "dtype",           "tier",        "form",       "device_a", "device_b", "a_low",
+        "a_high", "b_low", "b_high",          "ratio_low",   "ratio_high", "margin",   "runs_a",   "runs_b",
+        "part",   "piece", "not_compared_of", "not_compared"}) {
     table.columns.push_back({name, ""});
   }
   for (const Comparison& c : comparisons) {
@@ -74,12 +107,16 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
       const std::string basis = p.basis + (p.basis == "reported" ? std::string(" ") + kReportedMark : "");
       std::string shaken;
       for (const std::string& cause : p.disturbed) shaken += (shaken.empty() ? "* disturbed " : "; ") + cause;
-      const std::string of_pair = of_pair_text(p, shaken);
+      std::string of_pair = of_pair_text(p, shaken);
+      // Of one pair alone the environment says in what its sides differ.
+      const bool apart = !p.setup.empty() && std::count_if(c.pairs.begin(), c.pairs.end(), [&](const auto& other) {
+                                               return other.case_id == p.case_id;
+                                             }) > 1;
       for (const MetricDifference& d : p.metrics) {
         const bool first = &d == &p.metrics.front();
         const std::string note =
             d.note + (d.note.empty() || of_pair.empty() || !first ? "" : "; ") + (first ? of_pair : "");
-        table.rows.push_back({p.case_id + (shaken.empty() ? "" : " *"),
+        table.rows.push_back({p.case_id + (apart ? " (" + p.setup + ")" : "") + (shaken.empty() ? "" : " *"),
                               c.name_b,
                               d.metric,
                               value_cell(d.a, d.unit),
@@ -107,10 +144,14 @@ SheetTable differences(const std::vector<Comparison>& comparisons) {
                               number(static_cast<double>(p.runs_a)),
                               number(static_cast<double>(p.runs_b)),
                               p.part,
-                              p.piece});
+                              p.piece,
+                              {},
+                              {}});
       }
     }
+    add_not_compared(c, &table);
   }
+  rank_columns(&table);
   return table;
 }
 
@@ -164,7 +205,9 @@ SheetTable left_out(const std::vector<Comparison>& comparisons) {
   table.title = "Not compared";
   table.columns = {{"set", "set"}, {"case", "case"}, {"reason", "reason"}};
   for (const Comparison& c : comparisons) {
-    for (const Unmatched& u : c.unmatched) table.rows.push_back({u.side, u.case_id, u.reason});
+    for (const auto* list : {&c.unmatched, &c.unsupported_on_both}) {
+      for (const Unmatched& u : *list) table.rows.push_back({u.side, u.case_id, u.reason});
+    }
   }
   return table;
 }

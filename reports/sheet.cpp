@@ -25,16 +25,56 @@ std::vector<size_t> titled(const SheetTable& table) {
   return out;
 }
 
+size_t width_of(const SheetTable& table, size_t c) {
+  size_t width = display_width(table.columns[c].title);
+  for (const auto& row : table.rows)
+    width = std::max({width, display_width(shown(row[c])), display_width(row[c].below)});
+  return width;
+}
+
+// The titled columns that fit; `below` says what the others had, if anything.
+std::vector<size_t> fitting_columns(const SheetTable& table, int limit, std::vector<std::string>* below) {
+  const std::vector<size_t> all = titled(table);
+  std::vector<FitColumn> fit;
+  for (const size_t c : all) {
+    const SheetColumn& column = table.columns[c];
+    const auto absent = [c](const std::vector<SheetCell>& row) { return row[c].text.empty(); };
+    const bool wraps = c == all.back() && !column.right;
+    const bool same = std::all_of(table.rows.begin(), table.rows.end(),
+                                  [&](const auto& row) { return row[c].text == table.rows.front()[c].text; });
+    const std::string value = same && !wraps && !table.rows.empty() ? table.rows.front()[c].text : "";
+    fit.push_back({column.title + (value.empty() ? "" : " (" + value + ")"),
+                   wraps ? std::min(width_of(table, c), kLeastLastColumn) : width_of(table, c), column.drop_rank,
+                   std::all_of(table.rows.begin(), table.rows.end(), absent)});
+  }
+  std::string left_out;
+  std::vector<size_t> columns;
+  for (const size_t i : fitting(fit, limit, &left_out)) columns.push_back(all[i]);
+  if (!left_out.empty()) below->push_back("left out, the terminal is narrow: " + left_out);
+  if (columns.back() == all.back()) return columns;
+  for (const auto& row : table.rows) {
+    std::string line;  // names the row by its columns up to the first of figures
+    for (const size_t c : columns) {
+      if (table.columns[c].right) break;
+      line.append(line.empty() ? "" : ", ").append(row[c].text);
+    }
+    line.append(": ").append(row[all.back()].text);
+    if (!row[all.back()].text.empty() && std::find(below->begin(), below->end(), line) == below->end())
+      below->push_back(line);
+  }
+  return columns;
+}
+
+std::string text_notes(const std::vector<std::string>& notes, const TableOptions& options);
+
 std::string text_table(const SheetTable& table, const TableOptions& options) {
-  const std::vector<size_t> columns = titled(table);
+  std::vector<std::string> notes;
+  const std::vector<size_t> columns = fitting_columns(table, options.width, &notes);
   std::vector<size_t> widths;
   size_t before_last = 0;
   for (const size_t c : columns) {
-    size_t width = display_width(table.columns[c].title);
-    for (const auto& row : table.rows)
-      width = std::max({width, display_width(shown(row[c])), display_width(row[c].below)});
-    widths.push_back(width);
-    if (c != columns.back()) before_last += width + 2;
+    widths.push_back(width_of(table, c));
+    if (c != columns.back()) before_last += widths.back() + 2;
   }
   const auto limit = static_cast<size_t>(std::max(options.width, 0));
   const bool wraps = limit > 0 && !table.columns[columns.back()].right;
@@ -70,7 +110,7 @@ std::string text_table(const SheetTable& table, const TableOptions& options) {
     }
     add(cells, below, &out);
   }
-  return out;
+  return out + text_notes(notes, options);
 }
 
 std::string text_notes(const std::vector<std::string>& notes, const TableOptions& options) {
@@ -141,9 +181,11 @@ std::string raw_field(const SheetCell& cell) {
 
 std::string csv_rows(const SheetTable& table) {
   std::string out;
-  for (const auto& row : table.rows) {
-    for (size_t c = 0; c < row.size(); ++c) out += (c == 0 ? "" : ",") + raw_field(row[c]);
-    out += "\r\n";
+  for (const auto* rows : {&table.rows, &table.csv_rows}) {
+    for (const auto& row : *rows) {
+      for (size_t c = 0; c < row.size(); ++c) out += (c == 0 ? "" : ",") + raw_field(row[c]);
+      out += "\r\n";
+    }
   }
   return out;
 }

@@ -25,6 +25,7 @@ struct SheetCell {
 struct SheetColumn {
   std::string name, title;  // name: for machines, with its unit; an empty title is for machines only
   bool right = false;
+  int drop_rank = 0;  // where the terminal is narrow: the highest goes first; 0: never
 };
 
 struct SheetTable {
@@ -32,6 +33,8 @@ struct SheetTable {
   std::vector<SheetColumn> columns;
   std::vector<std::vector<SheetCell>> rows;
   std::vector<std::string> notes = {};  // for people, right below it
+  // For CSV, which has no other table: rows of what is not in this one.
+  std::vector<std::vector<SheetCell>> csv_rows = {};
 };
 
 struct Sheet {
@@ -39,7 +42,8 @@ struct Sheet {
   std::vector<std::string> notes;
 };
 
-// kText: aligned, the last column wrapped to the width. kMarkdown: the same. kCsv (RFC 4180): the first table, raw.
+// kText: aligned, the last column wrapped to the width; columns that don't fit are left out by their ranks, which is
+// said, and what stood in the last of them stands below. kMarkdown: the same. kCsv (RFC 4180): the first table, raw.
 // kJson: {"<table>": [rows by column name], ..., "notes": [...]}, raw; an absent value is null.
 std::string render_sheet(const Sheet& sheet, TableFormat format, const TableOptions& options);
 // Tables with the same columns. CSV and JSON: the rows of all as one list.

@@ -11,44 +11,29 @@
 namespace assay {
 namespace {
 
-std::vector<size_t> widths_of(const TableCells& cells) {
-  std::vector<size_t> widths;
-  for (size_t c = 0; c < cells.columns.size(); ++c) {
-    size_t width = display_width(cells.columns[c].title);
-    for (const auto& row : cells.rows) width = std::max(width, display_width(row[c]));
-    widths.push_back(width);
-  }
-  return widths;
-}
-
-// The columns that fit `limit`, and a note on those that were left out.
-std::vector<size_t> fitting(const std::vector<Column>& columns, const std::vector<size_t>& widths, int limit,
-                            std::string* left_out) {
-  std::vector<size_t> shown(widths.size());
-  for (size_t c = 0; c < shown.size(); ++c) shown[c] = c;
-  const auto total = [&] {
-    size_t sum = 0;
-    for (const size_t c : shown) sum += widths[c] + 2;
-    return sum - 2;
-  };
-  while (limit > 0 && total() > static_cast<size_t>(limit)) {
-    const auto rank = [&](size_t c) { return columns[c].drop_rank; };
-    const auto first =
-        std::max_element(shown.begin(), shown.end(), [&](size_t a, size_t b) { return rank(a) < rank(b); });
-    if (rank(*first) == 0) break;
-    left_out->append(left_out->empty() ? "" : ", ").append(columns[*first].title);
-    shown.erase(first);
-  }
-  return shown;
-}
+constexpr int kRankOfOneBasis = 2;  // behind all but the interval
 
 std::string text_table(const std::vector<Record>& records, const std::vector<Metrics>& all,
                        const TableOptions& options) {
   const TableCells cells = table_cells(records, all);
   if (records.empty()) return "no records\n";
-  const std::vector<size_t> widths = widths_of(cells);
+  std::vector<FitColumn> widths;
+  for (size_t c = 0; c < cells.columns.size(); ++c) {
+    FitColumn column{cells.columns[c].title, display_width(cells.columns[c].title), cells.columns[c].drop_rank, true};
+    for (const auto& row : cells.rows) {
+      column.width = std::max(column.width, display_width(row[c]));
+      column.empty = column.empty && row[c] == kAbsent;
+    }
+    // One basis of all rows is named where its column goes; several need it.
+    const auto same = [&](const auto& row) { return row[c] == cells.rows.front()[c]; };
+    if (column.title == "basis" && std::all_of(cells.rows.begin(), cells.rows.end(), same)) {
+      column.title += " (" + cells.rows.front()[c] + ")";
+      column.drop_rank = kRankOfOneBasis;
+    }
+    widths.push_back(std::move(column));
+  }
   std::string left_out;
-  const std::vector<size_t> shown = fitting(cells.columns, widths, options.width, &left_out);
+  const std::vector<size_t> shown = fitting(widths, options.width, &left_out);
   std::vector<GridColumn> columns;
   columns.reserve(shown.size());
   for (const size_t c : shown) columns.push_back({cells.columns[c].title, cells.columns[c].right});

@@ -1,6 +1,7 @@
 #include "reports/text.h"
 
 #include <algorithm>
+#include <numeric>
 #include <sstream>
 
 namespace assay {
@@ -47,6 +48,29 @@ std::string markdown_escaped(const std::string& text) {
     out += c == '\n' || c == '\r' ? ' ' : c;
   }
   return out;
+}
+
+std::vector<size_t> fitting(const std::vector<FitColumn>& columns, int limit, std::string* left_out) {
+  std::vector<size_t> shown(columns.size());
+  std::iota(shown.begin(), shown.end(), size_t{0});
+  const auto total = [&] {
+    size_t sum = 0;
+    for (const size_t c : shown) sum += columns[c].width + 2;
+    return sum - 2;
+  };
+  const auto rank = [&](size_t c) {
+    return std::pair(columns[c].drop_rank > 0 && columns[c].empty, columns[c].drop_rank);
+  };
+  while (limit > 0 && total() > static_cast<size_t>(limit)) {
+    const auto last =
+        rank(*std::max_element(shown.begin(), shown.end(), [&](size_t a, size_t b) { return rank(a) < rank(b); }));
+    if (last.second == 0) break;
+    for (const size_t c : shown) {
+      if (rank(c) == last) left_out->append(left_out->empty() ? "" : ", ").append(columns[c].title);
+    }
+    shown.erase(std::remove_if(shown.begin(), shown.end(), [&](size_t c) { return rank(c) == last; }), shown.end());
+  }
+  return shown;
 }
 
 std::string text_grid(const std::vector<GridColumn>& columns, const GridRows& rows, bool color) {

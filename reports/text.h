@@ -17,6 +17,16 @@ std::vector<std::string> wrap(const std::string& text, size_t width);
 // What Markdown would take for markup escaped, on one line.
 std::string markdown_escaped(const std::string& text);
 
+// A column of a table that may be too wide.
+struct FitColumn {
+  std::string title;
+  size_t width = 0;    // its widest cell
+  int drop_rank = 0;   // the highest goes first, with its equals; 0: never
+  bool empty = false;  // no row has a value in it: it goes before all that have one
+};
+// The columns that fit `limit` (0: all) with two blanks between, and the titles of those that were left out, joined.
+std::vector<size_t> fitting(const std::vector<FitColumn>& columns, int limit, std::string* left_out);
+
 struct GridColumn {
   std::string title;
   bool right = false;

@@ -1,5 +1,6 @@
 #include "results/part.h"
 
+#include "results/metrics/metrics.h"
 #include "suites/base/words.h"
 #include "suites/pages.h"
 
@@ -66,5 +67,50 @@ std::string adapter_options_text(const Record& record) {
   }
   return text;
 }
+
+std::optional<int> compute_threads(const Record& r) {
+  return r.adapter == "cpu" && r.threads > 0 ? std::optional(r.threads) : std::nullopt;
+}
+
+namespace {
+
+std::string with_threads(std::string options, const std::string& threads) {
+  if (threads.empty()) return options;
+  return options + (options.empty() ? "" : " ") + "threads=" + threads;
+}
+
+const std::string& device_of(const Record& r) { return r.device_product.empty() ? r.device : r.device_product; }
+
+}  // namespace
+
+std::string setup_text(const Record& r) {
+  const std::optional<int> threads = compute_threads(r);
+  return with_threads(adapter_options_text(r), threads ? std::to_string(*threads) : "");
+}
+
+Setups::Setups(const std::vector<Record>& records) {
+  for (const Record& r : records) add(r);
+}
+
+Setups::Setups(const std::vector<const Record*>& records) {
+  for (const Record* r : records) add(*r);
+}
+
+Setups::Setups(const std::vector<MeasuredRecord>& records) {
+  for (const MeasuredRecord& m : records) add(*m.record);
+}
+
+void Setups::add(const Record& r) {
+  if (const std::optional<int> threads = compute_threads(r)) threads_[device_of(r)].insert(*threads);
+}
+
+std::string Setups::threads(const Record& r) const {
+  const std::optional<int> threads = compute_threads(r);
+  if (!threads) return "";
+  const auto found = threads_.find(device_of(r));
+  return found != threads_.end() && found->second.size() > 1 ? std::to_string(*threads) : "";
+}
+
+std::string Setups::of(const Record& r) const { return with_threads(adapter_options_text(r), threads(r)); }
 
 }  // namespace assay

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +11,8 @@
 #include "results/record.h"
 
 namespace assay {
+
+struct MeasuredRecord;
 
 // Whether the record ran fewer layers or fewer experts than the model has: its rate is the part's.
 bool is_part(const Record& record);
@@ -34,5 +38,25 @@ std::map<std::string, std::string> kept_options(const std::vector<std::pair<std:
 // "attention=own products=own": what the user set of the adapter, as kept_options() has it; "" where nothing, or where
 // it isn't known.
 std::string adapter_options_text(const Record& record);
+
+// Threads that computed the steps. None where a device of its own does: there `threads` counts but the harness's
+// helpers on the host.
+std::optional<int> compute_threads(const Record& record);
+// "products=own threads=2": what the user chose of the device. Runs that differ in it are no repeats of each other.
+std::string setup_text(const Record& record);
+
+// The same among given records, which names threads where runs of one device differ in them, and only there.
+class Setups {
+ public:
+  explicit Setups(const std::vector<Record>& records);
+  explicit Setups(const std::vector<const Record*>& records);
+  explicit Setups(const std::vector<MeasuredRecord>& records);
+  [[nodiscard]] std::string threads(const Record& record) const;  // "2"; "" where they need no name
+  [[nodiscard]] std::string of(const Record& record) const;       // "products=own threads=2"
+
+ private:
+  void add(const Record& record);
+  std::map<std::string, std::set<int>> threads_;  // by device
+};
 
 }  // namespace assay

@@ -183,6 +183,14 @@ Result<double> seconds_value(const std::string& option, const std::string& text,
                    "\"");
 }
 
+Result<double> margin_value(std::string text) {
+  const std::string found = text;
+  if (!text.empty() && text.back() == '%') text.pop_back();
+  const Result<double> percent = seconds_value("--margin", text, 0, 1000);
+  if (percent.ok()) return *percent / 100;
+  return bad_input("--margin: expected a percentage from 0 to 1000, found \"" + found + "\"");
+}
+
 Result<std::pair<std::string, std::string>> key_value(const std::string& option, const std::string& text) {
   const size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {

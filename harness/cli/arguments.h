@@ -33,6 +33,8 @@ class Arguments {
 // Values of options; errors read "--batch: expected a positive integer up to 1048576, found "-1"".
 Result<int64_t> integer_value(const std::string& option, const std::string& text, int64_t min, int64_t max);
 Result<double> seconds_value(const std::string& option, const std::string& text, double min, double max);
+// "2", "2 %" as a share: 0.02. Of --margin.
+Result<double> margin_value(std::string text);
 Result<std::pair<std::string, std::string>> key_value(const std::string& option, const std::string& text);
 
 }  // namespace assay

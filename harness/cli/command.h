@@ -11,7 +11,7 @@ namespace assay {
 class Arguments;
 
 // What a shell may offer as a value.
-enum class Complete { kNothing, kFile, kFolder, kSuite, kModel, kDtype, kDevice, kWords };
+enum class Complete { kNothing, kFile, kFolder, kSuite, kModel, kDtype, kDevice, kChip, kCase, kWords };
 
 struct OptionSpec {
   std::string name;   // without dashes
@@ -33,7 +33,8 @@ struct CommandSpec {
   int min_operands = 0, max_operands = 0;
   Complete complete = Complete::kNothing;  // of the operands
   std::vector<std::string> words;
-  std::string about;  // paragraphs of the help
+  Complete complete_next = Complete::kNothing;  // of those behind the first, where they are something else
+  std::string about;                            // paragraphs of the help
   std::vector<OptionSpec> options;
   std::vector<Example> examples;
   bool hidden = false;
@@ -58,6 +59,7 @@ CommandSpec store_command();
 CommandSpec report_command();
 CommandSpec import_command();
 CommandSpec compare_command();
+CommandSpec trend_command();
 CommandSpec cost_command();
 CommandSpec verdict_command();
 CommandSpec claims_command();

@@ -18,17 +18,29 @@ OptionSpec adapter_setting_option() {
 }
 
 const std::vector<CommandSpec>& commands() {
-  static const std::vector<CommandSpec> kCommands{run_command(),         show_command(),
-                                                  import_command(),      compare_command(),
-                                                  list_command(),        cost_command(),
-                                                  verdict_command(),     claims_command(),
-                                                  plan_command(),        store_command(),
-                                                  explain_command(),     profile_command(),
-                                                  fit_command(),         validate_command(),
-                                                  report_command(),      routing_command(),
-                                                  devices_command(),     doctor_command(),
-                                                  conformance_command(), completion_command(),
-                                                  worker_command(),      conformance_worker_command()};
+  static const std::vector<CommandSpec> kCommands{run_command(),
+                                                  show_command(),
+                                                  import_command(),
+                                                  compare_command(),
+                                                  trend_command(),
+                                                  list_command(),
+                                                  cost_command(),
+                                                  verdict_command(),
+                                                  claims_command(),
+                                                  plan_command(),
+                                                  store_command(),
+                                                  explain_command(),
+                                                  profile_command(),
+                                                  fit_command(),
+                                                  validate_command(),
+                                                  report_command(),
+                                                  routing_command(),
+                                                  devices_command(),
+                                                  doctor_command(),
+                                                  conformance_command(),
+                                                  completion_command(),
+                                                  worker_command(),
+                                                  conformance_worker_command()};
   return kCommands;
 }
 

@@ -63,16 +63,21 @@ bool fails(const std::vector<std::string>& conditions, const Comparison& c) {
   return false;
 }
 
+// Why a gate says nothing of a comparison: it had no pair. One message, beside the sheet that lists the reasons.
+void say_nothing_compared(const Comparison& c) {
+  std::string why;
+  if (const auto& left = c.unmatched.empty() ? c.unsupported_on_both : c.unmatched; !left.empty())
+    why = "; " + left.front().side + ": " + left.front().case_id + ": " + left.front().reason;
+  std::fprintf(stderr, "assay compare: --fail-on: expected cases that both %s and %s have figures of, found none%s\n",
+               c.name_a.c_str(), c.name_b.c_str(), why.c_str());
+}
+
 Result<CompareOptions> options_of(const Arguments& arguments) {
   CompareOptions options;
   if (!arguments.has("margin")) return options;
-  std::string text = arguments.text("margin");
-  if (!text.empty() && text.back() == '%') text.pop_back();
-  const Result<double> percent = seconds_value("--margin", text, 0, 1000);
-  if (!percent.ok()) {
-    return bad_input("--margin: expected a percentage from 0 to 1000, found \"" + arguments.text("margin") + "\"");
-  }
-  options.margin = *percent / 100;
+  const Result<double> margin = margin_value(arguments.text("margin"));
+  if (!margin.ok()) return margin.error();
+  options.margin = *margin;
   return options;
 }
 
@@ -180,17 +185,20 @@ Result<int> run_compare(const Arguments& arguments) {
     if (std::optional<std::string> note = shared_note(sides.front(), sides.back())) notes.push_back(std::move(*note));
   }
   std::vector<Comparison> comparisons;
-  bool failed = false;
-  for (size_t i = 1; i < sides.size(); ++i) {
-    comparisons.push_back(compare(sides[0], sides[i], *options));
-    failed = failed || fails(arguments.texts("fail-on"), comparisons.back());
-  }
+  for (size_t i = 1; i < sides.size(); ++i) comparisons.push_back(compare(sides[0], sides[i], *options));
   Sheet sheet = comparison_sheet(comparisons);
   sheet.notes.insert(sheet.notes.begin(), notes.begin(), notes.end());
   if (asks_for_prices(arguments)) {
     if (const Status added = add_costs(arguments, sides, &sheet); !added.ok()) return added.error();
   }
   std::fputs(render_sheet(sheet, table_format(arguments), stdout_options()).c_str(), stdout);
+  bool failed = false;
+  for (const Comparison& c : comparisons) {
+    failed = failed || fails(arguments.texts("fail-on"), c);
+    if (!arguments.has("fail-on") || !c.pairs.empty()) continue;
+    say_nothing_compared(c);
+    failed = true;
+  }
   return failed ? kExitFailed : kExitOk;
 }
 
@@ -219,8 +227,8 @@ CommandSpec compare_command() {
       {"margin", "PERCENT", "the smallest change worth telling (2)", Complete::kNothing, {}, false},
       {"fail-on",
        "WHAT",
-       "exit with 1 on it; slower: also where a case of A failed on B; unmatched: a case that one side lacks "
-       "or that failed there",
+       "exit with 1 on it, and where nothing was compared; slower: also where a case of A failed on B; unmatched: a "
+       "case that one side lacks or that failed there (not one that neither can run)",
        Complete::kWords,
        {"slower", "ambiguous", "unmatched"},
        true},

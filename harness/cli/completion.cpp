@@ -29,6 +29,11 @@ std::string candidates(Complete kind, const std::vector<std::string>& words) {
       return "\"$(assay list models --names 2>/dev/null)\"";
     case Complete::kDtype:
       return bash_words(dtypes());
+    case Complete::kChip:
+      return "\"$(assay list chips --names 2>/dev/null)\"";
+    case Complete::kCase:  // of the suite that is the operand before
+      return "\"$({ assay list cases --suite \"${typed[2]}\" --names; assay list cases --suite \"${typed[2]}\" --full "
+             "--names; } 2>/dev/null | sort -u)\"";
     case Complete::kDevice:
       return "\"$(if [[ $word == *:* ]]; then assay devices --names; else assay list adapters --names; fi "
              "2>/dev/null)\"";
@@ -89,9 +94,13 @@ std::string bash_script() {
       if (o.value.empty()) continue;
       values += "        --" + o.name + ") COMPREPLY=($(" + reply(o.complete, o.words) + ")); return ;;\n";
     }
+    const std::string next =
+        spec.complete_next == Complete::kNothing
+            ? ""
+            : "      elif [[ $1 -gt 3 ]]; then\n        COMPREPLY=($(" + reply(spec.complete_next, spec.words) + "))\n";
     cases += "    " + spec.name + ")\n      case $before in\n" + values +
              "      esac\n      if [[ $word == -* ]]; then\n" + "        COMPREPLY=($(compgen -W " +
-             bash_words(options) + " -- \"$word\"))\n      else\n        COMPREPLY=($(" +
+             bash_words(options) + " -- \"$word\"))\n" + next + "      else\n        COMPREPLY=($(" +
              reply(spec.complete, spec.words) + "))\n      fi ;;\n";
   }
   return "_assay_offer() {  # words typed, command\n  if [ \"$1\" -eq 2 ]; then COMPREPLY=($(compgen -W " +
@@ -118,6 +127,11 @@ std::string fish_values(Complete kind, const std::vector<std::string>& words) {
       return " -a '(assay list models --names 2>/dev/null)'";
     case Complete::kDtype:
       return std::string(" -a '") + kDtypes + "'";
+    case Complete::kChip:
+      return " -a '(assay list chips --names 2>/dev/null)'";
+    case Complete::kCase:
+      return " -a '(set -l typed (commandline -opc); for form in \"\" --full; assay list cases --suite $typed[3] "
+             "(string split -n \" \" -- $form) --names 2>/dev/null; end)'";
     case Complete::kDevice:
       return " -a '(if string match -q \"*:*\" -- (commandline -ct); assay devices --names 2>/dev/null; "
              "else; assay list adapters --names 2>/dev/null; end)'";
@@ -133,14 +147,22 @@ std::string fish_values(Complete kind, const std::vector<std::string>& words) {
 
 std::string fish_script() {
   std::string out =
-      "function __assay_in\n  set -l typed (commandline -opc)\n  set -q typed[2]; and test $typed[2] = $argv[1]\nend\n"
+      "function __assay_in  # command, and before which word\n  set -l typed (commandline -opc)\n"
+      "  set -q typed[2]; and test $typed[2] = $argv[1]; and begin; not set -q argv[2]; or test (count $typed) -lt "
+      "$argv[2]; end\nend\n"
       "complete -c assay -f\n";
   for (const CommandSpec& spec : commands()) {
     if (spec.hidden) continue;
     out += "complete -c assay -n __fish_use_subcommand -a " + spec.name + " -d " + fish_quoted(spec.summary) + "\n";
     const std::string here = "complete -c assay -n '__assay_in " + spec.name + "'";
+    const bool several = spec.complete_next != Complete::kNothing;
+    const std::string first = several ? "complete -c assay -n '__assay_in " + spec.name + " 3'" : here;
     const std::string operands = fish_values(spec.complete, spec.words);
-    if (!operands.empty()) out.append(here).append(operands).append("\n");
+    if (!operands.empty()) out.append(first).append(operands).append("\n");
+    if (several) {
+      out += "complete -c assay -n '__assay_in " + spec.name + "; and not __assay_in " + spec.name + " 3'" +
+             fish_values(spec.complete_next, spec.words) + "\n";
+    }
     for (const OptionSpec& o : spec.options) {
       const bool file = o.complete == Complete::kFile;
       out += here + " -l " + o.name +

@@ -327,6 +327,7 @@ CommandSpec explain_command() {
   spec.min_operands = 2;
   spec.max_operands = 2;
   spec.complete = Complete::kSuite;
+  spec.complete_next = Complete::kCase;
   spec.about =
       "CASE is a case's id, a part of it or a pattern that only one case has. Ops that are equal in all layers stand "
       "in "
@@ -338,7 +339,7 @@ CommandSpec explain_command() {
   format.words = {"text", "md", "json"};
   spec.options = {{"device", "DEVICE", "measure this device's peaks", Complete::kDevice, {}, false},
                   {"record", "FILE", "take the peaks from this record", Complete::kFile, {}, false},
-                  {"chip", "NAME", "take the peaks from this chip's datasheet", Complete::kNothing, {}, false},
+                  {"chip", "NAME", "take the peaks from this chip's datasheet", Complete::kChip, {}, false},
                   {"layers", "N", "a step of only N of the model's layers", Complete::kNothing, {}, false},
                   {"all", "", "every op by itself", Complete::kNothing, {}, false},
                   format,

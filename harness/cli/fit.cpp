@@ -73,6 +73,7 @@ CommandSpec fit_command() {
   spec.min_operands = 2;
   spec.max_operands = 2;
   spec.complete = Complete::kSuite;
+  spec.complete_next = Complete::kCase;
   spec.about =
       "Prepares the whole program of a decode case with one context after the other, by the adapter's plain "
       "allocations, until the largest that succeeds is known to 1 in 256. What the arithmetic of the tensors says "

@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "harness/cli/common.h"
+#include "harness/cli/money.h"
 #include "harness/cli/terminal.h"
 #include "harness/plan/selection.h"
 #include "reports/format.h"
@@ -201,8 +203,63 @@ Listing list_adapters(const Arguments& arguments) {
   return out;
 }
 
+// "26.5–33 USD, M": the range of all cells, the first one's grade; cells of several currencies keep to the first's.
+std::string cells_text(const PriceCells& cells) {
+  if (cells.empty()) return "\u2013";
+  double low = cells.front().low, high = cells.front().high;
+  for (const PriceCell& c : cells) {
+    if (c.currency != cells.front().currency) continue;
+    low = std::min(low, c.low);
+    high = std::max(high, c.high);
+  }
+  const std::string range = number_text(low, 6) + (high > low ? "\u2013" + number_text(high, 6) : "");
+  const std::string currency = cells.front().currency.empty() ? "" : " " + cells.front().currency;
+  return (cells.front().from ? "from " : "") + range + currency + ", " + cells.front().grade;
+}
+
+json cells_json(const PriceCells& cells) {
+  json out = json::array();
+  for (const PriceCell& c : cells) {
+    out.push_back({{"value", c.value},
+                   {"low", c.low},
+                   {"high", c.from ? json(nullptr) : json(c.high)},
+                   {"currency", c.currency.empty() ? json(nullptr) : json(c.currency)},
+                   {"date", c.date},
+                   {"source", c.source},
+                   {"grade", c.grade}});
+  }
+  return out;
+}
+
+// What the shipped price book knows of each chip.
+Result<Listing> list_chips() {
+  const Result<PriceBook> book = read_price_book((prices_dir() / "shipped.json").string());
+  if (!book.ok()) return book.error();
+  Listing out{TextTable({"chip", "name", "vendor", "price", "rent /h", "TDP W", "wall kW", "memory GB", "TB/s"}),
+              json::array(),
+              {}};
+  for (size_t column = 3; column <= 8; ++column) out.table.align_right(column);
+  for (const PricedChip& c : book->chips) {
+    out.names.push_back(c.id);
+    out.table.row({c.id, c.name, c.vendor, cells_text(c.price), cells_text(c.rent_per_hour), cells_text(c.tdp_w),
+                   cells_text(c.wall_kw), cells_text(c.memory_gb), cells_text(c.bandwidth_tb_s)});
+    out.items.push_back({{"id", c.id},
+                         {"name", c.name},
+                         {"vendor", c.vendor},
+                         {"aliases", c.aliases},
+                         {"price", cells_json(c.price)},
+                         {"rent_per_hour", cells_json(c.rent_per_hour)},
+                         {"tdp_w", cells_json(c.tdp_w)},
+                         {"wall_kw", cells_json(c.wall_kw)},
+                         {"memory_gb", cells_json(c.memory_gb)},
+                         {"bandwidth_tb_s", cells_json(c.bandwidth_tb_s)}});
+  }
+  return out;
+}
+
 Result<Listing> listing(const std::string& what, const Catalogue& catalogue, const Arguments& arguments) {
   if (what == "adapters") return list_adapters(arguments);
+  if (what == "chips") return list_chips();
   if (what == "cases") return list_cases(catalogue, arguments);
   return list_suites(catalogue);
 }
@@ -239,12 +296,16 @@ Result<int> list(const Arguments& arguments) {
 CommandSpec list_command() {
   CommandSpec spec;
   spec.name = "list";
-  spec.summary = "suites, models, cases and adapters";
-  spec.operands = "[suites|models|cases|adapters]";
+  spec.summary = "suites, models, cases, adapters and the price book's chips";
+  spec.operands = "[suites|models|cases|adapters|chips]";
   spec.max_operands = 1;
   spec.complete = Complete::kWords;
-  spec.words = {"suites", "models", "cases", "adapters"};
-  spec.about = "Without an operand: the suites.";
+  spec.words = {"suites", "models", "cases", "adapters", "chips"};
+  spec.about =
+      "Without an operand: the suites. Of chips the shipped price book's figures for one accelerator: the range of all "
+      "its sources and the first one's grade (V vendor, M measured, C community, R press, A assumption, ? "
+      "conflicting); "
+      "--json has each source.";
   spec.options = {{"suite", "SUITE", "cases of this suite or suite file only", Complete::kSuite, {}, true},
                   {"full", "", "cases of the full form", Complete::kNothing, {}, false},
                   {"case",
@@ -257,6 +318,7 @@ CommandSpec list_command() {
                   adapter_option(),
                   json_option()};
   spec.examples = {{"assay list models", "shapes with parameters (all and active), KV bytes and source"},
+                   {"assay list chips", "the chips that --chip knows, with what is known of each"},
                    {"assay list cases --suite decode --full", "every case of the full decode suite"},
                    {"assay list cases --full --case '*/p16'", "those with a KV cache in pages of 16 tokens"}};
   spec.run = list;

@@ -209,7 +209,7 @@ Result<PriceBook> price_book(const Arguments& arguments) {
 std::vector<OptionSpec> price_options() {
   return {
       {"prices", "FILE", "a price book of yours, over the shipped one", Complete::kFile, {}, true},
-      {"chip", "NAME", "the chip of the price book that the records are of", Complete::kNothing, {}, false},
+      {"chip", "NAME", "the chip of the price book that the records are of", Complete::kChip, {}, false},
       {"owned", "", "bought: price, life, power", Complete::kNothing, {}, false},
       {"rented", "", "by the hour: the rent", Complete::kNothing, {}, false},
       {"price", "AMOUNT", "of one chip: \"180000 CNY\", or VALUE:LOW:HIGH CNY", Complete::kNothing, {}, false},

@@ -159,6 +159,7 @@ CommandSpec profile_command() {
   spec.min_operands = 2;
   spec.max_operands = 2;
   spec.complete = Complete::kSuite;
+  spec.complete_next = Complete::kCase;
   spec.about =
       "Runs the case's step in a pass of its own and asks the adapter what ran when. Equal ops of all layers stand in "
       "one row, the slowest first, with the time in which nothing ran before them. The step is timed without and with "
@@ -176,7 +177,7 @@ CommandSpec profile_command() {
       {"roofline", "FILE", "draw the ops on the roofline, .svg or .png", Complete::kFile, {}, false},
       {"ceilings", "FILE|FOLDER", "attainable peaks from the suite's records", Complete::kFile, {}, false},
       {"counters", "OPS", "all, or names with commas: counters of the device", Complete::kNothing, {}, false},
-      {"chip", "NAME", "datasheet; else by the product's name", Complete::kNothing, {}, false},
+      {"chip", "NAME", "datasheet; else by the product's name", Complete::kChip, {}, false},
       format,
       json_option(),
       adapter_option(),

@@ -40,6 +40,18 @@ std::string tables(const std::vector<Record>& records, const std::string& which,
   return text;
 }
 
+// What a table that was asked for would be made of, where the records hold nothing of it.
+std::string missing_table(const std::vector<Record>& records, const std::string& which, int64_t ranks) {
+  const TableOptions plain;
+  if (which == "context" && render_context_curves(records, TableFormat::kText, plain).empty())
+    return "records that differ in the context alone";
+  if (which == "skew" && render_skew_curves(records, ranks, TableFormat::kText, plain).empty())
+    return "records that differ in the routing of experts alone";
+  if (which == "clips" && render_clips(compose_clips(records), TableFormat::kText).empty())
+    return "denoising passes of a video model";
+  return "";
+}
+
 Result<int> show(const Arguments& arguments) {
   const Result<std::vector<Record>> found = records_of(arguments.operands());
   if (!found.ok()) return found.error();
@@ -53,6 +65,8 @@ Result<int> show(const Arguments& arguments) {
   const Result<int64_t> ranks =
       arguments.has("ranks") ? integer_value("--ranks", arguments.text("ranks"), 1, 1 << 16) : Result<int64_t>(kRanks);
   if (!ranks.ok()) return ranks.error();
+  if (const std::string missing = missing_table(records, arguments.text("table"), *ranks); !missing.empty())
+    return bad_input("--table " + arguments.text("table") + ": expected " + missing + ", found none");
   const std::string text = page ? render_record_page(records[0], stdout_options())
                                 : tables(records, arguments.text("table"), *ranks, format);
   std::fputs(text.c_str(), stdout);

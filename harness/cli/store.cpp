@@ -1,12 +1,15 @@
 // assay store: many records in one SQLite file.
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "harness/cli/common.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/terminal.h"
 #include "harness/plan/found_records.h"
+#include "results/store/store.h"
 #include "results/store/write_store.h"
+#include "suites/base/nearest.h"
 
 namespace assay {
 namespace {
@@ -54,7 +57,35 @@ json headline_json(const Headline& h) {
           {"joules_per_token", maybe(h.joules_per_token)}};
 }
 
+// A name that neither the store nor the catalogue has is a typing error, not an empty list.
+Status known_name(const Store& store, const std::string& option, const std::string& name) {
+  const Result<std::vector<Headline>> all = store.headlines();
+  if (!all.ok()) return all.error();
+  const bool suite = option == "suite";
+  std::set<std::string> known;
+  for (const Headline& h : *all) known.insert(suite ? h.suite : h.model);
+  known.erase("");
+  if (const Result<Catalogue> catalogue = load_catalogue(); catalogue.ok() && known.count(name) == 0) {
+    for (const Suite& s : catalogue->suites()) {
+      if (suite) known.insert(s.name);
+    }
+    for (const ModelShape& m : catalogue->models()) {
+      if (!suite) known.insert(m.name);
+    }
+    for (const VideoShape& v : catalogue->videos()) {
+      if (!suite) known.insert(v.name);
+    }
+  }
+  if (known.count(name) != 0) return ok_status();
+  return bad_input("--" + option + ": unknown " + option + " '" + name + "'" +
+                   suggestion(name, {known.begin(), known.end()}));
+}
+
 Result<int> print(const Store& store, const Arguments& arguments) {
+  for (const char* option : {"suite", "model"}) {
+    if (!arguments.has(option)) continue;
+    if (const Status known = known_name(store, option, arguments.text(option)); !known.ok()) return known.error();
+  }
   HeadlineFilter filter;
   filter.suite = arguments.text("suite");
   filter.model = arguments.text("model");

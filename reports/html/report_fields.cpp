@@ -85,7 +85,8 @@ std::vector<ReportField> report_fields(const ReportRow& r) {
           {"joules_per_token", maybe(r.joules_per_token)},
           {"watts", maybe(r.watts)},
           {"energy_source", r.energy_source},
-          {"energy_note", r.energy_note}};
+          {"energy_note", r.energy_note},
+          {"options", r.options}};
 }
 
 }  // namespace assay

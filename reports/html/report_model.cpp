@@ -18,6 +18,12 @@ ReportModel blank_model(const ReportOptions& options) {
   return model;
 }
 
+void name_threads(const std::string& threads, ReportRow* row) {
+  if (threads.empty()) return;
+  row->options += (row->options.empty() ? "threads=" : " threads=") + threads;
+  row->warnings.push_back("ran with threads " + threads);
+}
+
 // Drops the rows that stand for no group; curves and groups then point at what is left.
 void keep_group_rows(ReportModel* model) {
   std::vector<ReportRow> kept;
@@ -84,9 +90,11 @@ ReportModel report_model(const std::vector<Record>& records, const ReportOptions
   Register names(&model);
   std::vector<Metrics> of_each;
   std::vector<size_t> chips;
+  const Setups setups(records);
   for (const Record& record : records) {
     of_each.push_back(metrics(record));
     ReportRow row = row_of(record, of_each.back());
+    name_threads(setups.threads(record), &row);
     names.place(record, &row);
     chips.push_back(row.chip);
     model.rows.push_back(std::move(row));

@@ -47,8 +47,9 @@ struct ReportRow {
   size_t chip = 0, test_case = 0;  // indices into the model
   std::string id, created, tier, basis, status, reason, form, stop, numerics, tool_commit, executed;
   bool disturbed = false;
-  std::string options;  // of the adapter, "attention=own"; "" also where it isn't known
-  std::string part;     // of the model that ran, "2/24 layers"; "": all of it. The rate is the part's
+  // Setups::of(), "attention=own threads=2"; "" also where (aggregated from a store) it isn't known.
+  std::string options;
+  std::string part;  // of the model that ran, "2/24 layers"; "": all of it. The rate is the part's
   std::optional<double> accelerators;  // of a reported row: of how many its source's figures are; the rate is of one
   std::vector<std::string> causes, warnings;
   int threads = 0;

@@ -80,11 +80,18 @@ std::string case_text(const ReportModel& model, const ReportRow& r) {
 }
 
 std::string rate_table(const ReportModel& model) {
-  std::string out = "\n" + line({"chip", "case", "rate", "95 %", "p50", "p99", "J/token", "basis", "record"}) +
-                    "|---|---|---:|---:|---:|---:|---:|---|---|\n";
-  for (const ShownRow& shown : shown_rows(model)) {
+  const std::vector<ShownRow> rows = shown_rows(model);
+  const bool dated = std::any_of(rows.begin(), rows.end(), [&](const ShownRow& shown) {
+    return shown.records > 1 && !model.rows[shown.row].created.empty();
+  });
+  std::vector<std::string> head{"chip", "case", "rate", "95 %", "p50", "p99", "J/token", "basis", "record"};
+  if (dated) head.insert(head.begin() + 2, "date, UTC");
+  std::string out = "\n" + line(head) + (dated ? "|---" : "") + "|---|---|---:|---:|---:|---:|---:|---|---|\n";
+  for (const ShownRow& shown : rows) {
     const ReportRow& r = model.rows[shown.row];
-    std::vector<std::string> cells{chip_name(model, r.chip), case_text(model, r), row_rate(r), ""};
+    std::vector<std::string> cells{chip_name(model, r.chip), case_text(model, r)};
+    if (dated) cells.push_back(minute_text(r.created));
+    cells.insert(cells.end(), {row_rate(r), ""});
     if (r.rate.value && r.rate.low && r.rate.high)
       cells.back() = interval_text(Throughput{*r.rate.value, {*r.rate.low, *r.rate.high}, 0, 0}, r.unit);
     cells.push_back(r.p50.value ? time_text(*r.p50.value) : "");

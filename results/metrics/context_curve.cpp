@@ -150,13 +150,13 @@ std::vector<ContextPoint> points_of(const std::vector<MeasuredRecord>& records, 
   return points;
 }
 
-std::optional<ContextCurve> curve_of(const std::vector<MeasuredRecord>& records) {
+std::optional<ContextCurve> curve_of(const std::vector<MeasuredRecord>& records, const std::string& setup) {
   const Record& r = *records.front().record;
   ContextCurve out;
   out.device = r.device;
   out.model = r.model;
   out.dtype = r.dtype;
-  out.options = adapter_options_text(r);
+  out.options = setup;
   out.step_kind = r.step_kind;
   out.batch = r.batch;
   out.tokens = r.tokens;
@@ -216,11 +216,11 @@ std::vector<ContextCurve> context_curves(const std::vector<Record>& records) {
 
 std::vector<ContextCurve> context_curves(const std::vector<MeasuredRecord>& records) {
   std::map<Key, std::vector<MeasuredRecord>> groups;
+  const Setups setups(records);
   for (const MeasuredRecord& m : records) {
     const Record& r = *m.record;
     if (!takes_part(r)) continue;
-    const std::string variant =
-        (r.routing ? r.routing->distribution : "") + "/" + page_layout(r) + "/" + adapter_options_text(r);
+    const std::string variant = (r.routing ? r.routing->distribution : "") + "/" + page_layout(r) + "/" + setups.of(r);
     groups[{r.device, r.suite, r.model, r.dtype, r.step_kind, variant, r.batch, r.tokens}].push_back(m);
   }
   std::vector<ContextCurve> out;
@@ -229,7 +229,7 @@ std::vector<ContextCurve> context_curves(const std::vector<MeasuredRecord>& reco
       return a.record->context < b.record->context;
     });
     if (group.front().record->context == group.back().record->context) continue;
-    std::optional<ContextCurve> curve = curve_of(group);
+    std::optional<ContextCurve> curve = curve_of(group, setups.of(*group.front().record));
     if (curve) out.push_back(std::move(*curve));
   }
   return out;

@@ -36,7 +36,7 @@ struct ContextMark {
 struct ContextCurve {
   std::string device, model, dtype, step_kind;
   std::string layout;   // of the KV cache: page_layout()
-  std::string options;  // of the adapter: adapter_options_text()
+  std::string options;  // Setups::of() among the given records
   int64_t batch = 0, tokens = 0;
   std::string basis, form;           // form: "whole model", "whole model projected", "2 of 61 layers"
   std::vector<ContextPoint> points;  // by context

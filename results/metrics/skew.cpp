@@ -72,13 +72,13 @@ void rate(SkewCurve* curve) {
   }
 }
 
-SkewCurve curve_of(const std::vector<MeasuredRecord>& records, int64_t ranks) {
+SkewCurve curve_of(const std::vector<MeasuredRecord>& records, const std::string& setup, int64_t ranks) {
   const Record& r = *records.front().record;
   SkewCurve out;
   out.device = r.device;
   out.model = r.model;
   out.dtype = r.dtype;
-  out.options = adapter_options_text(r);
+  out.options = setup;
   out.step_kind = r.step_kind;
   out.unit = work_units(r).unit;
   out.batch = r.batch;
@@ -144,14 +144,14 @@ std::vector<SkewCurve> skew_curves(const std::vector<MeasuredRecord>& records, i
       std::tuple<std::string, std::string, std::string, std::string, std::string, int64_t, int64_t, int64_t, int64_t>;
   std::vector<CurveKey> order;
   std::map<CurveKey, std::vector<MeasuredRecord>> groups;
+  const Setups setups(records);
   for (const MeasuredRecord& m : records) {
     const Record& r = *m.record;
     if (!is_routed(r)) continue;
     // Experts that were cut down are another work.
-    const CurveKey key{
-        r.device,          r.suite, r.model,  r.dtype + "/" + page_layout(r) + "/" + adapter_options_text(r),
-        r.step_kind,       r.batch, r.tokens, r.context,
-        r.routing->experts};
+    const CurveKey key{r.device,          r.suite, r.model,  r.dtype + "/" + page_layout(r) + "/" + setups.of(r),
+                       r.step_kind,       r.batch, r.tokens, r.context,
+                       r.routing->experts};
     if (!groups.contains(key)) order.push_back(key);
     groups[key].push_back(m);
   }
@@ -161,7 +161,7 @@ std::vector<SkewCurve> skew_curves(const std::vector<MeasuredRecord>& records, i
     const bool differ = std::any_of(group.begin(), group.end(), [&](const MeasuredRecord& m) {
       return m.record->routing->distribution != group.front().record->routing->distribution;
     });
-    if (differ) out.push_back(curve_of(group, ranks));
+    if (differ) out.push_back(curve_of(group, setups.of(*group.front().record), ranks));
   }
   return out;
 }

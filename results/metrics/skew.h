@@ -38,7 +38,7 @@ struct SkewPoint {
 
 struct SkewCurve {
   std::string device, model, dtype, step_kind, unit;
-  std::string options;  // of the adapter: adapter_options_text()
+  std::string options;  // Setups::of() among the given records
   int64_t batch = 0, tokens = 0, context = 0;
   int64_t experts = 0, top_k = 0, layers_run = 0, ranks = 0;
   std::string basis, form;        // as of ContextCurve

@@ -43,6 +43,7 @@ Sorted sorted(const std::vector<Record>& records, const std::string& model, cons
   const auto rank = [](const Record& r, const Metrics& m) {
     return std::make_tuple(!m.projected_rate, !r.noise.disturbed, r.created);
   };
+  const Setups setups(records);
   for (const Record& r : records) {
     if (r.model != model || r.dtype != dtype) continue;
     Metrics m = metrics(r);
@@ -51,7 +52,7 @@ Sorted sorted(const std::vector<Record>& records, const std::string& model, cons
       ++out.left_out[why];
       continue;
     }
-    const std::string variant = case_variant(r.case_id), options = adapter_options_text(r);
+    const std::string variant = case_variant(r.case_id), options = setups.of(r);
     out.options[variant].insert(options.empty() ? "none" : options);
     CurvePoint& point = out.of_variant[variant][{r.step_kind, r.batch, r.step_kind == "decode" ? r.context : r.tokens}];
     if (point.record == nullptr || rank(r, m) > rank(*point.record, point.m)) point = {&r, std::move(m)};

@@ -106,6 +106,7 @@ void add_note(CostSubject* subject, const std::string& note) {
 void BestRate::offer(const CaseRate& c) {
   // What is imported under one name is of systems that differ.
   cases_.insert(c.record->reported ? c.record->case_id + " " + c.record->id : c.record->case_id);
+  if (const std::optional<int> threads = compute_threads(*c.record)) threads_.insert(*threads);
   if (!saturation_ || c.rate.typical > saturation_->rate.typical) saturation_ = c;
   bool kept = true;
   for (const auto& [kind, p99_ms] : c.p99_ms) {
@@ -139,6 +140,8 @@ void BestRate::write(std::optional<Estimate>* rate, std::string* case_id, CostSu
     if (used->record->noise.disturbed) add_note(subject, used->record->case_id + " was disturbed");
     const std::string options = adapter_options_text(*used->record);
     if (!options.empty()) add_note(subject, used->record->case_id + " ran with adapter options " + options);
+    if (threads_.size() > 1)
+      add_note(subject, used->record->case_id + " ran with threads " + std::to_string(used->record->threads));
   }
   if (counted_->rate.spread == Spread::kUnknown) subject->notes.push_back(why_no_interval(*counted_));
   *case_id = counted_->record->case_id;

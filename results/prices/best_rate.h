@@ -49,6 +49,7 @@ class BestRate {
   CostInput input_;
   LatencyLimits limits_;
   std::set<std::string> cases_;
+  std::set<int> threads_;                   // of a CPU
   std::map<LatencyKind, double> least_ms_;  // of the latencies that have a limit
   std::optional<CaseRate> saturation_, counted_;
 };

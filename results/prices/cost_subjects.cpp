@@ -85,7 +85,7 @@ std::vector<size_t> standing_records(const std::vector<Record>& records, const s
       continue;
     }
     const auto [at, added] = of_case.try_emplace(
-        {product_of(r), r.adapter, r.case_id, r.case_hash, r.basis, r.tier, part_text(r), adapter_options_text(r)}, i);
+        {product_of(r), r.adapter, r.case_id, r.case_hash, r.basis, r.tier, part_text(r), setup_text(r)}, i);
     if (!added && rank(i) > rank(at->second)) at->second = i;
   }
   for (const auto& [key, i] : of_case) out.push_back(i);

@@ -387,3 +387,11 @@ async function countPixels([url, color]) {
   for (let i = 0; i < data.length; i += 4) count += color.every((c, k) => Math.abs(data[i + k] - c) < 8) ? 1 : 0;
   return count;
 }
+
+test("draws a trend for each chip of a case", () => {
+  const id = model.cases[model.groups[0].case].id;
+  execFileSync(ASSAY, ["trend", RECORDS, "--case", id, "--plot", join(WORK, "trend.svg")]);
+  const svg = readFileSync(join(WORK, "trend-1.svg"), "utf8");
+  assert.match(svg, /^<svg/);
+  for (const word of [`${id} over time`, "date, UTC", "record"]) assert.ok(svg.includes(word), word);
+});

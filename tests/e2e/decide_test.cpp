@@ -15,17 +15,18 @@ constexpr const char* kSamples = ASSAY_SOURCE_DIR "/tests/golden/import/";
 class CliDecide : public CommandLine {
  protected:
   // A record of 600 steps of about `ms` in the folder.
-  void record(const std::string& folder, uint64_t ms, const std::string& failed_because = "") const {
+  void record(const std::string& folder, uint64_t ms, const std::string& failed_because = "",
+              const std::string& case_id = "decode/m/bf16/b1/c512", const std::string& failed_as = "failed") const {
     Record r;
     r.basis = "measured";
-    r.status = failed_because.empty() ? "ok" : "failed";
+    r.status = failed_because.empty() ? "ok" : failed_as;
     r.reason = failed_because;
     r.suite = "decode";
     r.form = "quick";
     r.step_kind = "decode";
     r.dtype = "bf16";
-    r.case_id = "decode/m/bf16/b1/c512";
-    r.case_hash = "h";
+    r.case_id = case_id;
+    r.case_hash = "hash of " + case_id;
     r.batch = r.tokens_per_step = 1;
     for (uint64_t i = 0; i < 600; ++i) {
       r.samples.start_ns.push_back(i * ms * 1'010'000);
@@ -69,15 +70,42 @@ TEST_F(CliDecide, CompareGatesANightlyRun) {
   EXPECT_EQ(assay("compare a b --margin wide").code, 2);
 }
 
+// A gate that compared nothing has not been passed: the wrong folder, or another option of the adapter.
+TEST_F(CliDecide, AGateNeedsSomethingToCompare) {
+  record("a", 10);
+  record("other", 10, "", "decode/other/bf16/b1/c512");
+  for (const char* condition : {"slower", "ambiguous", "unmatched"}) {
+    const Outcome out = assay(std::string("compare a other --fail-on ") + condition + " > /dev/null");
+    EXPECT_EQ(out.code, 1) << condition;
+    EXPECT_EQ(out.text,
+              "assay compare: --fail-on: expected cases that both a and other have figures of, found none; a: "
+              "decode/m/bf16/b1/c512: the other side has no such case\n");
+  }
+  EXPECT_EQ(assay("compare a other").code, 0) << "no gate was asked for";
+}
+
+TEST_F(CliDecide, WhatNeitherSideCanRunIsMatched) {
+  for (const char* folder : {"a", "b"}) {
+    record(folder, 10);
+    record(folder, 10, "no fp4 here", "decode/m/fp4/b1/c512", "unsupported");
+  }
+  const Outcome out = assay("compare a b --fail-on unmatched");
+  EXPECT_EQ(out.code, 0) << out.text;
+  EXPECT_THAT(out.text, testing::ContainsRegex("both +decode/m/fp4/b1/c512 +unsupported: no fp4 here"));
+  record("b", 10, "op matmul: wrong numbers", "decode/m/f16/b1/c512");
+  EXPECT_EQ(assay("compare a b --fail-on unmatched").code, 1);
+}
+
 // A case that failed tonight is no faster, slower or equal case: it is listed with its reason, and a gate sees it.
 TEST_F(CliDecide, CompareListsAFailedCaseWithItsReason) {
   record("a", 10);
+  for (const char* folder : {"a", "b"}) record(folder, 10, "", "decode/m/bf16/b2/c512");
   record("b", 8, "op matmul of layer 0: wrong numbers, error 0.3");
   const Outcome out = assay("compare a b");
   EXPECT_EQ(out.code, 0) << out.text;
   EXPECT_THAT(out.text, HasSubstr("wrong numbers, error 0.3"));
   EXPECT_THAT(out.text, testing::Not(HasSubstr("FASTER:")));
-  EXPECT_THAT(out.text, HasSubstr("0 cases compared"));
+  EXPECT_THAT(out.text, HasSubstr("1 cases compared"));
   EXPECT_THAT(out.text, HasSubstr("the other side's run of it gives no figures"));
   EXPECT_EQ(assay("compare a b --fail-on ambiguous").code, 0);
   EXPECT_EQ(assay("compare b a --fail-on slower").code, 0) << "what failed on A is no loss of B";

@@ -116,6 +116,30 @@ TEST_F(Tools, ExplainTakesPeaksFromADatasheet) {
   EXPECT_THAT(unknown.text, HasSubstr("did you mean"));
 }
 
+// H20 by the shipped book: 96 GB at 4 TB/s.
+TEST_F(Tools, ListsTheChipsOfThePriceBook) {
+  const Outcome table = assay("list chips");
+  EXPECT_EQ(table.code, 0) << table.text;
+  EXPECT_THAT(table.text, testing::ContainsRegex("\nh20 +H20 +NVIDIA .* 96, [VMCRA?] +4, [VMCRA?]"));
+  EXPECT_THAT(assay("list chips --names").text, HasSubstr("\nh20\n"));
+  EXPECT_THAT(assay("list chips --json").text, HasSubstr("\"bandwidth_tb_s\""));
+}
+
+TEST_F(Tools, ATableOfNothingIsRefused) {
+  ASSERT_EQ(assay("run decode --case smollm2-135m/f32/b1/c512 --device null:0 --no-check --launches 1 --out one").code,
+            0);
+  (void)refuses("show one --table skew",
+                {"--table skew: expected records that differ in the routing of experts alone"});
+  (void)refuses("show one --table context", {"--table context: expected records that differ in the context alone"});
+  (void)refuses("show one --table clips", {"--table clips: expected denoising passes"});
+  (void)refuses("show one --table skw", {"skew"});
+  ASSERT_EQ(assay("store one.db one").code, 0);
+  (void)refuses("store one.db --suite decod", {"--suite: unknown suite 'decod'; did you mean 'decode'?"});
+  (void)refuses("store one.db --model smollm2-135n", {"--model: unknown model ", "did you mean 'smollm2-135m'?"});
+  EXPECT_EQ(assay("store one.db --suite prefill").code, 0) << "known, and the store has none of it";
+  EXPECT_EQ(assay("store one.db --model smollm2-135m").code, 0);
+}
+
 TEST_F(Tools, ValidateNamesEveryFaultWithItsLine) {
   file("good.json", "{\"name\": \"good\", \"extends\": \"decode\"}");
   file("bad.json", "{\n  \"name\": \"bad\",\n  \"extends\": \"decod\",\n  \"quik\": 1\n}");

@@ -122,6 +122,18 @@ TEST_F(Completion, OffersTheSuitesAndModelsThatThereAre) {
   EXPECT_THAT(offers({"assay", "run", "--model", "smol"}), ElementsAre("smollm2-135m"));
 }
 
+TEST_F(Completion, OffersTheCasesOfTheSuiteAndTheChips) {
+  for (const char* command : {"explain", "fit", "profile"}) {
+    EXPECT_THAT(offers({"assay", command, "dec"}), ElementsAre("decode"));
+    const std::vector<std::string> cases = offers({"assay", command, "decode", ""});
+    EXPECT_THAT(cases, AllOf(Contains("decode/smollm2-135m/f32/b1/c512"), Contains("decode/qwen3-32b/bf16/b1/c4096")))
+        << "of both forms";
+    EXPECT_THAT(cases, Not(Contains("prefill")));
+  }
+  EXPECT_THAT(offers({"assay", "explain", "prefill", "x", "--chip", "h20"}), AllOf(Contains("h20"), Contains("h200")));
+  EXPECT_THAT(offers({"assay", "cost", "--chip", "ascend-910c"}), ElementsAre("ascend-910c"));
+}
+
 TEST_F(Completion, OffersTheAdaptersThatAreFound) {
   EXPECT_THAT(offers({"assay", "run", "--device", ""}), AllOf(Contains("cpu"), Contains("null"), Contains("replay")));
   file("adapters/acme.adapter.json", R"({"name": "acme", "vendor": "Acme", "version": "1", "description": "",

@@ -141,6 +141,14 @@ TEST(ReportForms, WhatCannotBeComparedIsSaidInWords) {
   EXPECT_THAT(text, HasSubstr("| x | decode/m/bf16/b1/c512 | failed |"));
 }
 
+TEST(ReportForms, MarkdownDatesWhatStandsForSeveral) {
+  const Record first = decode_record("x", 10, 50, "2026-11-23T03:12:59Z"),
+               last = decode_record("x", 10, 50, "2026-11-24T03:13:00Z");
+  EXPECT_THAT(report_markdown(model_of({first, last})),
+              HasSubstr("| x | decode/m/bf16/b1/c512 | 2026-11-24 03:13 | 100"));
+  EXPECT_THAT(report_markdown(model_of({first})), Not(HasSubstr("2026-11-23 03:12")));
+}
+
 TEST(ReportForms, WorkbookIsAZipOfSheets) {
   const Result<std::string> book = report_xlsx(model_of({decode_record("x", 10, 50)}));
   ASSERT_TRUE(book.ok()) << book.error().message;

@@ -47,6 +47,22 @@ TEST(ReportModel, RunsWithOtherOptionsAreAnotherGroup) {
   EXPECT_NEAR(*first.rate.value, 100, 1e-6);
 }
 
+// Nor with another number of a CPU's threads; of a device of its own they say nothing of it.
+TEST(ReportModel, RunsWithOtherThreadsOfACpuAreAnotherGroup) {
+  Record one = decode_record("both", 20, 50), two = decode_record("both", 10, 50, "2026-11-19");
+  one.adapter = two.adapter = "cpu";
+  one.threads = 1;
+  two.threads = 2;
+  const ReportModel m = model_of({one, two});
+  ASSERT_EQ(m.groups.size(), 2U);
+  EXPECT_EQ(m.rows[0].options, "threads=1");
+  EXPECT_EQ(m.rows[1].options, "threads=2");
+  EXPECT_THAT(report_markdown(m), HasSubstr("decode/m/bf16/b1/c512 (threads=1)"));
+  EXPECT_EQ(model_of({two}).rows[0].options, "") << "named where they differ";
+  one.adapter = two.adapter = "cuda";
+  EXPECT_EQ(model_of({one, two}).groups.size(), 1U);
+}
+
 // A chip that ran 2 of 24 layers is no faster than one that ran them all: another group, no part of the answer.
 TEST(ReportModel, NeverRanksAPartOfAModelAmongWholes) {
   Record part = decode_record("part", 1, 50);

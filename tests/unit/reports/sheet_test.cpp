@@ -61,6 +61,29 @@ TEST(Sheet, AnIntervalStandsBelowItsValue) {
   EXPECT_THAT(render_sheet(sheet, TableFormat::kCsv, {}), testing::HasSubstr("A,1.5,1.25,"));
 }
 
+// "long name  metric  first  second  why", 4 + 24 wide at least: 9 + 2 + 6 + 2 + 5 + 2 + 6 + 2 + 24 = 58.
+TEST(Sheet, NarrowTerminalsLoseColumnsByTheirRank) {
+  Sheet sheet;
+  const std::string why = "some words that are as long as that";
+  sheet.tables.push_back(
+      {"t",
+       "",
+       {{"a", "name"}, {"m", "metric"}, {"b", "first", true, 1}, {"c", "second", true, 3}, {"w", "why", false, 2}},
+       {{"long name", "rate", "1", "2", why}, {"b", "p50", "3", "2", ""}}});
+  const auto at = [&](int width) { return render_sheet(sheet, TableFormat::kText, {width, false}); };
+  EXPECT_THAT(at(58), testing::StartsWith("name       metric  first  second  why\n"));
+  EXPECT_THAT(at(57), testing::StartsWith("name       metric  first  why\n"));
+  EXPECT_THAT(at(57), testing::HasSubstr("- left out, the terminal is narrow: second (2)\n"));
+  EXPECT_EQ(at(45),
+            "name       metric  first\n"
+            "long name  rate        1\n"
+            "b          p50         3\n"
+            "- left out, the terminal is narrow: second\n"
+            "  (2), why\n"
+            "- long name, rate: some words that are as\n"
+            "  long as that\n");
+}
+
 TEST(Sheet, MarkdownEscapes) {
   EXPECT_EQ(render_sheet(sample(), TableFormat::kMarkdown, {}),
             "| chip | CNY | why |\n"

@@ -231,6 +231,50 @@ TEST(Tables, NarrowTerminalsLoseColumnsNotDigits) {
   EXPECT_THAT(text, HasSubstr("left out, the terminal is narrow: J/token"));
 }
 
+TEST(Tables, ThreadsOfACpuAreNamedWhereTheyDiffer) {
+  Record one = steady(), two = steady();
+  one.adapter = two.adapter = "cpu";
+  one.threads = 1;
+  two.threads = 2;
+  EXPECT_THAT(text_of({one, two}), HasSubstr("decode/m/f32/b2/c128 (threads=2)"));
+  EXPECT_THAT(text_of({two, two}), Not(HasSubstr("threads=")));
+  one.adapter = two.adapter = "cuda";
+  EXPECT_THAT(text_of({one, two}), Not(HasSubstr("threads=")));
+}
+
+// 30 nights are 30 rows of one name: each says when it was.
+TEST(Tables, RowsOfOneCaseAndChipHaveADate) {
+  Record monday = steady(), tuesday = steady();
+  monday.created = "2026-11-23T03:12:59Z";
+  tuesday.created = "2026-11-24T03:13:00Z";
+  const std::string text = text_of({monday, tuesday}, 70);
+  EXPECT_THAT(text, testing::StartsWith("case                  date, UTC"));
+  EXPECT_THAT(text, HasSubstr("decode/m/f32/b2/c128  2026-11-23 03:12 "));
+  EXPECT_THAT(text, HasSubstr("decode/m/f32/b2/c128  2026-11-24 03:13 "));
+  EXPECT_THAT(render_table({monday, tuesday}, TableFormat::kMarkdown, {}), HasSubstr("| case | date, UTC | rate /s |"));
+  tuesday.device_product = "another";
+  EXPECT_THAT(text_of({monday, tuesday}), Not(HasSubstr("2026-11-23")));
+}
+
+// J/token and p99.9 are empty, though p50 and the interval are what one looks at.
+TEST(Tables, EmptyColumnsGoFirstAndTheIntervalLast) {
+  const auto left_out = [](int width) {
+    const std::string text = text_of({steady()}, width);
+    const size_t at = text.find("left out, the terminal is narrow: ");
+    return at == std::string::npos ? "" : text.substr(at + 34, text.find('\n', at) - at - 34);
+  };
+  // case 20, rate 7, interval 13, p50 8, p99 9, p99.9 5, MFU 6, MBU 6, J/token 7, n 3, basis 8: 92 and 20 between.
+  EXPECT_EQ(left_out(112), "");
+  EXPECT_EQ(left_out(111), "J/token");
+  EXPECT_EQ(left_out(102), "J/token, p99.9");
+  EXPECT_EQ(left_out(95), "J/token, p99.9, n");
+  EXPECT_EQ(left_out(90), "J/token, p99.9, n, MFU, MBU");
+  EXPECT_EQ(left_out(74), "J/token, p99.9, n, MFU, MBU, p99");
+  EXPECT_EQ(left_out(63), "J/token, p99.9, n, MFU, MBU, p99, p50");
+  EXPECT_EQ(left_out(53), "J/token, p99.9, n, MFU, MBU, p99, p50, basis (measured)") << "one basis is named once";
+  EXPECT_EQ(left_out(43), "J/token, p99.9, n, MFU, MBU, p99, p50, basis (measured), 95 %");
+}
+
 TEST(Tables, CsvIsQuotedAndRunsNoFormula) {
   Record r = steady();
   r.reason = "=cmd(\"x\"), and more";
@@ -239,6 +283,23 @@ TEST(Tables, CsvIsQuotedAndRunsNoFormula) {
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\r'), 2);
   EXPECT_THAT(csv, HasSubstr(",rate_per_s,"));
   EXPECT_THAT(csv, HasSubstr(",200,"));
+}
+
+// Order and names are a contract: what is added stands behind. 100 steps bound p50 by order statistics of equal values.
+TEST(Tables, RawColumnsSayWhatTheRunWas) {
+  Record r = steady();
+  r.adapter = "cpu";
+  r.adapter_options.emplace()["attention"] = "own";
+  r.form = "quick";
+  r.tier = "program";
+  r.tool_commit = "abc123";
+  r.environment["hostname_hash"] = "08cf";
+  const std::string csv = render_table({r}, TableFormat::kCsv, {});
+  EXPECT_THAT(csv, HasSubstr(",numerics_note,adapter,adapter_options,form,tier,tool_commit,hostname_hash,"
+                             "step_p50_low_ns,step_p50_high_ns\r\n"));
+  EXPECT_THAT(csv, testing::EndsWith(",cpu,attention=own,quick,program,abc123,08cf,1e+07,1e+07\r\n"));
+  const std::string json = render_table({r}, TableFormat::kJson, {});
+  EXPECT_THAT(json, HasSubstr("\"adapter_options\": \"attention=own\""));
 }
 
 TEST(Tables, JsonHasNullForWhatIsAbsent) {

@@ -119,6 +119,18 @@ TEST(CostSubjects, OfRepeatsTheUndisturbedOneIsPriced) {
   EXPECT_THAT(none.notes, testing::ElementsAre("decode/m/bf16/b1 was disturbed"));
 }
 
+// Nor is a run with other threads of a CPU: the newer, of one thread, takes no rate from that of two.
+TEST(CostSubjects, ARunWithOtherThreadsOfACpuIsNoRepeat) {
+  Record two = run("decode", 1, 1, 10), one = run("decode", 1, 1, 20), prefill = run("prefill", 1, 4096, 100);
+  two.adapter = one.adapter = prefill.adapter = "cpu";
+  two.threads = prefill.threads = 2;
+  one.threads = 1;
+  one.created = "2026-11-21T00:00:00Z";
+  const CostSubject s = cost_subjects({two, one, prefill}, {}, shipped()).at(0);
+  EXPECT_NEAR(s.output_rate->typical, 1 / 0.011, 1e-6);
+  EXPECT_THAT(s.notes, testing::ElementsAre("decode/m/bf16/b1 ran with threads 2"));
+}
+
 // With other options of the adapter it is no repeat: the chip is priced at the better of the two, older as it is.
 TEST(CostSubjects, ARunWithOtherOptionsOfTheAdapterIsNoRepeat) {
   Record tuned = run("decode", 1, 1, 10), plain = run("decode", 1, 1, 20), prefill = run("prefill", 1, 4096, 100);

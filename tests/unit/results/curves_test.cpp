@@ -123,6 +123,23 @@ TEST(ContextCurve, NoCurveMixesOptionsOfTheAdapter) {
   EXPECT_EQ(curves[1].points[1].record, "own at 2000");
 }
 
+TEST(ContextCurve, NoCurveMixesThreadsOfACpu) {
+  std::vector<Record> records;
+  for (const int64_t context : {1000, 2000}) {
+    for (const int threads : {1, 2}) {
+      records.push_back(decode_record("qwen2.5-0.5b", 8, context, 8 + 0.002 / threads * static_cast<double>(context)));
+      records.back().adapter = "cpu";
+      records.back().threads = threads;
+    }
+  }
+  const std::vector<ContextCurve> curves = context_curves(records);
+  ASSERT_EQ(curves.size(), 2u);
+  EXPECT_EQ(curves[0].options, "threads=1");
+  EXPECT_NEAR(curves[0].time->slope, 2000, 1);
+  EXPECT_EQ(curves[1].options, "threads=2");
+  EXPECT_NEAR(curves[1].time->slope, 1000, 1);
+}
+
 TEST(ContextCurve, ASlopeThatMayBeNoneTellsNoKneeInTime) {
   const std::vector<ContextCurve> curves =
       context_curves({decode_record("qwen2.5-0.5b", 1, 100, 5), decode_record("qwen2.5-0.5b", 1, 200, 9),

@@ -67,6 +67,8 @@ export interface Row {
   causes: string[];
   warnings: string[];
   threads: number;
+  /** what its user set of the adapter, and of a CPU the threads where runs of it differ in them: "products=own threads=2" */
+  options: string;
   steps: number;
   timed_s: number;
   prepare_s: number;

@@ -78,6 +78,8 @@ export const sentences: Phrase[] = [
   [/^can't be told: the slope's interval holds 0$/, "无法判断：斜率的区间包含 0"],
   // warnings
   [/^times are the adapter's own \(clock\/1\); host noise and energy were not watched$/, "时间由适配器自身时钟给出；未监测主机噪声与能耗"],
+  [/^ran with threads (\d+)$/, "以 $1 个线程运行"],
+  [/^(\S+) ran with threads (\d+)$/, "$1 以 $2 个线程运行"],
   [/^ran with adapter options (.+)$/, "以适配器选项 $1 运行"],
   [/^(\S+) ran with adapter options (.+)$/, "$1 以适配器选项 $2 运行"],
   [/^stopped at (\S+) steps: the sample buffer is full$/, "样本缓冲区已满，停在 $1 步"],

@@ -1,4 +1,4 @@
-// Every plot of a report, or that of a profile, as an SVG file:  node plots.mjs MODEL.json|PROFILE.json OUT_DIR zh|en
+// Every plot of a report, or that of a profile or a trend, as an SVG file:  node plots.mjs MODEL.json|PROFILE.json|TREND.json OUT_DIR zh|en
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isMissing, type Chart } from "./chart_def";
@@ -11,6 +11,7 @@ import { nameUnnamed, parseModel } from "./model";
 import { isProfile, profileRoofline } from "./profile_chart";
 import { initialState } from "./state";
 import { say, T, type Lang } from "./text";
+import { isTrend, trendChart } from "./trend_chart";
 
 const width = 900;
 const lineHeight = 16;
@@ -80,6 +81,8 @@ const write = (chart: Chart): void => writeFileSync(join(folder, `${chart.id}.sv
 const profile: unknown = JSON.parse(text);
 if (isProfile(profile)) {
   write(profileRoofline(profile, language));
+} else if (isTrend(profile)) {
+  write(trendChart(profile, language));
 } else {
   const model = parseModel(text);
   nameUnnamed(model, say(T.unnamed_chip, language), say(T.imported, language));

@@ -42,7 +42,16 @@ export function environmentTable(page: Page): HTMLElement {
 
 const pageSize = 50;
 
-function recordRow(page: Page, row: Row): HTMLElement {
+/** Whether several records are of one case and chip, so that each must say when it was made. */
+function needDates(rows: Row[]): boolean {
+  const known = new Set<string>();
+  return rows.some((r) => r.created !== "" && known.size === known.add(`${r.chip} ${r.case}`).size);
+}
+
+/** "2026-11-26 03:12" */
+const minuteText = (created: string): string => created.slice(0, 16).replace("T", " ") || "–";
+
+function recordRow(page: Page, row: Row, dated: boolean): HTMLElement {
   const label = (text: Text): string => page.say(text);
   const number = (id: string, name: Text, text?: string): HTMLElement => h("td", { class: "number", "data-label": label(name) }, figureButton(page, id, row, text));
   const p99 = row.p99_ns === null ? undefined : timeText(row.p99_ns) + (row.p99_high_ns === null ? "?" : "");
@@ -51,6 +60,7 @@ function recordRow(page: Page, row: Row): HTMLElement {
     { class: row.status === "ok" ? null : "not-ok" },
     h("td", {}, chipLabel(page, row.chip)),
     h("td", {}, page.model.cases[row.case].id, row.disturbed ? h("span", { class: "disturbed", title: row.causes.map((c) => reasonText(c, page.state.lang)).join("; ") }, " *") : null, pieceMark(page, row), partMark(page, row), optionsMark(page, row), wholeRate(page, row)),
+    dated ? h("td", { class: "date", "data-label": label(T.c_date) }, minuteText(row.created)) : null,
     row.rate === null ? h("td", { class: "number", title: reasonText(row.reason, page.state.lang), "data-label": label(T.c_rate) }, numberButton(row.status === "ok" ? label(T.no_rate) : reasonText(row.status, page.state.lang), () => page.openRecord(row))) : h("td", { class: "number", "data-label": label(T.c_rate) }, figureButton(page, "rate", row), h("div", { class: "interval" }, row.rate_low === null || row.rate_high === null ? label(T.no_interval) : intervalText(row.rate as number, row.rate_low, row.rate_high, row.unit))),
     number("p50", T.c_p50),
     number("p99", T.c_p99, p99),
@@ -69,6 +79,7 @@ export function recordsTable(page: Page): HTMLElement {
   const sorted = [...model.rows].sort((a, b) => model.cases[a.case].id.localeCompare(model.cases[b.case].id) || a.chip - b.chip || b.created.localeCompare(a.created));
   const body = h("tbody");
   const count = h("span", { class: "note", "aria-live": "polite" });
+  const dated = needDates(model.rows);
   let first = 0;
   let filter = "";
   const matching = (): Row[] =>
@@ -76,7 +87,7 @@ export function recordsTable(page: Page): HTMLElement {
   const fill = (): void => {
     const rows = matching();
     first = Math.max(0, Math.min(first, Math.floor((rows.length - 1) / pageSize) * pageSize));
-    body.replaceChildren(...rows.slice(first, first + pageSize).map((r) => recordRow(page, r)));
+    body.replaceChildren(...rows.slice(first, first + pageSize).map((r) => recordRow(page, r, dated)));
     const last = Math.min(first + pageSize, rows.length);
     count.textContent = page.say(T.records_count, { shown: rows.length === 0 ? 0 : `${first + 1}–${last}`, all: rows.length });
   };
@@ -97,7 +108,7 @@ export function recordsTable(page: Page): HTMLElement {
   fill();
   const old = [...new Set(model.cases.map((c) => c.dtype))].filter((d) => d.endsWith("-f32"));
   const paged = sorted.length > pageSize;
-  const heads = [T.chip, T.c_case, T.c_rate, T.c_p50, T.c_p99, T.c_mfu, T.c_mbu, T.c_energy, T.c_steps, T.c_basis, T.c_record];
+  const heads = [T.chip, T.c_case, ...(dated ? [T.c_date] : []), T.c_rate, T.c_p50, T.c_p99, T.c_mfu, T.c_mbu, T.c_energy, T.c_steps, T.c_basis, T.c_record];
   return h(
     "div",
     {},
