@@ -118,6 +118,14 @@ std::string interval_note(const Record& r) {
          (launches == 1 ? " launch" : " launches") + " a case";
 }
 
+const std::vector<Column>& table_columns() {
+  static const std::vector<Column> kColumns{{"case", false, 0}, {"rate /s", true, 0}, {"95 %", true, 1},
+                                            {"p50", true, 3},   {"p99", true, 4},     {"p99.9", true, 7},
+                                            {"MFU", true, 5},   {"MBU", true, 5},     {"J/token", true, 8},
+                                            {"n", true, 6},     {"basis", false, 0}};
+  return kColumns;
+}
+
 std::vector<std::string> row_of(const Record& r, const Metrics& m, const Setups& setups,
                                 std::vector<std::string>* notes) {
   std::vector<std::string> row(table_columns().size(), kAbsent);
@@ -217,14 +225,6 @@ std::string short_product(const std::string& product) {
   static const std::regex kNoise(R"(\((R|TM|C)\)| @ .*$| [0-9]+-Core| Processor| CPU)", std::regex::icase);
   std::string out = product.size() <= 256 ? std::regex_replace(product, kNoise, "") : product;
   return out.empty() ? "not named" : out;
-}
-
-const std::vector<Column>& table_columns() {
-  static const std::vector<Column> kColumns{{"case", false, 0}, {"rate /s", true, 0}, {"95 %", true, 1},
-                                            {"p50", true, 3},   {"p99", true, 4},     {"p99.9", true, 7},
-                                            {"MFU", true, 5},   {"MBU", true, 5},     {"J/token", true, 8},
-                                            {"n", true, 6},     {"basis", false, 0}};
-  return kColumns;
 }
 
 std::string minute_text(const std::string& created) {

@@ -11,6 +11,7 @@
 #include "harness/run/ceilings.h"
 #include "harness/run/device_fields.h"
 #include "harness/run/extrapolate.h"
+#include "harness/run/launches.h"
 #include "harness/run/load.h"
 #include "harness/run/numerics_check.h"
 #include "harness/run/outputs_check.h"
@@ -327,7 +328,6 @@ Status CaseRun::timed() {
   return outputs;
 }
 
-// Long steps are not run on other inputs in the quick form, nor in each launch.
 Status CaseRun::outputs_after(const LoopResult& loop, const StepBuffers& buffers) {
   if (!known_ || loop.n == 0 || loop.failure.status != ASSAY_OK || pulse_.stop_asked()) return ok_status();
   OutputsPlan plan;

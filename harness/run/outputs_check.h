@@ -24,9 +24,9 @@ struct KnownRows {
 Result<std::optional<KnownRows>> known_rows(const Bench& bench, const Case& c, const Graph& graph, Program& program);
 
 struct OutputsPlan {
-  double step_ns = 0;     // median of the timed steps
-  bool own_time = false;  // the adapter brings its clock: reads and steps are not judged by it
-  bool other_inputs = true;
+  double step_ns = 0;        // median of the timed steps
+  bool own_time = false;     // the adapter brings its clock: reads and steps are not judged by it
+  bool other_inputs = true;  // not of long steps in the quick form, nor in each launch
 };
 
 // Right after the last timed step: its result is read, twice, then steps run on other inputs. Sets the outcomes

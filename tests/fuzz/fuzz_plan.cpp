@@ -8,7 +8,7 @@
 namespace assay {
 // In the reader's place: curves may come from records on a disk, and an input here must not name a file of this
 // machine.
-Result<std::vector<Record>> read_records(const std::filesystem::path& path) {
+Result<std::vector<Record>> read_records(const std::filesystem::path& path, size_t* /*copies*/) {
   return bad_input(path.string() + ": no files here");
 }
 }  // namespace assay

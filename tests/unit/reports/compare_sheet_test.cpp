@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "reports/compare.h"
@@ -57,6 +58,24 @@ TEST(CompareSheet, CsvSaysWhatWasNotCompared) {
   EXPECT_THAT(csv, testing::ContainsRegex("\ndecode/m/bf16/b16/c512,b,,[^\n]*,b,the other side has no such case\r\n"));
   EXPECT_THAT(csv, testing::ContainsRegex("\ndecode/m/bf16/b8/c512,b,,[^\n]*,both,unsupported: no fp4 here\r\n"));
   EXPECT_THAT(csv, testing::ContainsRegex("\ndecode/m/bf16/b4/c512,b,rate,[^\n]*,1,1,,\r\n"));
+}
+
+// Of a front's own point the interval of its rate, for people and for programs.
+TEST(Compare, EqualLoadsHaveIntervalsOfEachSide) {
+  const Comparison c = compare({"a", {run(10, 1), run(20, 2, 400, 16)}}, {"b", {run(12.5, 3, 400, 8)}}, {});
+  const BoundedValue& of_b = c.loads.at(0).at.at(0).b.rate;
+  ASSERT_TRUE(of_b.low && of_b.high);
+  const Sheet sheet = comparison_sheet({c});
+  const auto table = std::find_if(sheet.tables.begin(), sheet.tables.end(),
+                                  [](const SheetTable& t) { return t.name == "equal_interactivity"; });
+  const auto column = [&](const std::string& name) {
+    return static_cast<size_t>(std::find_if(table->columns.begin(), table->columns.end(),
+                                            [&](const SheetColumn& of) { return of.name == name; }) -
+                               table->columns.begin());
+  };
+  EXPECT_EQ(table->rows.at(0).at(column("b_low")).number, of_b.low);
+  EXPECT_EQ(table->rows.at(0).at(column("b_high")).number, of_b.high);
+  EXPECT_THAT(table->rows.at(0).at(column("b")).below, testing::MatchesRegex("6[0-9.]+–6[0-9.]+"));
 }
 
 }  // namespace

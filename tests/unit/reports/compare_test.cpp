@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <random>
 
 #include "tests/unit/reports/compare_run.h"
 
@@ -337,24 +336,6 @@ TEST(Compare, EachSideHasItsOwnInterval) {
               HasSubstr("| 100.0 (95.0–105.0) | 150 (140–160) | 1.5 (1.378–1.629) |"));
   EXPECT_THAT(render_sheet(sheet, TableFormat::kCsv, {}), HasSubstr(",95,105,140,160,"));
   EXPECT_THAT(render_sheet(sheet, TableFormat::kJson, {}), HasSubstr("\"b_high\": 160.0"));
-}
-
-// Of a front's own point the interval of its rate, for people and for programs.
-TEST(Compare, EqualLoadsHaveIntervalsOfEachSide) {
-  const Comparison c = compare({"a", {run(10, 1), run(20, 2, 400, 16)}}, {"b", {run(12.5, 3, 400, 8)}}, {});
-  const BoundedValue& of_b = c.loads.at(0).at.at(0).b.rate;
-  ASSERT_TRUE(of_b.low && of_b.high);
-  const Sheet sheet = comparison_sheet({c});
-  const auto table = std::find_if(sheet.tables.begin(), sheet.tables.end(),
-                                  [](const SheetTable& t) { return t.name == "equal_interactivity"; });
-  const auto column = [&](const std::string& name) {
-    return static_cast<size_t>(std::find_if(table->columns.begin(), table->columns.end(),
-                                            [&](const SheetColumn& of) { return of.name == name; }) -
-                               table->columns.begin());
-  };
-  EXPECT_EQ(table->rows.at(0).at(column("b_low")).number, of_b.low);
-  EXPECT_EQ(table->rows.at(0).at(column("b_high")).number, of_b.high);
-  EXPECT_THAT(table->rows.at(0).at(column("b")).below, testing::MatchesRegex("6[0-9.]+–6[0-9.]+"));
 }
 
 TEST(Compare, ReportedSystemsOfDifferentSizeAreTold) {

@@ -56,8 +56,6 @@ export interface Row {
   form: string;
   /** of the model that ran, "2/24 layers"; "" where it was the whole: the rate is the part's */
   part: string;
-  /** of the adapter, "attention=own"; "" where none is known: runs that differ in them are no repeats */
-  options: string;
   accelerators: Maybe; // of a reported row: of how many its source's figures are; the rate is of one
   stop: string;
   numerics: string;
