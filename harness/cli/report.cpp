@@ -110,8 +110,7 @@ CommandSpec report_command() {
   spec.examples = {
       {"assay report results/published -o report.html", "a page to open in any browser, also without a network"},
       {"assay report results.db -o nightly.html --csv --plots png", "of a store, with a table and plots for a mail"},
-      {"assay report results/published/2026-11-26-h200 --rent \"13.2 CNY/h\" --set utilisation=0.5",
-       "costs as with assay cost"},
+      {"assay report results/published/2026-11-26-h200 --rent \"13.2 CNY/h\"", "costs as with assay cost"},
       {"assay report results/published -o report.pdf --lang zh", "for print"}};
   spec.run = report;
   return spec;

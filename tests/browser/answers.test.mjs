@@ -4,7 +4,7 @@
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openReport, readModel, startBrowser } from "./page.mjs";
 
@@ -63,7 +63,10 @@ test("a report of chunks alone says that it is of chunks, and why they have no c
 
 test("the headline's cost is of the largest model measured whole, and names it, its cases and what was compared", async () => {
   const out = join(WORK, "headline.html");
-  execFileSync(ASSAY, ["report", join(PUBLISHED, "2026-11-26-epyc-2cpu"), join(PUBLISHED, "2026-11-26-h200"), "-o", out, "--rent", "13.2 CNY/h"]);
+  const rent = [{ value: 13.2, currency: "CNY", date: "2026", source: "an offer", grade: "V" }];
+  const book = { schema_version: 1, name: "mine", date: "2026-11", chips: [{ id: "h200", rent_per_hour: rent }, { id: "epyc", aliases: ["AMD EPYC"], rent_per_hour: rent }] };
+  writeFileSync(join(WORK, "mine.json"), JSON.stringify(book));
+  execFileSync(ASSAY, ["report", join(PUBLISHED, "2026-11-26-epyc-2cpu"), join(PUBLISHED, "2026-11-26-h200"), "-o", out, "--prices", join(WORK, "mine.json"), "--rented"]);
   const { page, faults, close } = await openReport(browser, out, "lang=en");
   // Both chips ran SmolLM2-135M and Qwen2.5-0.5B, no more than a sixteenth of the Llama-3.1-8B that only one ran.
   assert.match(await page.locator("#answer .statement").innerText(), /On llama-3\.1-8b bf16 NVIDIA H200 costs/);

@@ -16,6 +16,7 @@ export const notes = {
     "the source's mean power of the whole system, over its accelerators",
     "decode/m/f32/b1/c512 was disturbed",
     "decode/m/f32/b1/c512 ran with adapter options <products=own>",
+    "decode/m/f32/b1/c512 ran with threads 2",
     "record 0123abcd, decode/m/f32/b1/c512",
     "no case keeps TTFT <= 1000 ms and TPOT <= 40 ms",
   ],

@@ -251,7 +251,7 @@ TEST_F(CliDecide, WhatAnInterruptLeftIsNoPartOfAComparison) {
   file("b/campaign.json",
        R"({"campaign_version": 1, "tool_version": "0.1.0", "tool_commit": "", "created": "", "arguments": [],
            "device": "", "form": "quick", "seed": 0, "threads": 0, "time_limit_s": 0, "options": [],
-           "cases": [{"id": "decode/m/bf16/b1/c512", "hash": "h", "suite_hash": ""}]})");
+           "cases": [{"id": "decode/m/bf16/b1/c512", "hash": "hash of decode/m/bf16/b1/c512", "suite_hash": ""}]})");
   const Outcome out = assay("compare a b --fail-on unmatched");
   EXPECT_EQ(out.code, 0) << out.text;
   EXPECT_THAT(out.text, testing::Not(HasSubstr("interrupted")));

@@ -93,7 +93,7 @@ TEST(ReportCost, TheSizeOfAModelIsOfItsShapeOrItsName) {
   for (const ReportCase& c : m.cases) sizes[c.model] = c.parameters;
   EXPECT_NEAR(sizes["renamed-70b"], 8.03e9, 0.01e9);
   EXPECT_DOUBLE_EQ(sizes["llama2-70b-99"], 70e9);
-  EXPECT_DOUBLE_EQ(sizes["mixtral-8x7b"], 56e9);
+  EXPECT_DOUBLE_EQ(sizes["mixtral-8x7b"], 0) << "not known: the experts share parts";
   EXPECT_DOUBLE_EQ(sizes["Qwen2.5-0.5B-Instruct"], 0.5e9);
   EXPECT_DOUBLE_EQ(sizes["qwen3-30b-a3b"], 30e9);
   EXPECT_DOUBLE_EQ(sizes["smollm2-135m"], 135e6);
