@@ -49,7 +49,7 @@ struct ReportRow {
   bool disturbed = false;
   // Setups::of(), "attention=own threads=2"; "" also where (aggregated from a store) it isn't known.
   std::string options;
-  std::string part;  // of the model that ran, "2/24 layers"; "": all of it. The rate is the part's
+  std::string part;                    // of the model that ran, "2/24 layers"; "": all of it. The rate is the part's
   std::optional<double> accelerators;  // of a reported row: of how many its source's figures are; the rate is of one
   std::vector<std::string> causes, warnings;
   int threads = 0;

@@ -162,7 +162,8 @@ TEST(ReportCost, EachCostIsOfTheChipOfItsRecords) {
   EXPECT_EQ(chip_name(m, m.rows[1].chip), "NVIDIA H200 (cuda)");
   const std::string text = report_markdown(m);
   EXPECT_THAT(text, HasSubstr("| NVIDIA H200 (cuda) | m bf16, output | rented | 100.0 % | 0.01 |"));
-  EXPECT_THAT(text, HasSubstr("| NVIDIA H200 (imported) | m, output | rented | 100.0 % | 0.07333 |")) << "13.2 / 3600 / 5000 x 1e5";
+  EXPECT_THAT(text, HasSubstr("| NVIDIA H200 (imported) | m, output | rented | 100.0 % | 0.07333 |"))
+      << "13.2 / 3600 / 5000 x 1e5";
 }
 
 // What a source doesn't name is what --chip says; of what it names another the rates are another's.
