@@ -179,7 +179,8 @@ std::vector<std::string> row_of(const Record& r, const Metrics& m, const Setups&
   if (const std::string old = old_int8_note(r.dtype); !old.empty()) add_note(notes, old);
   if (r.numerics.verdict == "not-run") add_note(notes, r.case_id + ": numbers not checked: " + r.numerics.reason);
   for (const auto& [name, outcome] : r.timing_truth) {
-    if (outcome.starts_with("implausible")) add_note(notes, r.case_id + ": " + name + " " + outcome);
+    if (outcome.starts_with("implausible"))
+      add_note(notes, std::string(r.case_id).append(": ").append(name).append(" ").append(outcome));
   }
   if (r.numerics.verdict == "pass" && r.numerics.reason.starts_with("whole model not compared")) {
     add_note(notes, r.case_id + ": numbers checked op by op; " + r.numerics.reason);

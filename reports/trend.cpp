@@ -20,10 +20,10 @@ namespace {
 using SeriesKey = std::tuple<std::string, std::string, std::string, std::string, std::string, std::string, std::string,
                              std::string, std::string>;
 
-std::string product_of(const Record& r) { return r.device_product.empty() ? r.device : r.device_product; }
+std::string chip_of(const Record& r) { return r.device_product.empty() ? r.device : r.device_product; }
 
-SeriesKey key_of(const Record& r) {
-  return {r.case_id, r.case_hash, product_of(r), r.adapter, r.dtype, r.tier, r.basis, part_text(r), setup_text(r)};
+SeriesKey series_key(const Record& r) {
+  return {r.case_id, r.case_hash, chip_of(r), r.adapter, r.dtype, r.tier, r.basis, part_text(r), setup_text(r)};
 }
 
 // Days since 1970 of "2026-11-26T03:12:59Z"; none where it is no such date.
@@ -76,7 +76,7 @@ std::vector<std::string> changes_since(const Record& before, const Record& now) 
   return out;
 }
 
-bool usable(const Record& r) {
+bool dated_run(const Record& r) {
   return r.status == "ok" && !r.samples.host_ns.empty() && day_of(r.created) && work_units(r).per_step > 0;
 }
 
@@ -92,15 +92,15 @@ bool chosen(const std::string& case_id, const std::string& filter) {
   return ::fnmatch(filter.c_str(), case_id.c_str(), 0) == 0;
 }
 
-using Series = std::map<SeriesKey, std::vector<const Record*>>;
+using RecordsOfSeries = std::map<SeriesKey, std::vector<const Record*>>;
 
 // By date within each; a record that lies in two places is one.
-Series series_of(const std::vector<Record>& records, const std::string& filter) {
-  Series out;
+RecordsOfSeries series_of(const std::vector<Record>& records, const std::string& filter) {
+  RecordsOfSeries out;
   std::set<std::string> known;
   for (const Record& r : records) {
-    if (!usable(r) || !chosen(r.case_id, filter)) continue;
-    if (r.id.empty() || known.insert(r.id).second) out[key_of(r)].push_back(&r);
+    if (!dated_run(r) || !chosen(r.case_id, filter)) continue;
+    if (r.id.empty() || known.insert(r.id).second) out[series_key(r)].push_back(&r);
   }
   for (auto& [key, group] : out) {
     std::sort(group.begin(), group.end(), [](const Record* a, const Record* b) {
@@ -115,8 +115,7 @@ void add_failures(const std::vector<Record>& records, const Record& last, TrendS
   const Record* newest = &last;
   for (const Record& r : records) {
     const bool same = r.case_id == last.case_id && r.case_hash == last.case_hash && r.adapter == last.adapter &&
-                      setup_text(r) == setup_text(last) &&
-                      (r.device_product.empty() || product_of(r) == product_of(last));
+                      setup_text(r) == setup_text(last) && (r.device_product.empty() || chip_of(r) == chip_of(last));
     if (r.status == "ok" || !same) continue;
     ++series->without_figures;
     if (r.created > newest->created && r.status != "interrupted") newest = &r;  // that one its user ended
@@ -132,7 +131,7 @@ TrendSeries evaluated(const std::vector<const Record*>& records, const std::vect
   out.dtype = r.dtype;
   out.tier = r.tier;
   out.basis = r.basis;
-  out.device = product_of(r);
+  out.device = chip_of(r);
   out.unit = work_units(r).unit;
   const std::vector<TrendPoint> points = points_of(records);
   size_t best = 0;
@@ -164,7 +163,7 @@ TrendSeries evaluated(const std::vector<const Record*>& records, const std::vect
 std::vector<TrendSeries> trends(const std::vector<Record>& records, const std::vector<Record>& baseline,
                                 const TrendOptions& options) {
   const Setups setups(records);
-  const Series of_records = series_of(records, options.case_filter), of_baseline = series_of(baseline, "");
+  const RecordsOfSeries of_records = series_of(records, options.case_filter), of_baseline = series_of(baseline, "");
   std::vector<TrendSeries> out;
   for (const auto& [key, group] : of_records) {
     const auto held = of_baseline.find(key);

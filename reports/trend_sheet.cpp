@@ -13,10 +13,10 @@
 namespace assay {
 namespace {
 
-SheetCell number(std::optional<double> value) { return {value ? number_text(*value, 6) : "", value}; }
+SheetCell figure_cell(std::optional<double> value) { return {value ? number_text(*value, 6) : "", value}; }
 
-std::string ratio_text(const Ratio& r) { return r.value > 0 ? number_text(r.value, 4) : ""; }
-std::string interval_of(const Ratio& r) { return r.low ? number_text(*r.low, 4) + "–" + number_text(*r.high, 4) : ""; }
+std::string factor_text(const Ratio& r) { return r.value > 0 ? number_text(r.value, 4) : ""; }
+std::string range_text(const Ratio& r) { return r.low ? number_text(*r.low, 4) + "–" + number_text(*r.high, 4) : ""; }
 
 // "-0.70 %" of the logarithm of a factor.
 std::string growth_text(double log_factor) {
@@ -37,7 +37,7 @@ std::string bounds_of(const BoundedValue& rate, const std::string& unit) {
 
 // "FASTER" and "SLOWER" of a level against the one before.
 std::string change_text(const LevelDifference& c) {
-  return std::string(difference_name(c.verdict)) + " from here: " + ratio_text(c.ratio) + " (" + interval_of(c.ratio) +
+  return std::string(difference_name(c.verdict)) + " from here: " + factor_text(c.ratio) + " (" + range_text(c.ratio) +
          ") of before";
 }
 
@@ -81,15 +81,15 @@ SheetTable summary(const std::vector<TrendSeries>& series) {
     const BoundedValue &first = s.rows.front().point.rate, &last = s.rows.back().point.rate;
     const LevelDifference ends = s.ends.value_or(LevelDifference{});
     const bool bounded = s.slope && s.slope->interval;
-    const auto growth = [](double log_factor) { return number(std::expm1(log_factor)); };
+    const auto growth = [](double log_factor) { return figure_cell(std::expm1(log_factor)); };
     t.rows.push_back({name_of(s),
                       s.device,
-                      number(static_cast<double>(s.rows.size())),
+                      figure_cell(static_cast<double>(s.rows.size())),
                       {rate_of(first, s.unit), first.value},
                       {rate_of(last, s.unit), last.value},
                       s.slope ? SheetCell(growth_text(s.slope->per_day), std::expm1(s.slope->per_day)) : SheetCell(),
-                      s.ends ? SheetCell(ratio_text(ends.ratio), ends.ratio.value) : SheetCell(),
-                      interval_of(ends.ratio),
+                      s.ends ? SheetCell(factor_text(ends.ratio), ends.ratio.value) : SheetCell(),
+                      range_text(ends.ratio),
                       s.ends ? difference_name(ends.verdict) : "",
                       note_of(s),
                       s.dtype,
@@ -101,10 +101,10 @@ SheetTable summary(const std::vector<TrendSeries>& series) {
                       s.rows.back().record->created,
                       bounded ? growth(s.slope->interval->low) : SheetCell(),
                       bounded ? growth(s.slope->interval->high) : SheetCell(),
-                      number(ends.ratio.low),
-                      number(ends.ratio.high),
-                      number(static_cast<double>(ends.records_before)),
-                      number(static_cast<double>(ends.records_after))});
+                      figure_cell(ends.ratio.low),
+                      figure_cell(ends.ratio.high),
+                      figure_cell(static_cast<double>(ends.records_before)),
+                      figure_cell(static_cast<double>(ends.records_after))});
   }
   return t;
 }
@@ -138,7 +138,7 @@ void add_rows(const TrendSeries& s, SheetTable* t) {
     const TrendRow& r = s.rows[i];
     const BoundedValue& rate = r.point.rate;
     const ChangePoint* change = change_at(s, i);
-    const auto ratio = [](const Ratio& x) { return x.value > 0 ? SheetCell(ratio_text(x), x.value) : SheetCell(); };
+    const auto ratio = [](const Ratio& x) { return x.value > 0 ? SheetCell(factor_text(x), x.value) : SheetCell(); };
     t->rows.push_back({minute_text(r.record->created) + (r.record->noise.disturbed ? " *" : ""),
                        {rate_of(rate, s.unit), rate.value},
                        bounds_of(rate, s.unit),
@@ -150,16 +150,16 @@ void add_rows(const TrendSeries& s, SheetTable* t) {
                        s.setup,
                        s.unit,
                        r.record->created,
-                       number(rate.low),
-                       number(rate.high),
-                       number(r.to_first.low),
-                       number(r.to_first.high),
-                       number(r.to_best.low),
-                       number(r.to_best.high),
+                       figure_cell(rate.low),
+                       figure_cell(rate.high),
+                       figure_cell(r.to_first.low),
+                       figure_cell(r.to_first.high),
+                       figure_cell(r.to_best.low),
+                       figure_cell(r.to_best.high),
                        change != nullptr ? difference_name(change->change.verdict) : "",
-                       change != nullptr ? number(change->change.ratio.value) : SheetCell(),
-                       change != nullptr ? number(change->change.ratio.low) : SheetCell(),
-                       change != nullptr ? number(change->change.ratio.high) : SheetCell(),
+                       change != nullptr ? figure_cell(change->change.ratio.value) : SheetCell(),
+                       change != nullptr ? figure_cell(change->change.ratio.low) : SheetCell(),
+                       change != nullptr ? figure_cell(change->change.ratio.high) : SheetCell(),
                        r.record->id});
   }
 }

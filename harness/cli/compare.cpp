@@ -179,7 +179,7 @@ Result<int> run_compare(const Arguments& arguments) {
   for (const std::string& place : arguments.operands()) {
     Result<FoundRecords> found = found_records({place});
     if (!found.ok()) return found.error();
-    for (const std::string& note : found->notes) notes.push_back(place + ": " + note);
+    for (const std::string& note : found->notes) notes.push_back(std::string(place).append(": ").append(note));
     sides.push_back({place, std::move(found->records)});
     if (sides.size() == 1) continue;
     if (std::optional<std::string> note = shared_note(sides.front(), sides.back())) notes.push_back(std::move(*note));

@@ -98,10 +98,13 @@ std::string bash_script() {
         spec.complete_next == Complete::kNothing
             ? ""
             : "      elif [[ $1 -gt 3 ]]; then\n        COMPREPLY=($(" + reply(spec.complete_next, spec.words) + "))\n";
-    cases += "    " + spec.name + ")\n      case $before in\n" + values +
-             "      esac\n      if [[ $word == -* ]]; then\n" + "        COMPREPLY=($(compgen -W " +
-             bash_words(options) + " -- \"$word\"))\n" + next + "      else\n        COMPREPLY=($(" +
-             reply(spec.complete, spec.words) + "))\n      fi ;;\n";
+    for (const std::string& part :
+         {"    " + spec.name + ")\n      case $before in\n", values,
+          "      esac\n      if [[ $word == -* ]]; then\n        COMPREPLY=($(compgen -W " + bash_words(options) +
+              " -- \"$word\"))\n",
+          next, "      else\n        COMPREPLY=($(" + reply(spec.complete, spec.words) + "))\n      fi ;;\n"}) {
+      cases += part;
+    }
   }
   return "_assay_offer() {  # words typed, command\n  if [ \"$1\" -eq 2 ]; then COMPREPLY=($(compgen -W " +
          bash_words(names) + " -- \"$word\")); return; fi\n  case $2 in\n" + cases + "  esac\n}\n" + kBashFrame;

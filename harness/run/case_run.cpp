@@ -292,7 +292,7 @@ Status CaseRun::timed() {
   telemetry_->stop();
   if (!own_time()) noise_.stop();
   pulse_.phase(Phase::kFinish);
-  const Status outputs = outputs_after(loop, buffers);
+  Status outputs = outputs_after(loop, buffers);
   if (!own_time()) noise_.after();
 
   keep_samples(loop, buffers, job_.policy.launches, &record_);

@@ -13,7 +13,7 @@
 namespace assay {
 namespace {
 
-constexpr int64_t kRows = 2, kMostLast = 64;
+constexpr int64_t kKnownRows = 2, kMostLast = 64;
 constexpr int kTries = 5;           // noise makes one read or step slow, not the best of three
 constexpr double kLateShare = 0.2;  // of a step, that a first read may take longer than a second
 constexpr double kNoiseNs = 200e3;  // that a shared machine adds to either
@@ -173,7 +173,7 @@ Result<std::optional<KnownRows>> known_rows(const Bench& bench, const Case& c, c
   const int64_t width = graph.tensors[*result].dims.back();
   KnownRows out;
   out.tensor = *result;
-  out.values.resize(static_cast<size_t>(std::min(kRows * width, graph.elements(*result))));
+  out.values.resize(static_cast<size_t>(std::min(kKnownRows * width, graph.elements(*result))));
   out.last_tensor = graph.ops.back().out.front();
   if (out.last_tensor != *result && graph.tensors[out.last_tensor].role == ASSAY_ROLE_OUTPUT) {
     out.last_values.resize(static_cast<size_t>(std::min(kMostLast, graph.elements(out.last_tensor))));
