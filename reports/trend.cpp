@@ -82,6 +82,7 @@ bool dated_run(const Record& r) {
 
 std::vector<TrendPoint> points_of(const std::vector<const Record*>& records) {
   std::vector<TrendPoint> out;
+  out.reserve(records.size());
   for (const Record* r : records) out.push_back(point_of(*r));
   return out;
 }
