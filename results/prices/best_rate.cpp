@@ -138,6 +138,8 @@ void BestRate::write(std::optional<Estimate>* rate, std::string* case_id, CostSu
   *rate = counted_->rate;
   for (const CaseRate* used : {&*counted_, &*saturation_}) {
     if (used->record->noise.disturbed) add_note(subject, used->record->case_id + " was disturbed");
+    if (used->record->basis == "measured" && used->record->numerics.verdict == "not-run")
+      add_note(subject, used->record->case_id + ": nobody checked its numbers, so this may be the price of wrong ones");
     const std::string options = adapter_options_text(*used->record);
     if (!options.empty()) add_note(subject, used->record->case_id + " ran with adapter options " + options);
     if (threads_.size() > 1)

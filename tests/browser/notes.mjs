@@ -15,6 +15,7 @@ export const notes = {
     "decode/m/f32/b1/c512: too few steps for a bound of p99; its value was held against TPOT",
     "the source's mean power of the whole system, over its accelerators",
     "decode/m/f32/b1/c512 was disturbed",
+    "decode/m/f32/b1/c512: nobody checked its numbers, so this may be the price of wrong ones",
     "decode/m/f32/b1/c512 ran with adapter options <products=own>",
     "decode/m/f32/b1/c512 ran with threads 2",
     "record 0123abcd, decode/m/f32/b1/c512",

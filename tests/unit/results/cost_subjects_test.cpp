@@ -20,6 +20,7 @@ Record run(const std::string& kind, int64_t batch, int64_t tokens, double step_m
   r.created = "2026-11-20T00:00:00Z";
   r.basis = "measured";
   r.status = "ok";
+  r.numerics.verdict = "pass";
   r.step_kind = kind;
   r.token_class = kind == "prefill" ? "input" : "output";
   r.case_id = kind + "/m/bf16/b" + std::to_string(batch);
@@ -284,6 +285,15 @@ TEST(CostSubjects, PeakIsTheRoofOfTheDatasheet) {
   const std::vector<CostSubject> s = cost_subjects({run("decode", 64, 1, 40)}, {}, shipped());
   EXPECT_NEAR(s[0].ladder.peak.at(CostInput::kOutputRate), 64 / (1e12 / 989e12), 1e-3);
   EXPECT_EQ(s[0].ladder.of_datasheet.count(CostInput::kOutputRate), 1U);
+}
+
+TEST(CostSubjects, WhatNobodyCheckedIsSaid) {
+  Record r = run("decode", 1, 1, 10);
+  EXPECT_THAT(cost_subjects({r}, {}, shipped()).at(0).notes, testing::Not(testing::Contains(HasSubstr("checked"))));
+  r.numerics.verdict = "not-run";
+  EXPECT_THAT(
+      cost_subjects({r}, {}, shipped()).at(0).notes,
+      testing::Contains("decode/m/bf16/b1: nobody checked its numbers, so this may be the price of wrong ones"));
 }
 
 Record named(Record r, const std::string& case_id) {

@@ -205,6 +205,7 @@ export const sentences: Phrase[] = [
   [/^record ([0-9a-f]{8}), (.+)$/, "记录 $1，$2"],
   [/^1 (\w+) = (\S+) CNY \((.+)\)$/, "1 $1 = $2 元（$3）"],
   [/^mean of its bands over the year$/, "各时段价格的全年平均"],
+  [/^(\S+): nobody checked its numbers, so this may be the price of wrong ones$/, "$1：数值未经校验，此价可能是错误结果的价格"],
   [/^(.+) was disturbed$/, "$1 的测量受干扰"],
   [/^(.+): a run of one step has no interval, nor has its cost$/, "$1：只运行了一步，没有区间，成本也没有区间"],
   [/^(.+): too few steps for a bound of p99; its value was held against (\S+)$/, "$1：步数不足，p99 没有上界，以其数值与 $2 限值比较"],
