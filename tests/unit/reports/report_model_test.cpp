@@ -228,6 +228,18 @@ TEST(ReportModel, OfAStoreEqualsThatOfItsRecordsAndAggregatesBeyondTheLimit) {
   }
 }
 
+// Of a store of these records, none of which has a row or details of its own.
+Result<ReportModel> aggregated(const std::vector<Record>& records, const std::string& name) {
+  const std::filesystem::path file = std::filesystem::path(::testing::TempDir()) / name;
+  std::filesystem::remove(file);
+  Result<Store> store = Store::create_or_open(file);
+  if (!store.ok()) return store.error();
+  if (const auto added = store->add(records); !added.ok()) return added.error();
+  ReportOptions few;
+  few.max_rows = few.max_details = 0;
+  return report_model(*store, few);
+}
+
 // More records than rows: 2 and 4 of 24 layers and the whole model stay three groups of one case.
 TEST(ReportModel, OverAStoreKeepsPartsApart) {
   std::vector<Record> records;
@@ -238,14 +250,8 @@ TEST(ReportModel, OverAStoreKeepsPartsApart) {
     records.back().extrapolation->layers_run = layers;
     records.back().extrapolation->layers_total = 24;
   }
-  const std::filesystem::path file = std::filesystem::path(::testing::TempDir()) / "report_model_parts.db";
-  std::filesystem::remove(file);
-  Result<Store> store = Store::create_or_open(file);
-  ASSERT_TRUE(store.ok() && store->add(records).ok());
-  ReportOptions few;
-  few.max_rows = few.max_details = 0;
-  const Result<ReportModel> m = report_model(*store, few);
-  ASSERT_TRUE(m.ok());
+  const Result<ReportModel> m = aggregated(records, "report_model_parts.db");
+  ASSERT_TRUE(m.ok()) << m.error().message;
   std::map<std::string, size_t> groups;
   for (const ReportGroup& g : m->groups) groups[m->rows[g.row].part] = g.records;
   EXPECT_EQ(groups, (std::map<std::string, size_t>{{"", 2}, {"2/24 layers", 1}, {"4/24 layers", 1}}));
@@ -304,14 +310,8 @@ TEST(ReportModel, OverAStoreKeepsVariantsOfACaseApart) {
     records.back().case_hash = c.hash();
     records.back().case_json = c.to_json();
   }
-  const std::filesystem::path file = std::filesystem::path(::testing::TempDir()) / "report_model_variants.db";
-  std::filesystem::remove(file);
-  Result<Store> store = Store::create_or_open(file);
-  ASSERT_TRUE(store.ok() && store->add(records).ok());
-  ReportOptions few;
-  few.max_rows = few.max_details = 0;
-  const Result<ReportModel> m = report_model(*store, few);
-  ASSERT_TRUE(m.ok());
+  const Result<ReportModel> m = aggregated(records, "report_model_variants.db");
+  ASSERT_TRUE(m.ok()) << m.error().message;
   EXPECT_EQ(m->groups.size(), 5U);
   for (const ReportGroup& g : m->groups) EXPECT_EQ(g.records, 1U);
 }

@@ -7,27 +7,18 @@
 #include "results/metrics/target.h"
 #include "results/prices/cost_inputs.h"
 #include "results/prices/price_book.h"
+#include "tests/unit/results/price_books.h"
 
 namespace assay {
 namespace {
 
+using price_books::book_with;
+using price_books::cell;
+using price_books::chip_with;
+using price_books::shipped;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-PriceBook shipped() {
-  Result<PriceBook> book = read_price_book(ASSAY_SOURCE_DIR "/results/prices/shipped.json");
-  EXPECT_TRUE(book.ok()) << book.error().message;
-  return book.ok() ? *book : PriceBook{};
-}
-
-std::string cell(const std::string& figures) {
-  return "{" + figures + ", \"date\": \"2026-11\", \"source\": \"offer 17\", \"grade\": \"V\"}";
-}
-std::string book_with(const std::string& members) {
-  return R"({"schema_version": 1, "name": "mine", "date": "2026-11-20", )" + members + "}";
-}
-std::string chip_with(const std::string& members) { return R"("chips": [{"id": "h100-sxm", )" + members + "}]"; }
 
 // What a confidential rate of exchange converts is withheld with it: 25000 USD in yuan would print the rate. 7 lies
 // nearest to 10^(10/12) = 6.8129, in a step from 10^(9.5/12) = 6.1897 to 10^(10.5/12) = 7.4989; 1.2 kW (0.950) to

@@ -6,27 +6,18 @@
 #include <cmath>
 
 #include "results/prices/cost_inputs.h"
+#include "tests/unit/results/price_books.h"
 
 namespace assay {
 namespace {
 
+using price_books::book_with;
+using price_books::cell;
+using price_books::chip_with;
+using price_books::shipped;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
-
-PriceBook shipped() {
-  Result<PriceBook> book = read_price_book(ASSAY_SOURCE_DIR "/results/prices/shipped.json");
-  EXPECT_TRUE(book.ok()) << book.error().message;
-  return book.ok() ? *book : PriceBook{};
-}
-
-std::string cell(const std::string& figures) {
-  return "{" + figures + ", \"date\": \"2026-11\", \"source\": \"offer 17\", \"grade\": \"V\"}";
-}
-std::string book_with(const std::string& members) {
-  return R"({"schema_version": 1, "name": "mine", "date": "2026-11-20", )" + members + "}";
-}
-std::string chip_with(const std::string& members) { return R"("chips": [{"id": "h100-sxm", )" + members + "}]"; }
 
 void refused(const std::string& members, const std::vector<std::string>& words) {
   const Result<PriceBook> book = parse_price_book(book_with(members), "mine.json");
