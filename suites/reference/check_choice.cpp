@@ -13,12 +13,6 @@ namespace {
 constexpr uint64_t kChosenStream = 3, kKeyStream = 4;
 constexpr uint64_t kPiece = uint64_t{1} << 20;
 
-std::string number(double value) { return std::to_string(value); }
-std::string whole_number(double value) {
-  return std::isfinite(value) && value == std::floor(value) ? std::to_string(static_cast<int64_t>(value))
-                                                            : std::to_string(value);
-}
-
 void check_argmax(const OpContext& c, const Source& actual, uint64_t row, Verdict* verdict) {
   const uint64_t length = last_dim(input(c, 0));
   double largest = -std::numeric_limits<double>::infinity(), best = 0;
@@ -48,8 +42,7 @@ std::vector<uint64_t> listed(const std::vector<double>& index, uint64_t row, uin
     const bool inside = index[j] >= 0 && index[j] < static_cast<double>(bound) && index[j] == std::floor(index[j]);
     if (!inside || !seen.insert(index[j]).second) {
       verdict->fail(place("index", row, j),
-                    std::string(what) + " below " + std::to_string(bound) + " not listed before",
-                    whole_number(index[j]));
+                    std::string(what) + " below " + std::to_string(bound) + " not listed before", number(index[j]));
       return {};
     }
     out.push_back(static_cast<uint64_t>(index[j]));
@@ -175,7 +168,7 @@ void check_index(const OpContext& c, const Source& actual, uint64_t row, uint64_
   const std::vector<double> found = fetch(actual, c.op.out[0], row * n, n);
   verdict->count(n);
   for (uint64_t j = keys; j < n; ++j) {
-    if (found[j] != -1) return verdict->fail(place("index", row, j), "-1", whole_number(found[j]));
+    if (found[j] != -1) return verdict->fail(place("index", row, j), "-1", number(found[j]));
   }
   const std::vector<uint64_t> chosen = listed(found, row, std::min(n, keys), keys, "a key", verdict);
   if (chosen.empty()) return;
@@ -205,14 +198,13 @@ void check_dispatch_order(const OpContext& c, const Source& actual, Verdict* ver
   verdict->count(offsets.size() + places.size());
   for (uint64_t e = 0; e < offsets.size(); ++e) {
     if (offsets[e] != order.offsets[e]) {
-      return verdict->fail("offsets[" + std::to_string(e) + "]", whole_number(order.offsets[e]),
-                           whole_number(offsets[e]));
+      return verdict->fail("offsets[" + std::to_string(e) + "]", number(order.offsets[e]), number(offsets[e]));
     }
   }
   for (uint64_t pair = 0; pair < pairs; ++pair) {
     if (places[pair] != order.place[pair]) {
-      return verdict->fail(place("place", pair / choices, pair % choices), whole_number(order.place[pair]),
-                           whole_number(places[pair]));
+      return verdict->fail(place("place", pair / choices, pair % choices), number(order.place[pair]),
+                           number(places[pair]));
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <numeric>
 
 #include "suites/base/rng.h"
@@ -12,6 +13,12 @@ namespace {
 constexpr double kSmallRow = 1e-3;  // rows below this share of the mean size are held against the mean
 
 }  // namespace
+
+std::string number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.9g", value);  // as many digits as tell floats apart
+  return text;
+}
 
 std::string place(const char* name, uint64_t row, uint64_t column) {
   return std::string(name) + "[" + std::to_string(row) + "," + std::to_string(column) + "]";
@@ -39,23 +46,23 @@ void Verdict::fail(const std::string& where, const std::string& expected, const 
 }
 
 void Verdict::fail(const std::string& where, double expected, double found) {
-  fail(where, std::to_string(expected), std::to_string(found));
+  fail(where, number(expected), number(found));
 }
 
 void Verdict::compare(const char* name, uint64_t row, const std::vector<uint64_t>& columns,
-                      const std::vector<double>& expected, const std::vector<double>& found) {
+                      const std::vector<double>& expected, const std::vector<double>& found, double least) {
   Row sums;
   for (size_t i = 0; i < columns.size(); ++i) {
     if (!std::isfinite(found[i])) return fail(place(name, row, columns[i]), expected[i], found[i]);
-    const double difference = found[i] - expected[i];
+    const double difference = std::max(0.0, std::abs(found[i] - expected[i]) - step_ / 2);
     sums.difference += difference * difference;
     sums.norm += expected[i] * expected[i];
-    if (std::abs(difference) <= worst_difference_) continue;
-    worst_difference_ = std::abs(difference);
-    worst_detail_ = place(name, row, columns[i]) + ": expected " + std::to_string(expected[i]) + ", found " +
-                    std::to_string(found[i]);
+    if (difference <= worst_difference_) continue;
+    worst_difference_ = difference;
+    worst_detail_ = place(name, row, columns[i]) + ": expected " + number(expected[i]) + ", found " + number(found[i]);
   }
   count(columns.size());
+  sums.norm = std::max(sums.norm, least * least);
   rows_.push_back(sums);
 }
 

@@ -10,7 +10,8 @@ namespace assay::reference {
 
 class Verdict {
  public:
-  explicit Verdict(OpCheck* result) : result_(result) {}
+  // `step`: the smallest that the output's dtype tells apart; half of it is no error.
+  explicit Verdict(OpCheck* result, double step = 0) : result_(result), step_(step) {}
 
   [[nodiscard]] double limit() const { return result_->limit; }
   void count(uint64_t elements) { result_->elements += elements; }
@@ -18,8 +19,9 @@ class Verdict {
   void fail(const std::string& where, const std::string& expected, const std::string& found);
   void fail(const std::string& where, double expected, double found);
   // One row of floats: its relative error counts on its own. `name`[row, columns[i]] is where element i stands.
+  // `least`: the norm that the row is held against where its own is smaller.
   void compare(const char* name, uint64_t row, const std::vector<uint64_t>& columns,
-               const std::vector<double>& expected, const std::vector<double>& found);
+               const std::vector<double>& expected, const std::vector<double>& found, double least = 0);
   // Sets error, pass and detail.
   void finish();
 
@@ -30,11 +32,13 @@ class Verdict {
   [[nodiscard]] double worst() const;
 
   OpCheck* result_;
+  double step_;
   std::vector<Row> rows_;
   double worst_difference_ = 0;
   std::string worst_detail_;
 };
 
+std::string number(double value);
 std::string place(const char* name, uint64_t row, uint64_t column);
 // `wanted` different numbers below `bound`, ascending; first and last among them.
 std::vector<uint64_t> sample(uint64_t bound, uint64_t wanted, uint64_t seed, uint64_t stream);

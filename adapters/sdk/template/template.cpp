@@ -176,7 +176,8 @@ void TemplateProgram::rope(const Op& op, const float* x, float* y) {
 float activation(int64_t function, float x) {
   if (function == ASSAY_ACT_SILU) return x / (1 + std::exp(-x));
   if (function == ASSAY_ACT_GELU_ERF) return 0.5f * x * std::erfc(x * -0.70710678f);
-  return 0.5f * x * (1 + std::tanh(0.79788456f * (x + 0.044715f * x * x * x)));
+  // 0.5 (1 + tanh z) = 1 / (1 + e^-2z): 1 + tanh, as 1 + erf, loses its digits near -1.
+  return x / (1 + std::exp(-1.5957691f * (x + 0.044715f * x * x * x)));
 }
 
 void TemplateProgram::run(const Op& op) {

@@ -73,6 +73,55 @@ TEST(CheckOp, FindsHalfPrecisionPassedForSingle) {
   EXPECT_LT(check.error, 1e-3);
 }
 
+// f16 has steps of 2^-24 below 2^-14. 2^-20 x 1.03 = 16.48 steps is 16 there, 3 % off and as near as f16 comes; 15
+// steps are 1.48 off, of which half a step is forgiven: 0.98 / 16.48.
+TEST(CheckOp, WhatF16RoundsToItsSmallestStepIsNoError) {
+  const double step = std::ldexp(1.0, -24);
+  Graph graph;
+  graph.tensors = {{"a", ASSAY_F16, ASSAY_ROLE_INPUT, {1, 1}, -1, 0, {}},
+                   {"b", ASSAY_F16, ASSAY_ROLE_INPUT, {1, 1}, -1, 0, {}},
+                   {"y", ASSAY_F16, ASSAY_ROLE_OUTPUT, {1, 1}, -1, 0, {}}};
+  graph.ops = {{ASSAY_OP_ADD, "add", -1, {0, 1}, {2}, {}, ASSAY_NO_SCALAR}};
+  const auto check = [&](double found, uint32_t dtype) {
+    graph.tensors[2].dtype = dtype;
+    const Source source = [&](uint32_t t, uint64_t, uint64_t, double* out) {
+      *out = t == 0 ? 16 * step : t == 1 ? 0.48 * step : found;
+    };
+    return check_op(graph, graph.ops[0], {}, source, 3, 1e8);
+  };
+  EXPECT_TRUE(check(16 * step, ASSAY_F16).pass);
+  const OpCheck wrong = check(15 * step, ASSAY_F16);
+  EXPECT_FALSE(wrong.pass);
+  EXPECT_NEAR(wrong.error, 0.98 / 16.48, 1e-9);
+  EXPECT_EQ(wrong.detail, "output[0,0]: expected 9.82284546e-07, found 8.94069672e-07");
+  EXPECT_FALSE(check(16 * step, ASSAY_BF16).pass);  // which has all its digits there
+}
+
+// 3 x 1 - 3 x (1 - 2^-20) = 2.9e-6. A float's last bit in the products is 2.4e-7, 8 % of that, and 4e-8 of the sum of
+// their sizes, 6: held against a twentieth of it, 0.3, it is 7.9e-7. Of 16 sums not all cancel, and each is held to its
+// row.
+TEST(CheckOp, SumsThatCancelAreHeldAgainstTheirSizes) {
+  const auto check = [](int64_t n, double off) {
+    Graph graph;
+    graph.tensors = {{"x", ASSAY_F32, ASSAY_ROLE_INPUT, {1, 2}, -1, 0, {}},
+                     {"w", ASSAY_F32, ASSAY_ROLE_WEIGHT, {n, 2}, -1, 0, {}},
+                     {"y", ASSAY_F32, ASSAY_ROLE_OUTPUT, {1, n}, -1, 0, {}}};
+    graph.ops = {{ASSAY_OP_MATMUL, "p", 0, {0, 1}, {2}, {}, ASSAY_NO_SCALAR}};
+    const double small = std::ldexp(1.0, -20);
+    const Source source = [&](uint32_t t, uint64_t first, uint64_t count, double* out) {
+      for (uint64_t i = first; i < first + count; ++i) {
+        *out++ = t == 0 ? 3 : t == 2 ? 3 * small + off : i % 2 == 0 ? 1 : small - 1;
+      }
+    };
+    return check_op(graph, graph.ops[0], {}, source, 3, 1e8);
+  };
+  const double bit = std::ldexp(1.0, -22);
+  EXPECT_TRUE(check(1, bit).pass);
+  EXPECT_NEAR(check(1, bit).error, 7.947e-7, 1e-10);
+  EXPECT_FALSE(check(1, 16 * bit).pass);  // 1.3e-5
+  EXPECT_FALSE(check(16, bit).pass);
+}
+
 TEST(CheckOp, OneWrongRowDoesNotDrown) {
   Matmul m;
   for (int64_t n = 0; n < kN; ++n) m.y(kM - 1, n) *= 1.001;  // 1e-3 in the last row alone, which is always looked at
