@@ -65,6 +65,18 @@ Result<ReportModel> model_of(const Arguments& arguments) {
   return report_model(*records, options);
 }
 
+// --html and its like are switches, though other commands take a file there.
+Status check_places(const std::vector<std::string>& places) {
+  for (const std::string& place : places) {
+    const std::string ending = fs::path(place).extension();
+    if (ending == ".json" || fs::is_directory(place) || !is_report_ending(ending)) continue;
+    return bad_input(place +
+                     ": expected a record, a folder or a store to read, found the name of a report's file; -o " +
+                     place + " writes it");
+  }
+  return ok_status();
+}
+
 Status check_prices(const Arguments& arguments, const ReportModel& model) {
   const Result<PriceBook> book = price_book(arguments);
   if (!book.ok()) return book.error();
@@ -75,6 +87,7 @@ Status check_prices(const Arguments& arguments, const ReportModel& model) {
 }
 
 Result<int> report(const Arguments& arguments) {
+  if (const Status right = check_places(arguments.operands()); !right.ok()) return right.error();
   const Result<ReportModel> model = model_of(arguments);
   if (!model.ok()) return model.error();
   if (const Status one = check_prices(arguments, *model); !one.ok()) return one.error();

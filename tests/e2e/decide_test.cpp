@@ -130,6 +130,14 @@ TEST_F(CliDecide, AReportOfUnknownPricesIsRefused) {
   EXPECT_FALSE(fs::exists(dir_ / "r.md"));
 }
 
+TEST_F(CliDecide, AReportsFileIsNamedByOut) {
+  record("a", 10);
+  (void)refuses("report a --html r.html", {"r.html", "-o r.html writes it"});
+  EXPECT_FALSE(fs::exists(dir_ / "r.html"));
+  fs::rename(dir_ / "a", dir_ / "a.md");
+  EXPECT_EQ(assay("report a.md -o r.md").code, 0);
+}
+
 TEST_F(CliDecide, TenderSaysPassOutOrBadInput) {
   record("a", 10);
   const std::string head = "{\"schema_version\":1,\"title\":\"t\",\"gates\":[{\"id\":\"G\",\"clause\":\"";
