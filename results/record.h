@@ -129,9 +129,10 @@ struct Energy {
   std::optional<double>
       uncertainty_j;  // standard uncertainty of joules, terms in quadrature (results/metrics/energy.h)
   std::string source = "none";
-  std::string code;           // trusted, or why not: no-source, empty-window, too-few, edge, gap, stuck, averaging, ...
-  std::string reason;         // the same in words: why absent or untrusted
-  uint64_t averaging_ns = 0;  // window over which the source itself averages
+  std::string code;    // trusted, or why not: no-source, empty-window, too-few, edge, gap, stuck, averaging, ...
+  std::string reason;  // the same in words: why absent or untrusted
+  std::optional<double> power_limit_w;  // the device's own, where it tells one: what it can't draw is not believed
+  uint64_t averaging_ns = 0;            // window over which the source itself averages
   uint64_t window_start_ns = 0, window_end_ns = 0;  // the timed part, on the readings' clock
   std::vector<uint64_t> pause_start_ns, pause_ns;   // between launches, within the window: not the run's energy
   std::vector<PowerSample> samples;                 // what the source said, from which the above can be redone

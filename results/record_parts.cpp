@@ -233,18 +233,19 @@ RoutingReport routing(const JsonNode& node) {
 
 // A record of before the samples were kept has none of the later fields.
 Energy energy(const JsonNode& node) {
-  node.fields({"joules", "idle_watts", "watts_mean", "uncertainty_j", "source", "code", "reason", "averaging_ns",
-               "window_start_ns", "window_end_ns", "pause_start_ns", "pause_ns", "samples"});
+  node.fields({"joules", "idle_watts", "watts_mean", "uncertainty_j", "source", "code", "reason", "power_limit_w",
+               "averaging_ns", "window_start_ns", "window_end_ns", "pause_start_ns", "pause_ns", "samples"});
   Energy out;
   out.joules = maybe_number(node, "joules");
   out.idle_watts = maybe_number(node, "idle_watts");
   out.watts_mean = maybe_number(node, "watts_mean");
   out.source = text_at(node, "source");
   out.reason = text_at(node, "reason");
+  if (node.has("power_limit_w")) out.power_limit_w = amount(node, "power_limit_w");
   if (node.has("uncertainty_j")) out.uncertainty_j = amount(node, "uncertainty_j");
   if (node.has("code")) {
     out.code = node.at("code").text_of({"trusted", "no-source", "empty-window", "too-few", "edge", "gap", "stuck",
-                                        "averaging", "went-back", "disagrees"});
+                                        "averaging", "went-back", "impossible", "jump", "disagrees"});
   }
   if (!node.has("samples")) return out;
   out.averaging_ns = size_at(node, "averaging_ns");

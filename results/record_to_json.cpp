@@ -146,6 +146,7 @@ json energy_json(const Energy& e) {
            {"source", e.source},
            {"reason", e.reason}};
   if (!e.code.empty()) out["code"] = e.code;
+  if (e.power_limit_w) out["power_limit_w"] = *e.power_limit_w;
   if (e.uncertainty_j) out["uncertainty_j"] = *e.uncertainty_j;
   if (e.samples.empty()) return out;
   out["averaging_ns"] = e.averaging_ns;

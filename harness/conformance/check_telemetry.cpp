@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "harness/conformance/bench.h"
+#include "results/metrics/energy.h"
+#include "results/metrics/energy_faults.h"
 
 namespace assay::conformance {
 namespace {
@@ -114,16 +116,50 @@ void moves(Bench& bench, const Samples& idle, const Samples& busy) {
 
 void counter(Bench& bench, const Samples& busy) {
   constexpr uint32_t kBoth = ASSAY_T_POWER | ASSAY_T_ENERGY;
-  double integrated = 0;
+  double integrated = 0, counted = 0;
+  bool any = false;
   const auto& of = busy.of;
   for (size_t i = 1; i < of.size(); ++i) {
-    if ((of[i].valid & kBoth) != kBoth) return bench.unsupported("not both of power and energy");
+    if ((of[i].valid & kBoth) != kBoth || (of[i - 1].valid & kBoth) != kBoth) continue;
     integrated += 0.5 * (of[i].power_w + of[i - 1].power_w) * static_cast<double>(of[i].t_ns - of[i - 1].t_ns) / 1e9;
+    counted += of[i].energy_j - of[i - 1].energy_j;
+    any = true;
   }
-  const double counted = of.back().energy_j - of.front().energy_j;
-  const std::string text = number("counter %.3f J, ", counted) + number("power samples %.3f J", integrated);
-  const double larger = std::max(counted, integrated);
+  if (!any) return bench.unsupported("not both of power and energy");
+  const double larger = std::max(counted, integrated), smaller = std::min(counted, integrated);
+  const bool unit = smaller > 0 && larger > kOtherUnit * smaller;
+  const std::string text = number("counter %.3g J, ", counted) + number("power samples %.3g J", integrated) +
+                           (unit ? ": energy_j or power_w is in another unit than J or W" : "");
   larger > 0 && std::abs(counted - integrated) <= kCounterTolerance* larger ? bench.pass(text) : bench.fail(text);
+}
+
+// By the rules that decide whether a run's record has joules: from the first reading to the last.
+void believable(Bench& bench, const Samples& idle, const Samples& busy, double limit_w) {
+  std::string text;
+  for (const Samples* samples : {&idle, &busy}) {
+    std::vector<PowerSample> said;
+    uint64_t averaging_ns = 0;
+    for (const assay_telemetry& t : samples->of) {
+      PowerSample s;
+      s.t_ns = t.t_ns;
+      if ((t.valid & ASSAY_T_ENERGY) != 0) s.energy_j = t.energy_j;
+      if ((t.valid & ASSAY_T_POWER) != 0) s.power_w = t.power_w;
+      if (s.energy_j || s.power_w) said.push_back(s);
+      averaging_ns = std::max(averaging_ns, t.window_ns);
+    }
+    if (said.empty()) return bench.unsupported("neither power nor energy");
+    const bool node = samples->of.back().scope == ASSAY_SCOPE_NODE;
+    const Energy energy = energy_of_source(node ? "telemetry (node)" : "telemetry", said, said.front().t_ns,
+                                           said.back().t_ns, averaging_ns, samples == &busy ? limit_w : 0);
+    for (const EnergyCode wrong : {EnergyCode::kImpossible, EnergyCode::kJump, EnergyCode::kDisagrees}) {
+      if (samples == &idle && wrong == EnergyCode::kDisagrees) continue;  // a few watts, told in whole ones
+      if (energy.code == energy_code_name(wrong))
+        return bench.fail(std::string(samples == &idle ? "idle: " : "under load: ") + energy.reason);
+    }
+    if (samples == &idle) continue;
+    text = energy.watts_mean ? number("%.3g W under load", *energy.watts_mean) : energy.code + ": " + energy.reason;
+  }
+  bench.pass(text);
 }
 
 void idle_for(Bench& bench, double seconds) {
@@ -178,6 +214,10 @@ void check_telemetry(Bench& bench) {
   fault.empty() ? bench.pass(std::to_string(idle.of.size() + busy.of.size()) + " readings") : bench.fail(fault);
   if (bench.begin("moves with the load")) moves(bench, idle, busy);
   if (bench.begin("energy counter against power")) counter(bench, busy);
+  const Result<DeviceInfo> device = adapter->device(bench.device());
+  if (bench.begin("energy that the device can draw")) {
+    device.ok() ? believable(bench, idle, busy, device->board_power_limit_w) : bench.fail(device.error());
+  }
   program.destroy();
   bench.close(std::move(adapter));
 }

@@ -9,6 +9,7 @@
 #include "harness/measure/periodic.h"
 #include "harness/measure/powercap.h"
 #include "results/metrics/energy.h"
+#include "results/metrics/energy_faults.h"
 
 namespace assay {
 namespace {
@@ -128,6 +129,7 @@ void keep_samples(const std::vector<PowerSample>& samples, uint64_t t0_ns, uint6
 struct TelemetrySampler::State {
   std::vector<int> cpus;
   uint64_t period_ns = 0;
+  double power_limit_w = 0;                // of the adapter's device
   std::vector<std::string> looked_for;     // what was looked for in vain, with the reason
   mutable std::mutex mutex;                // guards the source: energy() may be asked while sampling
   std::unique_ptr<AdapterSource> adapter;  // nullptr: the adapter has no sensors
@@ -146,6 +148,7 @@ struct TelemetrySampler::State {
     if (!candidate.samples.empty()) source = &candidate;
     candidate.samples.clear();
   }
+  [[nodiscard]] double limit_w() const { return source == adapter.get() ? power_limit_w : 0; }
   [[nodiscard]] bool reads_anything() const { return source != nullptr || adapter != nullptr; }
   void sample() {
     const std::lock_guard lock(mutex);
@@ -163,6 +166,7 @@ TelemetrySampler::TelemetrySampler(const assay_telemetry_table* table, assay_ctx
                                    const TelemetryOptions& options)
     : state_(std::make_unique<State>()) {
   state_->period_ns = std::max(options.period_ns, kMinTelemetryPeriodNs);
+  state_->power_limit_w = options.power_limit_w;
   if (const Result<std::vector<int>> cpus = allowed_cpus()) state_->cpus = *cpus;
   if (ASSAY_HAS(table, assay_telemetry_table, read)) {
     state_->adapter = std::make_unique<AdapterSource>(table, ctx, device, options.neutral_throttle);
@@ -232,9 +236,10 @@ Energy TelemetrySampler::energy(uint64_t t0_ns, uint64_t t1_ns) const {
   }
   const std::lock_guard lock(state_->mutex);
   const Source& source = *state_->source;
-  energy = energy_of_source(source.name(), source.samples, t0_ns, t1_ns, source.averaging_ns());
+  energy = energy_of_source(source.name(), source.samples, t0_ns, t1_ns, source.averaging_ns(), state_->limit_w());
   energy.idle_watts = state_->idle_w;
-  keep_samples(source.samples, t0_ns, t1_ns, &energy);
+  // A record has no form for readings that can't be.
+  if (reading_fault(source.samples).empty()) keep_samples(source.samples, t0_ns, t1_ns, &energy);
   if (energy.joules && !state_->idle_w && !state_->idle_reason.empty()) {
     energy.reason = "idle watts absent: " + state_->idle_reason;
   }

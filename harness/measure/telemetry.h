@@ -18,6 +18,7 @@ struct TelemetryOptions {
   SystemRoot root;
   uint64_t period_ns = 20'000'000;  // raised to kMinTelemetryPeriodNs if shorter
   bool cpu_device = false;          // the device is this host's CPU, so its package energy (powercap) is the device's
+  double power_limit_w = 0;         // of the device's board, where it tells one; 0: unknown
   bool neutral_throttle = true;     // the adapter is of ABI 1.2 or later: before, throttle bits were the vendor's own
 };
 inline constexpr uint64_t kMinTelemetryPeriodNs = 10'000'000;

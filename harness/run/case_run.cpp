@@ -207,11 +207,11 @@ Status CaseRun::load() {
   record_.step_activation_bytes = cost.activation_bytes;
   record_.routing = routing_report(graph_, case_);
 
-  const assay_telemetry_table* table = context_.adapter.telemetry_table();
   TelemetryOptions telemetry;
   telemetry.cpu_device = on_cpu();
+  telemetry.power_limit_w = device_.board_power_limit_w;
   telemetry.neutral_throttle = context_.adapter.core()->abi_minor >= 2;
-  telemetry_.emplace(table, context_.adapter.ctx(), device_.index, telemetry);
+  telemetry_.emplace(context_.adapter.telemetry_table(), context_.adapter.ctx(), device_.index, telemetry);
   if (telemetry_->has_source()) telemetry_->measure_idle(kIdleTelemetryNs);
 
   record_.planned_bytes = graph_memory(graph_).total();

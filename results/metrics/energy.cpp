@@ -5,12 +5,13 @@
 #include <cmath>
 #include <cstdio>
 
+#include "results/metrics/energy_faults.h"
+
 namespace assay {
 namespace {
 
 // A sensor is slower than its readings if its steps lie this much further apart than they do.
 constexpr double kMinBeatReadings = 1.5;
-constexpr const char *kByCounter = ", energy counter", *kByPower = ", integrated power";
 
 struct Point {
   double t_ns = 0, value = 0;
@@ -242,10 +243,40 @@ WindowEnergy energy_by_power(const std::vector<PowerSample>& samples, uint64_t t
   return {integral(points, t0, t1), EnergyCode::kTrusted, ""};
 }
 
+namespace {
+
+// The energy of the window, or the first of the audits that finds something.
+WindowEnergy believed(const std::vector<PowerSample>& samples, uint64_t t0_ns, uint64_t t1_ns, uint64_t averaging_ns,
+                      double limit_w, bool whole_machine) {
+  const auto doubted = [](EnergyCode code, std::string found) { return untrusted(code, std::move(found)); };
+  if (std::string found = reading_fault(samples); !found.empty()) return doubted(EnergyCode::kImpossible, found);
+  const bool counter = std::any_of(samples.begin(), samples.end(), has_counter);
+  const WindowEnergy by_power = energy_by_power(samples, t0_ns, t1_ns, averaging_ns);
+  WindowEnergy chosen = counter ? energy_by_counter(samples, t0_ns, t1_ns) : by_power;
+  if (!chosen.joules) return chosen;
+  const double watts = *chosen.joules / (static_cast<double>(t1_ns - t0_ns) * 1e-9);
+  if (counter) {
+    std::string found = counter_jump(samples, t0_ns, t1_ns, limit_w);
+    if (!found.empty()) return doubted(EnergyCode::kJump, found);
+    // Power that never changes is compared, too: true or stuck, the counter must say the same.
+    if (by_power.code == EnergyCode::kTrusted || by_power.code == EnergyCode::kStuck) {
+      found =
+          audit(counter_series(samples), power_series(samples), static_cast<double>(t0_ns), static_cast<double>(t1_ns));
+    }
+    if (found.empty()) found = unit_fault(watts, samples);
+    if (!found.empty()) return doubted(EnergyCode::kDisagrees, found);
+  }
+  std::string found = mean_fault(watts, limit_w, whole_machine);
+  return found.empty() ? chosen : doubted(EnergyCode::kImpossible, found);
+}
+
+}  // namespace
+
 Energy energy_of_source(const std::string& name, const std::vector<PowerSample>& samples, uint64_t t0_ns,
-                        uint64_t t1_ns, uint64_t averaging_ns) {
+                        uint64_t t1_ns, uint64_t averaging_ns, double limit_w) {
   Energy energy;
   energy.averaging_ns = averaging_ns;
+  if (limit_w > 0) energy.power_limit_w = limit_w;
   energy.code = energy_code_name(EnergyCode::kNoSource);
   const bool counter = std::any_of(samples.begin(), samples.end(), has_counter);
   const bool power = std::any_of(samples.begin(), samples.end(), has_power);
@@ -254,14 +285,8 @@ Energy energy_of_source(const std::string& name, const std::vector<PowerSample>&
     return energy;
   }
   energy.source = name + (counter ? kByCounter : kByPower);
-  WindowEnergy chosen =
-      counter ? energy_by_counter(samples, t0_ns, t1_ns) : energy_by_power(samples, t0_ns, t1_ns, averaging_ns);
-  if (chosen.joules && counter && power &&
-      energy_by_power(samples, t0_ns, t1_ns, averaging_ns).code == EnergyCode::kTrusted) {
-    std::string found =
-        audit(counter_series(samples), power_series(samples), static_cast<double>(t0_ns), static_cast<double>(t1_ns));
-    if (!found.empty()) chosen = untrusted(EnergyCode::kDisagrees, std::move(found));
-  }
+  const bool whole = sees_whole_machine(name);  // the limit is the board's
+  const WindowEnergy chosen = believed(samples, t0_ns, t1_ns, averaging_ns, whole ? 0 : limit_w, whole);
   energy.joules = chosen.joules;
   energy.code = energy_code_name(chosen.code);
   energy.reason = chosen.reason;
@@ -269,78 +294,10 @@ Energy energy_of_source(const std::string& name, const std::vector<PowerSample>&
   return energy;
 }
 
-namespace {
-
-// The window without its pauses: each part with the readings from the middle of the pause before to that of the next.
-std::vector<Energy> parts_of(const Energy& whole) {
-  std::vector<Energy> parts;
-  uint64_t start = whole.window_start_ns, from = 0;
-  for (size_t i = 0; i <= whole.pause_ns.size(); ++i) {
-    const bool last = i == whole.pause_ns.size();
-    const uint64_t end = last ? whole.window_end_ns : whole.pause_start_ns[i];
-    const uint64_t to = last ? UINT64_MAX : end + whole.pause_ns[i] / 2;
-    Energy part = whole;
-    part.pause_start_ns.clear();
-    part.pause_ns.clear();
-    part.window_start_ns = start;
-    part.window_end_ns = end;
-    std::erase_if(part.samples, [&](const PowerSample& s) { return s.t_ns < from || s.t_ns >= to; });
-    parts.push_back(std::move(part));
-    if (!last) start = end + whole.pause_ns[i];
-    from = to;
-  }
-  return parts;
-}
-
-}  // namespace
-
-void sum_of_energies(const std::vector<Energy>& parts, Energy* sum) {
-  double joules = 0, seconds = 0, squares = 0;
-  for (const Energy& part : parts) {
-    if (!part.joules || !part.watts_mean) {
-      sum->joules = sum->watts_mean = sum->uncertainty_j = std::nullopt;
-      sum->code = part.code;
-      sum->reason = part.reason;
-      return;
-    }
-    joules += *part.joules;
-    seconds += *part.watts_mean > 0 ? *part.joules / *part.watts_mean : 0;
-    squares += std::pow(part.uncertainty_j.value_or(0), 2);
-  }
-  sum->joules = joules;
-  if (seconds > 0) sum->watts_mean = joules / seconds;
-  sum->uncertainty_j = std::sqrt(squares);
-}
-
-Energy energy_again(const Energy& recorded) {
-  if (!recorded.pause_ns.empty()) {
-    std::vector<Energy> parts = parts_of(recorded);
-    for (Energy& part : parts) part = energy_again(part);
-    Energy out = recorded;
-    sum_of_energies(parts, &out);
-    return out;
-  }
-  std::string name = recorded.source;
-  for (const std::string& way : {std::string(kByCounter), std::string(kByPower)}) {
-    if (name.size() > way.size() && name.substr(name.size() - way.size()) == way) name.resize(name.size() - way.size());
-  }
-  Energy out =
-      energy_of_source(name, recorded.samples, recorded.window_start_ns, recorded.window_end_ns, recorded.averaging_ns);
-  out.idle_watts = recorded.idle_watts;
-  out.window_start_ns = recorded.window_start_ns;
-  out.window_end_ns = recorded.window_end_ns;
-  out.samples = recorded.samples;
-  if (out.joules) {
-    out.uncertainty_j = *out.joules * energy_uncertainty(out.samples, out.window_start_ns, out.window_end_ns,
-                                                         out.averaging_ns, *out.watts_mean, out.idle_watts)
-                                          .total();
-  }
-  return out;
-}
-
 const char* energy_code_name(EnergyCode code) {
-  constexpr std::array<const char*, 10> kNames{"trusted", "no-source", "empty-window", "too-few",   "edge",
-                                               "gap",     "stuck",     "averaging",    "went-back", "disagrees"};
+  constexpr std::array<const char*, 12> kNames{"trusted",   "no-source",  "empty-window", "too-few",
+                                               "edge",      "gap",        "stuck",        "averaging",
+                                               "went-back", "impossible", "jump",         "disagrees"};
   return kNames[static_cast<size_t>(code)];
 }
 
@@ -368,19 +325,6 @@ EnergyUncertainty energy_uncertainty(const std::vector<PowerSample>& samples, ui
   const double all = integral(points, t0, t1);
   out.sampling = all > 0 ? std::abs(integral(half, t0, t1) / all - 1) / 3 : 0;
   return out;
-}
-
-EnergySource energy_source(const std::string& source) {
-  const auto has = [&](const char* word) { return source.find(word) != std::string::npos; };
-  if (source.empty() || source == "none") return EnergySource::kNone;
-  if (has("wall") || has("analyser")) return EnergySource::kWall;
-  if (has("BMC") || has("DCMI") || has("Redfish")) return EnergySource::kBmc;
-  return has(kByCounter) ? EnergySource::kCounter : EnergySource::kPower;
-}
-
-bool sees_whole_machine(const std::string& source) {
-  const EnergySource kind = energy_source(source);
-  return kind == EnergySource::kWall || kind == EnergySource::kBmc || source.find("(node") != std::string::npos;
 }
 
 }  // namespace assay

@@ -21,9 +21,14 @@ enum class EnergyCode {
   kStuck,        // the sensor says the same all the time
   kAveraging,    // the source averages over more than half the window
   kWentBack,     // the counter fell
+  kImpossible,   // a reading or a mean power that the device can't have: energy_faults.h
+  kJump,         // the counter rose at once by far more than the device can draw
   kDisagrees     // counter against integrated power: over kMaxAuditDifference
 };
 const char* energy_code_name(EnergyCode code);  // "trusted", "too-few", ...
+
+// How a source's joules came to be, behind its name.
+inline constexpr const char *kByCounter = ", energy counter", *kByPower = ", integrated power";
 
 struct WindowEnergy {
   std::optional<double> joules;
@@ -46,9 +51,9 @@ WindowEnergy energy_by_power(const std::vector<PowerSample>& samples, uint64_t t
                              uint64_t averaging_ns = 0);
 
 // One source that may give a counter, power, or both; then the two are compared, over the time in which both said
-// something new. `name` becomes the source.
+// something new. `name` becomes the source. `limit_w`: the device's power limit, 0 where unknown.
 Energy energy_of_source(const std::string& name, const std::vector<PowerSample>& samples, uint64_t t0_ns,
-                        uint64_t t1_ns, uint64_t averaging_ns);
+                        uint64_t t1_ns, uint64_t averaging_ns, double limit_w = 0);
 // The same figures again from the samples that the record carries; of each launch by itself.
 Energy energy_again(const Energy& recorded);
 // Joules, mean watts and uncertainty (in quadrature) of launches together into `sum`; none, with the reason of the

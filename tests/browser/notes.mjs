@@ -109,6 +109,16 @@ export const notes = {
     "the sensor is stuck: 350 W in every sample of 2 s",
     "powercap (package-0): no valid reading",
   ],
+  "results/metrics/energy_faults.cpp": [
+    "a power reading of -3 W, expected 0 to 1e+07 W",
+    "an energy reading of nan J, expected 0 to 9e+12 J",
+    "the counter jumped by 5000 J in 0.02 s, 2.5e+05 W where the power limit is 700 W",
+    "the counter jumped by 5000 J in 0.02 s, 2.5e+05 W where its other steps are of 300 W",
+    "3e+05 W on average, over 2 times the power limit of 700 W: another unit?",
+    "3e+05 W on average, over 5e+04 W: another unit?",
+    "0.3 W on average, under 0.001 of the power limit of 700 W: another unit?",
+    "the counter says 3e+05 W on average, its own power readings 280 to 310 W: another unit?",
+  ],
   "results/metrics/energy_figures.cpp": [
     "the run did not end well: failed",
     "measured over 2/24 layers: no energy of a token of the whole model",

@@ -130,6 +130,20 @@ TEST_F(Conformance, CatchesStuckSensorsAndLyingCounters) {
   for (const json& f : right.report["checks"][0]["findings"]) EXPECT_EQ(f["outcome"], "pass") << f;
 }
 
+TEST_F(Conformance, CatchesEnergyThatNoDeviceGives) {
+  const char* const kDraw = "energy that the device can draw";
+  caught("counter_jumps", "telemetry", kDraw, "the counter jumped by 500");
+  caught("counts_in_mj", "telemetry", kDraw, "W on average, over 2 times the power limit of 150 W: another unit?");
+  caught("counts_mj_by_power", "telemetry", "energy counter against power", "in another unit than J or W");
+  caught("counter_goes_back", "telemetry", "plausible values", "energy_j goes back");
+  caught("negative_power", "telemetry", "plausible values", "power_w is -");
+  caught("power_is_nan", "telemetry", "plausible values", "power_w is ");
+  const Judged right = kit("--adapter " + std::string(kFolder) +
+                           "crooked.adapter.json --only telemetry --adapter-option crooked=counter_alone");
+  EXPECT_EQ(right.code, 0) << right.text;
+  for (const json& f : right.report["checks"][0]["findings"]) EXPECT_NE(f["outcome"], "fail") << f;
+}
+
 TEST_F(Conformance, CatchesTracesThatAreNotTrue) {
   caught("wrong_trace_clock", "trace", "times and ops", "lies outside of its steps");
   caught("tells_twice", "trace", "told once", "4 activities were told again");

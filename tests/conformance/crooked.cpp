@@ -1,10 +1,13 @@
 // Adapters that cheat or break on purpose, each by the option "crooked", around the honest template: what the kit must
-// catch. "clock", "sensors", "flush", "trace", "requests" and "requests_alone" are honest: what the template lacks.
+// catch. "clock", "sensors", "counter_alone", "flush", "trace", "requests" and "requests_alone" are honest: what the
+// template lacks.
 #include <unistd.h>
 
 #include <atomic>
+#include <cmath>
 #include <csignal>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "adapters/sdk/adapter.h"
@@ -136,6 +139,11 @@ class Crooked : public Template {
     if (mode_ == "breaks_in_open") throw Failure(ASSAY_INTERNAL, "no licence found");
     if (mode_ == "prints") (void)!::write(STDERR_FILENO, "hello\n", 6);
   }
+  std::vector<assay::sdk::Device> devices() override {
+    std::vector<assay::sdk::Device> all = Template::devices();
+    all[0].board_power_limit_w = 150;
+    return all;
+  }
   std::string unsupported(const assay_program_desc& graph) override {
     if (mode_ == "takes_all") return "";
     assay_program_desc in_f32 = graph;
@@ -148,8 +156,11 @@ class Crooked : public Template {
   }
   [[nodiscard]] bool flushes_caches() const override { return mode_ == "flush" || mode_ == "flushes_nothing"; }
   [[nodiscard]] bool has_telemetry() const override {
-    return mode_ == "sensors" || mode_ == "stuck_sensor" || mode_ == "lying_counter" ||
-           mode_ == "leaks_device_memory" || mode_ == "blinds_its_sensor";
+    static const std::set<std::string> kModes{
+        "sensors",        "stuck_sensor", "lying_counter",       "counter_alone",
+        "counter_jumps",  "counts_in_mj", "counts_mj_by_power",  "counter_goes_back",
+        "negative_power", "power_is_nan", "leaks_device_memory", "blinds_its_sensor"};
+    return kModes.count(mode_) > 0;
   }
   [[nodiscard]] bool has_trace() const override {
     return mode_ == "trace" || mode_ == "wrong_trace_clock" || mode_ == "tells_twice" || mode_ == "counts_another_op";
@@ -176,12 +187,26 @@ class Crooked : public Template {
     out.mem_used_bytes = static_cast<double>(device_bytes.load());
     out.power_w = power;
     out.energy_j = mode_ == "lying_counter" ? energy_ / 2 : energy_;
+    spoil(out);
   }
 
  private:
+  // What no device gives, from the 10th reading on. "counter_alone" has no power that would give it away; honest.
+  void spoil(assay_telemetry& out) {
+    const bool alone = mode_ == "counter_alone" || mode_ == "counter_jumps" || mode_ == "counts_in_mj";
+    if (alone) out.valid &= ~uint32_t{ASSAY_T_POWER};
+    if (mode_ == "counts_in_mj" || mode_ == "counts_mj_by_power") out.energy_j *= 1000;
+    if (++readings_ < 10) return;
+    if (mode_ == "counter_jumps") out.energy_j += 5000;
+    if (mode_ == "counter_goes_back" && readings_ == 10) energy_ = 0;
+    if (mode_ == "negative_power") out.power_w = -out.power_w;
+    if (mode_ == "power_is_nan") out.power_w = NAN;
+  }
+
   Host host_;
   std::string mode_;
   std::mutex sensor_;
+  size_t readings_ = 0;
   uint64_t last_ns_ = 0;
   double last_power_ = 0, energy_ = 0;
 };

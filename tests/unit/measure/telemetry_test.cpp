@@ -19,6 +19,8 @@ uint32_t g_estimated = 0;
 uint32_t g_scope = ASSAY_SCOPE_BOARD;
 assay_status g_status = ASSAY_OK;
 bool g_stuck = false;
+double g_factor = 1;  // of the counter
+double g_power_w = 10;
 double g_beat_s = 0;  // of the counter; 0: it is always new
 uint64_t g_throttle = 0;
 
@@ -29,8 +31,8 @@ assay_status read_meter(assay_ctx*, uint32_t device, assay_telemetry* out) {
   out->window_ns = 0;
   out->throttle = g_throttle;
   const double t = static_cast<double>(now_ns()) * 1e-9;
-  out->energy_j = g_stuck ? 7 : 10 * (g_beat_s > 0 ? std::floor(t / g_beat_s) * g_beat_s : t);
-  out->power_w = 10 + 1e-6 * t;  // never the same to the last digit
+  out->energy_j = g_stuck ? 7 : g_factor * 10 * (g_beat_s > 0 ? std::floor(t / g_beat_s) * g_beat_s : t);
+  out->power_w = g_power_w + 1e-6 * t;  // never the same to the last digit
   return device == 0 ? g_status : ASSAY_INVALID_ARGUMENT;
 }
 
@@ -43,6 +45,8 @@ class Telemetry : public Scratch {
     g_status = ASSAY_OK;
     g_stuck = false;
     g_beat_s = 0;
+    g_factor = 1;
+    g_power_w = 10;
     options_.root = {dir_};
     options_.period_ns = 10'000'000;
   }
@@ -127,6 +131,33 @@ TEST_F(Telemetry, AStuckCounterOfTheAdapterIsAbsent) {
   const Energy energy = over_200_ms(&table_);
   EXPECT_FALSE(energy.joules);
   EXPECT_THAT(energy.reason, HasSubstr("the counter is stuck"));
+}
+
+// No joules, the code, and no readings that a record could not hold.
+TEST_F(Telemetry, ReadingsThatCanNotBeAreNoEnergy) {
+  for (const double power : {static_cast<double>(NAN), static_cast<double>(INFINITY), -10.0}) {
+    g_power_w = power;
+    const Energy energy = over_200_ms(&table_);
+    EXPECT_FALSE(energy.joules || energy.watts_mean) << power;
+    EXPECT_EQ(energy.code, "impossible");
+    EXPECT_THAT(energy.reason, HasSubstr("expected 0 to 1e+07 W"));
+    EXPECT_TRUE(energy.samples.empty());
+  }
+}
+
+// 10 W told as mJ by a counter alone: 10 kW on a board of 75 W, and in kJ: 10 mW.
+TEST_F(Telemetry, AnotherUnitIsKnownByTheBoardsPowerLimit) {
+  g_valid = ASSAY_T_ENERGY;
+  options_.power_limit_w = 75;
+  EXPECT_TRUE(over_200_ms(&table_).joules);
+  for (const double factor : {1e3, 1e-3}) {
+    g_factor = factor;
+    const Energy energy = over_200_ms(&table_);
+    EXPECT_FALSE(energy.joules) << factor;
+    EXPECT_EQ(energy.code, "impossible");
+    EXPECT_THAT(energy.reason, HasSubstr("the power limit of 75 W: another unit?"));
+    EXPECT_EQ(energy.power_limit_w, 75);
+  }
 }
 
 // The CPU's own energy from powercap; here a file that never changes.
