@@ -1,7 +1,6 @@
 #include "reports/compare.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <map>
 #include <set>
 
@@ -47,7 +46,7 @@ Result<int> run_tender(const Arguments& arguments) {
   }
   if (const Status known = check_patterns(*tender, candidates, file); !known.ok()) return known.error();
   const TenderResult result = judge(*tender, candidates);
-  std::fputs(render_sheet(tender_sheet(result), table_format(arguments), stdout_options()).c_str(), stdout);
+  put_table(render_sheet(tender_sheet(result), table_format(arguments), stdout_options()));
   for (const CandidateResult& c : result.candidates) {
     if (!c.passed) return kExitFailed;
   }
@@ -68,8 +67,8 @@ void say_nothing_compared(const Comparison& c) {
   std::string why;
   if (const auto& left = c.unmatched.empty() ? c.unsupported_on_both : c.unmatched; !left.empty())
     why = "; " + left.front().side + ": " + left.front().case_id + ": " + left.front().reason;
-  std::fprintf(stderr, "assay compare: --fail-on: expected cases that both %s and %s have figures of, found none%s\n",
-               c.name_a.c_str(), c.name_b.c_str(), why.c_str());
+  put_note("assay compare: --fail-on: expected cases that both " + c.name_a + " and " + c.name_b +
+           " have figures of, found none" + why);
 }
 
 Result<CompareOptions> options_of(const Arguments& arguments) {
@@ -191,7 +190,7 @@ Result<int> run_compare(const Arguments& arguments) {
   if (asks_for_prices(arguments)) {
     if (const Status added = add_costs(arguments, sides, &sheet); !added.ok()) return added.error();
   }
-  std::fputs(render_sheet(sheet, table_format(arguments), stdout_options()).c_str(), stdout);
+  put_table(render_sheet(sheet, table_format(arguments), stdout_options()));
   bool failed = false;
   for (const Comparison& c : comparisons) {
     failed = failed || fails(arguments.texts("fail-on"), c);

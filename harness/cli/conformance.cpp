@@ -1,6 +1,5 @@
 // assay conformance: does an adapter keep its contract?
 #include <algorithm>
-#include <cstdio>
 
 #include "harness/cli/common.h"
 #include "harness/cli/interrupt.h"
@@ -147,11 +146,11 @@ Result<int> run_kit(const Arguments& a) {
   catch_interrupts();
   const bool terminal = is_terminal(2);
   const auto progress = [&](const kit::CheckInfo& check, size_t index, size_t count) {
-    if (terminal) std::fprintf(stderr, "\r\033[K%zu/%zu %s", index + 1, count, check.id.c_str());
+    if (terminal) put_progress(std::to_string(index + 1) + "/" + std::to_string(count) + " " + check.id);
     return !interrupted();
   };
   Result<kit::Report> report = kit::run_kit(*options, progress);
-  if (terminal) std::fputs("\r\033[K", stderr);
+  if (terminal) put_progress("");
   if (interrupted()) return kExitInterrupted;
   if (!report.ok() && report.error().kind == ErrorKind::kUnsupported) {
     return not_opened(options->adapter, report.error().message);
@@ -164,14 +163,14 @@ Result<int> run_kit(const Arguments& a) {
   if (a.has("html")) {
     if (const Status s = write_file_atomic(a.text("html"), kit::report_html(*report)); !s.ok()) return s.error();
   }
-  std::fputs(render(*report).c_str(), stdout);
+  put_table(render(*report));
   return report->passed() ? kExitOk : kExitFailed;
 }
 
 Result<int> conformance_run(const Arguments& a) {
   Result<int> done = run_kit(a);
   if (done.ok() || done.error().kind != ErrorKind::kUnsupported) return done;
-  std::fprintf(stderr, "assay conformance: %s; nothing was checked\n", done.error().message.c_str());
+  put_note("assay conformance: " + done.error().message + "; nothing was checked");
   return kExitNotOpened;
 }
 

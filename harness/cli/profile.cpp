@@ -11,6 +11,7 @@
 #include "harness/cli/outside.h"
 #include "harness/cli/plots.h"
 #include "harness/cli/profile_peaks.h"
+#include "harness/cli/terminal.h"
 #include "suites/base/json_input.h"
 
 namespace assay {
@@ -70,11 +71,11 @@ Result<int> put_out(const Arguments& a, const ProfileSheet& sheet) {
   const TableFormat format = table_format(a);
   const std::string text =
       format == TableFormat::kJson ? profile_json(sheet) : profile_table(sheet, format == TableFormat::kMarkdown);
-  std::fputs(text.c_str(), stdout);
+  put_table(text);
   std::fflush(stdout);
   const Status trace = a.has("trace") ? write_output("--trace", a.text("trace"), profile_trace(sheet)) : ok_status();
   const Status roofline = a.has("roofline") ? write_roofline(sheet, a.text("roofline")) : ok_status();
-  if (!trace.ok() && !roofline.ok()) std::fprintf(stderr, "assay profile: %s\n", trace.error().message.c_str());
+  if (!trace.ok() && !roofline.ok()) put_note("assay profile: " + trace.error().message);
   if (!roofline.ok()) return roofline.error();
   if (!trace.ok()) return trace.error();
   return kExitOk;

@@ -6,6 +6,7 @@
 #include "harness/cli/terminal.h"
 #include "reports/format.h"
 #include "reports/text.h"
+#include "suites/base/visible.h"
 
 namespace assay {
 namespace {
@@ -248,7 +249,9 @@ std::vector<ProfileRow> profile_rows(const ProfileRun& run) {
 }
 
 std::string profile_table(const ProfileSheet& s, bool markdown) {
-  std::string out = (markdown ? "## " : "") + s.work.id() + " on " + s.device + "\n\n" + rendered(times(s), markdown);
+  const std::string title = s.work.id() + " on " + s.device;
+  std::string out =
+      (markdown ? "## " + markdown_escaped(title) : visible(title)) + "\n\n" + rendered(times(s), markdown);
   const Table on_device = device_counts(s);
   if (!on_device.rows.empty()) {
     out += "\ncounters of the device, of one op for all that are equal\n\n" + rendered(on_device, markdown);
@@ -258,9 +261,13 @@ std::string profile_table(const ProfileSheet& s, bool markdown) {
   out += "\n";
   const int columns = stdout_options().width;
   for (const std::string& line : footer(s)) {
-    std::string indent = markdown ? "- " : "";
-    const bool whole = markdown || columns <= kIndent;
-    for (const std::string& part : whole ? Cells{line} : wrap(line, static_cast<size_t>(columns - kIndent))) {
+    if (markdown) {
+      out += markdown_item(line);
+      continue;
+    }
+    std::string indent;
+    const bool whole = columns <= kIndent;
+    for (const std::string& part : whole ? Cells{visible(line)} : wrap(line, static_cast<size_t>(columns - kIndent))) {
       out += indent + part + "\n";
       indent = std::string(kIndent, ' ');
     }

@@ -1,8 +1,7 @@
 // assay report: what the records say, for people.
-#include <cstdio>
-
 #include "harness/cli/money.h"
 #include "harness/cli/report_files.h"
+#include "harness/cli/terminal.h"
 #include "harness/measure/clock.h"
 #include "harness/run/build_info.h"
 #include "results/store/store.h"
@@ -94,7 +93,7 @@ Result<int> report(const Arguments& arguments) {
   const fs::path out = arguments.has("out") ? arguments.text("out") : "report.html";
   const Result<std::vector<fs::path>> written = write_report(*model, out, arguments);
   if (!written.ok()) return written.error();
-  for (const fs::path& file : *written) std::printf("%s\n", file.c_str());
+  for (const fs::path& file : *written) put_text(file.string() + "\n");
   return kExitOk;
 }
 

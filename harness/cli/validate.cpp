@@ -3,8 +3,10 @@
 #include <filesystem>
 
 #include "harness/cli/common.h"
+#include "harness/cli/terminal.h"
 #include "results/record.h"
 #include "suites/base/json_input.h"
+#include "suites/base/visible.h"
 #include "suites/routing_trace.h"
 
 namespace assay {
@@ -84,12 +86,12 @@ Result<std::string> validated(const std::string& file, const Catalogue& catalogu
 
 void print_faults(const std::string& file, const Error& error) {
   if (error.faults.empty()) {
-    std::printf("%s\n", error.message.c_str());
+    put_text(visible(error.message) + "\n");
     return;
   }
   for (const Fault& f : error.faults) {
     const std::string line = f.line > 0 ? ":" + std::to_string(f.line) : "";
-    std::printf("%s%s: %s\n", file.c_str(), line.c_str(), f.message.c_str());
+    put_text(visible(file + line + ": " + f.message) + "\n");
   }
 }
 
@@ -100,7 +102,7 @@ Result<int> validate(const Arguments& arguments) {
   for (const std::string& file : arguments.operands()) {
     const Result<std::string> held = validated(file, *catalogue);
     if (held.ok()) {
-      std::printf("%s: valid: %s\n", file.c_str(), held->c_str());
+      put_text(visible(file + ": valid: " + *held) + "\n");
     } else {
       print_faults(file, held.error());
       ++bad;
@@ -122,8 +124,7 @@ CommandSpec validate_command() {
   spec.about =
       "Says all that is wrong with each file at once, as FILE:LINE: FIELD: what was expected and what was found, and "
       "ends with code 2; of a valid file it says what it holds. A file's kind (suite, model, video model, routing "
-      "trace, record) "
-      "follows from its fields.";
+      "trace, record) follows from its fields.";
   spec.examples = {
       {"assay validate my-suite.json", "before the first run"},
       {"assay validate assay-out/quickstart/*.record.json", "nothing was changed since they were written"}};

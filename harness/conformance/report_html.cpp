@@ -7,6 +7,7 @@
 
 #include "harness/conformance/kit.h"
 #include "harness/conformance/report_style.h"
+#include "suites/base/visible.h"
 #include "suites/suite.h"
 
 namespace assay::conformance {
@@ -14,7 +15,7 @@ namespace {
 
 std::string escaped(const std::string& text) {
   std::string out;
-  for (const char c : text) {
+  for (const char c : visible_lines(text)) {
     switch (c) {
       case '&':
         out += "&amp;";
@@ -29,7 +30,7 @@ std::string escaped(const std::string& text) {
         out += "&quot;";
         break;
       default:
-        out += static_cast<unsigned char>(c) < 0x20 && c != '\n' ? ' ' : c;
+        out += c;
     }
   }
   return out;

@@ -6,6 +6,7 @@
 #include "reports/html/curve_json.h"
 #include "reports/html/report_fields.h"
 #include "results/metrics/metrics.h"
+#include "suites/base/visible.h"
 
 namespace assay {
 namespace {
@@ -186,7 +187,7 @@ std::string report_json(const ReportModel& m) {
                             {"context", list(m.context, context_json)},
                             {"ops", list(m.ops, ops_json)},
                             {"clips", list(m.clips, clip_json)}};
-  return without_markup(out.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+  return without_markup(visible_json(out.dump(-1, ' ', false, ordered_json::error_handler_t::replace)));
 }
 
 }  // namespace assay
