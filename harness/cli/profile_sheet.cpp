@@ -6,6 +6,7 @@
 #include "harness/cli/terminal.h"
 #include "reports/format.h"
 #include "reports/text.h"
+#include "suites/base/words.h"
 
 namespace assay {
 namespace {
@@ -173,9 +174,16 @@ void say_peaks(const ProfileSheet& s, std::vector<std::string>* out) {
                              : "no datasheet: " + s.no_datasheet);
 }
 
-std::vector<std::string> footer(const ProfileSheet& s) {
+// What a record's page says of its host.
+std::string host_line(const ProfileRun& run, const std::string& star) {
+  if (!run.noise_reason.empty()) return "host not watched: " + run.noise_reason;
+  if (run.noise.disturbed) return star + " disturbed while the steps ran: " + joined(run.noise.causes, ", ");
+  return "host: nothing disturbed it while the steps ran";
+}
+
+std::vector<std::string> footer(const ProfileSheet& s, const std::string& star) {
   const ProfileRun& run = s.run;
-  std::vector<std::string> out;
+  std::vector<std::string> out{host_line(run, star)};
   out.push_back("step: " + time_of(run.plain_step_s) + " without tracing, " + time_of(run.traced_step_s) +
                 " with it (" + (overhead(run) >= 0 ? "+" : "") + percent_text(overhead(run)) + "); " +
                 std::to_string(run.steps) + " steps traced, " + std::to_string(run.dropped) + " records lost");
@@ -210,6 +218,15 @@ json counts_json(const ProfileSheet& s, const ProfileRow& row) {
     out[s.run.counters[c].name] = s.run.counters[c].reason.empty() ? json(row.counts[c]) : json(nullptr);
   }
   return out;
+}
+
+// As a record has it; null where nobody looked.
+json noise_json(const ProfileRun& run) {
+  const bool watched = run.noise_reason.empty();
+  return {{"disturbed", watched ? json(run.noise.disturbed) : json(nullptr)},
+          {"causes", run.noise.causes},
+          {"values", run.noise.values},
+          {"reason", run.noise_reason}};
 }
 
 json number_or_null(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
@@ -248,7 +265,10 @@ std::vector<ProfileRow> profile_rows(const ProfileRun& run) {
 }
 
 std::string profile_table(const ProfileSheet& s, bool markdown) {
-  std::string out = (markdown ? "## " : "") + s.work.id() + " on " + s.device + "\n\n" + rendered(times(s), markdown);
+  std::string out = (markdown ? "## " : "") + s.work.id() + " on " + s.device;
+  const std::string star = markdown ? "\\*" : "*";
+  if (s.run.noise.disturbed) out += " " + star;
+  out += "\n\n" + rendered(times(s), markdown);
   const Table on_device = device_counts(s);
   if (!on_device.rows.empty()) {
     out += "\ncounters of the device, of one op for all that are equal\n\n" + rendered(on_device, markdown);
@@ -257,7 +277,7 @@ std::string profile_table(const ProfileSheet& s, bool markdown) {
   if (!counted.rows.empty()) out += "\ncounters of the host, of one step\n\n" + rendered(counted, markdown);
   out += "\n";
   const int columns = stdout_options().width;
-  for (const std::string& line : footer(s)) {
+  for (const std::string& line : footer(s, star)) {
     std::string indent = markdown ? "- " : "";
     const bool whole = markdown || columns <= kIndent;
     for (const std::string& part : whole ? Cells{line} : wrap(line, static_cast<size_t>(columns - kIndent))) {
@@ -297,6 +317,7 @@ std::string profile_json(const ProfileSheet& s) {
               {"overhead", overhead(s.run)},
               {"busy_s", s.run.busy_s},
               {"gap_s", gap_of(s.run)},
+              {"noise", noise_json(s.run)},
               {"steps", s.run.steps},
               {"dropped", s.run.dropped},
               {"attainable_flops_per_s", number_or_null(s.flops_per_s)},

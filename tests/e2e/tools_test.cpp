@@ -52,6 +52,8 @@ TEST_F(Tools, ProfilePrintsWhereTheTimeGoesAndWritesATimeline) {
     EXPECT_LE(line.size(), 100U) << line;
   }
   std::ifstream file(trace);
+  // Of the host's state as it is: either word, and that it was looked at.
+  EXPECT_THAT(out.text, HasSubstr("while the steps ran"));
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   EXPECT_THAT(text, HasSubstr("{\"displayTimeUnit\":\"ns\",\"traceEvents\":["));
   EXPECT_THAT(text, HasSubstr("\"ph\":\"X\""));
