@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/cli/terminal.h"
+#include "harness/measure/clock.h"
+#include "harness/run/build_info.h"
 #include "reports/format.h"
 #include "reports/text.h"
 #include "suites/base/words.h"
@@ -307,11 +309,21 @@ std::string profile_json(const ProfileSheet& s) {
   for (const Moved& m : s.run.moved) {
     moved.push_back({{"name", m.name}, {"count", m.count}, {"seconds", m.seconds}, {"bytes", m.bytes}});
   }
-  json out = {{"case", s.work.id()},
+  json out = {{"profile_version", 1},
+              {"created", utc_now()},
+              {"assay", std::string(tool_version()) + " " + tool_commit()},
+              {"case", s.work.id()},
+              {"case_hash", s.work.hash()},
               {"device", s.device},
+              {"device_product", s.product},
+              {"device_driver", s.driver},
+              {"adapter", s.adapter},
+              {"adapter_options", s.adapter_options},
+              {"threads", std::to_string(s.threads)},
               {"basis", s.run.basis},
               {"layers", s.run.layers},
               {"layers_total", s.run.layers_total},
+              {"experts", s.run.experts},
               {"step_s", s.run.plain_step_s},
               {"step_traced_s", s.run.traced_step_s},
               {"overhead", overhead(s.run)},
