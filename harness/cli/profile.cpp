@@ -12,6 +12,8 @@
 #include "harness/cli/plots.h"
 #include "harness/cli/profile_peaks.h"
 #include "harness/cli/terminal.h"
+#include "harness/run/host_threads.h"
+#include "results/part.h"
 #include "suites/base/json_input.h"
 
 namespace assay {
@@ -115,6 +117,12 @@ Result<ProfileSheet> profiled(const Arguments& a, const Case& work, const Chosen
   ProfileSheet sheet;
   sheet.work = work;
   sheet.device = device.name;
+  sheet.product = info->product;
+  sheet.driver = info->driver;
+  sheet.adapter = device.adapter.name + " " + device.adapter.version;
+  for (const auto& [key, value] : kept_options(settings))
+    sheet.adapter_options += (sheet.adapter_options.empty() ? "" : " ") + key + "=" + value;
+  sheet.threads = HostThreads(job.threads).count();
   sheet.run = std::move(run).value();
   sheet.rows = profile_rows(sheet.run);
   take_peaks(std::move(peaks).value(), &sheet);
@@ -169,7 +177,8 @@ CommandSpec profile_command() {
       "in a "
       "pass that may repeat the step: bytes of its memory, use of the matrix units, occupancy. With --trace the last "
       "step's timeline is written for Perfetto "
-      "(ui.perfetto.dev) and chrome://tracing.";
+      "(ui.perfetto.dev) and chrome://tracing. What --json prints, kept in files, 'assay compare A.json B.json' holds "
+      "against each other op by op.";
   OptionSpec format = format_option();
   format.words = {"text", "md", "json"};
   spec.options = {
@@ -186,7 +195,8 @@ CommandSpec profile_command() {
   spec.examples = {
       {"assay profile decode smollm2-135m/f32/b1/c512", "on the CPU"},
       {"assay profile prefill smollm2-135m/f32/b1/t512 --trace step.json", "and as a timeline"},
-      {"assay profile prefill smollm2-135m/f32/b1/t512 --ceilings results", "against `assay run ceilings`"}};
+      {"assay profile prefill smollm2-135m/f32/b1/t512 --ceilings results", "against `assay run ceilings`"},
+      {"assay profile decode smollm2-135m/f32/b1/c512 --json", "kept in files (> FILE), for `assay compare`"}};
   spec.run = profile;
   return spec;
 }

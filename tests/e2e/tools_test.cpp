@@ -52,6 +52,8 @@ TEST_F(Tools, ProfilePrintsWhereTheTimeGoesAndWritesATimeline) {
     EXPECT_LE(line.size(), 100U) << line;
   }
   std::ifstream file(trace);
+  // Of the host's state as it is: either word, and that it was looked at.
+  EXPECT_THAT(out.text, HasSubstr("while the steps ran"));
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   EXPECT_THAT(text, HasSubstr("{\"displayTimeUnit\":\"ns\",\"traceEvents\":["));
   EXPECT_THAT(text, HasSubstr("\"ph\":\"X\""));
@@ -61,6 +63,18 @@ TEST_F(Tools, ProfilePrintsWhereTheTimeGoesAndWritesATimeline) {
   (void)refuses("profile decode smollm2-135m/f32/b1/c512 --roofline ops.gif",
                 {"--roofline: ", ".svg or .png", "ops.gif"});
   (void)refuses("profile decode smollm2-135m/f32/b1/c512 --device cpu:7", {kNoSuchDevice});
+}
+
+TEST_F(Tools, TwoProfilesAreComparedOpByOp) {
+  ASSERT_EQ(assay("profile decode smollm2-135m/f32/b1/c512 --json > a.json").code, 0);
+  const Outcome same = assay("compare a.json a.json --format md");
+  EXPECT_EQ(same.code, 0) << same.text;
+  EXPECT_THAT(same.text, testing::ContainsRegex("\n\\| down_proj \\| .* \\| 1 \\| 0 \\|"));
+  EXPECT_THAT(same.text, HasSubstr("no difference in step time to explain"));
+  file("other.json", "{\"schema_version\": 1}");
+  (void)refuses("compare a.json other.json", {"other.json: expected a profile, as a.json is"});
+  (void)refuses("compare a.json a.json a.json", {"expected two profiles to compare, found 3"});
+  (void)refuses("compare a.json a.json --fail-on slower", {"--fail-on: expected records, found profiles"});
 }
 
 // Where a file can't be put is told before anything is measured, with the cause: the device is not even asked for.
