@@ -73,7 +73,10 @@ TEST_F(Conformance, CatchesCachedOutputs) {
   caught("caches_outputs", "truth.fresh_inputs", "matmul", "did not change with the inputs");
 }
 TEST_F(Conformance, CatchesWorkDoneAfterWait) {
-  caught("returns_early", "timing.return", "reading right after wait()", "the work is done after wait()");
+  caught("returns_early", "timing.return", "reading right after wait()", "% of the work is done after wait()");
+}
+TEST_F(Conformance, CatchesAFifthOfTheWorkDoneAfterWait) {
+  caught("finishes_late", "timing.return", "reading right after wait()", "% of the work is done after wait()");
 }
 TEST_F(Conformance, CatchesRepeatsThatAreNotRun) {
   caught("ignores_repeat", "timing.work", "four steps in one submission", "times one step");

@@ -67,6 +67,7 @@ class CrookedProgram : public TemplateProgram {
     if (mode_ == "reads_in_one_thread" && std::this_thread::get_id() != maker_)
       throw Failure(ASSAY_INTERNAL, "no context");
     if (std::exchange(owed_, false)) TemplateProgram::wait(unread_);
+    for (const uint64_t end = host_.now_ns() + std::exchange(late_ns_, 0); host_.now_ns() < end;) continue;
     TemplateProgram::read(t, offset, dst, bytes);
   }
   void count(const assay_run_args& args, const std::vector<uint64_t>& ops,
@@ -88,6 +89,7 @@ class CrookedProgram : public TemplateProgram {
     TemplateProgram::wait(result);
     busy = false;
     turn_caches(-1);
+    if (mode_ == "finishes_late") late_ns_ = (host_.now_ns() - begin) / 4;  // a fifth of all
     if (tracing) trace(begin, host_.now_ns());
     if (mode_ != "clock" && mode_ != "wrong_unit") return;
     const uint64_t ns = host_.now_ns() - begin;
@@ -127,6 +129,7 @@ class CrookedProgram : public TemplateProgram {
   Host host_;
   std::string mode_;
   bool owed_ = false, ran_ = false;
+  uint64_t late_ns_ = 0;
   std::thread::id maker_ = std::this_thread::get_id();
   assay_run_result unread_{};
 };
