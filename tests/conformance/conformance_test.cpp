@@ -102,6 +102,15 @@ TEST_F(Conformance, CatchesAnExit) {
   caught("exits", "ops.add", "f32 [1,1]", "adapter ended the process with exit code 3 in program.wait");
 }
 TEST_F(Conformance, CatchesPrinting) { caught("prints", "abi.entry", "prints nothing", "printed 6 bytes"); }
+TEST_F(Conformance, CatchesDevicesThatChange) {
+  const char* const kStay = "devices stay the same";
+  caught("count_changes", "abi.entry", kStay, "device_count was 1, is 2 when it is asked again");
+  caught("memory_changes", "abi.entry", kStay, "device 0: memory_bytes was '");
+  caught("devices_change_at_open", "abi.entry", kStay, " loops' when the adapter is opened again");
+}
+TEST_F(Conformance, CatchesDtypesThatNoOpTakes) {
+  caught("claims_dtypes", "truth.dtype", "dtypes that the device claims", "claims bf16, i4, and takes no op with it");
+}
 TEST_F(Conformance, CatchesWhatTakesEveryProgram) {
   caught("takes_all", "refusals.programs", "op kind 9999", "prepare took it");
 }

@@ -145,7 +145,12 @@ class Crooked : public Template {
   std::vector<assay::sdk::Device> devices() override {
     std::vector<assay::sdk::Device> all = Template::devices();
     all[0].board_power_limit_w = 150;
+    if (mode_ == "claims_dtypes") all[0].dtypes |= uint64_t{1} << ASSAY_BF16 | uint64_t{1} << ASSAY_I4;
+    if (mode_ == "devices_change_at_open" && ++opened % 2 == 0) all[0].product = "Plainer loops";
     return all;
+  }
+  void refresh(uint32_t /*index*/, assay::sdk::Device& device) override {
+    if (mode_ == "memory_changes") device.memory_bytes += 1 << 20;
   }
   std::string unsupported(const assay_program_desc& graph) override {
     if (mode_ == "takes_all") return "";
@@ -224,6 +229,15 @@ extern "C" ASSAY_EXPORT const assay_adapter* assay_adapter_entry(uint32_t host_a
   with_requests.open = [](const assay_host* host, assay_ctx** out) {
     crooked::engine_mode = assay::sdk::Host(host).option("crooked");
     return kBase.open(host, out);
+  };
+  with_requests.device_count = [](assay_ctx* ctx, uint32_t* out) {
+    static std::atomic<int> asked{0};
+    const assay_status status = kBase.device_count(ctx, out);
+    if (status == ASSAY_OK && crooked::engine_mode == "count_changes" && ++asked > 2) ++*out;
+    return status;
+  };
+  with_requests.device_info = [](assay_ctx* ctx, uint32_t device, assay_device_info* out) {
+    return kBase.device_info(ctx, crooked::engine_mode == "count_changes" ? 0 : device, out);
   };
   with_requests.table = [](assay_ctx* ctx, const char* id) -> const void* {
     const bool asked = id != nullptr && std::strcmp(id, "request/1") == 0;
