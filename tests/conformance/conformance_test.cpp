@@ -276,6 +276,11 @@ TEST_F(Conformance, BadInputIsRefused) {
                     R"(, "abi_minor": 0, "tables": ["program/1"], "needs": ["libassay_not_there.so.1"]})");
   };
   const std::string adapter = "--adapter " + std::string(kFolder) + "template.adapter.json ";
+  // The manifest of cpu beside another library.
+  fs::copy_file(std::string(kFolder) + "libassay_template.so", dir_ / "libassay_template.so");
+  const fs::path copied =
+      file("cpu.adapter.json", R"({"name": "cpu", "vendor": "Assay project", "version": "0.1.0", "description": "d",
+           "library": "libassay_template.so", "abi_major": 1, "abi_minor": 1, "tables": ["program/1"], "needs": []})");
   for (const auto& [arguments, words] :
        {std::pair{std::string("--adapter nowhere.json"), "nowhere.json"},
         std::pair{adapter + "--device 7", "expected one of"},
@@ -284,6 +289,8 @@ TEST_F(Conformance, BadInputIsRefused) {
         std::pair{std::string("--device replay --adapter-option samples=none.json"), "none.json: can't be read"},
         std::pair{"--adapter " + package("next", 2).string(), "made for ABI major 2, this host serves 1"},
         std::pair{"--adapter " + package("empty", 1).string(), "libempty.so not found"},
+        std::pair{"--adapter " + copied.string(),
+                  "expected the adapter 'cpu' that the manifest names, found 'template'"},
         std::pair{std::string(), "expected --adapter FILE"}}) {
     const Judged out = kit(arguments);
     EXPECT_EQ(out.code, 2) << out.text;
