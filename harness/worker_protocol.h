@@ -51,7 +51,7 @@ struct EarlierLaunch {
 struct Job {
   enum class Kind { kDevices, kRun, kProfile, kFit } kind = Kind::kRun;
   std::string adapter_library;  // path of the shared module
-  std::string device;           // "cpu:0"
+  std::string device;           // "cpu:0"; where devices are asked for, the adapter's name: what its library must say
   std::string basis;            // of the device, where the parent knows it: of a record that the worker can't write
   std::string case_json;        // Case::to_json()
   std::string form;             // quick, full

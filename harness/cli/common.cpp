@@ -88,7 +88,13 @@ Result<ChosenDevice> device_of(const Arguments& arguments) {
     if (!named->problem.empty()) return bad_input("--adapter: " + file + ": can't be used: " + named->problem);
     wanted = named->name + ":0";
   }
-  return choose_device(arguments.has("device") ? arguments.text("device") : wanted, known_adapters(arguments));
+  Result<ChosenDevice> chosen =
+      choose_device(arguments.has("device") ? arguments.text("device") : wanted, known_adapters(arguments));
+  if (chosen.ok() && !chosen->adapter.hides.empty()) {
+    std::fprintf(stderr, "assay: %s is of %s, not of %s\n", chosen->name.c_str(), chosen->adapter.file.c_str(),
+                 chosen->adapter.hides.c_str());
+  }
+  return chosen;
 }
 
 Result<DeviceInfo> device_info(WorkerProcess& worker, const ChosenDevice& device, const AdapterSettings& settings,
@@ -96,6 +102,7 @@ Result<DeviceInfo> device_info(WorkerProcess& worker, const ChosenDevice& device
   Job job;
   job.kind = Job::Kind::kDevices;
   job.adapter_library = device.adapter.library.string();
+  job.device = device.adapter.name;
   job.options = settings;
   job.threads = threads;
   Result<std::vector<DeviceInfo>> devices = worker.devices(job);

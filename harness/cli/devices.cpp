@@ -17,6 +17,7 @@ Result<std::vector<DeviceInfo>> devices_of(const Manifest& adapter, const Adapte
   Job job;
   job.kind = Job::Kind::kDevices;
   job.adapter_library = adapter.library.string();
+  job.device = adapter.name;
   for (const auto& setting : settings) {
     if (takes_setting(adapter, setting.first)) job.options.push_back(setting);
   }
@@ -84,9 +85,9 @@ CommandSpec devices_command() {
   spec.name = "devices";
   spec.summary = "adapters, their devices, and why something can't be used";
   spec.about =
-      "Adapters are found by --adapter, in the folders of ASSAY_ADAPTER_PATH, and beside the program. Each is opened "
-      "in a process of its own. Support has four steps: verified on hardware, verified on a CPU, checked against the "
-      "API, planned.";
+      "Adapters are found by --adapter, in the folders of ASSAY_ADAPTER_PATH, and beside the program; two of one name "
+      "only by --adapter. Each is opened in a process of its own. Support has four steps: verified on hardware, "
+      "verified on a CPU, checked against the API, planned.";
   spec.options = {{"names", "", "names only, one a line", Complete::kNothing, {}, false},
                   adapter_option(),
                   adapter_setting_option(),

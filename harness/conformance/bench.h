@@ -128,13 +128,13 @@ std::string number(const char* pattern, double value);
 std::optional<OpCase> plain_case(Bench& bench, Adapter& adapter, int64_t rows = 33, int64_t cols = 65);
 // A program whose step takes long enough to be timed.
 struct Work {
-  int64_t m = 0, n = 0, k = 0;                         // of a product, or n x k of an addition where m is 0
-  double step_ns = 0;                                  // with reading the output where that was asked for
+  int64_t m = 0, n = 0, k = 0;  // of a product, or n x k of an addition where m is 0
+  double step_ns = 0;
   bool implausible = false;                            // faster than any chip: the larger ones were not tried
   [[nodiscard]] OpCase make(int64_t times = 1) const;  // so many times the work
 };
 // nullopt, with a finding, where neither matmul nor add at f32 is supported or a step fails.
-std::optional<Work> find_work(Bench& bench, Adapter& adapter, double min_ns, bool with_read = false);
+std::optional<Work> find_work(Bench& bench, Adapter& adapter, double min_ns);
 
 // y = x w^T f32.
 OpCase matmul_case(int64_t m, int64_t n, int64_t k);

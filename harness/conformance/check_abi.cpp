@@ -58,6 +58,59 @@ std::string device_fault(const Raw& raw) {
   return "";
 }
 
+constexpr int kLooks = 4;
+
+// What never changes of a device while the machine stays as it is, by name.
+std::vector<std::pair<const char*, std::string>> fixed_fields(const DeviceInfo& d) {
+  return {{"product", d.product},
+          {"arch", d.arch},
+          {"serial", d.serial},
+          {"driver", d.driver},
+          {"firmware", d.firmware},
+          {"bus_id", d.bus_id},
+          {"memory_bytes", std::to_string(d.memory_bytes)},
+          {"memory_bandwidth_bytes_per_s", std::to_string(d.memory_bandwidth_bytes_per_s)},
+          {"cache_bytes", std::to_string(d.cache_bytes)},
+          {"dtypes", std::to_string(d.dtypes)},
+          {"basis", d.basis},
+          {"support", d.support}};
+}
+
+// "" or what is not as it was.
+std::string list_change(const std::vector<DeviceInfo>& before, const std::vector<DeviceInfo>& now) {
+  if (before.size() != now.size())
+    return "device_count was " + std::to_string(before.size()) + ", is " + std::to_string(now.size());
+  for (size_t i = 0; i < now.size(); ++i) {
+    const auto was = fixed_fields(before[i]), is = fixed_fields(now[i]);
+    for (size_t f = 0; f < is.size(); ++f) {
+      if (was[f] == is[f]) continue;
+      return "device " + std::to_string(i) + ": " + is[f].first + " was '" + was[f].second + "', is '" + is[f].second +
+             "'";
+    }
+  }
+  return "";
+}
+
+// Asked again in the same context, and in the next one.
+void same_devices(Bench& bench, std::unique_ptr<Adapter> adapter) {
+  std::vector<DeviceInfo> first;
+  for (int look = 0; look < 2 * kLooks; ++look) {
+    if (look == kLooks) {
+      bench.close(std::move(adapter));
+      adapter = bench.open();
+      if (adapter == nullptr) return;
+    }
+    const Result<std::vector<DeviceInfo>> found = adapter->devices();
+    if (!found.ok()) return bench.fail(found.error().message);
+    if (look == 0) first = *found;
+    const std::string change = list_change(first, *found);
+    if (!change.empty())
+      return bench.fail(change + (look < kLooks ? " when it is asked again" : " when the adapter is opened again"));
+  }
+  bench.close(std::move(adapter));
+  bench.pass(std::to_string(first.size()) + " devices");
+}
+
 off_t printed() {
   std::fflush(stdout);
   std::fflush(stderr);
@@ -170,6 +223,7 @@ void check_entry(Bench& bench) {
   if (adapter == nullptr) return;
   told(bench, device_fault(Raw(*adapter)));
   if (bench.begin("tables by id")) table_ids(bench, *adapter);
+  if (bench.begin("devices stay the same")) return same_devices(bench, std::move(adapter));
   bench.close(std::move(adapter));
 }
 

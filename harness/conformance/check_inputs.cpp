@@ -121,6 +121,32 @@ void probe(Bench& bench, Adapter& adapter, const OpCase& c, const Probe& wanted)
   bench.fail(text + ": a silent fallback");
 }
 
+// Dtypes that the device claims must be those of some op that the adapter takes. A dtype that no case of the kit has is
+// not judged.
+void claimed_dtypes(Bench& bench, Adapter& adapter) {
+  const Result<DeviceInfo> device = adapter.device(bench.device());
+  if (!device.ok()) return bench.fail(device.error());
+  uint64_t tried = 0, taken = 0;
+  for (uint32_t kind = 1; kind <= ASSAY_OP_INDEX_TOPK; ++kind) {
+    for (const OpCase& c : op_cases(kind, true)) {
+      uint64_t has = 0;
+      for (const Tensor& t : c.graph.tensors) has |= uint64_t{1} << t.dtype;
+      tried |= has;
+      if ((device->dtypes & has & ~taken) == 0) continue;
+      InAdapter inside(bench.pulse(), "program.supports");
+      if (adapter.supports(c.graph, bench.device()).ok()) taken |= has;
+    }
+  }
+  std::string left, all;
+  for (uint32_t dtype = 0; dtype <= ASSAY_I64; ++dtype) {
+    const uint64_t bit = uint64_t{1} << dtype;
+    if ((device->dtypes & tried & bit) == 0) continue;
+    std::string& list = (taken & bit) == 0 ? left : all;
+    list += (list.empty() ? "" : ", ") + std::string(dtype_name(dtype));
+  }
+  left.empty() ? bench.pass(all) : bench.fail("claims " + left + ", and takes no op with it");
+}
+
 }  // namespace
 
 void check_fresh_inputs(Bench& bench) {
@@ -156,6 +182,11 @@ void check_dtype(Bench& bench) {
       if (adapter == nullptr) return;
       probe(bench, *adapter, c, wanted);
     }
+  }
+  if (bench.begin("dtypes that the device claims")) {
+    if (adapter == nullptr) adapter = bench.open();
+    if (adapter == nullptr) return;
+    claimed_dtypes(bench, *adapter);
   }
   if (adapter != nullptr) bench.close(std::move(adapter));
 }

@@ -172,6 +172,7 @@ Status find_device(const KitOptions& options, Report* report, std::string* failu
   Job job;
   job.kind = Job::Kind::kDevices;
   job.adapter_library = options.library;
+  job.device = options.adapter;
   job.options = options.settings;
   const Result<std::vector<DeviceInfo>> devices = (*worker)->devices(job);
   if (!devices.ok()) {

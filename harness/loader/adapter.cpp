@@ -302,7 +302,7 @@ Result<DeviceInfo> Adapter::device(uint32_t index) {
   return (*all)[index];
 }
 
-Result<std::unique_ptr<Adapter>> Adapter::open(const std::string& library, Options options) {
+Result<std::unique_ptr<Adapter>> Adapter::open(const std::string& library, Options options, const std::string& name) {
   void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) return adapter_error(text_of(dlerror()));
   using Entry = const assay_adapter* (*)(uint32_t);
@@ -313,6 +313,10 @@ Result<std::unique_ptr<Adapter>> Adapter::open(const std::string& library, Optio
     return adapter_error(library + ": does not serve ABI major " + std::to_string(ASSAY_ABI_MAJOR));
   }
   if (const auto problem = core_problem(core)) return adapter_error(library + ": " + *problem);
+  if (!name.empty() && text_of(core->name) != name) {
+    return bad_input(library + ": expected the adapter '" + name + "' that the manifest names, found '" +
+                     text_of(core->name) + "' by '" + text_of(core->vendor) + "'");
+  }
   auto host = std::make_unique<Host>(std::move(options));
   assay_ctx* ctx = nullptr;
   const assay_status status = core->open(host->table(), &ctx);

@@ -30,8 +30,11 @@ class Program;
 class Adapter {
  public:
   using Options = std::vector<std::pair<std::string, std::string>>;
-  // dlopen RTLD_NOW|RTLD_LOCAL, entry(major), open. A missing symbol, NULL entry or other major is an Error.
-  static Result<std::unique_ptr<Adapter>> open(const std::string& library, Options options);
+  // dlopen RTLD_NOW|RTLD_LOCAL, entry(major), open. A missing symbol, NULL entry or other major is an Error. `name`:
+  // what the manifest calls it, "" where there is none; a library that says otherwise is refused, as bad input,
+  // unopened.
+  static Result<std::unique_ptr<Adapter>> open(const std::string& library, Options options,
+                                               const std::string& name = "");
   virtual ~Adapter() = default;
 
   [[nodiscard]] virtual const assay_adapter* core() const = 0;

@@ -157,11 +157,27 @@ std::vector<Manifest> find_adapters(const std::vector<fs::path>& extra) {
     for (const fs::path& file : manifests_in(folder)) files.push_back(file);
   }
   std::vector<Manifest> found;
-  for (const fs::path& file : files) {
-    Result<Manifest> manifest = read_manifest(file);
-    Manifest m = manifest ? std::move(manifest).value() : broken(file, manifest.error().message);
-    const bool taken = std::any_of(found.begin(), found.end(), [&](const Manifest& o) { return o.name == m.name; });
-    if (!taken) found.push_back(std::move(m));
+  std::vector<fs::path> seen;
+  size_t given = 0;  // of `found`
+  for (size_t i = 0; i < files.size(); ++i) {
+    std::error_code code;
+    const fs::path place = fs::weakly_canonical(files[i], code);
+    if (std::find(seen.begin(), seen.end(), place) != seen.end()) continue;
+    seen.push_back(place);
+    Result<Manifest> manifest = read_manifest(files[i]);
+    Manifest m = manifest ? std::move(manifest).value() : broken(files[i], manifest.error().message);
+    const auto other = std::find_if(found.begin(), found.end(), [&](const Manifest& o) { return o.name == m.name; });
+    if (other == found.end()) {
+      found.push_back(std::move(m));
+      given = i < extra.size() ? found.size() : given;
+    } else if (i >= extra.size() && static_cast<size_t>(other - found.begin()) < given) {
+      if (other->hides.empty()) other->hides = m.file;
+    } else if (other->hides.empty()) {
+      other->hides = m.file;
+      other->problem = "two adapters are called '" + m.name + "', " + other->file.string() + " and " + m.file.string() +
+                       "; expected one, or --adapter FILE";
+      other->machine_lacks = false;
+    }
   }
   return found;
 }

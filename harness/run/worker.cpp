@@ -113,8 +113,9 @@ class Worker {
     pulse_.phase(Phase::kOpen);
     threads_ = std::make_unique<HostThreads>(threads);
     counters_ = open_counters();
+    const std::string name = job.device.substr(0, job.device.find(':'));
     InAdapter inside(pulse_, "open");
-    Result<std::unique_ptr<Adapter>> adapter = Adapter::open(job.adapter_library, options);
+    Result<std::unique_ptr<Adapter>> adapter = Adapter::open(job.adapter_library, options, name);
     if (!adapter.ok()) return adapter.error();
     adapter_ = std::move(adapter).value();
     library_ = job.adapter_library;

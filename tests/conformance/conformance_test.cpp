@@ -73,7 +73,10 @@ TEST_F(Conformance, CatchesCachedOutputs) {
   caught("caches_outputs", "truth.fresh_inputs", "matmul", "did not change with the inputs");
 }
 TEST_F(Conformance, CatchesWorkDoneAfterWait) {
-  caught("returns_early", "timing.return", "reading right after wait()", "the work is done after wait()");
+  caught("returns_early", "timing.return", "reading right after wait()", "% of the work is done after wait()");
+}
+TEST_F(Conformance, CatchesAFifthOfTheWorkDoneAfterWait) {
+  caught("finishes_late", "timing.return", "reading right after wait()", "% of the work is done after wait()");
 }
 TEST_F(Conformance, CatchesRepeatsThatAreNotRun) {
   caught("ignores_repeat", "timing.work", "four steps in one submission", "times one step");
@@ -99,6 +102,15 @@ TEST_F(Conformance, CatchesAnExit) {
   caught("exits", "ops.add", "f32 [1,1]", "adapter ended the process with exit code 3 in program.wait");
 }
 TEST_F(Conformance, CatchesPrinting) { caught("prints", "abi.entry", "prints nothing", "printed 6 bytes"); }
+TEST_F(Conformance, CatchesDevicesThatChange) {
+  const char* const kStay = "devices stay the same";
+  caught("count_changes", "abi.entry", kStay, "device_count was 1, is 2 when it is asked again");
+  caught("memory_changes", "abi.entry", kStay, "device 0: memory_bytes was '");
+  caught("devices_change_at_open", "abi.entry", kStay, " loops' when the adapter is opened again");
+}
+TEST_F(Conformance, CatchesDtypesThatNoOpTakes) {
+  caught("claims_dtypes", "truth.dtype", "dtypes that the device claims", "claims bf16, i4, and takes no op with it");
+}
 TEST_F(Conformance, CatchesWhatTakesEveryProgram) {
   caught("takes_all", "refusals.programs", "op kind 9999", "prepare took it");
 }
@@ -264,6 +276,11 @@ TEST_F(Conformance, BadInputIsRefused) {
                     R"(, "abi_minor": 0, "tables": ["program/1"], "needs": ["libassay_not_there.so.1"]})");
   };
   const std::string adapter = "--adapter " + std::string(kFolder) + "template.adapter.json ";
+  // The manifest of cpu beside another library.
+  fs::copy_file(std::string(kFolder) + "libassay_template.so", dir_ / "libassay_template.so");
+  const fs::path copied =
+      file("cpu.adapter.json", R"({"name": "cpu", "vendor": "Assay project", "version": "0.1.0", "description": "d",
+           "library": "libassay_template.so", "abi_major": 1, "abi_minor": 1, "tables": ["program/1"], "needs": []})");
   for (const auto& [arguments, words] :
        {std::pair{std::string("--adapter nowhere.json"), "nowhere.json"},
         std::pair{adapter + "--device 7", "expected one of"},
@@ -272,6 +289,8 @@ TEST_F(Conformance, BadInputIsRefused) {
         std::pair{std::string("--device replay --adapter-option samples=none.json"), "none.json: can't be read"},
         std::pair{"--adapter " + package("next", 2).string(), "made for ABI major 2, this host serves 1"},
         std::pair{"--adapter " + package("empty", 1).string(), "libempty.so not found"},
+        std::pair{"--adapter " + copied.string(),
+                  "expected the adapter 'cpu' that the manifest names, found 'template'"},
         std::pair{std::string(), "expected --adapter FILE"}}) {
     const Judged out = kit(arguments);
     EXPECT_EQ(out.code, 2) << out.text;

@@ -67,6 +67,7 @@ class CrookedProgram : public TemplateProgram {
     if (mode_ == "reads_in_one_thread" && std::this_thread::get_id() != maker_)
       throw Failure(ASSAY_INTERNAL, "no context");
     if (std::exchange(owed_, false)) TemplateProgram::wait(unread_);
+    for (const uint64_t end = host_.now_ns() + std::exchange(late_ns_, 0); host_.now_ns() < end;) continue;
     TemplateProgram::read(t, offset, dst, bytes);
   }
   void count(const assay_run_args& args, const std::vector<uint64_t>& ops,
@@ -88,6 +89,7 @@ class CrookedProgram : public TemplateProgram {
     TemplateProgram::wait(result);
     busy = false;
     turn_caches(-1);
+    if (mode_ == "finishes_late") late_ns_ = (host_.now_ns() - begin) / 4;  // a fifth of all
     if (tracing) trace(begin, host_.now_ns());
     if (mode_ != "clock" && mode_ != "wrong_unit") return;
     const uint64_t ns = host_.now_ns() - begin;
@@ -127,6 +129,7 @@ class CrookedProgram : public TemplateProgram {
   Host host_;
   std::string mode_;
   bool owed_ = false, ran_ = false;
+  uint64_t late_ns_ = 0;
   std::thread::id maker_ = std::this_thread::get_id();
   assay_run_result unread_{};
 };
@@ -142,7 +145,12 @@ class Crooked : public Template {
   std::vector<assay::sdk::Device> devices() override {
     std::vector<assay::sdk::Device> all = Template::devices();
     all[0].board_power_limit_w = 150;
+    if (mode_ == "claims_dtypes") all[0].dtypes |= uint64_t{1} << ASSAY_BF16 | uint64_t{1} << ASSAY_I4;
+    if (mode_ == "devices_change_at_open" && ++opened % 2 == 0) all[0].product = "Plainer loops";
     return all;
+  }
+  void refresh(uint32_t /*index*/, assay::sdk::Device& device) override {
+    if (mode_ == "memory_changes") device.memory_bytes += 1 << 20;
   }
   std::string unsupported(const assay_program_desc& graph) override {
     if (mode_ == "takes_all") return "";
@@ -221,6 +229,15 @@ extern "C" ASSAY_EXPORT const assay_adapter* assay_adapter_entry(uint32_t host_a
   with_requests.open = [](const assay_host* host, assay_ctx** out) {
     crooked::engine_mode = assay::sdk::Host(host).option("crooked");
     return kBase.open(host, out);
+  };
+  with_requests.device_count = [](assay_ctx* ctx, uint32_t* out) {
+    static std::atomic<int> asked{0};
+    const assay_status status = kBase.device_count(ctx, out);
+    if (status == ASSAY_OK && crooked::engine_mode == "count_changes" && ++asked > 2) ++*out;
+    return status;
+  };
+  with_requests.device_info = [](assay_ctx* ctx, uint32_t device, assay_device_info* out) {
+    return kBase.device_info(ctx, crooked::engine_mode == "count_changes" ? 0 : device, out);
   };
   with_requests.table = [](assay_ctx* ctx, const char* id) -> const void* {
     const bool asked = id != nullptr && std::strcmp(id, "request/1") == 0;

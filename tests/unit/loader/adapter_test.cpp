@@ -33,6 +33,18 @@ Error open_error(const std::string& misfit) {
   return adapter.ok() ? Error{} : adapter.error();
 }
 
+// As when a manifest was copied from another adapter's. What says another name is not opened: misfit's open would fail.
+TEST(OpenAdapter, ALibraryOfAnotherNameThanItsManifestIsRefused) {
+  EXPECT_TRUE(Adapter::open(kMisfit, {}, "misfit").ok());
+  const ScopedVariable variable("ASSAY_TEST_MISFIT", "open-fails");
+  const Result<std::unique_ptr<Adapter>> adapter = Adapter::open(kMisfit, {}, "cpu");
+  ASSERT_FALSE(adapter.ok());
+  EXPECT_EQ(adapter.error().kind, ErrorKind::kBadInput);
+  EXPECT_EQ(adapter.error().message, std::string(kMisfit) +
+                                         ": expected the adapter 'cpu' that the manifest names, found 'misfit' by "
+                                         "'Assay tests'");
+}
+
 TEST(OpenAdapter, AFileThatIsNoLibraryIsNamed) {
   const auto absent = Adapter::open("/absent/libacme.so", {});
   ASSERT_FALSE(absent.ok());

@@ -31,27 +31,37 @@ class AdapterSearch : public Scratch {
   std::string folder(const std::string& name) const { return (dir_ / name).string(); }
 };
 
-TEST_F(AdapterSearch, TheFirstFolderOfThePathWins) {
-  manifest("one", "acme", "first");
-  manifest("two", "acme", "second");
+// None of two stands silently for the other: neither can be used, and both are named.
+TEST_F(AdapterSearch, TwoOfOneNameAreRefused) {
+  const fs::path first = manifest("one", "acme", "first"), second = manifest("two", "acme", "second");
   manifest("two", "bolt", "second");
-  {
-    const ScopedVariable path("ASSAY_ADAPTER_PATH", folder("one") + ":" + folder("two"));
-    EXPECT_THAT(found(), ElementsAre("acme by first", "bolt by second"));
-  }
-  const ScopedVariable path("ASSAY_ADAPTER_PATH", folder("two") + ":" + folder("one"));
-  EXPECT_THAT(found(), ElementsAre("acme by second", "bolt by second"));
+  const ScopedVariable path("ASSAY_ADAPTER_PATH", folder("one") + ":" + folder("two"));
+  const std::vector<Manifest> all = find_adapters({});
+  EXPECT_EQ(all[0].problem, "two adapters are called 'acme', " + first.string() + " and " + second.string() +
+                                "; expected one, or --adapter FILE");
+  EXPECT_EQ(all[1].name, "bolt");
+  EXPECT_EQ(all[1].problem, "");
+  EXPECT_THAT(find_adapters({first, second})[0].problem, HasSubstr("two adapters are called 'acme'"));
 }
 
-TEST_F(AdapterSearch, AFileGivenByNameBeatsThePath) {
-  const fs::path given = manifest("given", "acme", "given");
+TEST_F(AdapterSearch, OneFileFoundTwiceIsOne) {
   manifest("one", "acme", "first");
+  fs::create_directory_symlink(dir_ / "one", dir_ / "link");
+  const ScopedVariable path("ASSAY_ADAPTER_PATH", folder("one") + ":" + folder("link"));
+  EXPECT_EQ(find_adapters({})[0].problem, "");
+  EXPECT_EQ(find_adapters({dir_ / "one" / "acme.adapter.json"})[0].hides, "");
+}
+
+TEST_F(AdapterSearch, AFileGivenByNameHidesThePaths) {
+  const fs::path given = manifest("given", "acme", "given"), other = manifest("one", "acme", "first");
   const ScopedVariable path("ASSAY_ADAPTER_PATH", folder("one"));
   EXPECT_THAT(found({given}), ElementsAre("acme by given"));
+  EXPECT_EQ(find_adapters({given})[0].problem, "");
+  EXPECT_EQ(find_adapters({given})[0].hides, other) << "and says which";
 }
 
-// The build's own folder holds null: the search ends there.
-TEST_F(AdapterSearch, ThePathBeatsTheProgramsOwnFolder) {
+// The build's own folder holds null.
+TEST_F(AdapterSearch, NoneOfThePathStandsForTheProgramsOwn) {
   const auto null_of = [] {
     for (const Manifest& m : find_adapters({})) {
       if (m.name == "null") return m;
@@ -61,9 +71,9 @@ TEST_F(AdapterSearch, ThePathBeatsTheProgramsOwnFolder) {
   const ScopedVariable none("ASSAY_ADAPTER_PATH", "");
   EXPECT_EQ(null_of().vendor, "Assay project");
   EXPECT_EQ(null_of().problem, "");
-  manifest("one", "null", "stranger");
+  const fs::path stranger = manifest("one", "null", "stranger");
   const ScopedVariable path("ASSAY_ADAPTER_PATH", folder("one"));
-  EXPECT_EQ(null_of().vendor, "stranger");
+  EXPECT_THAT(null_of().problem, HasSubstr("two adapters are called 'null', " + stranger.string() + " and "));
 }
 
 TEST_F(AdapterSearch, EmptyAndAbsentFoldersAreNoFault) {
