@@ -4,6 +4,7 @@
 
 #include "harness/cli/common.h"
 #include "harness/cli/terminal.h"
+#include "harness/conformance/kit.h"
 #include "results/record.h"
 #include "suites/base/json_input.h"
 #include "suites/base/visible.h"
@@ -70,6 +71,8 @@ Result<std::string> validated(const std::string& file, const Catalogue& catalogu
   JsonInput input(*text, file);
   const JsonNode root = input.root();
   if (!root.present()) return input.error();
+  if (const JsonNode kind = root.find("kind"); kind.is_text() && kind.text() == "assay-conformance")
+    return conformance::report_summary(*text, file);
   if (root.has("schema_version")) return summarised(record_from_json(*text, file), record_summary);
   if (root.has("routing_trace_version")) return validated_trace(*text, file, catalogue);
   if (root.has("quick") || root.has("full") || root.has("extends")) {
@@ -80,8 +83,8 @@ Result<std::string> validated(const std::string& file, const Catalogue& catalogu
   if (!input.ok()) return input.error();
   return bad_input(file +
                    ": expected a suite (quick, full or extends), a model (layers, hidden), a video model (dit, "
-                   "vae), a routing trace (routing_trace_version) or a record (schema_version), found none of these "
-                   "fields");
+                   "vae), a routing trace (routing_trace_version), a conformance report (kind) or a record "
+                   "(schema_version), found none of these fields");
 }
 
 void print_faults(const std::string& file, const Error& error) {
@@ -116,7 +119,7 @@ Result<int> validate(const Arguments& arguments) {
 CommandSpec validate_command() {
   CommandSpec spec;
   spec.name = "validate";
-  spec.summary = "everything that is wrong with a suite, model, trace or record";
+  spec.summary = "all that is wrong with a suite, model, trace, record or report";
   spec.operands = "FILE...";
   spec.min_operands = 1;
   spec.max_operands = 1 << 16;
@@ -124,7 +127,7 @@ CommandSpec validate_command() {
   spec.about =
       "Says all that is wrong with each file at once, as FILE:LINE: FIELD: what was expected and what was found, and "
       "ends with code 2; of a valid file it says what it holds. A file's kind (suite, model, video model, routing "
-      "trace, record) follows from its fields.";
+      "trace, record, conformance report) follows from its fields.";
   spec.examples = {
       {"assay validate my-suite.json", "before the first run"},
       {"assay validate assay-out/quickstart/*.record.json", "nothing was changed since they were written"}};
