@@ -135,7 +135,7 @@ std::string render(const kit::Report& r) {
     text += (i == 0 ? "\ncases taken: " : ", ") + c.suite + " " + std::to_string(c.supported) + "/" +
             std::to_string(c.total);
   }
-  text += "\nseed " + std::to_string(r.options.seed);
+  text += "\nseed " + std::to_string(r.options.seed) + ", report " + r.id;
   return text + "\n" + (r.passed() ? "conforms" : "does not conform") +
          (r.options.only.empty() ? "\n" : " (of the checks that were run)\n");
 }
@@ -157,6 +157,7 @@ Result<int> run_kit(const Arguments& a) {
   }
   if (!report.ok()) return report.error();
   report->when = utc_now();
+  report->id = kit::report_id(*report);
   if (a.has("json")) {
     if (const Status s = write_file_atomic(a.text("json"), kit::report_json(*report)); !s.ok()) return s.error();
   }

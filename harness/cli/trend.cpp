@@ -1,8 +1,8 @@
+#include "reports/trend.h"
 #include "harness/cli/common.h"
 #include "harness/cli/outside.h"
 #include "harness/cli/plots.h"
 #include "harness/cli/terminal.h"
-#include "reports/trend.h"
 
 namespace assay {
 namespace {

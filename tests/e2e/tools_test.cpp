@@ -3,6 +3,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "results/record.h"
+#include "results/record_id.h"
 #include "tests/support/command_line.h"
 
 namespace assay {
@@ -165,6 +167,24 @@ TEST_F(Tools, ValidateNamesEveryFaultWithItsLine) {
   EXPECT_THAT(bad.text, HasSubstr("bad.json:3: extends: suite: unknown 'decod'; did you mean 'decode'?"));
   EXPECT_THAT(bad.text, HasSubstr("bad.json:4: unknown field 'quik'; did you mean 'quick'?"));
   EXPECT_THAT(bad.text, HasSubstr("good.json: valid"));
+}
+
+// More work than the case has: refused by the id that it had, which tells no other, and by its figures with an id that
+// fits.
+TEST_F(Tools, ValidateHoldsARecordAgainstItsSamplesAndItsCase) {
+  const std::string published = ASSAY_SOURCE_DIR "/results/published/2026-11-26-epyc-2cpu/";
+  const std::string name = published + "decode_smollm2-135m_f32_b1_c512-0f626ec6.record.json";
+  Record r = read_record(name).value();
+  const Outcome good = assay("validate " + name);
+  EXPECT_EQ(good.code, 0) << good.text;
+  r.step_flops *= 2;
+  const std::string fitting = record_id(record_to_json(r));
+  file("changed.json", record_to_json(r));
+  const Outcome changed = refuses("validate changed.json", {"id: expected the hash of the content, found " + r.id});
+  EXPECT_THAT(changed.text, testing::Not(HasSubstr(fitting)));
+  r.id = fitting;
+  file("forged.json", record_to_json(r));
+  (void)refuses("validate forged.json", {"forged.json: step_flops: expected ", "which its case comes to, found "});
 }
 
 }  // namespace

@@ -62,7 +62,8 @@ TEST(ForeignText, OfSheetsIsShownToo) {
 }
 
 TEST(ForeignText, InMarkdownIsNoMarkup) {
-  EXPECT_EQ(markdown_escaped("<b> & &lt; a<b 1 <= 2 <30 s <!-- </p>"), "\\<b> & \\&lt; a\\<b 1 <= 2 <30 s \\<!-- \\</p>");
+  EXPECT_EQ(markdown_escaped("<b> & &lt; a<b 1 <= 2 <30 s <!-- </p>"),
+            "\\<b> & \\&lt; a\\<b 1 <= 2 <30 s \\<!-- \\</p>");
   EXPECT_EQ(markdown_escaped("int8_w8a8 _a_ **b** ~~c~~ `d`"), "int8_w8a8 \\_a\\_ \\*\\*b\\*\\* \\~\\~c\\~\\~ \\`d\\`");
   EXPECT_EQ(markdown_escaped("[a](b) [a][b] [a]: b [measured]"), "[a\\](b) [a\\][b] [a\\]: b [measured]");
   EXPECT_EQ(markdown_item("# head"), "- \\# head\n");
