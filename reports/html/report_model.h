@@ -143,6 +143,13 @@ struct ReportCost {
   std::string price_currency;  // of the price or rent in the book; "CNY" where none is converted, or by a
                                // confidential rate
   double price_fx = 1;         // CNY of one of it
+  // Rented instead of owned, or the other way round: what it is asked with. None where the prices don't allow it.
+  struct OtherWay {
+    CostInputs inputs;
+    std::string price_currency = "CNY";
+    double price_fx = 1;
+  };
+  std::optional<OtherWay> other_way;
   std::vector<ReportVerdict> verdicts;
   std::vector<std::string> notes;
 };

@@ -221,6 +221,8 @@ export interface Cost {
   notes: string[];
   rented: boolean;
   inputs: CostInput[];
+  /** rented instead of owned, or owned instead of rented, where the prices allow it */
+  other_way: Pick<Cost, "rented" | "inputs" | "price_currency" | "price_fx"> | null;
   mix: { cached: number; input: number; output: number; source: string };
   price_currency: string;
   price_fx: number;

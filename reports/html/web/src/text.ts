@@ -214,6 +214,7 @@ export const T = {
   f_power: ["电力", "power"],
   f_tariff: ["电价", "tariff"],
   f_cache_mix: ["缓存与输入输出配比", "cache and mix"],
+  k_way: ["付费方式", "Rented or owned"],
   k_chip_price: ["芯片单价（元）", "Chip price (CNY)"],
   k_rent: ["租金（元/小时）", "Rent (CNY/h)"],
   k_server_factor: ["服务器分摊系数", "Server factor"],
