@@ -287,6 +287,8 @@ export const T = {
 
   environment_note: ["只列出各芯片或各次运行之间不同的项。", "Only what differs between chips or runs."],
   environment_same: ["所有运行的环境相同。", "All runs share one environment."],
+  environment_same_here: ["所有测得或模拟的运行环境相同；导入的记录未说明其环境。", "All runs that were measured or simulated share one environment; of the imported ones none is stated."],
+  environment_unknown: ["导入的记录未说明其环境。", "Of imported records no environment is stated."],
   item: ["项目", "Item"],
   values_n: ["{count} 个取值：{values}", "{count} values: {values}"],
   records_search: ["筛选（用例、芯片、编号）", "Filter (case, chip, id)"],
