@@ -142,6 +142,8 @@ ordered_json incomparable_json(const Incomparable& i) {
           {"detail", i.detail}};
 }
 
+ordered_json trend_json(const TrendPlot& plot) { return ordered_json::parse(trend_plot_json(plot)); }
+
 ordered_json answer_json(const ReportAnswer& a) {
   return {{"kind", a.kind}, {"case", json_or_null(a.test_case)}, {"basis", a.basis}, {"groups", a.groups}};
 }
@@ -185,7 +187,9 @@ std::string report_json(const ReportModel& m) {
                             {"skew", list(m.skew, skew_json)},
                             {"context", list(m.context, context_json)},
                             {"ops", list(m.ops, ops_json)},
-                            {"clips", list(m.clips, clip_json)}};
+                            {"clips", list(m.clips, clip_json)},
+                            {"trends", list(m.trends, trend_json)},
+                            {"trends_unread", m.trends_unread}};
   return without_markup(out.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "reports/trend.h"
 #include "results/metrics/context_curve.h"
 #include "results/metrics/metrics.h"
 #include "results/metrics/record_ops.h"
@@ -223,6 +224,8 @@ struct ReportModel {
   std::vector<ReportContext> context;
   std::vector<ReportOps> ops;
   std::vector<ReportClip> clips;
+  std::vector<TrendPlot> trends;  // of cases with records of several dates, what changed most first
+  size_t trends_unread = 0;       // aggregated from a store: groups of several records, which were not read
 };
 
 struct ReportOptions {
@@ -231,7 +234,8 @@ struct ReportOptions {
   size_t max_details = 500;              // aggregated from a store: groups of which the record itself is read
   std::optional<ReportPricing> pricing;  // absent: nothing is said of money
   size_t max_curves = 200;               // of the groups' rows, in order
-  size_t max_op_cases = 60;              // whose ops are listed, in order of the groups
+  size_t max_trends = 60;
+  size_t max_op_cases = 60;  // whose ops are listed, in order of the groups
 };
 
 ReportModel report_model(const std::vector<Record>& records, const ReportOptions& options);

@@ -57,6 +57,7 @@ function axisOption(axis: Axis, look: Look, vertical: boolean, narrow: boolean):
     splitLine: { show: vertical || axis.scale === "log", lineStyle: { color: look.ink.faint } },
     min: axis.min,
     max: axis.max,
+    interval: axis.interval,
   };
   if (axis.scale === "category") {
     return {
@@ -273,10 +274,12 @@ function guides(chart: Chart, look: Look): Record<string, unknown>[] {
         symbol: "none",
         silent: true,
         animation: false,
+        precision: 12, // its own is two decimals, a quarter of an hour on an axis of days
         lineStyle: { color: look.ink.bad, type: [7, 4], width: 1.6 },
         data: chart.guides.map((g, i) => ({
           xAxis: g.x,
-          label: { formatter: g.label, position: "start", distance: 3 + 15 * i, color: look.ink.bad, fontSize: 11.5 },
+          ...(g.muted ? { lineStyle: { color: look.ink.muted, type: [3, 4], width: 1 } } : {}),
+          label: { formatter: g.label, position: g.muted ? "insideEndTop" : "start", rotate: g.muted ? 0 : undefined, distance: g.muted ? 2 : 3 + 15 * i, color: g.muted ? look.ink.muted : look.ink.bad, fontSize: 11.5 },
         })),
       },
     },

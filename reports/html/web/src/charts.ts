@@ -2,12 +2,14 @@
 import { notDrawn, type Chart, type ChartDef, type ChartResult, type Mark, type Series } from "./chart_def";
 import { contextCurves, skewCurves } from "./derived_charts";
 import { costBars, costTornado, costWaterfall } from "./cost_charts";
+import type { Curve } from "./curve";
 import { axisNumber, axisTime, grouped, numberText, roundDown, roundUp, rateText, timeText } from "./format";
-import { coldCache, pagedCache, shownRows, usable, type Curve, type Model, type Row } from "./model";
+import { coldCache, pagedCache, shownRows, usable, type Model, type Row } from "./model";
 import { someReasons } from "./phrases";
 import { seriesName } from "./series";
 import { commonValue, reference, scopeOf, type State } from "./state";
 import { say, T, withCold, type Lang } from "./text";
+import { trendCharts } from "./trend_chart";
 import { clipParts, opRoofline, opTimes } from "./work_charts";
 
 const rateTick = (v: number): string => axisNumber(v);
@@ -261,6 +263,7 @@ export const chartDefs: ChartDef[] = [
   { id: "pareto", section: "pareto", build: pareto },
   { id: "latency", section: "latency", build: latency },
   { id: "timeline", section: "latency", build: timelines },
+  { id: "trend", section: "trends", build: trendCharts },
   { id: "energy", section: "energy", build: energy },
   { id: "roofline", section: "roofline", build: roofline },
   { id: "op-roofline", section: "roofline", build: opRoofline },

@@ -11,7 +11,8 @@ import { nameUnnamed, parseModel } from "./model";
 import { isProfile, profileRoofline } from "./profile_chart";
 import { initialState } from "./state";
 import { say, T, type Lang } from "./text";
-import { isTrend, trendChart } from "./trend_chart";
+import { isTrend } from "./trend";
+import { trendChart } from "./trend_chart";
 
 const width = 900;
 const lineHeight = 16;

@@ -1,0 +1,98 @@
+// Time on axes: a case over many runs, and the launches of one. Run by ctest: ASSAY, RECORDS,
+// PUBLISHED, WORK, CHROMIUM, PLOTS.
+import { after, before, test } from "node:test";
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openReport, startBrowser } from "./page.mjs";
+
+const { ASSAY, RECORDS, PUBLISHED, WORK, CHROMIUM, PLOTS } = process.env;
+const folder = join(WORK, "trends");
+let browser;
+
+before(async () => {
+  mkdirSync(folder, { recursive: true });
+  browser = await startBrowser(CHROMIUM);
+});
+after(() => browser?.close());
+
+const day = Date.UTC(2026, 10, 26, 3, 12, 7) / 86400e3;
+
+/** Six records, `step` seconds apart, a change before the fourth. */
+const trend = (step, device = "chip") => ({
+  trend: "decode/m/f32/b1/c512",
+  device,
+  basis: "measured",
+  unit: "tokens/s",
+  points: [0, 1, 2, 3, 4, 5].map((i) => ({ day: day + (i * step) / 86400, rate: i < 3 ? 100 : 90, low: i < 3 ? 99 : 89, high: i < 3 ? 101 : 91, changed: i === 3 ? ["driver 581, before 580"] : [], row: null })),
+  changes: [{ at: 3, ratio: 0.9, verdict: "SLOWER" }],
+});
+
+const texts = (svg) => [...svg.matchAll(/<text[^>]*>(?:<tspan[^>]*>)?([^<]*)/g)].map((m) => m[1]);
+
+function axisLabels(step) {
+  writeFileSync(join(folder, "trend.json"), JSON.stringify(trend(step)));
+  execFileSync(process.execPath, [PLOTS, join(folder, "trend.json"), folder, "en"]);
+  const svg = readFileSync(join(folder, "trend.svg"), "utf8");
+  assert.match(svg, /stroke-dasharray="7[, ]4"/, "the line where the level changed");
+  return texts(svg).filter((t) => /^(\d{4}-)?\d\d-\d\d( \d\d:\d\d)?$|^\d\d:\d\d:\d\d$/.test(t));
+}
+
+// Steps between runs and what tells ticks of that span apart.
+for (const [step, form] of [
+  [3, /^03:12:\d\d$/],
+  [20, /^03:1\d:\d\d$/],
+  [400, /^11-26 03:\d\d$/],
+  [7200, /^11-26 \d\d:\d\d$/],
+  [86400, /^1[12]-\d\d$/],
+  [90 * 86400, /^202\d-\d\d-\d\d$/],
+])
+  test(`no label of the axis stands twice where runs are ${step} s apart`, () => {
+    const labels = axisLabels(step);
+    assert.ok(labels.length >= 2, labels.join());
+    assert.equal(new Set(labels).size, labels.length, labels.join());
+    for (const label of labels) assert.match(label, form);
+  });
+
+/** A report whose model holds two trends. */
+function reportWithTrends() {
+  const file = join(folder, "report.html");
+  execFileSync(ASSAY, ["report", RECORDS, "-o", file]);
+  const html = readFileSync(file, "utf8");
+  assert.match(html, /"trends":\[\],/);
+  writeFileSync(file, html.replace('"trends":[],', () => `"trends":${JSON.stringify([trend(86400, "slower"), trend(20, "near")])},`));
+  return file;
+}
+
+for (const [lang, words] of [
+  ["en", ["Over time", "SLOWER 0.900", "driver"]],
+  ["zh", ["随时间的变化", "变慢 0.900", "驱动"]],
+])
+  test(`the report draws cases over time, and fits a phone (${lang})`, async () => {
+    const file = reportWithTrends();
+    for (const width of [1200, 390]) {
+      const { page, faults, close } = await openReport(browser, file, `lang=${lang}`, { viewport: { width, height: 844 } });
+      const charts = page.locator("#trends .chart");
+      assert.equal(await charts.count(), 2);
+      for (const chart of await charts.all()) {
+        await chart.evaluate((box) => box.scrollIntoView({ behavior: "instant" }));
+        await chart.locator("svg").first().waitFor();
+      }
+      const text = await page.innerText("#trends");
+      assert.ok(text.includes(words[0]) && text.includes("decode/m/f32/b1/c512"), text);
+      if (width > 520) for (const word of words.slice(1)) assert.ok(text.includes(word), `${word}: ${text}`);
+      assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)) <= 0);
+      await page.locator("#trends").screenshot({ path: join(folder, `trends-${lang}-${width}.png`) });
+      assert.deepEqual(faults, []);
+      await close();
+    }
+  });
+
+test("a report without repeats has no section of trends", async () => {
+  const file = join(folder, "plain.html");
+  execFileSync(ASSAY, ["report", RECORDS, "-o", file]);
+  const { page, close } = await openReport(browser, file, "lang=en");
+  assert.equal(await page.locator("#trends, a[href='#trends']").count(), 0);
+  await close();
+});
