@@ -127,7 +127,8 @@ ordered_json curve_json(const ReportCurve& c) {
           {"step_ns", rounded_list(c.step_ns)},
           {"mark", std::move(marks)},
           {"gap_start_s", rounded_list(c.gap_start_s)},
-          {"gap_ns", rounded_list(c.gap_ns)}};
+          {"gap_ns", rounded_list(c.gap_ns)},
+          {"launch_s", rounded_list(c.launch_s)}};
 }
 
 ordered_json environment_json(const EnvironmentLine& line) {

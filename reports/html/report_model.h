@@ -90,6 +90,7 @@ struct ReportCurve {
   std::vector<double> start_s, step_ns;          // the longest step of each stretch of the run
   std::vector<StepMark> mark;                    // beside step_ns
   std::vector<double> gap_start_s, gap_ns;       // gaps of the host
+  std::vector<double> launch_s;                  // where the second launch and each further one begins
 };
 
 struct EnvironmentLine {  // one fact, the values it takes on each chip (by index), for facts that are not the same

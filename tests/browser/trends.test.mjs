@@ -96,3 +96,26 @@ test("a report without repeats has no section of trends", async () => {
   assert.equal(await page.locator("#trends, a[href='#trends']").count(), 0);
   await close();
 });
+
+// The line of steps is broken where a launch begins, and the place is marked.
+test("a timeline marks where a launch begins and joins no two of them", async () => {
+  const out = join(folder, "plots.json");
+  execFileSync(ASSAY, ["report", RECORDS, "-o", out]);
+  const model = JSON.parse(readFileSync(out, "utf8"));
+  const field = (name) => model.row_fields.indexOf(name);
+  const curve = model.curves.find((c) => model.rows[c.row][field("case")] === model.answer.case);
+  const half = curve.start_s[Math.floor(curve.start_s.length / 2)];
+  const drawn = (launches) => {
+    curve.launch_s = launches;
+    writeFileSync(out, JSON.stringify(model));
+    execFileSync(process.execPath, [PLOTS, out, folder, "en"]);
+    return readFileSync(join(folder, "timeline-0.svg"), "utf8");
+  };
+  // The step line is the one polyline with many points.
+  const lines = (svg) => [...svg.matchAll(/<path d="([^"]*)" fill="none"/g)].filter((m) => (m[1].match(/L/g) ?? []).length > 20).length;
+  const [joined, apart] = [drawn([]), drawn([half])];
+  assert.equal(lines(joined), 1);
+  assert.equal(lines(apart), 2);
+  assert.ok(!texts(joined).includes("launch 2"));
+  assert.ok(texts(apart).includes("launch 2"), texts(apart).join("|"));
+});

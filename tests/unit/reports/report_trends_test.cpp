@@ -1,4 +1,4 @@
-// Cases that were measured again and again, as a report draws them.
+// Cases that were measured again and again, and launches of one record, as a report draws them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,6 +8,7 @@
 namespace assay {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 std::string on_day(int day) { return "2026-11-1" + std::to_string(day) + "T06:00:00Z"; }
@@ -56,6 +57,15 @@ TEST(ReportTrends, AnAggregatedReportPointsAtNoRecordThatItLacks) {
     }
   }
   EXPECT_EQ(shown, 1U) << "the one that stands for the group";
+}
+
+// Steps of 10 ms; launches of 3 and 2: the second begins with the fourth step, at 30 ms.
+TEST(ReportTrends, ACurveSaysWhereEachLaunchBegins) {
+  Record r = decode_record("A", 10, 5);
+  EXPECT_TRUE(model_of({r}).curves.at(0).launch_s.empty());
+  r.run_launches.emplace();
+  for (const uint64_t steps : {3U, 2U}) r.run_launches->each.push_back({steps, 0, 1e7, std::nullopt, 0});
+  EXPECT_THAT(model_of({r}).curves.at(0).launch_s, ElementsAre(testing::DoubleNear(0.03, 1e-9)));
 }
 
 TEST(ReportTrends, DatesAreToTheSecondWhereRunsLieWithinAMinute) {

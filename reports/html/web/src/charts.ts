@@ -145,13 +145,17 @@ function timelines(model: Model, state: State, lang: Lang): ChartResult[] {
       const of = (mark: number): Mark[] =>
         curve.start_s.flatMap((x, k) => (curve.mark[k] === mark ? [{ x, y: curve.step_ns[k], row: row.index }] : []));
       const all = curve.start_s.map((x, k): Mark => ({ x, y: curve.step_ns[k], row: row.index }));
+      // A launch is a process of its own: no line joins it to the one before.
+      const launches = [0, ...curve.launch_s].map((from, k, starts) => all.filter((m) => m.x >= from && m.x < (starts[k + 1] ?? Infinity)));
       const highest = Math.max(...curve.step_ns);
       const lowest = Math.min(...curve.step_ns);
       return {
         id: `timeline-${i}`,
         title: T.timeline_title,
-        note: T.timeline_note,
+        note: curve.launch_s.length > 0 ? [`${T.timeline_note[0]}${T.timeline_launches[0]}`, `${T.timeline_note[1]} ${T.timeline_launches[1]}`] : T.timeline_note,
         noteArgs: {
+          case: model.cases[row.case].id,
+          launches: curve.launch_s.length + 1,
           chip: seriesName(model, row, lang),
           steps: row.steps,
           stalls: row.stalls ?? 0,
@@ -161,11 +165,12 @@ function timelines(model: Model, state: State, lang: Lang): ChartResult[] {
         y: { name: T.axis_step, scale: highest / lowest > 20 ? "log" : "linear", tick: axisTime, value: timeText },
         height: 230,
         series: [
-          { name: say(T.step, lang), tone: row.chip, style: "line", marks: all },
+          ...launches.map((marks, k): Series => ({ name: say(T.step, lang), tone: row.chip, style: "line", marks, quiet: k > 0 })),
           { name: say(T.stall, lang), tone: "bad", style: "points", marks: of(1) },
           { name: say(T.stall_host, lang), tone: "warn", style: "points", marks: of(2) },
           { name: say(T.host_gap, lang), tone: "muted", style: "ticks", marks: curve.gap_start_s.map((x, k) => ({ x, y: curve.gap_ns[k] })) },
         ],
+        guides: curve.launch_s.map((x, k) => ({ x, label: say(T.launch_n, lang, { n: k + 2 }), muted: true })),
       };
     });
   return [...drawn, ...notDrawn("timeline", T.timeline_title, curves.length - drawn.length)];

@@ -13,4 +13,6 @@ export interface Curve {
   mark: number[];
   gap_start_s: number[];
   gap_ns: number[];
+  /** where the second launch and each further one begins */
+  launch_s: number[];
 }
