@@ -119,3 +119,15 @@ test("a timeline marks where a launch begins and joins no two of them", async ()
   assert.ok(!texts(joined).includes("launch 2"));
   assert.ok(texts(apart).includes("launch 2"), texts(apart).join("|"));
 });
+
+test("plots name the case, or the model, that they are of", () => {
+  const out = join(folder, "named.json");
+  execFileSync(ASSAY, ["report", RECORDS, "-o", out]);
+  execFileSync(process.execPath, [PLOTS, out, folder, "en"]);
+  const model = JSON.parse(readFileSync(out, "utf8"));
+  const of = model.cases[model.answer.case];
+  for (const [plot, name] of [["energy", `${of.model} · ${of.dtype}`], ["op-time-0", of.id], ["timeline-0", of.id]]) {
+    const title = texts(readFileSync(join(folder, `${plot}.svg`), "utf8")).find((t) => t.includes(": "));
+    assert.ok(title?.endsWith(name), `${plot}: ${title}`);
+  }
+});

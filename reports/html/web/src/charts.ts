@@ -182,7 +182,7 @@ function energy(model: Model, state: State, lang: Lang): ChartResult[] {
   const rows = shown.filter((r) => r.joules_per_token !== null && inScope(model, state, r));
   if (rows.length === 0) {
     const reasons = shown.filter((r) => r.joules_per_token === null).map((r) => r.energy_note).filter(Boolean);
-    return [{ ...head, missing: T.energy_empty, args: { reasons: someReasons(reasons, 3, lang) } }];
+    return [{ ...head, missing: T.energy_empty, args: { scope: state.scope, reasons: someReasons(reasons, 3, lang) } }];
   }
   const series = [...bySeries(model, rows, lang)].map(([name, list]): Series => ({
     name,
@@ -197,6 +197,7 @@ function energy(model: Model, state: State, lang: Lang): ChartResult[] {
     {
       ...head,
       note: T.energy_note,
+      noteArgs: { scope: state.scope },
       x: { name: T.axis_rate, scale: "log", tick: rateTick, value: tokens },
       y: { name: T.axis_energy, scale: "log", tick: axisNumber, value: (v) => `${numberText(v)} J/token` },
       height: 340,
