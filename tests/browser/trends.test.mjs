@@ -120,6 +120,33 @@ test("a timeline marks where a launch begins and joins no two of them", async ()
   assert.ok(texts(apart).includes("launch 2"), texts(apart).join("|"));
 });
 
+/** Pairs of texts of a drawing that lie on each other. */
+async function overlaps(svg) {
+  const page = await browser.newPage();
+  await page.goto(`file://${svg}`);
+  const found = await page.evaluate(() => {
+    const boxes = [...document.querySelectorAll("text")].filter((t) => t.textContent.trim() !== "").map((t) => ({ text: t.textContent, box: t.getBoundingClientRect() }));
+    const touch = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+    return boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) => touch(a.box, b.box)).map((b) => `${a.text} | ${b.text}`));
+  });
+  await page.close();
+  return found;
+}
+
+// Of the published records of an H200 a GEMM, a prefill and a DiT block lie close by; of the profile three ops do.
+test("labels of rooflines do not lie on one another", async () => {
+  const out = join(folder, "roof.json");
+  execFileSync(ASSAY, ["report", join(PUBLISHED, "2026-11-26-h200"), "-o", out]);
+  execFileSync(process.execPath, [PLOTS, out, folder, "en"]);
+  const op = (name, flops, bytes, seconds) => ({ op: name, count: 1, seconds, share: 0.3, flops_each: flops, bytes_each: bytes });
+  const ops = [op("first_projection", 1e9, 1e9, 1e-3), op("second_projection", 5e9, 1e9, 5.2e-3), op("third_projection", 2.4e10, 1e9, 2.3e-2)];
+  writeFileSync(out, JSON.stringify({ case: "c", device: "d", basis: "measured", attainable_flops_per_s: 1e13, attainable_bytes_per_s: 1e12, datasheet_flops_per_s: null, datasheet_bytes_per_s: null, ops }));
+  execFileSync(process.execPath, [PLOTS, out, folder, "en"]);
+  for (const plot of ["roofline", "op-roofline", "profile-roofline"]) assert.deepEqual(await overlaps(join(folder, `${plot}.svg`)), [], plot);
+  const named = texts(readFileSync(join(folder, "roofline.svg"), "utf8"));
+  for (const label of ["dit", "D b1 512", "D b64 4.1k"]) assert.ok(named.some((t) => t.includes(label)), `${label}: ${named.join("|")}`);
+});
+
 test("plots name the case, or the model, that they are of", () => {
   const out = join(folder, "named.json");
   execFileSync(ASSAY, ["report", RECORDS, "-o", out]);

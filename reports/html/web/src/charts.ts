@@ -259,7 +259,9 @@ const intensity = (model: Model, row: Row): number => {
 
 function shortCase(model: Model, row: Row): string {
   const c = model.cases[row.case];
-  return `${c.kind === "prefill" ? "P" : c.kind === "decode" ? "D" : c.kind} b${c.batch} ${axisNumber(c.kind === "prefill" ? c.tokens : c.context)}`;
+  if (c.kind === "prefill") return `P b${c.batch} ${axisNumber(c.tokens)}`;
+  if (c.kind === "decode") return `D b${c.batch} ${axisNumber(c.context)}`;
+  return c.batch > 1 ? `${c.kind} b${c.batch}` : c.kind;
 }
 
 export const chartDefs: ChartDef[] = [
