@@ -311,11 +311,10 @@ Status Store::check() const {
     const Result<bool> row = texts->step();
     if (!row.ok()) return row.error();
     if (!*row) return ok_status();
-    std::string why;
+    std::string why = "expected its hash to be that, found another text";
     const std::string id = texts->text(0);
     const std::optional<std::string> text = zstd_decompress(texts->blob(1), kMaxRecordBytes, &why);
-    if (!text) return damaged("record " + id + ": " + why);
-    if (!has_id(*text, id)) return damaged("record " + id + ": expected its hash to be that, found another text");
+    if (!text || !has_id(*text, id)) return damaged(std::string("record ").append(id).append(": ").append(why));
   }
 }
 
