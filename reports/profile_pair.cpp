@@ -88,6 +88,7 @@ std::vector<SheetCell> row_of(const Part& p, double difference) {
 // "gate_up_proj +1.50 ms (46.9 %)" of the chosen, joined.
 std::string told(const std::vector<const Part*>& parts, double difference) {
   std::vector<std::string> out;
+  out.reserve(parts.size());
   for (const Part* p : parts)
     out.push_back(p->op.name + " " + change_of(p->change()) + " (" + percent_text(p->change() / difference) + ")");
   return joined(out, ", ");
@@ -242,8 +243,10 @@ Status comparable(const SavedProfile& a, const SavedProfile& b) {
       {"case_hash (the case's definition changed)", a.case_hash, b.case_hash}};
   for (const auto& [what, of_a, of_b] : must) {
     if (of_a == of_b) continue;
-    return bad_input(b.name + ": " + what + ": expected " + of_a + ", as in " + a.name + ", found " + of_b +
-                     ": ops of unlike profiles have nothing to do with each other");
+    std::string text = b.name;
+    text.append(": ").append(what).append(": expected ").append(of_a).append(", as in ").append(a.name);
+    return bad_input(
+        text.append(", found ").append(of_b).append(": ops of unlike profiles have nothing to do with each other"));
   }
   return ok_status();
 }

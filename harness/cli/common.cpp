@@ -91,8 +91,8 @@ Result<ChosenDevice> device_of(const Arguments& arguments) {
   Result<ChosenDevice> chosen =
       choose_device(arguments.has("device") ? arguments.text("device") : wanted, known_adapters(arguments));
   if (chosen.ok() && !chosen->adapter.hides.empty()) {
-    std::fprintf(stderr, "assay: %s is of %s, not of %s\n", chosen->name.c_str(), chosen->adapter.file.c_str(),
-                 chosen->adapter.hides.c_str());
+    put_note("assay: " + chosen->name + " is of " + chosen->adapter.file.string() + ", not of " +
+             chosen->adapter.hides.string());
   }
   return chosen;
 }

@@ -121,7 +121,7 @@ Result<ProfileSheet> profiled(const Arguments& a, const Case& work, const Chosen
   sheet.driver = info->driver;
   sheet.adapter = device.adapter.name + " " + device.adapter.version;
   for (const auto& [key, value] : kept_options(settings))
-    sheet.adapter_options += (sheet.adapter_options.empty() ? "" : " ") + key + "=" + value;
+    sheet.adapter_options.append(sheet.adapter_options.empty() ? "" : " ").append(key).append("=").append(value);
   sheet.threads = HostThreads(job.threads).count();
   sheet.run = std::move(run).value();
   sheet.rows = profile_rows(sheet.run);

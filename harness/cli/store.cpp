@@ -138,6 +138,7 @@ Result<int> store(const Arguments& arguments) {
   if (!writes) {
     const Result<Store> opened = Store::open_read_only(file);
     if (!opened.ok()) return opened.error();
+    if (const Status whole = opened->check(); !whole.ok()) return whole.error();
     return print(*opened, arguments);
   }
   catch_interrupts();
@@ -168,7 +169,7 @@ CommandSpec store_command() {
   spec.about =
       "With records or folders: adds them, each once. Without: lists what the store holds. The record files\n"
       "stay the truth: a store can be built from them again at any time. Every command that takes records\n"
-      "takes a store too.";
+      "takes a store too. A damaged store is told and not listed.";
   spec.options = {{"anew", "", "build the store from nothing but these records", Complete::kNothing, {}, false},
                   {"suite", "SUITE", "list only this suite", Complete::kSuite, {}, false},
                   {"model", "MODEL", "list only this model", Complete::kModel, {}, false},

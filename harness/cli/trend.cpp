@@ -40,7 +40,7 @@ Result<TrendOptions> trend_options(const Arguments& arguments) {
 Status write_plots(const std::vector<TrendSeries>& series, const fs::path& file) {
   for (size_t i = 0; i < series.size(); ++i) {
     const ScratchFolder scratch;
-    Status done = draw_plots("--plot", trend_plot_json(series[i]), scratch.path(), "en");
+    Status done = draw_plots("--plot", trend_plot_json(trend_plot(series[i])), scratch.path(), "en");
     if (!done.ok()) return done;
     fs::path drawing = scratch.path() / "trend.svg";
     if (file.extension() == ".png") {
