@@ -58,7 +58,7 @@ double sum_of_ops(const SavedProfile& p) {
 std::vector<Part> around(const SavedProfile& a, const SavedProfile& b) {
   ProfiledOp gaps, rest;
   gaps.name = "gaps between ops";
-  rest.name = "before the first op, after the last";
+  rest.name = "rest: outside of ops, medians less means";
   const auto left = [](const SavedProfile& p) { return p.traced_s - p.gap_s - sum_of_ops(p); };
   return {{gaps, a.gap_s, b.gap_s}, {rest, left(a), left(b)}};
 }

@@ -96,6 +96,9 @@ Status check_operands(const CommandSpec& spec, const std::vector<std::string>& o
     return bad_input("unexpected '" + extra + "'; see 'assay " + spec.name + " --help'");
   }
   for (const std::string& operand : operands) {
+    // A letter that this command hasn't; Boost takes words with one dash for operands.
+    if (operand.size() > 1 && operand[0] == '-')
+      return bad_input("unknown option '" + operand + "'; of a file of that name say './" + operand + "'");
     if (spec.complete != Complete::kWords) continue;
     if (std::find(spec.words.begin(), spec.words.end(), operand) == spec.words.end()) {
       return bad_input("unknown '" + operand + "'" + suggestion(operand, spec.words));

@@ -221,7 +221,7 @@ Result<int> run_compare(const Arguments& arguments) {
     if (!profiles->empty()) return compare_profiles(arguments, (*profiles)[0], (*profiles)[1], *options);
   }
   if (arguments.operands().size() < 2) {
-    return bad_input("expected two records, folders or stores to compare, found one");
+    return bad_input("expected two records, folders, stores or profiles to compare, found one");
   }
   std::vector<CompareSide> sides;
   std::vector<std::string> notes;

@@ -6,7 +6,9 @@
 #include "harness/cli/terminal.h"
 #include "harness/conformance/kit.h"
 #include "harness/run/recheck.h"
+#include "reports/profile_pair.h"
 #include "results/record.h"
+#include "results/store/store.h"
 #include "suites/base/json_input.h"
 #include "suites/base/visible.h"
 #include "suites/routing_trace.h"
@@ -33,6 +35,11 @@ std::string video_summary(const VideoShape& v) {
                 static_cast<long long>(v.dit.layers()), static_cast<long long>(grid.tokens()),
                 dit_pass_flops(v.dit, grid.tokens()) / 1e15);
   return "video model '" + v.name + "'" + text;
+}
+
+std::string profile_summary(const SavedProfile& p) {
+  return "profile: " + p.case_id + " on " + p.product + ", " + p.basis + ", " + std::to_string(p.ops.size()) +
+         " ops, " + std::to_string(p.steps) + " steps traced";
 }
 
 std::string trace_summary(const RoutingTrace& t) {
@@ -76,13 +83,15 @@ Result<std::string> summarised(const Result<T>& parsed, const Summary& summary) 
 
 // What the file holds, by the fields that only its kind has.
 Result<std::string> validated(const std::string& file, const Catalogue& catalogue) {
+  if (is_store_file(file)) return bad_input(file + ": expected a JSON file, found a store, which 'assay store' checks");
   const Result<std::string> text = read_text_file(file);
   if (!text.ok()) return text.error();
   JsonInput input(*text, file);
   const JsonNode root = input.root();
   if (!root.present()) return input.error();
-  if (const JsonNode kind = root.find("kind"); kind.is_text() && kind.text() == "assay-conformance")
-    return conformance::report_summary(*text, file);
+  if (root.has("profile_version") || root.has("step_traced_s"))
+    return summarised(read_profile(*text, file), profile_summary);
+  if (root.has("checks") && root.has("score")) return conformance::report_summary(*text, file);
   if (root.has("schema_version")) return validated_record(*text, file);
   if (root.has("routing_trace_version")) return validated_trace(*text, file, catalogue);
   if (root.has("quick") || root.has("full") || root.has("extends")) {
@@ -93,8 +102,8 @@ Result<std::string> validated(const std::string& file, const Catalogue& catalogu
   if (!input.ok()) return input.error();
   return bad_input(file +
                    ": expected a suite (quick, full or extends), a model (layers, hidden), a video model (dit, "
-                   "vae), a routing trace (routing_trace_version), a conformance report (kind) or a record "
-                   "(schema_version), found none of these fields");
+                   "vae), a routing trace (routing_trace_version), a conformance report (checks, score), a profile "
+                   "(profile_version) or a record (schema_version), found none of these fields");
 }
 
 void print_faults(const std::string& file, const Error& error) {
@@ -129,7 +138,7 @@ Result<int> validate(const Arguments& arguments) {
 CommandSpec validate_command() {
   CommandSpec spec;
   spec.name = "validate";
-  spec.summary = "all that is wrong with a suite, model, trace, record or report";
+  spec.summary = "all that is wrong with a suite, model, record, profile or report";
   spec.operands = "FILE...";
   spec.min_operands = 1;
   spec.max_operands = 1 << 16;
@@ -137,7 +146,8 @@ CommandSpec validate_command() {
   spec.about =
       "Says all that is wrong with each file at once, as FILE:LINE: FIELD: what was expected and what was found, and "
       "ends with code 2; of a valid file it says what it holds. A file's kind (suite, model, video model, routing "
-      "trace, record, conformance report) follows from its fields. What a record states is also held against what its "
+      "trace, record, profile, conformance report) follows from its fields. What a record states is also held against "
+      "what its "
       "samples and its case come to. An id is a checksum, not a signature.";
   spec.examples = {
       {"assay validate my-suite.json", "before the first run"},

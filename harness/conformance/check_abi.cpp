@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "harness/conformance/bench.h"
 
@@ -54,6 +55,19 @@ std::string device_fault(const Raw& raw) {
     if (info.basis > ASSAY_BASIS_PROJECTED) return which + "unknown basis " + std::to_string(info.basis);
     if (info.support > ASSAY_SUPPORT_VERIFIED_ON_HARDWARE) return which + "unknown support step";
     if (info.memory_free_bytes > info.memory_bytes) return which + "more memory free than there is";
+  }
+  return "";
+}
+
+// The report names the manifest's, a record the library's: they are one.
+std::string manifest_fault(const assay_adapter* core, const KitOptions& manifest) {
+  const std::tuple<const char*, const std::string&, const char*> texts[] = {
+      {"name", manifest.adapter, core->name},
+      {"vendor", manifest.vendor, core->vendor},
+      {"version", manifest.version, core->version}};
+  for (const auto& [what, expected, found] : texts) {
+    if (expected != found)
+      return std::string(what) + ": the manifest says '" + expected + "', the library '" + found + "'";
   }
   return "";
 }
@@ -217,6 +231,7 @@ void check_entry(Bench& bench) {
   const assay_adapter* core = entry == nullptr ? nullptr : entry(ASSAY_ABI_MAJOR);
   if (bench.begin("core table")) told(bench, core_fault(core));
   if (core == nullptr || !core_fault(core).empty()) return;
+  if (bench.begin("is what its manifest says")) told(bench, manifest_fault(core, bench.options()));
   if (bench.begin("prints nothing")) prints_nothing(bench, core);
   if (!bench.begin("devices")) return;
   std::unique_ptr<Adapter> adapter = bench.open();

@@ -33,13 +33,14 @@ void sample(const Raw& raw, const assay_telemetry_table* table, uint32_t device,
   while (running) {
     assay_telemetry t{};
     t.struct_size = sizeof t;
+    const uint64_t begin = now_ns();
     const assay_status status = table->read(raw.ctx, device, &t);
     if (status != ASSAY_OK) {
       out->error = raw.told(status);
       return;
     }
     out->of.push_back(t);
-    out->host_ns.push_back(now_ns());
+    out->host_ns.push_back(begin + (now_ns() - begin) / 2);
     std::this_thread::sleep_for(kPeriod);
   }
 }
@@ -139,9 +140,10 @@ void believable(Bench& bench, const Samples& idle, const Samples& busy, double l
   for (const Samples* samples : {&idle, &busy}) {
     std::vector<PowerSample> said;
     uint64_t averaging_ns = 0;
-    for (const assay_telemetry& t : samples->of) {
+    for (size_t i = 0; i < samples->of.size(); ++i) {
+      const assay_telemetry& t = samples->of[i];
       PowerSample s;
-      s.t_ns = t.t_ns;
+      s.t_ns = samples->host_ns[i];
       if ((t.valid & ASSAY_T_ENERGY) != 0) s.energy_j = t.energy_j;
       if ((t.valid & ASSAY_T_POWER) != 0) s.power_w = t.power_w;
       if (s.energy_j || s.power_w) said.push_back(s);
@@ -149,14 +151,18 @@ void believable(Bench& bench, const Samples& idle, const Samples& busy, double l
     }
     if (said.empty()) return bench.unsupported("neither power nor energy");
     const bool node = samples->of.back().scope == ASSAY_SCOPE_NODE;
-    const Energy energy = energy_of_source(node ? "telemetry (node)" : "telemetry", said, said.front().t_ns,
-                                           said.back().t_ns, averaging_ns, samples == &busy ? limit_w : 0);
-    for (const EnergyCode wrong : {EnergyCode::kImpossible, EnergyCode::kJump, EnergyCode::kDisagrees}) {
-      if (samples == &idle && wrong == EnergyCode::kDisagrees) continue;  // a few watts, told in whole ones
-      if (energy.code == energy_code_name(wrong))
-        return bench.fail(std::string(samples == &idle ? "idle: " : "under load: ") + energy.reason);
+    const uint64_t from = said.front().t_ns, to = said.back().t_ns;
+    if (samples == &idle) {  // a few watts, told in whole ones: its mean is not judged
+      std::string fault = reading_fault(said);
+      if (fault.empty()) fault = counter_jump(said, from, to, node ? 0 : limit_w);
+      if (!fault.empty()) return bench.fail("idle: " + fault);
+      continue;
     }
-    if (samples == &idle) continue;
+    const Energy energy =
+        energy_of_source(node ? "telemetry (node)" : "telemetry", said, from, to, averaging_ns, limit_w);
+    for (const EnergyCode wrong : {EnergyCode::kImpossible, EnergyCode::kJump, EnergyCode::kDisagrees}) {
+      if (energy.code == energy_code_name(wrong)) return bench.fail("under load: " + energy.reason);
+    }
     text = energy.watts_mean ? number("%.3g W under load", *energy.watts_mean) : energy.code + ": " + energy.reason;
   }
   bench.pass(text);

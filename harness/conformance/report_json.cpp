@@ -38,6 +38,9 @@ std::string question_to_json(const Question& q) {
   return dump({{"check", q.check},
                {"first", q.first},
                {"library", q.options.library},
+               {"adapter", q.options.adapter},
+               {"vendor", q.options.vendor},
+               {"version", q.options.version},
                {"device", q.options.device},
                {"settings", q.options.settings},
                {"quick", q.options.quick},
@@ -53,6 +56,9 @@ Result<Question> question_from_json(const std::string& text) {
     q.check = j.at("check").get<std::string>();
     q.first = j.at("first").get<size_t>();
     q.options.library = j.at("library").get<std::string>();
+    q.options.adapter = j.at("adapter").get<std::string>();
+    q.options.vendor = j.at("vendor").get<std::string>();
+    q.options.version = j.at("version").get<std::string>();
     q.options.device = j.at("device").get<uint32_t>();
     q.options.settings = j.at("settings").get<Adapter::Options>();
     q.options.quick = j.at("quick").get<bool>();

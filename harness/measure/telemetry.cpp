@@ -200,7 +200,7 @@ void TelemetrySampler::measure_idle(uint64_t duration_ns) {
     state_->sample();
     if (at < begin + duration_ns || source.samples.empty()) continue;
     const Energy energy = energy_of_source(source.name(), source.samples, source.samples.front().t_ns,
-                                           source.samples.back().t_ns, source.averaging_ns());
+                                           source.samples.back().t_ns, source.averaging_ns(), state_->limit_w());
     state_->idle_w = energy.watts_mean;
     state_->idle_reason = energy.reason;
     if (energy.code != energy_code_name(EnergyCode::kTooFew)) break;
@@ -239,7 +239,8 @@ Energy TelemetrySampler::energy(uint64_t t0_ns, uint64_t t1_ns) const {
   energy = energy_of_source(source.name(), source.samples, t0_ns, t1_ns, source.averaging_ns(), state_->limit_w());
   energy.idle_watts = state_->idle_w;
   // A record has no form for readings that can't be.
-  if (reading_fault(source.samples).empty()) keep_samples(source.samples, t0_ns, t1_ns, &energy);
+  const std::vector<PowerSample> sane = sane_around(source.samples, t0_ns, t1_ns);
+  if (reading_fault(sane).empty()) keep_samples(sane, t0_ns, t1_ns, &energy);
   if (energy.joules && !state_->idle_w && !state_->idle_reason.empty()) {
     energy.reason = "idle watts absent: " + state_->idle_reason;
   }

@@ -258,8 +258,7 @@ WindowEnergy believed(const std::vector<PowerSample>& samples, uint64_t t0_ns, u
   if (counter) {
     std::string found = counter_jump(samples, t0_ns, t1_ns, limit_w);
     if (!found.empty()) return doubted(EnergyCode::kJump, found);
-    // Power that never changes is compared, too: true or stuck, the counter must say the same.
-    if (by_power.code == EnergyCode::kTrusted || by_power.code == EnergyCode::kStuck) {
+    if (by_power.code == EnergyCode::kTrusted) {
       found =
           audit(counter_series(samples), power_series(samples), static_cast<double>(t0_ns), static_cast<double>(t1_ns));
     }
@@ -272,8 +271,9 @@ WindowEnergy believed(const std::vector<PowerSample>& samples, uint64_t t0_ns, u
 
 }  // namespace
 
-Energy energy_of_source(const std::string& name, const std::vector<PowerSample>& samples, uint64_t t0_ns,
-                        uint64_t t1_ns, uint64_t averaging_ns, double limit_w) {
+Energy energy_of_source(const std::string& name, const std::vector<PowerSample>& told, uint64_t t0_ns, uint64_t t1_ns,
+                        uint64_t averaging_ns, double limit_w) {
+  const std::vector<PowerSample> samples = sane_around(told, t0_ns, t1_ns);
   Energy energy;
   energy.averaging_ns = averaging_ns;
   if (limit_w > 0) energy.power_limit_w = limit_w;

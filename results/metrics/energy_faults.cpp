@@ -58,6 +58,12 @@ std::string reading_fault(const std::vector<PowerSample>& samples) {
   return "";
 }
 
+std::vector<PowerSample> sane_around(std::vector<PowerSample> samples, uint64_t t0_ns, uint64_t t1_ns) {
+  std::erase_if(
+      samples, [&](const PowerSample& s) { return (s.t_ns < t0_ns || s.t_ns > t1_ns) && !reading_fault({s}).empty(); });
+  return samples;
+}
+
 std::string counter_jump(const std::vector<PowerSample>& samples, uint64_t t0_ns, uint64_t t1_ns, double limit_w) {
   const std::vector<CounterStep> steps = counter_steps(samples, t0_ns, t1_ns);
   if (steps.size() < 3) return "";
@@ -72,7 +78,7 @@ std::string counter_jump(const std::vector<PowerSample>& samples, uint64_t t0_ns
     const double watts = s.watts(beat_ns);
     joules += s.joules;
     if (limited && watts > kJumpOfLimit * limit_w) over_limit += s.joules;
-    if (watts > kJumpOfMedian * usual_w) {
+    if (watts > kJumpOfMedian * usual_w && watts > (limited ? limit_w : kMinJumpW)) {
       ++unusual;
       over_usual += s.joules;
     }

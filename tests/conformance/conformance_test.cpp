@@ -105,6 +105,15 @@ TEST_F(Conformance, CatchesAnExit) {
   caught("exits", "ops.add", "f32 [1,1]", "adapter ended the process with exit code 3 in program.wait");
 }
 TEST_F(Conformance, CatchesPrinting) { caught("prints", "abi.entry", "prints nothing", "printed 6 bytes"); }
+TEST_F(Conformance, CatchesAManifestOfAnotherVendor) {
+  fs::copy_file(std::string(kFolder) + "libassay_template.so", dir_ / "libassay_template.so");
+  const fs::path other = file("template.adapter.json", R"({"name": "template", "vendor": "NVIDIA", "version": "9.9",
+      "description": "d", "library": "libassay_template.so", "abi_major": 1, "abi_minor": 1, "tables": ["program/1"], "needs": []})");
+  const Judged out = kit("--only abi.entry --adapter " + other.string());
+  EXPECT_EQ(out.code, 1) << out.text;
+  EXPECT_THAT(failure(out.report, "abi.entry", "is what its manifest says"),
+              HasSubstr("vendor: the manifest says 'NVIDIA', the library 'Your company'"));
+}
 TEST_F(Conformance, CatchesDevicesThatChange) {
   const char* const kStay = "devices stay the same";
   caught("count_changes", "abi.entry", kStay, "device_count was 1, is 2 when it is asked again");
@@ -147,7 +156,7 @@ TEST_F(Conformance, CatchesStuckSensorsAndLyingCounters) {
 
 TEST_F(Conformance, CatchesEnergyThatNoDeviceGives) {
   const char* const kDraw = "energy that the device can draw";
-  caught("counter_jumps", "telemetry", kDraw, "the counter jumped by 500");
+  caught("counter_jumps", "telemetry", kDraw, "the counter jumped by 50");
   caught("counts_in_mj", "telemetry", kDraw, "W on average, over 2 times the power limit of 150 W: another unit?");
   caught("counts_mj_by_power", "telemetry", "energy counter against power", "in another unit than J or W");
   caught("counter_goes_back", "telemetry", "plausible values", "energy_j goes back");

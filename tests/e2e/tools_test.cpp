@@ -73,6 +73,7 @@ TEST_F(Tools, TwoProfilesAreComparedOpByOp) {
   EXPECT_EQ(same.code, 0) << same.text;
   EXPECT_THAT(same.text, testing::ContainsRegex("\n\\| down_proj \\| .* \\| 1 \\| 0 \\|"));
   EXPECT_THAT(same.text, HasSubstr("no difference in step time to explain"));
+  EXPECT_THAT(assay("validate a.json").text, HasSubstr("a.json: valid: profile: decode/smollm2-135m/f32/b1/c512 on "));
   file("other.json", "{\"schema_version\": 1}");
   (void)refuses("compare a.json other.json", {"other.json: expected a profile, as a.json is"});
   (void)refuses("compare a.json a.json a.json", {"expected two profiles to compare, found 3"});

@@ -67,6 +67,7 @@ TEST(Arguments, ANegativeNumberIsAValue) {
 }
 
 TEST(Arguments, UnknownOptionsSuggestTheNearest) {
+  EXPECT_EQ(refusal({"ducat", "-q"}), "unknown option '-q'; of a file of that name say './-q'");
   EXPECT_EQ(refusal({"ducat", "--bacth", "3"}), "unknown option '--bacth'; did you mean '--batch'?");
   EXPECT_EQ(refusal({"ducat", "--bacth=3"}), "unknown option '--bacth'; did you mean '--batch'?");
   EXPECT_THAT(refusal({"ducat", "--bat", "3"}), HasSubstr("unknown option '--bat'")) << "no guessing of beginnings";

@@ -21,10 +21,10 @@ class AdapterSearch : public Scratch {
                     ".so\", \"abi_major\": 1, \"abi_minor\": 0, \"tables\": [], \"needs\": []}");
   }
   // "name by vendor" of all but the adapters that belong to this build.
-  static std::vector<std::string> found(const std::vector<fs::path>& extra = {}) {
+  std::vector<std::string> found(const std::vector<fs::path>& extra = {}) const {
     std::vector<std::string> out;
     for (const Manifest& m : find_adapters(extra)) {
-      if (m.vendor != "Assay project") out.push_back(m.name + " by " + m.vendor);
+      if (m.file.string().rfind(dir_.string(), 0) == 0) out.push_back(m.name + " by " + m.vendor);
     }
     return out;
   }

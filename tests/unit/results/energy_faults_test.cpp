@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -97,9 +98,31 @@ TEST(EnergyFaults, NoPowerSensorHidesACounterInAnotherUnit) {
   const auto kilo = [](double t) { return 1e-3 * steady(t); };
   const auto same = [](double) { return 300; };
   const auto rare = [](double t) { return t > 4 && t < 4.05 ? std::optional<double>(300) : std::nullopt; };
-  refused(over_8_s(kilo, same), "disagrees", "the counter says 2.4 J, its own power readings 2400 J");
+  refused(over_8_s(kilo, same), "disagrees", "the counter says 0.3 W on average, its own power readings 300 to 300 W");
   refused(over_8_s(kilo, rare), "disagrees", "the counter says 0.3 W on average, its own power readings 300 to 300 W");
   EXPECT_TRUE(over_8_s(steady, same).joules && over_8_s(steady, rare).joules) << "and an honest one passes";
+  const auto stuck = [](double) { return 280; };
+  EXPECT_TRUE(over_8_s(steady, stuck).joules) << "a sensor that stands still is no judge of 7 %";
+}
+
+// 50 W with two steps of 0.1 s at 300 W in 8 s: within a limit of 350 W nothing to doubt, over one of 60 W a jump. 3 W
+// with one of 20 W in 20 ms: no power that surprises of any device.
+TEST(EnergyFaults, WhatADeviceMayDrawIsNoJump) {
+  const auto steps = [](double t) {
+    return 50 * t + 25 * std::clamp((t - 3) / 0.1, 0.0, 1.0) + 25 * std::clamp((t - 5) / 0.1, 0.0, 1.0);
+  };
+  EXPECT_TRUE(over_8_s(steps, silent, 350).joules) << over_8_s(steps, silent, 350).reason;
+  EXPECT_FALSE(over_8_s([](double t) { return 50 * t + (t > 5 ? 25 : 0); }, silent, 60).joules);
+  const auto idle = [](double t) { return 3 * t + 1.5 * (t > 5 ? 1 : 0); };
+  EXPECT_TRUE(over_8_s(idle, silent).joules) << over_8_s(idle, silent).reason;
+}
+
+TEST(EnergyFaults, AReadingOutsideTheWindowSpoilsNothing) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const auto before = [nan](double t) { return t < 0.5 ? nan : steady(t); };
+  const Energy e = over_8_s(before, silent, 700);
+  ASSERT_TRUE(e.joules) << e.reason;
+  EXPECT_NEAR(*e.joules, 2400, 1e-6);
 }
 
 // From the counter to the table: no joules per token, and the record says why, again after a way through JSON.
