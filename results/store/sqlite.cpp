@@ -14,7 +14,8 @@ constexpr int kBusyTimeoutMs = 10000;
 // A file that is no database is the user's; everything else is the disk's.
 Error error_of(sqlite3* database, const std::string& where) {
   const int code = sqlite3_errcode(database);
-  const bool input = code == SQLITE_NOTADB || code == SQLITE_CORRUPT || code == SQLITE_CANTOPEN;
+  if (code == SQLITE_CORRUPT) return damaged(where, sqlite3_errmsg(database));
+  const bool input = code == SQLITE_NOTADB || code == SQLITE_CANTOPEN;
   return {input ? ErrorKind::kBadInput : ErrorKind::kIo, where + ": " + sqlite3_errmsg(database)};
 }
 
@@ -68,6 +69,11 @@ sqlite3* copy_in_memory(const std::filesystem::path& file) {
 }
 
 }  // namespace
+
+Error damaged(const std::string& file, const std::string& what) {
+  return bad_input(file + ": " + what + ": the store is damaged; build it anew from the records: assay store " + file +
+                   " --anew FOLDER...");
+}
 
 void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 void Database::Close::operator()(sqlite3* database) const { sqlite3_close_v2(database); }

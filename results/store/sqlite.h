@@ -15,6 +15,9 @@ struct sqlite3_stmt;
 
 namespace assay::sqlite {
 
+// kBadInput: what is damaged of a file, and how its store is made whole again.
+Error damaged(const std::string& file, const std::string& what);
+
 // A prepared statement; parameters and columns count from 0. Not shared between threads.
 class Statement {
  public:

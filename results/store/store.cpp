@@ -294,16 +294,14 @@ Result<AddReport> Store::add(const std::vector<Record>& records) {
 }
 
 Status Store::check() const {
-  const auto damaged = [&](const std::string& what) {
-    const std::string& file = impl_->database.where();
-    return bad_input(file + ": " + what + ": the store is damaged; build it anew from the records: assay store " +
-                     file + " --anew FOLDER...");
-  };
+  const auto damaged = [&](const std::string& what) { return sqlite::damaged(impl_->database.where(), what); };
   Result<Statement> pages = impl_->database.prepare("PRAGMA quick_check(1)");
   if (!pages.ok()) return pages.error();
   const Result<bool> told = pages->step();
   if (!told.ok()) return told.error();
-  if (!*told || pages->text(0) != "ok") return damaged(*told ? pages->text(0) : "expected a check of its pages");
+  if (!*told) return damaged("expected a check of its pages");
+  // Behind a line that names the database SQLite says what it found.
+  if (const std::string found = pages->text(0); found != "ok") return damaged(found.substr(found.find('\n') + 1));
   Result<Statement> texts =
       impl_->database.prepare("SELECT record.id, json FROM record LEFT JOIN body ON body.record = record.number");
   if (!texts.ok()) return texts.error();

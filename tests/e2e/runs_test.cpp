@@ -87,7 +87,8 @@ TEST_F(CliRuns, ADamagedStoreIsToldAndNotListed) {
     (void)refuses(list,
                   {"assay store: body.db: record ", ": the store is damaged; build it anew", "store body.db --anew"});
   file("cut.db", whole.substr(0, whole.size() / 2));
-  (void)refuses("store cut.db", {"assay store: cut.db: ", "malformed"});
+  (void)refuses("store cut.db",
+                {"assay store: cut.db: ", "malformed", "build it anew from the records: assay store cut.db --anew"});
 }
 
 }  // namespace
