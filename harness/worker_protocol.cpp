@@ -65,6 +65,7 @@ json device_to_json(const DeviceInfo& d) {
           {"bus_id", d.bus_id},
           {"basis", d.basis},
           {"support", d.support},
+          {"abi", d.abi},
           {"memory_bytes", d.memory_bytes},
           {"memory_free_bytes", d.memory_free_bytes},
           {"memory_bandwidth_bytes_per_s", d.memory_bandwidth_bytes_per_s},
@@ -85,6 +86,7 @@ DeviceInfo device_from_json(const json& j) {
   d.bus_id = j.at("bus_id").get<std::string>();
   d.basis = j.at("basis").get<std::string>();
   d.support = j.at("support").get<std::string>();
+  d.abi = j.at("abi").get<std::string>();
   d.memory_bytes = integer<uint64_t>(j, "memory_bytes");
   d.memory_free_bytes = integer<uint64_t>(j, "memory_free_bytes");
   d.memory_bandwidth_bytes_per_s = integer<uint64_t>(j, "memory_bandwidth_bytes_per_s");

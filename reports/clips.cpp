@@ -2,6 +2,7 @@
 
 #include "reports/format.h"
 #include "reports/text.h"
+#include "suites/base/visible.h"
 
 namespace assay {
 namespace {
@@ -68,7 +69,7 @@ std::string render_clips(const std::vector<ClipEstimate>& clips, TableFormat for
   const bool markdown = format == TableFormat::kMarkdown;
   std::string out = markdown ? markdown_grid(clip_columns(), rows) : text_grid(clip_columns(), rows, false);
   out += "\n";
-  for (const std::string& note : notes_of(clips)) out += (markdown ? "- " : "") + note + "\n";
+  for (const std::string& note : notes_of(clips)) out += markdown ? markdown_item(note) : visible(note) + "\n";
   return out;
 }
 

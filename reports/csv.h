@@ -5,7 +5,8 @@
 
 namespace assay {
 
-// As RFC 4180 quotes it. A spreadsheet runs a text that begins like a formula; a quote before it keeps it text.
+// As RFC 4180 quotes it, visible and on one line. A spreadsheet runs a text that begins like a formula; a quote before
+// it keeps it text.
 std::string csv_field(const std::string& text, bool is_number);
 
 }  // namespace assay

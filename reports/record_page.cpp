@@ -9,6 +9,7 @@
 #include "results/metrics/roofline.h"
 #include "results/metrics/skew.h"
 #include "results/part.h"
+#include "suites/base/visible.h"
 
 namespace assay {
 namespace {
@@ -19,9 +20,10 @@ constexpr std::array<const char*, 8> kBars{"▁", "▂", "▃", "▄", "▅", "�
 class Page {
  public:
   void heading(const std::string& text) { out_ += "\n" + text + "\n"; }
+  // On one line; a record's texts are anyone's.
+  void text(const std::string& line) { out_ += visible(line) + "\n"; }
   void line(const std::string& name, const std::string& value) {
-    if (value.empty()) return;
-    out_ += "  " + name + std::string(name.size() < 20 ? 20 - name.size() : 1, ' ') + value + "\n";
+    if (!value.empty()) text("  " + name + std::string(name.size() < 20 ? 20 - name.size() : 1, ' ') + value);
   }
   void raw(const std::string& text) { out_ += text; }
   [[nodiscard]] std::string take() && { return std::move(out_); }
@@ -126,14 +128,15 @@ void add_ceilings(const Record& r, Page* page) {
 }
 
 void add_result(const Record& r, const Metrics& m, Page* page) {
-  page->raw(r.case_id + " on " + r.device + " (" + r.device_product + "), " + r.basis + ", " + r.status + "\n");
-  if (!r.reason.empty()) page->raw("  " + r.reason + "\n");
-  if (const std::string old = old_int8_note(r.dtype); !old.empty()) page->raw("  " + old + "\n");
+  page->text(r.case_id + " on " + r.device + " (" + r.device_product + "), " + r.basis + ", " + r.status);
+  if (!r.reason.empty()) page->text("  " + r.reason);
+  if (const std::string old = old_int8_note(r.dtype); !old.empty()) page->text("  " + old);
   if (m.rate) {
     const double half = (m.rate->interval.high - m.rate->interval.low) / 2;
     const std::string unit = m.unit == "tokens/s" ? " tokens/s" : "";
-    page->raw("\n  " + rate_text(m.rate->per_s, half, m.unit) + unit + "   95 % interval " +
-              interval_text(*m.rate, m.unit) + ", " + std::to_string(m.rate->n) + " steps\n");
+    page->raw("\n");
+    page->text("  " + rate_text(m.rate->per_s, half, m.unit) + unit + "   95 % interval " +
+               interval_text(*m.rate, m.unit) + ", " + std::to_string(m.rate->n) + " steps");
     if (r.run_launches) page->line("launches", launches_line(*r.run_launches));
   }
   add_ceilings(r, page);
@@ -247,9 +250,9 @@ void add_surroundings(const Record& r, Page* page) {
 // What someone else published: their figures with their definitions, and nothing of ours.
 void add_reported(const Record& r, Page* page) {
   const Reported& s = *r.reported;
-  page->raw(r.case_id + (r.device.empty() ? "" : " on " + r.device) +
-            (r.device_product.empty() ? "" : " (" + r.device_product + ")") + ", " + r.basis + ", " + r.status + "\n");
-  if (!r.reason.empty()) page->raw("  " + r.reason + "\n");
+  page->text(r.case_id + (r.device.empty() ? "" : " on " + r.device) +
+             (r.device_product.empty() ? "" : " (" + r.device_product + ")") + ", " + r.basis + ", " + r.status);
+  if (!r.reason.empty()) page->text("  " + r.reason);
   page->raw(std::string("  ") + kReportedMark + " as the source states it; neither measured nor checked here\n");
   page->heading("Figures");
   for (const ReportedFigure& f : s.figures) {
@@ -264,7 +267,7 @@ void add_reported(const Record& r, Page* page) {
     const FigureDefinition* definition = find_definition(f.definition);
     if (definition == nullptr || std::find(shown.begin(), shown.end(), f.definition) != shown.end()) continue;
     shown.push_back(f.definition);
-    page->raw("  " + f.definition + ": " + definition->formula + "\n");
+    page->text("  " + f.definition + ": " + definition->formula);
   }
   page->heading("Source");
   page->line("file", s.source_file + (s.source_place.empty() ? "" : ", " + s.source_place));

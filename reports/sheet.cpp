@@ -7,6 +7,7 @@
 
 #include "reports/csv.h"
 #include "reports/text.h"
+#include "suites/base/visible.h"
 
 namespace assay {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 constexpr const char* kAbsentCell = "–";
 constexpr size_t kLeastLastColumn = 24;
 
-std::string shown(const SheetCell& cell) { return cell.text.empty() ? kAbsentCell : cell.text; }
+std::string shown(const SheetCell& cell) { return cell.text.empty() ? kAbsentCell : visible(cell.text); }
 
 // Columns with a title, by their place.
 std::vector<size_t> titled(const SheetTable& table) {
@@ -106,7 +107,7 @@ std::string text_table(const SheetTable& table, const TableOptions& options) {
     below.reserve(columns.size());
     for (const size_t c : columns) {
       cells.push_back(shown(row[c]));
-      below.push_back(row[c].below);
+      below.push_back(visible(row[c].below));
     }
     add(cells, below, &out);
   }
@@ -131,7 +132,7 @@ std::string text_sheet(const Sheet& sheet, const TableOptions& options) {
   for (const SheetTable& table : sheet.tables) {
     if (table.rows.empty()) continue;
     if (!out.empty()) out += "\n";
-    if (!table.title.empty()) out += table.title + "\n";
+    if (!table.title.empty()) out += visible(table.title) + "\n";
     out += text_table(table, options) + text_notes(table.notes, options);
   }
   if (!sheet.notes.empty()) out += "\n";
@@ -153,7 +154,7 @@ std::string markdown_table(const SheetTable& table) {
 
 std::string markdown_notes(const std::vector<std::string>& notes) {
   std::string out;
-  for (const std::string& note : notes) out += "- " + markdown_escaped(note) + "\n";
+  for (const std::string& note : notes) out += markdown_item(note);
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include "reports/cells.h"
 #include "reports/csv.h"
 #include "reports/text.h"
+#include "suites/base/visible.h"
 
 namespace assay {
 namespace {
@@ -15,8 +16,11 @@ constexpr int kRankOfOneBasis = 2;  // behind all but the interval
 
 std::string text_table(const std::vector<Record>& records, const std::vector<Metrics>& all,
                        const TableOptions& options) {
-  const TableCells cells = table_cells(records, all);
   if (records.empty()) return "no records\n";
+  TableCells cells = table_cells(records, all);
+  for (auto& row : cells.rows) {
+    for (std::string& cell : row) cell = visible(cell);
+  }
   std::vector<FitColumn> widths;
   for (size_t c = 0; c < cells.columns.size(); ++c) {
     FitColumn column{cells.columns[c].title, display_width(cells.columns[c].title), cells.columns[c].drop_rank, true};
@@ -44,7 +48,7 @@ std::string text_table(const std::vector<Record>& records, const std::vector<Met
     for (const size_t c : shown) rows.back().push_back(row[c]);
   }
   std::string out = text_grid(columns, rows, options.color) + "\n";
-  for (const std::string& note : cells.notes) out += note + "\n";
+  for (const std::string& note : cells.notes) out += visible(note) + "\n";
   if (!left_out.empty()) out += "left out, the terminal is narrow: " + left_out + "\n";
   return out;
 }
@@ -55,7 +59,7 @@ std::string markdown_table(const std::vector<Record>& records, const std::vector
   columns.reserve(cells.columns.size());
   for (const Column& c : cells.columns) columns.push_back({c.title, c.right});
   std::string out = markdown_grid(columns, cells.rows) + "\n";
-  for (const std::string& note : cells.notes) out += "- " + markdown_escaped(note) + "\n";
+  for (const std::string& note : cells.notes) out += markdown_item(note);
   return out;
 }
 

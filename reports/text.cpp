@@ -4,6 +4,8 @@
 #include <numeric>
 #include <sstream>
 
+#include "suites/base/visible.h"
+
 namespace assay {
 namespace {
 
@@ -11,6 +13,32 @@ constexpr const char* kBold = "\033[1m";
 constexpr const char* kPlain = "\033[0m";
 
 bool starts_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_alnum(char c) { return is_letter(c) || (c >= '0' && c <= '9'); }
+
+// Whether Markdown, with GitHub's tables, takes the character there for more than itself.
+bool is_markup(const std::string& text, size_t i) {
+  const char before = i > 0 ? text[i - 1] : '\0', after = i + 1 < text.size() ? text[i + 1] : '\0';
+  switch (text[i]) {
+    case '|':
+    case '\\':
+    case '*':
+    case '`':
+    case '~':
+      return true;
+    case ']':  // of a link, or of where one leads to
+      return after == '(' || after == '[' || after == ':';
+    case '_':  // within a word it is a letter
+      return !is_alnum(before) || !is_alnum(after);
+    case '<':
+      return is_letter(after) || after == '/' || after == '!' || after == '?';
+    case '&':
+      return is_letter(after) || after == '#';
+    default:
+      return false;
+  }
+}
 
 }  // namespace
 
@@ -28,7 +56,8 @@ std::string line_of(const std::string& text) { return text.substr(0, text.find_l
 std::vector<std::string> wrap(const std::string& text, size_t width) {
   std::vector<std::string> lines(1);
   std::istringstream words(text);
-  for (std::string word; words >> word;) {
+  for (std::string raw; words >> raw;) {
+    const std::string word = visible(raw);
     std::string& line = lines.back();
     if (line.empty()) {
       line = word;
@@ -41,13 +70,20 @@ std::vector<std::string> wrap(const std::string& text, size_t width) {
   return lines;
 }
 
-std::string markdown_escaped(const std::string& text) {
+std::string markdown_escaped(const std::string& given) {
+  const std::string text = visible(given);
   std::string out;
-  for (const char c : text) {
-    if (c == '|' || c == '\\' || c == '*') out += '\\';
-    out += c == '\n' || c == '\r' ? ' ' : c;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (is_markup(text, i)) out += '\\';
+    out += text[i];
   }
   return out;
+}
+
+std::string markdown_item(const std::string& text) {
+  const std::string escaped = markdown_escaped(text);
+  const bool block = !escaped.empty() && std::string_view("># +-=").find(escaped[0]) != std::string_view::npos;
+  return std::string(block ? "- \\" : "- ") + escaped + "\n";
 }
 
 std::vector<size_t> fitting(const std::vector<FitColumn>& columns, int limit, std::string* left_out) {
@@ -73,7 +109,11 @@ std::vector<size_t> fitting(const std::vector<FitColumn>& columns, int limit, st
   return shown;
 }
 
-std::string text_grid(const std::vector<GridColumn>& columns, const GridRows& rows, bool color) {
+std::string text_grid(const std::vector<GridColumn>& columns, const GridRows& given, bool color) {
+  GridRows rows = given;
+  for (auto& row : rows) {
+    for (std::string& cell : row) cell = visible(cell);
+  }
   std::vector<std::string> titles;
   std::vector<size_t> widths;
   for (const GridColumn& column : columns) {

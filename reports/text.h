@@ -12,10 +12,12 @@ size_t display_width(const std::string& text);
 std::string padded(const std::string& text, size_t width, bool right);
 // Without trailing blanks, and ended.
 std::string line_of(const std::string& text);
-// Lines of at most `width` columns, broken at blanks; a longer word stays whole. At least one line.
+// Lines of at most `width` columns, broken at blanks; a longer word stays whole. At least one line. Words are visible.
 std::vector<std::string> wrap(const std::string& text, size_t width);
-// What Markdown would take for markup escaped, on one line.
+// Visible, on one line, and what Markdown would take for markup escaped.
 std::string markdown_escaped(const std::string& text);
+// An item of a list, and its line's end.
+std::string markdown_item(const std::string& text);
 
 // A column of a table that may be too wide.
 struct FitColumn {
@@ -32,7 +34,7 @@ struct GridColumn {
   bool right = false;
 };
 using GridRows = std::vector<std::vector<std::string>>;  // as many cells each as there are columns
-// Titles and rows, aligned, two blanks between columns; with color the titles stand out.
+// Titles and rows, visible and aligned, two blanks between columns; with color the titles stand out.
 std::string text_grid(const std::vector<GridColumn>& columns, const GridRows& rows, bool color);
 // A Markdown table; cells are escaped here.
 std::string markdown_grid(const std::vector<GridColumn>& columns, const GridRows& rows);

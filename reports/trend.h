@@ -43,7 +43,26 @@ std::vector<TrendSeries> trends(const std::vector<Record>& records, const std::v
 
 // Text and Markdown: the summary, then a table for each series. CSV: a line a record. JSON: all of it.
 Sheet trend_sheet(const std::vector<TrendSeries>& series, const TrendOptions& options, TableFormat format);
-// For the plots' bundle: one series.
-std::string trend_plot_json(const TrendSeries& series);
+
+// A series as it is drawn, without its records.
+struct TrendPlot {
+  struct Point {
+    std::string id;  // the record's
+    TrendPoint at;
+    std::vector<std::string> changed;
+    std::optional<size_t> row;  // of the record in a report's model
+  };
+  struct Change {
+    size_t at = 0;
+    double ratio = 0;
+    Difference verdict = Difference::kAmbiguous;
+  };
+  std::string name, device, basis, unit;
+  std::vector<Point> points;
+  std::vector<Change> changes;
+};
+TrendPlot trend_plot(const TrendSeries& series);
+// As the plots' bundle and the report's page read it.
+std::string trend_plot_json(const TrendPlot& plot);
 
 }  // namespace assay

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "reports/cells.h"
 #include "reports/format.h"
@@ -133,13 +134,24 @@ SheetTable records_table() {
   return t;
 }
 
+// To the minute, or to the second where records lie within one.
+std::string date_text(const TrendSeries& s, const Record& r) {
+  for (size_t i = 1; i < s.rows.size(); ++i) {
+    if (minute_text(s.rows[i - 1].record->created) != minute_text(s.rows[i].record->created)) continue;
+    std::string text = r.created.substr(0, std::string_view("2026-11-26T03:12:59").size());
+    std::replace(text.begin(), text.end(), 'T', ' ');
+    return text;
+  }
+  return minute_text(r.created);
+}
+
 void add_rows(const TrendSeries& s, SheetTable* t) {
   for (size_t i = 0; i < s.rows.size(); ++i) {
     const TrendRow& r = s.rows[i];
     const BoundedValue& rate = r.point.rate;
     const ChangePoint* change = change_at(s, i);
     const auto ratio = [](const Ratio& x) { return x.value > 0 ? SheetCell(factor_text(x), x.value) : SheetCell(); };
-    t->rows.push_back({minute_text(r.record->created) + (r.record->noise.disturbed ? " *" : ""),
+    t->rows.push_back({date_text(s, *r.record) + (r.record->noise.disturbed ? " *" : ""),
                        {rate_of(rate, s.unit), rate.value},
                        bounds_of(rate, s.unit),
                        ratio(r.to_first),
@@ -216,22 +228,29 @@ Sheet trend_sheet(const std::vector<TrendSeries>& series, const TrendOptions& op
   return sheet;
 }
 
-std::string trend_plot_json(const TrendSeries& s) {
+TrendPlot trend_plot(const TrendSeries& s) {
+  TrendPlot out{name_of(s), s.device, s.basis, s.unit, {}, {}};
+  for (const TrendRow& r : s.rows) out.points.push_back({r.record->id, r.point, r.changed, std::nullopt});
+  for (const ChangePoint& c : s.changes) out.changes.push_back({c.at, c.change.ratio.value, c.change.verdict});
+  return out;
+}
+
+std::string trend_plot_json(const TrendPlot& plot) {
   using nlohmann::json;
-  const auto maybe = [](const std::optional<double>& value) { return value ? json(*value) : json(nullptr); };
+  const auto maybe = [](const auto& value) { return value ? json(*value) : json(nullptr); };
   json points = json::array(), changes = json::array();
-  for (const TrendRow& r : s.rows) {
-    points.push_back({{"day", r.point.day},
-                      {"rate", r.point.rate.value},
-                      {"low", maybe(r.point.rate.low)},
-                      {"high", maybe(r.point.rate.high)},
-                      {"changed", r.changed}});
+  for (const TrendPlot::Point& p : plot.points) {
+    points.push_back({{"day", p.at.day},
+                      {"rate", p.at.rate.value},
+                      {"low", maybe(p.at.rate.low)},
+                      {"high", maybe(p.at.rate.high)},
+                      {"row", maybe(p.row)},
+                      {"changed", p.changed}});
   }
-  for (const ChangePoint& c : s.changes) {
-    changes.push_back({{"at", c.at}, {"ratio", c.change.ratio.value}, {"verdict", difference_name(c.change.verdict)}});
-  }
-  return json{{"trend", name_of(s)}, {"device", s.device}, {"basis", s.basis},
-              {"unit", s.unit},      {"points", points},   {"changes", changes}}
+  for (const TrendPlot::Change& c : plot.changes)
+    changes.push_back({{"at", c.at}, {"ratio", c.ratio}, {"verdict", difference_name(c.verdict)}});
+  return json{{"trend", plot.name}, {"device", plot.device}, {"basis", plot.basis},
+              {"unit", plot.unit},  {"points", points},      {"changes", changes}}
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -63,7 +63,7 @@ Result<std::vector<uint64_t>> unpack(const Packed& packed) {
   const std::optional<std::string> bytes = zstd_decompress(*frame, packed.count * kMaxVarintBytes, &why);
   if (!bytes) return bad_input(why);
   const std::string found = xxh3_128_hex(*bytes);
-  if (found != packed.xxh3) return bad_input("expected checksum " + packed.xxh3 + ", found " + found);
+  if (found != packed.xxh3) return bad_input("expected values of the checksum " + packed.xxh3 + ", found others");
   if (bytes->size() < packed.count) return bad_input("fewer values than the count " + std::to_string(packed.count));
   std::vector<uint64_t> values(packed.count);
   std::string_view rest = *bytes;

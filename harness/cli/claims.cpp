@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstdio>
 
 #include "harness/cli/money.h"
 #include "harness/cli/terminal.h"
@@ -140,7 +139,7 @@ Result<int> run_claims(const Arguments& arguments) {
   for (const SheetTable& table : costs.tables) {
     if (table.name == "inputs") sheet.tables.push_back(table);
   }
-  std::fputs(render_sheet(sheet, table_format(arguments), stdout_options()).c_str(), stdout);
+  put_table(render_sheet(sheet, table_format(arguments), stdout_options()));
   return kExitOk;
 }
 

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <cstdlib>
 #include <random>
 
+#include "harness/cli/terminal.h"
 #include "harness/plan/found_records.h"
 #include "harness/run/device_fields.h"
 #include "harness/run/layers.h"
@@ -91,8 +91,8 @@ Result<ChosenDevice> device_of(const Arguments& arguments) {
   Result<ChosenDevice> chosen =
       choose_device(arguments.has("device") ? arguments.text("device") : wanted, known_adapters(arguments));
   if (chosen.ok() && !chosen->adapter.hides.empty()) {
-    std::fprintf(stderr, "assay: %s is of %s, not of %s\n", chosen->name.c_str(), chosen->adapter.file.c_str(),
-                 chosen->adapter.hides.c_str());
+    put_note("assay: " + chosen->name + " is of " + chosen->adapter.file.string() + ", not of " +
+             chosen->adapter.hides.string());
   }
   return chosen;
 }
@@ -116,7 +116,7 @@ Result<DeviceInfo> device_info(WorkerProcess& worker, const ChosenDevice& device
 Result<std::vector<Record>> records_of(const std::vector<std::string>& places) {
   Result<FoundRecords> found = found_records(places);
   if (!found.ok()) return found.error();
-  for (const std::string& note : found->notes) std::fprintf(stderr, "assay: %s\n", note.c_str());
+  for (const std::string& note : found->notes) put_note("assay: " + note);
   return std::move(found->records);
 }
 

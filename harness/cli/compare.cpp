@@ -1,7 +1,7 @@
 #include "reports/compare.h"
 
 #include <algorithm>
-#include <cstdio>
+#include <filesystem>
 #include <map>
 #include <set>
 
@@ -9,7 +9,9 @@
 #include "harness/cli/money.h"
 #include "harness/cli/terminal.h"
 #include "harness/plan/found_records.h"
+#include "reports/profile_pair.h"
 #include "reports/tender.h"
+#include "results/store/store.h"
 #include "suites/base/json_input.h"
 
 namespace assay {
@@ -47,7 +49,7 @@ Result<int> run_tender(const Arguments& arguments) {
   }
   if (const Status known = check_patterns(*tender, candidates, file); !known.ok()) return known.error();
   const TenderResult result = judge(*tender, candidates);
-  std::fputs(render_sheet(tender_sheet(result), table_format(arguments), stdout_options()).c_str(), stdout);
+  put_table(render_sheet(tender_sheet(result), table_format(arguments), stdout_options()));
   for (const CandidateResult& c : result.candidates) {
     if (!c.passed) return kExitFailed;
   }
@@ -68,8 +70,8 @@ void say_nothing_compared(const Comparison& c) {
   std::string why;
   if (const auto& left = c.unmatched.empty() ? c.unsupported_on_both : c.unmatched; !left.empty())
     why = "; " + left.front().side + ": " + left.front().case_id + ": " + left.front().reason;
-  std::fprintf(stderr, "assay compare: --fail-on: expected cases that both %s and %s have figures of, found none%s\n",
-               c.name_a.c_str(), c.name_b.c_str(), why.c_str());
+  put_note("assay compare: --fail-on: expected cases that both " + c.name_a + " and " + c.name_b +
+           " have figures of, found none" + why);
 }
 
 Result<CompareOptions> options_of(const Arguments& arguments) {
@@ -167,10 +169,57 @@ Status add_costs(const Arguments& arguments, const std::vector<CompareSide>& sid
   return ok_status();
 }
 
+// The profile that a file holds; none where it is anything else.
+Result<std::optional<SavedProfile>> profile_at(const std::string& place) {
+  std::error_code code;
+  if (!std::filesystem::is_regular_file(place, code) || is_store_file(place)) return std::optional<SavedProfile>();
+  const Result<std::string> text = read_text_file(place);
+  if (!text.ok() || !is_profile(*text)) return std::optional<SavedProfile>();  // the reader of records says what it is
+  Result<SavedProfile> profile = read_profile(*text, place);
+  if (!profile.ok()) return profile.error();
+  return std::optional(std::move(profile).value());
+}
+
+// Two profiles op by op.
+Result<int> compare_profiles(const Arguments& arguments, const SavedProfile& first, const SavedProfile& second,
+                             const CompareOptions& options) {
+  std::vector<OptionSpec> none_of = price_options();
+  none_of.push_back({"fail-on", "", "", Complete::kNothing, {}, false});
+  for (const OptionSpec& o : none_of) {
+    if (arguments.has(o.name))
+      return bad_input("--" + o.name + ": expected records, found profiles, which have no intervals and no prices");
+  }
+  if (const Status alike = comparable(first, second); !alike.ok()) return alike.error();
+  const Sheet sheet = profile_pair_sheet(first, second, options.margin);
+  put_table(render_sheet(sheet, table_format(arguments), stdout_options()));
+  return kExitOk;
+}
+
+// The operands' profiles; empty where all of them are records.
+Result<std::vector<SavedProfile>> profiles_of(const std::vector<std::string>& places) {
+  std::vector<SavedProfile> out;
+  std::string other;
+  for (const std::string& place : places) {
+    Result<std::optional<SavedProfile>> found = profile_at(place);
+    if (!found.ok()) return found.error();
+    if (*found) out.push_back(std::move(**found));
+    if (!*found) other = place;
+  }
+  if (!out.empty() && !other.empty())
+    return bad_input(other + ": expected a profile, as " + out.front().name + " is, found something else");
+  if (out.size() > 2) return bad_input("expected two profiles to compare, found " + std::to_string(out.size()));
+  return out;
+}
+
 Result<int> run_compare(const Arguments& arguments) {
   if (arguments.has("tender")) return run_tender(arguments);
   const Result<CompareOptions> options = options_of(arguments);
   if (!options.ok()) return options.error();
+  if (arguments.operands().size() > 1) {
+    const Result<std::vector<SavedProfile>> profiles = profiles_of(arguments.operands());
+    if (!profiles.ok()) return profiles.error();
+    if (!profiles->empty()) return compare_profiles(arguments, (*profiles)[0], (*profiles)[1], *options);
+  }
   if (arguments.operands().size() < 2) {
     return bad_input("expected two records, folders or stores to compare, found one");
   }
@@ -191,7 +240,7 @@ Result<int> run_compare(const Arguments& arguments) {
   if (asks_for_prices(arguments)) {
     if (const Status added = add_costs(arguments, sides, &sheet); !added.ok()) return added.error();
   }
-  std::fputs(render_sheet(sheet, table_format(arguments), stdout_options()).c_str(), stdout);
+  put_table(render_sheet(sheet, table_format(arguments), stdout_options()));
   bool failed = false;
   for (const Comparison& c : comparisons) {
     failed = failed || fails(arguments.texts("fail-on"), c);
@@ -207,7 +256,7 @@ Result<int> run_compare(const Arguments& arguments) {
 CommandSpec compare_command() {
   CommandSpec spec;
   spec.name = "compare";
-  spec.summary = "is B faster than A, and how sure; or who meets a tender";
+  spec.summary = "is B faster than A, how sure, by which ops; who meets a tender";
   spec.operands = "A B...";
   spec.min_operands = 1;
   spec.max_operands = 1 << 10;
@@ -221,6 +270,8 @@ CommandSpec compare_command() {
       "and "
       "--rent given once hold for all (a price or a rent where all are of one chip); else once for each operand in "
       "order.\n"
+      "Two profiles (files of `assay profile --json`) of one case on one chip are held against each other op by op: "
+      "which ops the difference of the step's time lies in.\n"
       "With --tender each operand is a candidate, judged by the requirements of the file.\n"
       "Exit code: 0; 1 where a --fail-on condition holds, or a candidate does not pass every gate; 2 for bad input.";
   spec.options = {
@@ -247,6 +298,7 @@ CommandSpec compare_command() {
   spec.examples = {{"assay compare last-night tonight --fail-on slower", "a gate for nightly runs"},
                    {"assay compare chip-a chip-b chip-c --format md", "two chips against the first"},
                    {"assay compare chip-a chip-b --chip h100-sxm --chip ascend-910c", "how likely B is the cheaper"},
+                   {"assay compare last.profile.json tonight.profile.json", "which ops made the step slower"},
                    {"assay compare --tender tender.json chip-a chip-b", "the score sheet of a tender"}};
   spec.run = run_compare;
   return spec;

@@ -1,8 +1,8 @@
-#include <cstdio>
 #include <iterator>
 #include <sstream>
 
 #include "harness/cli/arguments.h"
+#include "harness/cli/terminal.h"
 #include "suites/base/words.h"
 
 namespace assay {
@@ -181,7 +181,7 @@ std::string fish_script() {
 Result<int> completion(const Arguments& arguments) {
   const std::string shell = arguments.operands()[0];
   const std::string start = shell == "zsh" ? "autoload -U +X bashcompinit && bashcompinit\n" : "";
-  std::fputs((shell == "fish" ? fish_script() : start + bash_script()).c_str(), stdout);
+  put_text(shell == "fish" ? fish_script() : start + bash_script());
   return kExitOk;
 }
 

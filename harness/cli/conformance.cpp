@@ -1,6 +1,5 @@
 // assay conformance: does an adapter keep its contract?
 #include <algorithm>
-#include <cstdio>
 
 #include "harness/cli/common.h"
 #include "harness/cli/interrupt.h"
@@ -136,7 +135,7 @@ std::string render(const kit::Report& r) {
     text += (i == 0 ? "\ncases taken: " : ", ") + c.suite + " " + std::to_string(c.supported) + "/" +
             std::to_string(c.total);
   }
-  text += "\nseed " + std::to_string(r.options.seed);
+  text += "\nseed " + std::to_string(r.options.seed) + ", report " + r.id;
   return text + "\n" + (r.passed() ? "conforms" : "does not conform") +
          (r.options.only.empty() ? "\n" : " (of the checks that were run)\n");
 }
@@ -147,31 +146,32 @@ Result<int> run_kit(const Arguments& a) {
   catch_interrupts();
   const bool terminal = is_terminal(2);
   const auto progress = [&](const kit::CheckInfo& check, size_t index, size_t count) {
-    if (terminal) std::fprintf(stderr, "\r\033[K%zu/%zu %s", index + 1, count, check.id.c_str());
+    if (terminal) put_progress(std::to_string(index + 1) + "/" + std::to_string(count) + " " + check.id);
     return !interrupted();
   };
   Result<kit::Report> report = kit::run_kit(*options, progress);
-  if (terminal) std::fputs("\r\033[K", stderr);
+  if (terminal) put_progress("");
   if (interrupted()) return kExitInterrupted;
   if (!report.ok() && report.error().kind == ErrorKind::kUnsupported) {
     return not_opened(options->adapter, report.error().message);
   }
   if (!report.ok()) return report.error();
   report->when = utc_now();
+  report->id = kit::report_id(*report);
   if (a.has("json")) {
     if (const Status s = write_file_atomic(a.text("json"), kit::report_json(*report)); !s.ok()) return s.error();
   }
   if (a.has("html")) {
     if (const Status s = write_file_atomic(a.text("html"), kit::report_html(*report)); !s.ok()) return s.error();
   }
-  std::fputs(render(*report).c_str(), stdout);
+  put_table(render(*report));
   return report->passed() ? kExitOk : kExitFailed;
 }
 
 Result<int> conformance_run(const Arguments& a) {
   Result<int> done = run_kit(a);
   if (done.ok() || done.error().kind != ErrorKind::kUnsupported) return done;
-  std::fprintf(stderr, "assay conformance: %s; nothing was checked\n", done.error().message.c_str());
+  put_note("assay conformance: " + done.error().message + "; nothing was checked");
   return kExitNotOpened;
 }
 

@@ -1,5 +1,3 @@
-#include <cstdio>
-
 #include "harness/cli/money.h"
 #include "harness/cli/terminal.h"
 
@@ -11,7 +9,7 @@ Result<int> run_cost(const Arguments& arguments) {
   if (!priced.ok()) return priced.error();
   Sheet sheet = cost_sheet(priced->rows, priced->clips);
   sheet.notes.insert(sheet.notes.end(), priced->left_out.begin(), priced->left_out.end());
-  std::fputs(render_sheet(sheet, table_format(arguments), stdout_options()).c_str(), stdout);
+  put_table(render_sheet(sheet, table_format(arguments), stdout_options()));
   return kExitOk;
 }
 

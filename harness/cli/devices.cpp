@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "harness/cli/common.h"
@@ -75,7 +74,7 @@ Result<int> devices(const Arguments& arguments) {
   }
   std::string text = arguments.has("names") ? names : table.render(stdout_options());
   if (arguments.has("json")) text = list.dump(2) + "\n";
-  std::fputs(text.c_str(), stdout);
+  put_table(text);
   return kExitOk;
 }
 

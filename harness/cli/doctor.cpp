@@ -1,4 +1,3 @@
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "harness/cli/common.h"
@@ -43,7 +42,7 @@ Result<int> doctor(const Arguments& arguments) {
     if (!f.fix.empty()) table.row({"", "", "-> " + f.fix});
   }
   const std::string text = arguments.has("json") ? list.dump(2) + "\n" : table.render(stdout_options());
-  std::fputs(text.c_str(), stdout);
+  put_table(text);
   return bad ? kExitFailed : kExitOk;
 }
 

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "harness/cli/common.h"
@@ -12,10 +11,12 @@
 #include "harness/run/layers.h"
 #include "harness/run/routing_report.h"
 #include "reports/format.h"
+#include "reports/text.h"
 #include "results/metrics/roofline.h"
 #include "results/metrics/skew.h"
 #include "results/metrics/video_clip.h"
 #include "results/part.h"
+#include "suites/base/visible.h"
 #include "suites/pages.h"
 
 namespace assay {
@@ -252,19 +253,12 @@ std::string as_json(const Explained& e) {
 }
 
 std::string as_markdown(const Explained& e) {
-  std::string out = "## " + e.work.id() + "\n\n|", rule = "|";
-  for (const std::string& h : headings(e)) {
-    out += " " + h + " |";
-    rule += "---|";
-  }
-  out += "\n" + rule + "\n";
-  for (const OpGroup& g : e.groups) {
-    out += "|";
-    for (const std::string& cell : cells(e, g)) out += " " + cell + " |";
-    out += "\n";
-  }
-  out += "\n";
-  for (const std::string& line : footer(e)) out += "- " + line + "\n";
+  std::vector<GridColumn> columns;
+  for (const std::string& heading : headings(e)) columns.push_back({heading});
+  GridRows rows;
+  for (const OpGroup& g : e.groups) rows.push_back(cells(e, g));
+  std::string out = "## " + markdown_escaped(e.work.id()) + "\n\n" + markdown_grid(columns, rows) + "\n";
+  for (const std::string& line : footer(e)) out += markdown_item(line);
   return out;
 }
 
@@ -274,7 +268,7 @@ std::string as_text(const Explained& e) {
   if (e.peaks) table.align_right(9);
   for (const OpGroup& g : e.groups) table.row(cells(e, g));
   std::string out = e.work.id() + "\n\n" + table.render(stdout_options()) + "\n";
-  for (const std::string& line : footer(e)) out += line + "\n";
+  for (const std::string& line : footer(e)) out += visible(line) + "\n";
   return out;
 }
 
@@ -313,7 +307,7 @@ Result<int> explain(const Arguments& a) {
   const std::string text = format == TableFormat::kJson       ? as_json(*made)
                            : format == TableFormat::kMarkdown ? as_markdown(*made)
                                                               : as_text(*made);
-  std::fputs(text.c_str(), stdout);
+  put_table(text);
   return kExitOk;
 }
 

@@ -1,9 +1,9 @@
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "harness/cli/common.h"
 #include "harness/cli/find_case.h"
 #include "harness/cli/interrupt.h"
+#include "harness/cli/terminal.h"
 #include "harness/run/fit.h"
 #include "harness/run/layers.h"
 
@@ -59,7 +59,7 @@ Result<int> fit(const Arguments& a) {
   if (!found.ok()) return found.error();
   const std::string shown =
       a.has("json") ? fit_json(*found, *work, device->name) : fit_text(*found, *work, device->name);
-  std::fputs(shown.c_str(), stdout);
+  put_text(shown);
   return kExitOk;
 }
 

@@ -1,7 +1,5 @@
 #include "results/import/import.h"
 
-#include <cstdio>
-
 #include "harness/cli/common.h"
 #include "harness/cli/terminal.h"
 #include "harness/run/build_info.h"
@@ -41,9 +39,9 @@ Result<int> run_import(const Arguments& arguments) {
     if (!written.ok()) return written.error();
   }
   const TableFormat format = arguments.has("json") ? TableFormat::kJson : TableFormat::kText;
-  std::fputs(render_table(*records, format, stdout_options()).c_str(), stdout);
-  std::fprintf(stderr, "%zu reported %s in %s\n", records->size(), records->size() == 1 ? "record" : "records",
-               folder.c_str());
+  put_table(render_table(*records, format, stdout_options()));
+  put_note(std::to_string(records->size()) + (records->size() == 1 ? " reported record in " : " reported records in ") +
+           folder);
   return kExitOk;
 }
 

@@ -287,7 +287,7 @@ Result<int> list(const Arguments& arguments) {
     }
   }
   if (arguments.has("json")) text = items.dump(2) + "\n";
-  std::fputs(text.c_str(), stdout);
+  put_table(text);
   return kExitOk;
 }
 

@@ -9,6 +9,7 @@
 #include "harness/cli/arguments.h"
 #include "harness/cli/command.h"
 #include "harness/cli/help.h"
+#include "harness/cli/terminal.h"
 #include "harness/run/build_info.h"
 #include "suites/base/nearest.h"
 
@@ -16,7 +17,7 @@ namespace assay {
 namespace {
 
 int complain(const std::string& who, const std::string& message) {
-  std::fprintf(stderr, "%s: %s\n", who.c_str(), message.c_str());
+  put_note(who + ": " + message);
   return kExitBadInput;
 }
 
@@ -43,7 +44,7 @@ bool asks_help(const std::vector<std::string>& words) {
 }
 
 int print(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
+  put_text(text);
   return kExitOk;
 }
 
@@ -78,10 +79,10 @@ int main(int argc, char** argv) {
     const int code = assay::run_command_line({argv + 1, argv + argc});
     // A script that reads an empty file must not see success.
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
-    std::fprintf(stderr, "assay: can't write to standard output: %s\n", std::strerror(errno));
+    assay::put_note(std::string("assay: can't write to standard output: ") + std::strerror(errno));
     return assay::kExitFailed;
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "assay: %s\n", e.what());
+    assay::put_note(std::string("assay: ") + e.what());
     return assay::kExitFailed;
   }
 }

@@ -1,5 +1,3 @@
-#include <cstdio>
-
 #include "harness/cli/money.h"
 #include "harness/cli/terminal.h"
 #include "reports/plan_sheet.h"
@@ -13,7 +11,7 @@ Result<int> run_plan(const Arguments& arguments) {
   const Result<PlanRequest> request = read_plan(arguments.operands().front(), *book);
   if (!request.ok()) return request.error();
   const std::vector<Plan> found = plans(*request);
-  std::fputs(render_sheet(plan_sheet(*request, found), table_format(arguments), stdout_options()).c_str(), stdout);
+  put_table(render_sheet(plan_sheet(*request, found), table_format(arguments), stdout_options()));
   return found.front().problem.empty() ? kExitOk : kExitFailed;
 }
 

@@ -6,6 +6,7 @@
 #include "harness/cli/outside.h"
 #include "results/record.h"
 #include "suites/base/json_input.h"
+#include "suites/base/visible.h"
 
 namespace assay {
 namespace {
@@ -49,7 +50,7 @@ Status draw_plots(const std::string& option, const std::string& json, const std:
   if (!node.ok()) return node.error();
   const ScratchFolder scratch;
   const std::filesystem::path source = scratch.path() / "charts.json";
-  const Status written = write_file_atomic(source, json);
+  const Status written = write_file_atomic(source, visible_json(json));
   if (!written.ok()) return written.error();
   return run_program({*node, (web_dir() / "plots.mjs").string(), source.string(), folder.string(), lang}, kLimitS);
 }

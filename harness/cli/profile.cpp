@@ -11,6 +11,9 @@
 #include "harness/cli/outside.h"
 #include "harness/cli/plots.h"
 #include "harness/cli/profile_peaks.h"
+#include "harness/cli/terminal.h"
+#include "harness/run/host_threads.h"
+#include "results/part.h"
 #include "suites/base/json_input.h"
 
 namespace assay {
@@ -70,11 +73,11 @@ Result<int> put_out(const Arguments& a, const ProfileSheet& sheet) {
   const TableFormat format = table_format(a);
   const std::string text =
       format == TableFormat::kJson ? profile_json(sheet) : profile_table(sheet, format == TableFormat::kMarkdown);
-  std::fputs(text.c_str(), stdout);
+  put_table(text);
   std::fflush(stdout);
   const Status trace = a.has("trace") ? write_output("--trace", a.text("trace"), profile_trace(sheet)) : ok_status();
   const Status roofline = a.has("roofline") ? write_roofline(sheet, a.text("roofline")) : ok_status();
-  if (!trace.ok() && !roofline.ok()) std::fprintf(stderr, "assay profile: %s\n", trace.error().message.c_str());
+  if (!trace.ok() && !roofline.ok()) put_note("assay profile: " + trace.error().message);
   if (!roofline.ok()) return roofline.error();
   if (!trace.ok()) return trace.error();
   return kExitOk;
@@ -114,6 +117,12 @@ Result<ProfileSheet> profiled(const Arguments& a, const Case& work, const Chosen
   ProfileSheet sheet;
   sheet.work = work;
   sheet.device = device.name;
+  sheet.product = info->product;
+  sheet.driver = info->driver;
+  sheet.adapter = device.adapter.name + " " + device.adapter.version;
+  for (const auto& [key, value] : kept_options(settings))
+    sheet.adapter_options.append(sheet.adapter_options.empty() ? "" : " ").append(key).append("=").append(value);
+  sheet.threads = HostThreads(job.threads).count();
   sheet.run = std::move(run).value();
   sheet.rows = profile_rows(sheet.run);
   take_peaks(std::move(peaks).value(), &sheet);
@@ -168,7 +177,8 @@ CommandSpec profile_command() {
       "in a "
       "pass that may repeat the step: bytes of its memory, use of the matrix units, occupancy. With --trace the last "
       "step's timeline is written for Perfetto "
-      "(ui.perfetto.dev) and chrome://tracing.";
+      "(ui.perfetto.dev) and chrome://tracing. What --json prints, kept in files, 'assay compare A.json B.json' holds "
+      "against each other op by op.";
   OptionSpec format = format_option();
   format.words = {"text", "md", "json"};
   spec.options = {
@@ -185,7 +195,8 @@ CommandSpec profile_command() {
   spec.examples = {
       {"assay profile decode smollm2-135m/f32/b1/c512", "on the CPU"},
       {"assay profile prefill smollm2-135m/f32/b1/t512 --trace step.json", "and as a timeline"},
-      {"assay profile prefill smollm2-135m/f32/b1/t512 --ceilings results", "against `assay run ceilings`"}};
+      {"assay profile prefill smollm2-135m/f32/b1/t512 --ceilings results", "against `assay run ceilings`"},
+      {"assay profile decode smollm2-135m/f32/b1/c512 --json", "kept in files (> FILE), for `assay compare`"}};
   spec.run = profile;
   return spec;
 }

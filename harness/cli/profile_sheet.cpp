@@ -4,8 +4,12 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/cli/terminal.h"
+#include "harness/measure/clock.h"
+#include "harness/run/build_info.h"
 #include "reports/format.h"
 #include "reports/text.h"
+#include "suites/base/visible.h"
+#include "suites/base/words.h"
 
 namespace assay {
 namespace {
@@ -173,9 +177,16 @@ void say_peaks(const ProfileSheet& s, std::vector<std::string>* out) {
                              : "no datasheet: " + s.no_datasheet);
 }
 
+// What a record's page says of its host.
+std::string host_line(const ProfileRun& run) {
+  if (!run.noise_reason.empty()) return "host not watched: " + run.noise_reason;
+  if (run.noise.disturbed) return "* disturbed while the steps ran: " + joined(run.noise.causes, ", ");
+  return "host: nothing disturbed it while the steps ran";
+}
+
 std::vector<std::string> footer(const ProfileSheet& s) {
   const ProfileRun& run = s.run;
-  std::vector<std::string> out;
+  std::vector<std::string> out{host_line(run)};
   out.push_back("step: " + time_of(run.plain_step_s) + " without tracing, " + time_of(run.traced_step_s) +
                 " with it (" + (overhead(run) >= 0 ? "+" : "") + percent_text(overhead(run)) + "); " +
                 std::to_string(run.steps) + " steps traced, " + std::to_string(run.dropped) + " records lost");
@@ -210,6 +221,15 @@ json counts_json(const ProfileSheet& s, const ProfileRow& row) {
     out[s.run.counters[c].name] = s.run.counters[c].reason.empty() ? json(row.counts[c]) : json(nullptr);
   }
   return out;
+}
+
+// As a record has it; null where nobody looked.
+json noise_json(const ProfileRun& run) {
+  const bool watched = run.noise_reason.empty();
+  return {{"disturbed", watched ? json(run.noise.disturbed) : json(nullptr)},
+          {"causes", run.noise.causes},
+          {"values", run.noise.values},
+          {"reason", run.noise_reason}};
 }
 
 json number_or_null(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
@@ -248,7 +268,9 @@ std::vector<ProfileRow> profile_rows(const ProfileRun& run) {
 }
 
 std::string profile_table(const ProfileSheet& s, bool markdown) {
-  std::string out = (markdown ? "## " : "") + s.work.id() + " on " + s.device + "\n\n" + rendered(times(s), markdown);
+  const std::string title = s.work.id() + " on " + s.device + (s.run.noise.disturbed ? " *" : "");
+  std::string out =
+      (markdown ? "## " + markdown_escaped(title) : visible(title)) + "\n\n" + rendered(times(s), markdown);
   const Table on_device = device_counts(s);
   if (!on_device.rows.empty()) {
     out += "\ncounters of the device, of one op for all that are equal\n\n" + rendered(on_device, markdown);
@@ -258,9 +280,13 @@ std::string profile_table(const ProfileSheet& s, bool markdown) {
   out += "\n";
   const int columns = stdout_options().width;
   for (const std::string& line : footer(s)) {
-    std::string indent = markdown ? "- " : "";
-    const bool whole = markdown || columns <= kIndent;
-    for (const std::string& part : whole ? Cells{line} : wrap(line, static_cast<size_t>(columns - kIndent))) {
+    if (markdown) {
+      out += markdown_item(line);
+      continue;
+    }
+    std::string indent;
+    const bool whole = columns <= kIndent;
+    for (const std::string& part : whole ? Cells{visible(line)} : wrap(line, static_cast<size_t>(columns - kIndent))) {
       out += indent + part + "\n";
       indent = std::string(kIndent, ' ');
     }
@@ -287,16 +313,27 @@ std::string profile_json(const ProfileSheet& s) {
   for (const Moved& m : s.run.moved) {
     moved.push_back({{"name", m.name}, {"count", m.count}, {"seconds", m.seconds}, {"bytes", m.bytes}});
   }
-  json out = {{"case", s.work.id()},
+  json out = {{"profile_version", 1},
+              {"created", utc_now()},
+              {"assay", std::string(tool_version()) + " " + tool_commit()},
+              {"case", s.work.id()},
+              {"case_hash", s.work.hash()},
               {"device", s.device},
+              {"device_product", s.product},
+              {"device_driver", s.driver},
+              {"adapter", s.adapter},
+              {"adapter_options", s.adapter_options},
+              {"threads", std::to_string(s.threads)},
               {"basis", s.run.basis},
               {"layers", s.run.layers},
               {"layers_total", s.run.layers_total},
+              {"experts", s.run.experts},
               {"step_s", s.run.plain_step_s},
               {"step_traced_s", s.run.traced_step_s},
               {"overhead", overhead(s.run)},
               {"busy_s", s.run.busy_s},
               {"gap_s", gap_of(s.run)},
+              {"noise", noise_json(s.run)},
               {"steps", s.run.steps},
               {"dropped", s.run.dropped},
               {"attainable_flops_per_s", number_or_null(s.flops_per_s)},

@@ -33,6 +33,9 @@ struct ProfileRow {
 struct ProfileSheet {
   Case work;
   std::string device;
+  // Of the device and what ran it, for who compares profiles.
+  std::string product, driver, adapter, adapter_options;
+  int threads = 0;
   ProfileRun run;
   std::vector<ProfileRow> rows;                    // the slowest first
   std::optional<double> flops_per_s, bytes_per_s;  // attainable

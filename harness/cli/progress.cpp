@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <cstdio>
-
 #include "harness/cli/terminal.h"
 #include "harness/run/layers.h"
 
@@ -21,9 +19,8 @@ void ProgressLine::show(size_t index, const std::string& case_id, const Progress
     if (progress.step_s < kLongStepS || index < told_ || index >= cases_) return;
     told_ = index + 1;
     const size_t launches = count_ / cases_;
-    std::fprintf(stderr, "%s: a step takes about %s, the case about %s\n", case_id.c_str(),
-                 duration_text(progress.step_s).c_str(),
-                 duration_text(eta_.expected_s(index, progress.step_s) * static_cast<double>(launches)).c_str());
+    put_note(case_id + ": a step takes about " + duration_text(progress.step_s) + ", the case about " +
+             duration_text(eta_.expected_s(index, progress.step_s) * static_cast<double>(launches)));
     return;
   }
   std::string line = "[" + std::to_string(index % cases_ + 1) + "/" + std::to_string(cases_);
@@ -45,15 +42,13 @@ void ProgressLine::show(size_t index, const std::string& case_id, const Progress
   }
   const int width = terminal_width(STDERR_FILENO);
   if (width > 1) line = cut_to(line, static_cast<size_t>(width - 1));
-  std::fprintf(stderr, "\r%s\033[K", line.c_str());
-  std::fflush(stderr);
+  put_progress(line);
   shown_ = true;
 }
 
 void ProgressLine::clear() {
   if (!shown_) return;
-  std::fputs("\r\033[K", stderr);
-  std::fflush(stderr);
+  put_progress("");
   shown_ = false;
 }
 

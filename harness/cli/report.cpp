@@ -1,8 +1,7 @@
 // assay report: what the records say, for people.
-#include <cstdio>
-
 #include "harness/cli/money.h"
 #include "harness/cli/report_files.h"
+#include "harness/cli/terminal.h"
 #include "harness/measure/clock.h"
 #include "harness/run/build_info.h"
 #include "results/store/store.h"
@@ -65,6 +64,18 @@ Result<ReportModel> model_of(const Arguments& arguments) {
   return report_model(*records, options);
 }
 
+// --html and its like are switches, though other commands take a file there.
+Status check_places(const std::vector<std::string>& places) {
+  for (const std::string& place : places) {
+    const std::string ending = fs::path(place).extension();
+    if (ending == ".json" || fs::is_directory(place) || !is_report_ending(ending)) continue;
+    return bad_input(place +
+                     ": expected a record, a folder or a store to read, found the name of a report's file; -o " +
+                     place + " writes it");
+  }
+  return ok_status();
+}
+
 Status check_prices(const Arguments& arguments, const ReportModel& model) {
   const Result<PriceBook> book = price_book(arguments);
   if (!book.ok()) return book.error();
@@ -75,13 +86,14 @@ Status check_prices(const Arguments& arguments, const ReportModel& model) {
 }
 
 Result<int> report(const Arguments& arguments) {
+  if (const Status right = check_places(arguments.operands()); !right.ok()) return right.error();
   const Result<ReportModel> model = model_of(arguments);
   if (!model.ok()) return model.error();
   if (const Status one = check_prices(arguments, *model); !one.ok()) return one.error();
   const fs::path out = arguments.has("out") ? arguments.text("out") : "report.html";
   const Result<std::vector<fs::path>> written = write_report(*model, out, arguments);
   if (!written.ok()) return written.error();
-  for (const fs::path& file : *written) std::printf("%s\n", file.c_str());
+  for (const fs::path& file : *written) put_text(file.string() + "\n");
   return kExitOk;
 }
 

@@ -122,6 +122,11 @@ std::vector<OptionSpec> report_form_options() {
   return options;
 }
 
+bool is_report_ending(const std::string& ending) {
+  return std::any_of(forms().begin(), forms().end(),
+                     [&](const Form& f) { return ending == "." + std::string(f.ending); });
+}
+
 Result<std::vector<fs::path>> write_report(const ReportModel& model, const fs::path& out, const Arguments& arguments) {
   const Result<std::vector<const Form*>> chosen = chosen_forms(arguments, out);
   if (!chosen.ok()) return chosen.error();

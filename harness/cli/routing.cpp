@@ -1,6 +1,5 @@
-#include <cstdio>
-
 #include "harness/cli/common.h"
+#include "harness/cli/terminal.h"
 #include "suites/base/nearest.h"
 #include "suites/routing_trace.h"
 
@@ -33,7 +32,7 @@ Result<int> routing(const Arguments& a) {
   drawn->seed = static_cast<uint64_t>(*seed);
   const std::string text = routing_trace_to_json(draw_routing_trace(*model, *drawn, *layers, *rows));
   if (!a.has("out")) {
-    std::fputs(text.c_str(), stdout);
+    put_text(text);
     return kExitOk;
   }
   const Status written = write_file_atomic(a.text("out"), text);

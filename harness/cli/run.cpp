@@ -175,8 +175,8 @@ void tell_elsewhere(const std::vector<KeptCase>& kept) {
       if (!c.elsewhere.empty() && finished == !c.file.empty()) ++count[c.elsewhere];
     }
     for (const auto& [difference, n] : count) {
-      std::fprintf(stderr, "assay run: %d case%s %s with another %s than now: %s\n", n, n == 1 ? "" : "s", word,
-                   difference.c_str(), what);
+      put_note("assay run: " + std::to_string(n) + (n == 1 ? " case " : " cases ") + word + " with another " +
+               difference + " than now: " + what);
     }
   };
   tell(true, "finished", "kept as measured");
@@ -282,12 +282,11 @@ Result<int> run(const Arguments& arguments) {
   if (!all.ok()) return all.error();
   const std::vector<Record> last = last_records(request->campaign, *all);
   const std::string table = render_table(last, table_format(arguments), stdout_options());
-  std::fputs(table.c_str(), stdout);
+  put_table(table);
   std::fflush(stdout);
-  std::fprintf(stderr, "\nRecords: %s\n", request->out.string().c_str());
+  put_note("\nRecords: " + request->out.string());
   if (interrupted())
-    std::fprintf(stderr, "Interrupted; the same command with --out %s --resume goes on.\n",
-                 request->out.string().c_str());
+    put_note("Interrupted; the same command with --out " + request->out.string() + " --resume goes on.");
   return exit_code(last, request->cases.size());
 }
 

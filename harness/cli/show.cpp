@@ -1,4 +1,3 @@
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "harness/cli/common.h"
@@ -21,7 +20,7 @@ Result<int> print_samples(const std::vector<Record>& records) {
   const Samples& s = records[0].samples;
   nlohmann::json out = {{"start_ns", s.start_ns}, {"host_ns", s.host_ns}};
   if (!s.device_ns.empty()) out["device_ns"] = s.device_ns;
-  std::printf("%s\n", out.dump().c_str());
+  put_text(out.dump() + "\n");
   return kExitOk;
 }
 
@@ -69,10 +68,10 @@ Result<int> show(const Arguments& arguments) {
     return bad_input("--table " + arguments.text("table") + ": expected " + missing + ", found none");
   const std::string text = page ? render_record_page(records[0], stdout_options())
                                 : tables(records, arguments.text("table"), *ranks, format);
-  std::fputs(text.c_str(), stdout);
+  put_table(text);
   if (!page && people && (!arguments.has("table") || clips_alone)) {
     const std::string clips = render_clips(compose_clips(records), format);
-    if (!clips.empty()) std::printf("%s%s", clips_alone ? "" : "\n", clips.c_str());
+    if (!clips.empty()) put_text((clips_alone ? "" : "\n") + clips);
   }
   return kExitOk;
 }

@@ -95,7 +95,7 @@ Result<int> print(const Store& store, const Arguments& arguments) {
   if (arguments.has("json")) {
     json out = json::array();
     for (const Headline& h : *found) out.push_back(headline_json(h));
-    std::printf("%s\n", out.dump(2).c_str());
+    put_text(out.dump(2) + "\n");
     return kExitOk;
   }
   TextTable table({"created", "case", "device", "rate", "unit", "p50 ms", "p99 ms", "basis", "status"});
@@ -105,7 +105,7 @@ Result<int> print(const Store& store, const Arguments& arguments) {
                h.unit, number_text(h.p50_ns, 1e6), number_text(h.p99_ns, 1e6), h.basis, h.status},
               h.status == "ok" ? Mark::kNone : Mark::kWarning);
   }
-  std::fputs(table.render(stdout_options()).c_str(), stdout);
+  put_table(table.render(stdout_options()));
   return kExitOk;
 }
 
@@ -116,13 +116,13 @@ StoreWriting writing_of(const Arguments& arguments) {
   writing.anew = arguments.has("anew");
   writing.progress = [terminal](uint64_t done, uint64_t total) {
     if (terminal) {
-      std::fprintf(stderr, "\r\x1b[Kadding records: %llu of %llu%s", static_cast<unsigned long long>(done),
-                   static_cast<unsigned long long>(total), done == total ? "\n" : "");
+      put_progress("adding records: " + std::to_string(done) + " of " + std::to_string(total));
+      if (done == total) put_note("");
     }
     return !interrupted();
   };
   writing.waiting = [terminal, told = std::string()](const std::string& holder) mutable {
-    if (terminal && told != holder) std::fprintf(stderr, "waiting for %s, which writes the store\n", holder.c_str());
+    if (terminal && told != holder) put_note("waiting for " + holder + ", which writes the store");
     told = holder;
     return !interrupted();
   };
@@ -138,20 +138,21 @@ Result<int> store(const Arguments& arguments) {
   if (!writes) {
     const Result<Store> opened = Store::open_read_only(file);
     if (!opened.ok()) return opened.error();
+    if (const Status whole = opened->check(); !whole.ok()) return whole.error();
     return print(*opened, arguments);
   }
   catch_interrupts();
   const Result<FoundFiles> found = found_files({arguments.operands().begin() + 1, arguments.operands().end()});
   if (!found.ok()) return found.error();
-  for (const std::string& note : found->notes) std::fprintf(stderr, "assay: %s\n", note.c_str());
+  for (const std::string& note : found->notes) put_note("assay: " + note);
   const Result<AddReport> report = write_store(file, found->files, writing_of(arguments));
   if (!report.ok() && interrupted()) {
-    std::fprintf(stderr, "assay store: interrupted; %s is as it was\n", file.c_str());
+    put_note("assay store: interrupted; " + file.string() + " is as it was");
     return kExitInterrupted;
   }
   if (!report.ok()) return report.error();
-  std::printf("%s: %llu records added, %llu were there\n", file.c_str(), static_cast<unsigned long long>(report->added),
-              static_cast<unsigned long long>(report->known));
+  put_text(file.string() + ": " + std::to_string(report->added) + " records added, " + std::to_string(report->known) +
+           " were there\n");
   return kExitOk;
 }
 
@@ -168,7 +169,7 @@ CommandSpec store_command() {
   spec.about =
       "With records or folders: adds them, each once. Without: lists what the store holds. The record files\n"
       "stay the truth: a store can be built from them again at any time. Every command that takes records\n"
-      "takes a store too.";
+      "takes a store too. A damaged store is told and not listed.";
   spec.options = {{"anew", "", "build the store from nothing but these records", Complete::kNothing, {}, false},
                   {"suite", "SUITE", "list only this suite", Complete::kSuite, {}, false},
                   {"model", "MODEL", "list only this model", Complete::kModel, {}, false},

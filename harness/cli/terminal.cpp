@@ -4,24 +4,41 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <string_view>
+
+#include "suites/base/visible.h"
 
 namespace assay {
 namespace {
+
+constexpr const char *kBold = "\033[1m", *kPlain = "\033[0m";
+constexpr const char *kGreen = "\033[32m", *kYellow = "\033[33m", *kRed = "\033[31m";
 
 constexpr size_t kGap = 2;
 constexpr size_t kNarrowestLast = 24;
 
 bool starts_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }
 
+void write_to(std::FILE* stream, const std::string& text) { std::fwrite(text.data(), 1, text.size(), stream); }
+
+// Of our own; "" where something else stands there.
+std::string_view style_at(std::string_view text, size_t at) {
+  for (const std::string_view style : {kBold, kPlain, kGreen, kYellow, kRed}) {
+    if (text.substr(at, style.size()) == style) return style;
+  }
+  return {};
+}
+
 const char* colour_of(Mark mark) {
   switch (mark) {
     case Mark::kGood:
-      return "\033[32m";
+      return kGreen;
     case Mark::kWarning:
-      return "\033[33m";
+      return kYellow;
     case Mark::kBad:
-      return "\033[31m";
+      return kRed;
     case Mark::kNone:
       break;
   }
@@ -29,6 +46,31 @@ const char* colour_of(Mark mark) {
 }
 
 }  // namespace
+
+void put_text(const std::string& text) { write_to(stdout, visible_lines(text)); }
+
+void put_table(const std::string& text) {
+  if (!stdout_options().color) return put_text(text);
+  std::string out;
+  size_t begin = 0;
+  for (size_t at = 0; (at = text.find('\033', at)) != std::string::npos;) {
+    const std::string_view style = style_at(text, at);
+    if (style.empty()) {
+      ++at;
+      continue;
+    }
+    out.append(visible_lines(std::string_view(text).substr(begin, at - begin))).append(style);
+    begin = at += style.size();
+  }
+  write_to(stdout, out + visible_lines(std::string_view(text).substr(begin)));
+}
+
+void put_note(const std::string& line) { write_to(stderr, visible_lines(line) + "\n"); }
+
+void put_progress(const std::string& line) {
+  write_to(stderr, "\r" + visible(line) + "\033[K");
+  std::fflush(stderr);
+}
 
 bool is_terminal(int fd) { return ::isatty(fd) == 1; }
 
@@ -58,7 +100,10 @@ std::string cut_to(const std::string& text, size_t columns) {
   return text.substr(0, end) + "…";
 }
 
-void TextTable::row(std::vector<std::string> cells, Mark mark) { rows_.push_back({std::move(cells), mark}); }
+void TextTable::row(std::vector<std::string> cells, Mark mark) {
+  for (std::string& cell : cells) cell = visible(cell);
+  rows_.push_back({std::move(cells), mark});
+}
 
 std::string TextTable::render(const TableOptions& options) const {
   std::vector<size_t> widths;
@@ -98,10 +143,10 @@ std::string TextTable::render(const TableOptions& options) const {
     out.erase(out.find_last_not_of(' ') + 1);
     out += "\n";
   };
-  add(heading_, options.color ? "\033[1m" : "", options.color ? "\033[0m" : "");
+  add(heading_, options.color ? kBold : "", options.color ? kPlain : "");
   for (const Row& r : rows_) {
     const std::string begin = options.color ? colour_of(r.mark) : "";
-    add(r.cells, begin, begin.empty() ? "" : "\033[0m");
+    add(r.cells, begin, begin.empty() ? "" : kPlain);
   }
   return out;
 }

@@ -14,10 +14,16 @@ TableOptions stdout_options();
 bool is_terminal(int fd);
 int terminal_width(int fd);  // columns; 0 where it is none
 
+// All that a command prints goes through these: text of others is visible in it (suites/base/visible.h).
+void put_text(const std::string& text);      // on standard output
+void put_table(const std::string& text);     // the same, with the colours of tables, whose cells hold none
+void put_note(const std::string& line);      // on standard error, and ends the line
+void put_progress(const std::string& line);  // on standard error, over the line that stands there
+
 enum class Mark { kNone, kGood, kWarning, kBad };
 
-// Rows of cells under a heading, columns aligned; where the terminal is narrow the last column is wrapped, and where
-// that leaves it too little it stands below its row.
+// Rows of cells, visible, under a heading, columns aligned; where the terminal is narrow the last column is wrapped,
+// and where that leaves it too little it stands below its row.
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> heading) : heading_(std::move(heading)) {}

@@ -1,10 +1,8 @@
-#include <cstdio>
-
+#include "reports/trend.h"
 #include "harness/cli/common.h"
 #include "harness/cli/outside.h"
 #include "harness/cli/plots.h"
 #include "harness/cli/terminal.h"
-#include "reports/trend.h"
 
 namespace assay {
 namespace {
@@ -42,7 +40,7 @@ Result<TrendOptions> trend_options(const Arguments& arguments) {
 Status write_plots(const std::vector<TrendSeries>& series, const fs::path& file) {
   for (size_t i = 0; i < series.size(); ++i) {
     const ScratchFolder scratch;
-    Status done = draw_plots("--plot", trend_plot_json(series[i]), scratch.path(), "en");
+    Status done = draw_plots("--plot", trend_plot_json(trend_plot(series[i])), scratch.path(), "en");
     if (!done.ok()) return done;
     fs::path drawing = scratch.path() / "trend.svg";
     if (file.extension() == ".png") {
@@ -71,7 +69,7 @@ bool slower(const std::vector<TrendSeries>& series) {
     failed = failed || (s.ends && s.ends->verdict == Difference::kSlower) || !s.newest_without.empty();
   }
   if (compared || failed) return failed;
-  std::fprintf(stderr, "assay trend: --fail-on: expected a case with records to hold against each other, found none\n");
+  put_note("assay trend: --fail-on: expected a case with records to hold against each other, found none");
   return true;
 }
 
@@ -95,7 +93,7 @@ Result<int> run_trend(const Arguments& arguments) {
                          : "expected records with figures of their own, found none");
   }
   const TableFormat format = table_format(arguments);
-  std::fputs(render_sheet(trend_sheet(series, *options, format), format, stdout_options()).c_str(), stdout);
+  put_table(render_sheet(trend_sheet(series, *options, format), format, stdout_options()));
   if (arguments.has("plot")) {
     if (const Status drawn = write_plots(series, plot); !drawn.ok()) return drawn.error();
   }

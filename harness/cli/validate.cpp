@@ -3,8 +3,12 @@
 #include <filesystem>
 
 #include "harness/cli/common.h"
+#include "harness/cli/terminal.h"
+#include "harness/conformance/kit.h"
+#include "harness/run/recheck.h"
 #include "results/record.h"
 #include "suites/base/json_input.h"
+#include "suites/base/visible.h"
 #include "suites/routing_trace.h"
 
 namespace assay {
@@ -50,7 +54,16 @@ Result<std::string> validated_trace(const std::string& text, const std::string& 
   return trace_summary(*trace);
 }
 
-std::string record_summary(const Record& r) {
+// The record on its own, and its figures against what its samples and its case come to.
+Result<std::string> validated_record(const std::string& text, const std::string& file) {
+  const Result<Record> read = record_from_json(text, file);
+  if (!read.ok()) return read.error();
+  const Record& r = *read;
+  if (const std::vector<std::string> wrong = record_disagreements(r); !wrong.empty()) {
+    Error error = bad_input(file + ": " + wrong.front());
+    for (const std::string& fault : wrong) error.faults.push_back({0, fault});
+    return error;
+  }
   return "record " + r.id + ": " + r.case_id + " on " + r.device + ", " + r.basis + ", " + r.status + ", " +
          std::to_string(r.samples.host_ns.size()) + " steps";
 }
@@ -68,7 +81,9 @@ Result<std::string> validated(const std::string& file, const Catalogue& catalogu
   JsonInput input(*text, file);
   const JsonNode root = input.root();
   if (!root.present()) return input.error();
-  if (root.has("schema_version")) return summarised(record_from_json(*text, file), record_summary);
+  if (const JsonNode kind = root.find("kind"); kind.is_text() && kind.text() == "assay-conformance")
+    return conformance::report_summary(*text, file);
+  if (root.has("schema_version")) return validated_record(*text, file);
   if (root.has("routing_trace_version")) return validated_trace(*text, file, catalogue);
   if (root.has("quick") || root.has("full") || root.has("extends")) {
     return summarised(catalogue.suite_from(*text, file), suite_summary);
@@ -78,18 +93,18 @@ Result<std::string> validated(const std::string& file, const Catalogue& catalogu
   if (!input.ok()) return input.error();
   return bad_input(file +
                    ": expected a suite (quick, full or extends), a model (layers, hidden), a video model (dit, "
-                   "vae), a routing trace (routing_trace_version) or a record (schema_version), found none of these "
-                   "fields");
+                   "vae), a routing trace (routing_trace_version), a conformance report (kind) or a record "
+                   "(schema_version), found none of these fields");
 }
 
 void print_faults(const std::string& file, const Error& error) {
   if (error.faults.empty()) {
-    std::printf("%s\n", error.message.c_str());
+    put_text(visible(error.message) + "\n");
     return;
   }
   for (const Fault& f : error.faults) {
     const std::string line = f.line > 0 ? ":" + std::to_string(f.line) : "";
-    std::printf("%s%s: %s\n", file.c_str(), line.c_str(), f.message.c_str());
+    put_text(visible(file + line + ": " + f.message) + "\n");
   }
 }
 
@@ -100,7 +115,7 @@ Result<int> validate(const Arguments& arguments) {
   for (const std::string& file : arguments.operands()) {
     const Result<std::string> held = validated(file, *catalogue);
     if (held.ok()) {
-      std::printf("%s: valid: %s\n", file.c_str(), held->c_str());
+      put_text(visible(file + ": valid: " + *held) + "\n");
     } else {
       print_faults(file, held.error());
       ++bad;
@@ -114,7 +129,7 @@ Result<int> validate(const Arguments& arguments) {
 CommandSpec validate_command() {
   CommandSpec spec;
   spec.name = "validate";
-  spec.summary = "everything that is wrong with a suite, model, trace or record";
+  spec.summary = "all that is wrong with a suite, model, trace, record or report";
   spec.operands = "FILE...";
   spec.min_operands = 1;
   spec.max_operands = 1 << 16;
@@ -122,8 +137,8 @@ CommandSpec validate_command() {
   spec.about =
       "Says all that is wrong with each file at once, as FILE:LINE: FIELD: what was expected and what was found, and "
       "ends with code 2; of a valid file it says what it holds. A file's kind (suite, model, video model, routing "
-      "trace, record) "
-      "follows from its fields.";
+      "trace, record, conformance report) follows from its fields. What a record states is also held against what its "
+      "samples and its case come to. An id is a checksum, not a signature.";
   spec.examples = {
       {"assay validate my-suite.json", "before the first run"},
       {"assay validate assay-out/quickstart/*.record.json", "nothing was changed since they were written"}};

@@ -1,5 +1,3 @@
-#include <cstdio>
-
 #include "harness/cli/money.h"
 #include "harness/cli/terminal.h"
 
@@ -25,7 +23,7 @@ Result<int> run_verdict(const Arguments& arguments) {
     return bad_input("none of the records has a rate of tokens; 'assay claims' judges prices of clips");
   Sheet sheet = verdict_sheet(priced->rows, *target, *cny, reference_tariff(priced->book));
   sheet.notes.insert(sheet.notes.end(), priced->left_out.begin(), priced->left_out.end());
-  std::fputs(render_sheet(sheet, table_format(arguments), stdout_options()).c_str(), stdout);
+  put_table(render_sheet(sheet, table_format(arguments), stdout_options()));
   return kExitOk;
 }
 

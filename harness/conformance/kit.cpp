@@ -15,7 +15,9 @@
 
 #include "harness/conformance/kit_protocol.h"
 #include "harness/measure/clock.h"
+#include "harness/measure/environment.h"
 #include "harness/run/build_info.h"
+#include "harness/run/device_fields.h"
 #include "harness/run/line_channel.h"
 #include "harness/run/supervisor.h"
 #include "harness/run/worker_death.h"
@@ -184,6 +186,7 @@ Status find_device(const KitOptions& options, Report* report, std::string* failu
   if (devices->empty()) return Error{ErrorKind::kUnsupported, "no device found"};
   if (options.device < devices->size()) {
     report->device = (*devices)[options.device];
+    if (!report->device.firmware.empty()) report->environment["device_firmware"] = report->device.firmware;
     return ok_status();
   }
   return bad_input("device " + std::to_string(options.device) + ": expected one of the adapter's " +
@@ -247,6 +250,10 @@ Result<Report> run_kit(const KitOptions& options, const Progress& progress) {
   Report report;
   report.options = options;
   report.tool_version = tool_version();
+  report.tool_commit = tool_commit();
+  report.environment = environment({});
+  if (const std::string hash = library_hash(options.library); !hash.empty())
+    report.environment["adapter_library_hash"] = hash;
   std::string failure;
   if (Status s = find_device(options, &report, &failure); !s.ok()) return s.error();
   if (!failure.empty()) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,7 +15,7 @@
 
 namespace assay::conformance {
 
-inline constexpr int kSchemaVersion = 1;  // of the JSON report
+inline constexpr int kSchemaVersion = 2;  // of the JSON report
 
 // kUnsupported: the adapter says that it can't do this; a result, not a failure. kAdvice: worth mending, does not
 // count.
@@ -63,6 +64,7 @@ struct KitOptions {
 };
 
 enum class Verdict { kPass, kFail, kUnsupported };
+const char* verdict_name(Verdict verdict);  // "pass", "fail", "unsupported"
 // A check passes when something was tried and nothing failed.
 struct CheckResult {
   CheckInfo info;
@@ -80,7 +82,9 @@ struct Coverage {
 struct Report {
   KitOptions options;
   DeviceInfo device;
-  std::string when, tool_version;
+  std::string id;  // hash of the JSON report without it
+  std::string when, tool_version, tool_commit;
+  std::map<std::string, std::string> environment;  // of the host, and the hash of the adapter's library
   std::vector<CheckResult> checks;
   std::vector<Coverage> coverage;
   double seconds = 0;
@@ -99,7 +103,12 @@ Result<Report> run_kit(const KitOptions& options, const Progress& progress);
 // Checks from `fd` until it closes; returns the process's exit code. `shared_fd` holds a SharedPage.
 int conformance_worker_main(int fd, int shared_fd);
 
+std::string host_abi();  // "1.4": of this program
+// The id that the report's content gives it, whatever stands in report.id.
+std::string report_id(const Report& report);
 std::string report_json(const Report& report);
+// What a JSON report says, on one line, once its form, its hash and what follows from its findings have been checked.
+Result<std::string> report_summary(const std::string& text, const std::string& where);
 // One file in Chinese and English that asks nothing of a network.
 std::string report_html(const Report& report);
 

@@ -7,6 +7,8 @@
 
 #include "harness/conformance/kit.h"
 #include "harness/conformance/report_style.h"
+#include "results/part.h"
+#include "suites/base/visible.h"
 #include "suites/suite.h"
 
 namespace assay::conformance {
@@ -14,7 +16,7 @@ namespace {
 
 std::string escaped(const std::string& text) {
   std::string out;
-  for (const char c : text) {
+  for (const char c : visible_lines(text)) {
     switch (c) {
       case '&':
         out += "&amp;";
@@ -29,7 +31,7 @@ std::string escaped(const std::string& text) {
         out += "&quot;";
         break;
       default:
-        out += static_cast<unsigned char>(c) < 0x20 && c != '\n' ? ' ' : c;
+        out += c;
     }
   }
   return out;
@@ -94,6 +96,50 @@ std::string tiles(const Report& r) {
                  tile(std::to_string(r.count(Verdict::kUnsupported)), {"not offered", "项不支持"}) +
                  tile(std::to_string(right) + "/" + std::to_string(tried),
                       {"op cases right of those offered", "算子用例正确/已支持"}));
+}
+
+// Empty: nobody said.
+std::string fact(const Text& name, const std::string& value) {
+  return tag(
+      "tr", "",
+      tag("th", "", both(name)) + tag("td", "", value.empty() ? both({"not stated", "未说明"}) : escaped(value)));
+}
+
+std::string options_text(const Report& r) {
+  std::string out;
+  for (const auto& [key, value] : kept_options(r.options.settings))
+    out.append(out.empty() ? "" : ", ").append(key).append("=").append(value);
+  return out;
+}
+
+// What was judged, where, and by which hash the JSON of this report is known.
+std::string origin(const Report& r) {
+  const auto environment = [&](const char* name) {
+    const auto found = r.environment.find(name);
+    return found == r.environment.end() ? "" : found->second;
+  };
+  const std::string options = options_text(r);
+  std::string rows = fact({"Report (hash of its JSON)", "报告（JSON 的哈希）"}, r.id);
+  rows += tag("tr", "",
+              tag("th", "", both({"Options of the adapter", "适配器选项"})) +
+                  tag("td", "", options.empty() ? both({"none", "无"}) : escaped(options)));
+  rows += fact({"ABI of the adapter", "适配器的 ABI"}, r.device.abi);
+  rows += fact({"ABI of Assay", "Assay 的 ABI"}, host_abi());
+  rows += fact({"Adapter's library, XXH3-128", "适配器动态库 XXH3-128"}, environment("adapter_library_hash"));
+  rows += fact({"Driver", "驱动"}, r.device.driver);
+  rows += fact({"Host (hash of its name)", "主机（名称的哈希）"}, environment("hostname_hash"));
+  rows += fact({"OS", "操作系统"}, environment("os"));
+  rows += fact({"Kernel", "内核"}, environment("kernel"));
+  rows += fact({"Seed of the inputs", "输入的随机种子"}, std::to_string(r.options.seed));
+  std::string all;
+  for (const auto& [name, value] : r.environment)
+    all += tag("tr", "", tag("td", "", escaped(name)) + tag("td", "", escaped(value)));
+  return tag("section", "",
+             tag("h2", "", both({"What was judged, and where", "检测对象与环境"})) +
+                 tag("div", "scroll", tag("table", "origin", rows)) +
+                 tag("details", "",
+                     tag("summary", "", both({"The whole environment", "完整环境"})) +
+                         tag("div", "scroll", tag("table", "findings", all))));
 }
 
 // Each failed check by what failed first in it; all of it stands with the check, further down.
@@ -208,7 +254,8 @@ std::string report_html(const Report& r) {
        << "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>Assay · "
        << escaped(r.options.adapter) << "</title><style>" << kReportStyle << "</style></head><body>"
        << "<button type=\"button\" id=\"language\">English</button>" << heading(r) << tiles(r) << failures(r)
-       << coverage(r) << matrix(r) << checks(r) << "<script>" << kReportScript << "</script></body></html>\n";
+       << coverage(r) << matrix(r) << origin(r) << checks(r) << "<script>" << kReportScript
+       << "</script></body></html>\n";
   return page.str();
 }
 

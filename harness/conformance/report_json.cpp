@@ -3,6 +3,7 @@
 
 #include "harness/conformance/kit_protocol.h"
 #include "results/part.h"
+#include "results/record_id.h"
 
 namespace assay::conformance {
 namespace {
@@ -11,11 +12,6 @@ using nlohmann::json;
 
 std::string dump(const json& j, int indent) {
   return j.dump(indent, ' ', false, json::error_handler_t::replace);  // a vendor's text may be no UTF-8
-}
-
-const char* verdict_name(Verdict verdict) {
-  if (verdict == Verdict::kPass) return "pass";
-  return verdict == Verdict::kFail ? "fail" : "unsupported";
 }
 
 json check_json(const CheckResult& check) {
@@ -70,7 +66,9 @@ Result<Question> question_from_json(const std::string& text) {
   }
 }
 
-std::string report_json(const Report& r) {
+namespace {
+
+json body_of(const Report& r) {
   json checks = json::array();
   for (const CheckResult& c : r.checks) checks.push_back(check_json(c));
   json coverage = json::array();
@@ -78,32 +76,50 @@ std::string report_json(const Report& r) {
     coverage.push_back({{"suite", c.suite}, {"supported", c.supported}, {"cases", c.total}});
   }
   const std::map<std::string, std::string> kept = kept_options(r.options.settings);
-  return dump({{"schema_version", kSchemaVersion},
-               {"kind", "assay-conformance"},
-               {"tool_version", r.tool_version},
-               {"when", r.when},
-               {"form", r.options.quick ? "quick" : "full"},
-               {"only", r.options.only},
-               {"seed", r.options.seed},
-               {"adapter", {{"name", r.options.adapter}, {"vendor", r.options.vendor}, {"version", r.options.version}}},
-               {"device",
-                {{"index", r.options.device},
-                 {"product", r.device.product},
-                 {"arch", r.device.arch},
-                 {"driver", r.device.driver},
-                 {"basis", r.device.basis},
-                 {"support", r.device.support}}},
-               {"settings", Adapter::Options(kept.begin(), kept.end())},
-               {"passed", r.passed()},
-               {"score",
-                {{"passed", r.count(Verdict::kPass)},
-                 {"failed", r.count(Verdict::kFail)},
-                 {"unsupported", r.count(Verdict::kUnsupported)}}},
-               {"coverage", coverage},
-               {"seconds", r.seconds},
-               {"checks", checks}},
-              1) +
-         "\n";
+  return {{"schema_version", kSchemaVersion},
+          {"kind", "assay-conformance"},
+          {"tool_version", r.tool_version},
+          {"tool_commit", r.tool_commit},
+          {"when", r.when},
+          {"form", r.options.quick ? "quick" : "full"},
+          {"only", r.options.only},
+          {"seed", r.options.seed},
+          {"adapter", {{"name", r.options.adapter}, {"vendor", r.options.vendor}, {"version", r.options.version}}},
+          {"abi", {{"host", host_abi()}, {"adapter", r.device.abi}}},
+          {"device",
+           {{"index", r.options.device},
+            {"product", r.device.product},
+            {"arch", r.device.arch},
+            {"driver", r.device.driver},
+            {"basis", r.device.basis},
+            {"support", r.device.support}}},
+          {"environment", r.environment},
+          {"settings", Adapter::Options(kept.begin(), kept.end())},
+          {"passed", r.passed()},
+          {"score",
+           {{"passed", r.count(Verdict::kPass)},
+            {"failed", r.count(Verdict::kFail)},
+            {"unsupported", r.count(Verdict::kUnsupported)}}},
+          {"coverage", coverage},
+          {"seconds", r.seconds},
+          {"checks", checks}};
+}
+
+}  // namespace
+
+const char* verdict_name(Verdict verdict) {
+  if (verdict == Verdict::kPass) return "pass";
+  return verdict == Verdict::kFail ? "fail" : "unsupported";
+}
+
+std::string host_abi() { return std::to_string(ASSAY_ABI_MAJOR) + "." + std::to_string(ASSAY_ABI_MINOR); }
+
+std::string report_id(const Report& report) { return record_id(dump(body_of(report), -1)); }
+
+std::string report_json(const Report& report) {
+  json out = body_of(report);
+  out["id"] = report.id;
+  return dump(out, 1) + "\n";
 }
 
 }  // namespace assay::conformance

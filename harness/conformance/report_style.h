@@ -18,6 +18,7 @@ h1{font-size:1.5rem;margin:0 0 .4rem}h2{font-size:1.1rem;margin:1.8rem 0 .5rem;b
 .tile{flex:1 1 9rem;background:var(--soft);border-radius:6px;padding:.6rem .9rem}.tile b{display:block;font-size:1.6rem;line-height:1.2}
 table{border-collapse:collapse}td,th{padding:.2rem .55rem;text-align:left;vertical-align:top;font-variant-numeric:tabular-nums}
 .coverage td{padding:.25rem .55rem}.bar{width:16rem}.bar i{display:block;height:.8rem;margin-top:.35rem;background:var(--good);border-radius:2px;min-width:1px}
+.origin th{font-weight:500;color:var(--dim);white-space:nowrap}.origin td{overflow-wrap:anywhere}
 .number{text-align:right}.matrix td{text-align:center;border:1px solid var(--line)}.matrix th{font-weight:500;font-size:.85rem}
 .scroll{overflow-x:auto}details{border-bottom:1px solid var(--line);padding:.35rem 0}summary{cursor:pointer}
 summary code{margin:0 .6rem;color:var(--dim);font-size:.85rem}.asks{color:var(--dim);font-size:.9rem}

@@ -214,7 +214,9 @@ class LoadedAdapter : public Adapter {
     const assay_status status = core_->device_info(ctx_, index, &info);
     if (status != ASSAY_OK) return call_error(core_, ctx_, "device_info", status);
     info.index = index;
-    return device_of(info);
+    DeviceInfo found = device_of(info);
+    found.abi = std::to_string(core_->abi_major) + "." + std::to_string(core_->abi_minor);
+    return found;
   }
 
   [[nodiscard]] const assay_program_table* program_table() const override {

@@ -18,6 +18,7 @@ namespace assay {
 struct DeviceInfo {
   uint32_t index = 0;
   std::string product, arch, serial, driver, firmware, bus_id, basis, support;
+  std::string abi;  // of its adapter: "1.4"
   uint64_t memory_bytes = 0, memory_free_bytes = 0, memory_bandwidth_bytes_per_s = 0, dtypes = 0, cache_bytes = 0;
   double board_power_limit_w = 0;
   std::map<std::string, std::string> state;  // set-up and health when asked: "ecc": "on" (assay_device_info.state)

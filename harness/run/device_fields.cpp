@@ -49,10 +49,14 @@ void set_device_fields(const DeviceInfo& device, Record* record) {
   if (!device.firmware.empty()) record->environment["device_firmware"] = device.firmware;
 }
 
-void set_library_hash(const std::string& library, Record* record) {
+std::string library_hash(const std::string& library) {
   constexpr size_t kMostBytes = size_t{1} << 30;
   const Result<std::string> bytes = read_text_file(library, kMostBytes);
-  if (bytes.ok()) record->environment["adapter_library_hash"] = hash_text(*bytes);
+  return bytes.ok() ? hash_text(*bytes) : "";
+}
+
+void set_library_hash(const std::string& library, Record* record) {
+  if (const std::string hash = library_hash(library); !hash.empty()) record->environment["adapter_library_hash"] = hash;
 }
 
 void set_program_fields(const assay_program_info& info, Record* record) {

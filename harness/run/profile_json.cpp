@@ -75,6 +75,10 @@ ProfileRun profile_of(const json& j, const Case& c) {
     run.device_counters.push_back({counter.at("name").get<std::string>(), counter.at("unit").get<std::string>(),
                                    counter.at("by_op").get<std::map<uint32_t, double>>()});
   }
+  run.noise.disturbed = j.at("disturbed").get<bool>();
+  run.noise.causes = j.at("noise_causes").get<std::vector<std::string>>();
+  run.noise.values = j.at("noise_values").get<std::map<std::string, double>>();
+  run.noise_reason = j.at("noise_reason").get<std::string>();
   read_spans(j, &run);
   return run;
 }
@@ -100,6 +104,10 @@ std::string profile_to_json(const ProfileRun& run) {
               {"op_calls", run.op_calls},
               {"op_gap_seconds", run.op_gap_seconds},
               {"moved", json::array()},
+              {"disturbed", run.noise.disturbed},
+              {"noise_causes", run.noise.causes},
+              {"noise_values", run.noise.values},
+              {"noise_reason", run.noise_reason},
               {"counters_reason", run.counters_reason}};
   json counters = json::array();
   for (const OpCounter& c : run.counters) {

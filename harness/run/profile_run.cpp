@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <thread>
 
+#include "harness/measure/host_noise.h"
 #include "harness/run/ceilings.h"
 #include "harness/run/load.h"
 #include "harness/run/timed_loop.h"
+#include "harness/run/timing_truth.h"
 
 namespace assay {
 namespace {
@@ -28,6 +30,7 @@ bool pass_goes_on(size_t steps, double seconds) {
 struct HostTimes {  // of each step
   std::vector<uint64_t> start_ns;
   std::vector<double> seconds;
+  Samples clocks;  // the same by host and, where there is one, device
 };
 
 // Steps for about kPassSeconds.
@@ -43,6 +46,8 @@ Result<HostTimes> run_steps(const Bench& bench, Program& program, const std::vec
     if (bench.pulse.stop_asked()) return Error{ErrorKind::kTimeout, "stopped on request"};
     out.start_ns.push_back(step.start_ns);
     out.seconds.push_back(static_cast<double>(step.host_ns) / 1e9);
+    out.clocks.host_ns.push_back(step.host_ns);
+    if (step.result.device_clock != ASSAY_CLOCK_NONE) out.clocks.device_ns.push_back(step.result.device_ns);
     sum += out.seconds.back();
   }
   return out;
@@ -282,6 +287,7 @@ std::vector<std::vector<ProfiledSpan>> steps_of(std::vector<ProfiledSpan> spans,
 
 Result<ProfileRun> profile_run(const Bench& bench, const Case& c, const DeviceInfo& device, Counters* counters,
                                const std::string& counted_ops) {
+  HostNoise noise;
   if (bench.adapter.trace_table() == nullptr)
     return Error{ErrorKind::kUnsupported, "the adapter can't say what ran when (no table trace/1)"};
   ProfileRun run;
@@ -298,13 +304,24 @@ Result<ProfileRun> profile_run(const Bench& bench, const Case& c, const DeviceIn
   if (!program.ok()) return program.error();
 
   bench.pulse.phase(Phase::kTimed);
-  for (int pass = first_s < kPassSeconds ? 0 : 1; pass < 2; ++pass) {  // the first warms up; a long step did
-    Result<HostTimes> plain = run_steps(bench, **program, run.scalars);
-    if (!plain.ok()) return plain.error();
-    run.plain_step_s = median_seconds(std::move(plain->seconds));
+  if (first_s < kPassSeconds) {  // a long step warmed up
+    const Result<HostTimes> warm = run_steps(bench, **program, run.scalars);
+    if (!warm.ok()) return warm.error();
   }
+  // As of a run: times of the adapter's own clock say nothing of this host.
+  const bool watched = bench.adapter.clock_table() == nullptr;
+  if (watched) noise.before();
+  if (watched) noise.start();
+  Result<HostTimes> plain = run_steps(bench, **program, run.scalars);
+  if (!plain.ok()) return plain.error();
   Result<TracedPass> times = traced_pass(bench, **program, run, nullptr);
   if (!times.ok()) return times.error();
+  if (watched) noise.stop();
+  if (watched) noise.after();
+  const bool on_cpu = std::string(bench.adapter.core()->name) == "cpu";
+  if (watched) run.noise = noise.report(plain->start_ns.front(), on_cpu ? 1 : host_share(plain->clocks));
+  if (!watched) run.noise_reason = "times are the adapter's own (clock/1)";
+  run.plain_step_s = median_seconds(std::move(plain->seconds));
   run.steps = times->steps.seconds.size();
   run.dropped = times->dropped;
   run.traced_step_s = median_seconds(std::move(times->steps.seconds));

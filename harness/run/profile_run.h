@@ -65,6 +65,8 @@ struct ProfileRun {
   std::string counters_reason;
   std::vector<DeviceCounter> device_counters;  // of one op for all that are equal
   std::string device_counters_reason;          // why there are none
+  NoiseReport noise;                           // of the host, while the steps without and with tracing ran
+  std::string noise_reason;                    // why it was not watched
 };
 
 // kUnsupported where the adapter has no trace/1. `counters`: opened before the

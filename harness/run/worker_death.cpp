@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "harness/run/layers.h"
+#include "suites/base/visible.h"
 
 namespace assay {
 namespace {
@@ -85,11 +86,7 @@ std::string output_tail(int fd, size_t max_bytes) {
   const size_t line = text.find('\n');
   if (first > 0 && line != std::string::npos && line + 1 < text.size()) text.erase(0, line + 1);
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  for (char& c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 && c != '\n' && c != '\t') c = ' ';
-  }
-  return text;
+  return visible_lines(text);
 }
 
 }  // namespace assay

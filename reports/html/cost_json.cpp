@@ -113,6 +113,13 @@ ordered_json cost_json(const ReportCost& c) {
                 {"source", c.inputs.mix.source}};
   out["price_currency"] = c.price_currency;
   out["price_fx"] = c.price_fx;
+  out["other_way"] = nullptr;
+  if (const std::optional<ReportCost::OtherWay>& other = c.other_way) {
+    out["other_way"] = {{"rented", other->inputs.rented},
+                        {"inputs", inputs_json(other->inputs)},
+                        {"price_currency", other->price_currency},
+                        {"price_fx", other->price_fx}};
+  }
   out["price_basis"] = c.cost.price_basis;
   Amount hour = c.cost.per_hour;
   if (hour_is_confidential(c.inputs)) hour = {std::nullopt, {}, "withheld: a confidential rent"};

@@ -9,17 +9,26 @@
 namespace assay {
 namespace {
 
-// The currency of the amount that the cost rests on, and its rate.
-void add_currency(const PricedSubject& priced, const PriceBook& book, ReportCost* out) {
-  out->price_currency = "CNY";
-  if (!priced.chip) return;
+// The currency of the amount that the cost rests on, and its rate; yuan where none is converted.
+std::pair<std::string, double> currency_of(const PricedSubject& priced, const PriceBook& book) {
+  if (!priced.chip) return {"CNY", 1};
   const PriceCells& cells = priced.inputs.rented ? priced.chip->rent_per_hour : priced.chip->price;
-  if (cells.empty() || cells.front().currency.empty()) return;
+  if (cells.empty() || cells.front().currency.empty()) return {"CNY", 1};
   for (const FxRate& rate : book.fx) {
-    if (rate.currency != cells.front().currency || is_confidential(book, "fx." + rate.currency)) continue;
-    out->price_currency = rate.currency;
-    out->price_fx = rate.cny.value;
+    if (rate.currency == cells.front().currency && !is_confidential(book, "fx." + rate.currency))
+      return {rate.currency, rate.cny.value};
   }
+  return {"CNY", 1};
+}
+
+// Bought what is rented, or rented what is bought.
+std::optional<ReportCost::OtherWay> other_way(const CostSubject& subject, bool rented, const ReportPricing& pricing) {
+  CostChoices choices = pricing.choices;
+  choices.rented = !rented;
+  const Result<PricedSubject> priced = price_subject(subject, choices, pricing.book);
+  if (!priced.ok() || priced->inputs.rented == rented) return std::nullopt;
+  const auto [currency, fx] = currency_of(*priced, pricing.book);
+  return ReportCost::OtherWay{priced->inputs, currency, fx};
 }
 
 ReportCost cost_of(const CostSubject& subject, const ReportPricing& pricing, const ReportModel& model) {
@@ -48,7 +57,8 @@ ReportCost cost_of(const CostSubject& subject, const ReportPricing& pricing, con
   out.buyable = can_be_priced(*priced, false);
   out.notes.insert(out.notes.end(), priced->notes.begin(), priced->notes.end());
   out.cost = cost(out.inputs, pricing.options);
-  add_currency(*priced, pricing.book, &out);
+  std::tie(out.price_currency, out.price_fx) = currency_of(*priced, pricing.book);
+  if (out.rentable && out.buyable) out.other_way = other_way(subject, out.inputs.rented, pricing);
   const double reference = reference_tariff(pricing.book);
   for (size_t t = 0; t < pricing.targets.size(); ++t) {
     out.verdicts.push_back(

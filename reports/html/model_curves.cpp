@@ -82,6 +82,17 @@ void add_gaps(const NoiseReport& noise, ReportCurve* curve) {
   }
 }
 
+// A launch is a process of its own: between two of them time passes in which no step ran.
+void add_launches(const Record& r, ReportCurve* curve) {
+  if (!r.run_launches) return;
+  size_t first = 0;
+  for (const RunLaunch& launch : r.run_launches->each) {
+    if (first > 0 && first < r.samples.start_ns.size())
+      curve->launch_s.push_back(static_cast<double>(r.samples.start_ns[first]) / 1e9);
+    first += launch.steps;
+  }
+}
+
 }  // namespace
 
 ReportCurve curve_of(const Record& record, const ReportRow& figures, size_t row) {
@@ -91,6 +102,7 @@ ReportCurve curve_of(const Record& record, const ReportRow& figures, size_t row)
   add_distribution(record.samples.host_ns, &curve);
   add_course(record, *figures.median, &curve);
   add_gaps(record.noise, &curve);
+  add_launches(record, &curve);
   return curve;
 }
 

@@ -37,6 +37,9 @@ ReportCurve curve_of(const Record& record, const ReportRow& figures, size_t row)
 // `pricing` null: without a cost.
 std::vector<ReportClip> clips_of(const std::vector<Record>& records, const ReportPricing* pricing,
                                  const ReportModel& model);
+// Of cases with at least kFewestOfTrend records, not all of one moment. `model`: its rows are the records'.
+inline constexpr size_t kFewestOfTrend = 3;
+std::vector<TrendPlot> trends_of(const std::vector<Record>& records, const ReportModel& model, size_t max);
 // The chip of these records, of which several may share a product; where the model has none of them the first of that
 // product.
 size_t chip_of_records(const ReportModel& model, const std::vector<std::string>& ids, const std::string& product);

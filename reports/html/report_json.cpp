@@ -6,6 +6,7 @@
 #include "reports/html/curve_json.h"
 #include "reports/html/report_fields.h"
 #include "results/metrics/metrics.h"
+#include "suites/base/visible.h"
 
 namespace assay {
 namespace {
@@ -127,7 +128,8 @@ ordered_json curve_json(const ReportCurve& c) {
           {"step_ns", rounded_list(c.step_ns)},
           {"mark", std::move(marks)},
           {"gap_start_s", rounded_list(c.gap_start_s)},
-          {"gap_ns", rounded_list(c.gap_ns)}};
+          {"gap_ns", rounded_list(c.gap_ns)},
+          {"launch_s", rounded_list(c.launch_s)}};
 }
 
 ordered_json environment_json(const EnvironmentLine& line) {
@@ -141,6 +143,8 @@ ordered_json incomparable_json(const Incomparable& i) {
           {"count", i.count},
           {"detail", i.detail}};
 }
+
+ordered_json trend_json(const TrendPlot& plot) { return ordered_json::parse(trend_plot_json(plot)); }
 
 ordered_json answer_json(const ReportAnswer& a) {
   return {{"kind", a.kind}, {"case", json_or_null(a.test_case)}, {"basis", a.basis}, {"groups", a.groups}};
@@ -185,8 +189,10 @@ std::string report_json(const ReportModel& m) {
                             {"skew", list(m.skew, skew_json)},
                             {"context", list(m.context, context_json)},
                             {"ops", list(m.ops, ops_json)},
-                            {"clips", list(m.clips, clip_json)}};
-  return without_markup(out.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+                            {"clips", list(m.clips, clip_json)},
+                            {"trends", list(m.trends, trend_json)},
+                            {"trends_unread", m.trends_unread}};
+  return without_markup(visible_json(out.dump(-1, ' ', false, ordered_json::error_handler_t::replace)));
 }
 
 }  // namespace assay

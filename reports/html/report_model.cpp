@@ -106,6 +106,7 @@ ReportModel report_model(const std::vector<Record>& records, const ReportOptions
     add_ops(records[group.row], group.test_case, options, &model);
   }
   if (records.size() > options.max_rows) keep_group_rows(&model);
+  model.trends = trends_of(records, model, options.max_trends);
   conclude(records, of_each, chips, options, &model);
   return model;
 }
@@ -129,6 +130,8 @@ Result<ReportModel> report_model(const Store& store, const ReportOptions& option
     model.rows.push_back(std::move(row));
   }
   model.groups = group_rows(model.rows);
+  model.trends_unread = static_cast<size_t>(std::count_if(model.groups.begin(), model.groups.end(),
+                                                          [](const ReportGroup& g) { return g.ok >= kFewestOfTrend; }));
   std::vector<Record> details;
   std::vector<Metrics> of_each;
   std::vector<size_t> chips;

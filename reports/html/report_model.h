@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "reports/trend.h"
 #include "results/metrics/context_curve.h"
 #include "results/metrics/metrics.h"
 #include "results/metrics/record_ops.h"
@@ -89,6 +90,7 @@ struct ReportCurve {
   std::vector<double> start_s, step_ns;          // the longest step of each stretch of the run
   std::vector<StepMark> mark;                    // beside step_ns
   std::vector<double> gap_start_s, gap_ns;       // gaps of the host
+  std::vector<double> launch_s;                  // where the second launch and each further one begins
 };
 
 struct EnvironmentLine {  // one fact, the values it takes on each chip (by index), for facts that are not the same
@@ -143,6 +145,13 @@ struct ReportCost {
   std::string price_currency;  // of the price or rent in the book; "CNY" where none is converted, or by a
                                // confidential rate
   double price_fx = 1;         // CNY of one of it
+  // Rented instead of owned, or the other way round: what it is asked with. None where the prices don't allow it.
+  struct OtherWay {
+    CostInputs inputs;
+    std::string price_currency = "CNY";
+    double price_fx = 1;
+  };
+  std::optional<OtherWay> other_way;
   std::vector<ReportVerdict> verdicts;
   std::vector<std::string> notes;
 };
@@ -216,6 +225,8 @@ struct ReportModel {
   std::vector<ReportContext> context;
   std::vector<ReportOps> ops;
   std::vector<ReportClip> clips;
+  std::vector<TrendPlot> trends;  // of cases with records of several dates, what changed most first
+  size_t trends_unread = 0;       // aggregated from a store: groups of several records, which were not read
 };
 
 struct ReportOptions {
@@ -224,7 +235,8 @@ struct ReportOptions {
   size_t max_details = 500;              // aggregated from a store: groups of which the record itself is read
   std::optional<ReportPricing> pricing;  // absent: nothing is said of money
   size_t max_curves = 200;               // of the groups' rows, in order
-  size_t max_op_cases = 60;              // whose ops are listed, in order of the groups
+  size_t max_trends = 60;
+  size_t max_op_cases = 60;  // whose ops are listed, in order of the groups
 };
 
 ReportModel report_model(const std::vector<Record>& records, const ReportOptions& options);

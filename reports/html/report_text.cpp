@@ -30,16 +30,9 @@ std::string csv_value(const FieldValue& value) {
   return "";
 }
 
-std::string cell(std::string text) {
-  for (size_t at = 0; (at = text.find_first_of("|\n", at)) != std::string::npos; at += 2) {
-    text.replace(at, 1, text[at] == '|' ? "\\|" : " ");
-  }
-  return text.empty() ? "–" : text;
-}
-
 std::string line(const std::vector<std::string>& cells) {
   std::string out = "|";
-  for (const std::string& text : cells) out += " " + cell(text) + " |";
+  for (const std::string& text : cells) out += " " + (text.empty() ? "–" : markdown_escaped(text)) + " |";
   return out + "\n";
 }
 
@@ -97,7 +90,7 @@ std::string rate_table(const ReportModel& model) {
     cells.push_back(r.p50.value ? time_text(*r.p50.value) : "");
     cells.push_back(r.p99.value ? time_text(*r.p99.value) + (r.p99.high ? "" : "?") : "");
     cells.push_back(r.joules_per_token ? number_text(*r.joules_per_token, 3) : "");
-    cells.insert(cells.end(), {row_basis(r) + (r.disturbed ? " \\*" : ""), r.id.substr(0, 8)});
+    cells.insert(cells.end(), {row_basis(r) + (r.disturbed ? " *" : ""), r.id.substr(0, 8)});
     out += line(cells);
   }
   return out;
@@ -270,9 +263,9 @@ std::string answer_text(const ReportModel& model) {
   const ReportCostAnswer& money = model.cost_answer;
   if (money.kind == "none") {
     const std::string work = rate_work(model);
-    std::string below = work.empty() ? "" : "- " + markdown_escaped(work) + "\n";
-    for (const std::string& note : model.cost_left_out) below += "- no cost: " + markdown_escaped(note) + "\n";
-    return "**" + rates + "**\n\n" + below + (below.empty() ? "" : "\n");
+    std::string below = work.empty() ? "" : markdown_item(work);
+    for (const std::string& note : model.cost_left_out) below += markdown_item("no cost: " + note);
+    return "**" + markdown_escaped(rates) + "**\n\n" + below + (below.empty() ? "" : "\n");
   }
   const ReportCost& first = model.costs[money.costs[0]];
   std::vector<std::string> lines = cost_work_lines(model);
@@ -287,8 +280,8 @@ std::string answer_text(const ReportModel& model) {
   }
   for (const std::string& note : model.cost_left_out) lines.push_back("no cost: " + note);
   lines.push_back(rates + (model.answer.groups.empty() ? "" : ", " + rate_work(model)));
-  std::string out = "**" + marked(cost_answer(model), first.basis) + "**\n\n";
-  for (const std::string& line : lines) out += "- " + markdown_escaped(line) + "\n";
+  std::string out = "**" + markdown_escaped(marked(cost_answer(model), first.basis)) + "**\n\n";
+  for (const std::string& line : lines) out += markdown_item(line);
   return out + "\n";
 }
 
@@ -315,7 +308,8 @@ std::string report_csv(const ReportModel& model) {
 }
 
 std::string report_markdown(const ReportModel& model) {
-  std::string out = "# " + (model.title.empty() ? "Assay report" : model.title) + "\n\n" + answer_text(model);
+  std::string out =
+      "# " + (model.title.empty() ? "Assay report" : markdown_escaped(model.title)) + "\n\n" + answer_text(model);
   out += std::to_string(model.records) + " records, " + std::to_string(model.chips.size()) + " chips, " +
          model.created + ", assay " + model.tool_version + " (" + model.tool_commit + ")\n";
   if (!model.costs.empty()) out += cost_table(model);
@@ -324,11 +318,11 @@ std::string report_markdown(const ReportModel& model) {
   out += "\n";
   std::set<std::string> notes;
   for (const ReportCase& c : model.cases) notes.insert(old_int8_note(c.dtype));
-  for (const std::string& note : notes) out += note.empty() ? "" : "- " + note + "\n";
+  for (const std::string& note : notes) out += note.empty() ? "" : markdown_item(note);
   const auto of_several = [](const ReportRow& r) { return r.accelerators && *r.accelerators > 1; };
   if (std::any_of(model.rows.begin(), model.rows.end(), of_several))
     out += "- a reported rate is of one accelerator of the number beside its basis\n";
-  for (const Incomparable& i : model.incomparable) out += "- " + markdown_escaped(apart_text(model, i)) + "\n";
+  for (const Incomparable& i : model.incomparable) out += markdown_item(apart_text(model, i));
   return out;
 }
 

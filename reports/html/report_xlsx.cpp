@@ -10,6 +10,7 @@
 #include "reports/html/report_forms.h"
 #include "reports/html/report_words.h"
 #include "suites/base/json_input.h"
+#include "suites/base/visible.h"
 
 namespace assay {
 namespace {
@@ -34,16 +35,16 @@ class TemporaryFolder {
   std::string path_;
 };
 
-// Writes cells one after another; text stays text, whatever it begins with.
+// Writes cells one after another; text stays text, whatever it begins with, and is visible.
 class SheetWriter {
  public:
   SheetWriter(lxw_workbook* book, const char* name)
       : sheet_(workbook_add_worksheet(book, name)), bold_(workbook_add_format(book)) {
     format_set_bold(bold_);
   }
-  void head(const std::string& text) { worksheet_write_string(sheet_, row_, column_++, text.c_str(), bold_); }
+  void head(const std::string& text) { worksheet_write_string(sheet_, row_, column_++, visible(text).c_str(), bold_); }
   void text(const std::string& value) {
-    if (!value.empty()) worksheet_write_string(sheet_, row_, column_, value.c_str(), nullptr);
+    if (!value.empty()) worksheet_write_string(sheet_, row_, column_, visible(value).c_str(), nullptr);
     ++column_;
   }
   void number(const std::optional<double>& value) {

@@ -10,9 +10,11 @@
 #include <utility>
 
 #include "results/record_files.h"
+#include "results/record_id.h"
 #include "results/store/headline_columns.h"
 #include "results/store/sqlite.h"
 #include "results/zstd_frame.h"
+#include "suites/base/hash.h"
 #include "suites/base/json_input.h"
 
 namespace assay {
@@ -160,6 +162,16 @@ Result<uint64_t> count_of(Database& database) {
   return static_cast<uint64_t>(statement->integer(0));
 }
 
+// Whether a record's text is the one that its id was made of. As we write it that is seen without parsing.
+bool has_id(const std::string& text, const std::string& id) {
+  const std::string member = "\"id\":\"" + id + "\",";
+  const size_t at = text.find(member);
+  if (at == std::string::npos) return record_id(text) == id;
+  std::string rest = text.substr(0, at) + text.substr(at + member.size());
+  while (!rest.empty() && rest.back() == '\n') rest.pop_back();
+  return xxh3_128_hex(rest) == id || record_id(text) == id;
+}
+
 struct Where {
   std::string clause;
   std::vector<std::string> values;
@@ -279,6 +291,31 @@ Result<AddReport> Store::add(const std::vector<Record>& records) {
   const Result<uint64_t> after = count_of(impl_->database);
   if (!after.ok()) return after.error();
   return AddReport{*after - *before, records.size() - (*after - *before)};
+}
+
+Status Store::check() const {
+  const auto damaged = [&](const std::string& what) {
+    const std::string& file = impl_->database.where();
+    return bad_input(file + ": " + what + ": the store is damaged; build it anew from the records: assay store " +
+                     file + " --anew FOLDER...");
+  };
+  Result<Statement> pages = impl_->database.prepare("PRAGMA quick_check(1)");
+  if (!pages.ok()) return pages.error();
+  const Result<bool> told = pages->step();
+  if (!told.ok()) return told.error();
+  if (!*told || pages->text(0) != "ok") return damaged(*told ? pages->text(0) : "expected a check of its pages");
+  Result<Statement> texts =
+      impl_->database.prepare("SELECT record.id, json FROM record LEFT JOIN body ON body.record = record.number");
+  if (!texts.ok()) return texts.error();
+  for (;;) {
+    const Result<bool> row = texts->step();
+    if (!row.ok()) return row.error();
+    if (!*row) return ok_status();
+    std::string why = "expected its hash to be that, found another text";
+    const std::string id = texts->text(0);
+    const std::optional<std::string> text = zstd_decompress(texts->blob(1), kMaxRecordBytes, &why);
+    if (!text || !has_id(*text, id)) return damaged(std::string("record ").append(id).append(": ").append(why));
+  }
 }
 
 Result<uint64_t> Store::count() const { return count_of(impl_->database); }

@@ -53,6 +53,10 @@ class Store {
                         const std::function<bool(uint64_t, uint64_t)>& progress = {}, unsigned threads = 0);
   Result<AddReport> add(const std::vector<Record>& records);
 
+  // kBadInput where the file is damaged: its pages, or a record's text, which must give its id. headlines() reads
+  // neither the texts nor all pages.
+  [[nodiscard]] Status check() const;
+
   [[nodiscard]] Result<uint64_t> count() const;
   // Ordered by case, then time, then id.
   [[nodiscard]] Result<std::vector<Headline>> headlines(const HeadlineFilter& filter = {}) const;

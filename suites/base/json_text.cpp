@@ -4,6 +4,8 @@
 #include <deque>
 #include <vector>
 
+#include "suites/base/visible.h"
+
 namespace assay::json_text {
 namespace {
 
@@ -171,16 +173,7 @@ class LineFinder {
 
 // In single quotes; bytes that a terminal might act on are escaped; shortened.
 std::string in_quotes(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text.substr(0, kLongestQuoted)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      constexpr char kDigits[] = "0123456789abcdef";
-      out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
-    } else {
-      out += c;
-    }
-  }
+  std::string out = "'" + visible(text.substr(0, kLongestQuoted));
   return out + (text.size() > kLongestQuoted ? "...'" : "'");
 }
 

@@ -3,7 +3,7 @@
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { numberIn, openReport, readModel, startBrowser } from "./page.mjs";
 
@@ -49,4 +49,23 @@ test("beside a part's rate stand the whole model's and, marked as projected, its
   assert.match(text, /2\/24 layers/);
   assert.ok(Math.abs(numberIn(/projected\)? ([\d,.]+) tokens\/s/.exec(text)[1]) / row.projected_rate - 1) < 1e-3, text);
   assert.match(text, /rented\s*▲ projected/);
+});
+
+// Of imports no environment is known: they share none.
+test("the section of environments claims nothing of imported records", async () => {
+  const said = async (name, places, lang) => {
+    const of = join(WORK, `${name}.html`);
+    execFileSync(ASSAY, ["report", ...places, "-o", of]);
+    const { page, close } = await openReport(browser, of, `lang=${lang}`);
+    const text = await page.innerText("#environment");
+    await close();
+    return text;
+  };
+  execFileSync(ASSAY, ["import", join(SOURCE, "tests/golden/import/llama_bench.json"), "--out", join(WORK, "imports")]);
+  const folder = join(PUBLISHED, "2026-11-26-h200");
+  const one = join(folder, readdirSync(folder).find((name) => name.startsWith("decode_llama-3.1-8b_bf16_b64")));
+  assert.match(await said("alone", [one], "en"), /All runs share one environment\./);
+  assert.match(await said("imports", [join(WORK, "imports")], "en"), /Of imported records no environment is stated/);
+  assert.match(await said("both", [one, join(WORK, "imports")], "en"), /All runs that were measured or simulated share one environment; of the imported ones none is stated/);
+  assert.match(await said("both", [one, join(WORK, "imports")], "zh"), /导入的记录未说明其环境/);
 });

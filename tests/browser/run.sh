@@ -15,7 +15,7 @@ for name in chromium chromium-browser google-chrome google-chrome-stable; do
 done
 [ -n "${chromium:-}" ] || { echo "run.sh: no Chromium; harness/dependencies.sh test installs it" >&2; exit 1; }
 
-cp "$here"/{package.json,package-lock.json,.npmrc,page.mjs,notes.mjs,notes.test.mjs,report.test.mjs,answers.test.mjs,imported.test.mjs} "$here/../bench/page_open.mjs" "$work/"
+cp "$here"/{package.json,package-lock.json,.npmrc,page.mjs,notes.mjs,notes.test.mjs,report.test.mjs,answers.test.mjs,imported.test.mjs,trends.test.mjs,whatif.test.mjs} "$here/../bench/page_open.mjs" "$work/"
 cd "$work"
 if ! cmp -s package-lock.json installed.lock; then
   npm ci --no-progress --loglevel=error
@@ -25,5 +25,5 @@ rm -rf records tuned out
 "$write_simulated" records
 "$write_simulated" tuned products=own
 "$web/node_modules/.bin/esbuild" "$source/reports/html/web/src/phrases.ts" --bundle --format=esm --log-level=warning --outfile="$work/phrases.mjs"
-ASSAY=$assay RECORDS=$work/records TUNED=$work/tuned PUBLISHED=$source/results/published SOURCE=$source PHRASES=$work/phrases.mjs \
-  WORK=$work/out CHROMIUM=$chromium node --test notes.test.mjs report.test.mjs answers.test.mjs imported.test.mjs
+ASSAY=$assay RECORDS=$work/records TUNED=$work/tuned PUBLISHED=$source/results/published SOURCE=$source PHRASES=$work/phrases.mjs PLOTS=$(dirname "$assay")/../share/assay/web/plots.mjs \
+  WORK=$work/out CHROMIUM=$chromium node --test notes.test.mjs report.test.mjs answers.test.mjs imported.test.mjs trends.test.mjs whatif.test.mjs

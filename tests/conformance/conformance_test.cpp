@@ -7,6 +7,9 @@
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
 
+#include "adapters/abi/assay_adapter.h"
+#include "suites/base/hash.h"
+#include "suites/base/json_input.h"
 #include "tests/support/command_line.h"
 
 namespace assay {
@@ -230,7 +233,7 @@ TEST_F(Conformance, TheTemplatePassesAndSaysWhatItLacks) {
   const fs::path page = dir_ / "report.html";
   const Judged out = kit("--adapter " + std::string(kFolder) + "template.adapter.json --html '" + page.string() + "'");
   EXPECT_EQ(out.code, 0) << out.text;
-  EXPECT_EQ(out.report["schema_version"], 1);
+  EXPECT_EQ(out.report["schema_version"], 2);
   EXPECT_EQ(schema_fault(out.report), "");
   EXPECT_EQ(out.report["score"]["failed"], 0) << out.text;
   for (const json& c : out.report["checks"]) {
@@ -245,6 +248,88 @@ TEST_F(Conformance, TheTemplatePassesAndSaysWhatItLacks) {
   const std::string html{std::istreambuf_iterator<char>(stream), {}};
   EXPECT_THAT(html, HasSubstr("全部强制检查通过"));
   EXPECT_THAT(html, testing::Not(HasSubstr("http")));  // asks nothing of a network
+  const std::string id = out.report["id"];
+  for (const std::string& fact : {id, std::string(out.report["environment"]["adapter_library_hash"]),
+                                  std::string(out.report["environment"]["kernel"])}) {
+    EXPECT_THAT(html, HasSubstr(fact));
+  }
+  const Outcome valid = assay("validate report.json");
+  EXPECT_EQ(valid.code, 0) << valid.text;
+  EXPECT_THAT(valid.text, HasSubstr("report.json: valid: conformance report " + id + ": adapter template "));
+  EXPECT_THAT(valid.text, HasSubstr(" checks passed, 0 failed, "));
+}
+
+// The id is what the canonical JSON without it hashes to; what the options, the ABI and the machine were stands there.
+TEST_F(Conformance, AReportSaysWhatWasJudgedAndWhere) {
+  const Judged out = kit("--adapter " + std::string(kFolder) +
+                         "crooked.adapter.json --only abi --adapter-option crooked=requests_alone --html page.html");
+  json body = out.report;
+  body.erase("id");
+  EXPECT_EQ(out.report["id"], xxh3_128_hex(body.dump()));
+  EXPECT_THAT(out.text, HasSubstr("report " + std::string(out.report["id"])));
+  const std::string host = std::to_string(ASSAY_ABI_MAJOR) + "." + std::to_string(ASSAY_ABI_MINOR);
+  EXPECT_EQ(out.report["abi"], json({{"host", host}, {"adapter", host}})) << "the crooked one is built beside it";
+  for (const char* name : {"os", "kernel", "hostname_hash", "cpu_model"}) {
+    EXPECT_NE(out.report["environment"].value(name, ""), "") << name;
+  }
+  const std::string library = read_text_file(std::string(kFolder) + "libassay_crooked.so").value();
+  EXPECT_EQ(out.report["environment"]["adapter_library_hash"], xxh3_128_hex(library));
+  EXPECT_THAT(read_text_file((dir_ / "page.html").string()).value(), HasSubstr("<td>crooked=requests_alone</td>"));
+}
+
+TEST_F(Conformance, WhatCouldNotBeOpenedHasNoAbi) {
+  const Judged out = kit("--adapter " + std::string(kFolder) +
+                         "crooked.adapter.json --only abi --adapter-option crooked=breaks_in_open");
+  EXPECT_EQ(out.code, 1) << out.text;
+  EXPECT_EQ(out.report["abi"]["adapter"], "");
+  EXPECT_EQ(schema_fault(out.report), "");
+  EXPECT_THAT(assay("validate report.json").text,
+              HasSubstr("1 failed, 0 not offered: does not conform (of the checks that were run)"));
+}
+
+// A report is held against its schema, its own findings and its hash; the hash that it should have is not told.
+TEST_F(Conformance, AChangedReportIsRefused) {
+  const json good = kit("--adapter " + std::string(kFolder) +
+                        "crooked.adapter.json --only abi --adapter-option crooked=requests_alone")
+                        .report;
+  const auto hashed = [](json report) {
+    report.erase("id");
+    report["id"] = xxh3_128_hex(report.dump());
+    return report;
+  };
+  const auto refused = [&](const json& report, const std::string& words) {
+    file("changed.json", report.dump());
+    const Outcome out = assay("validate changed.json");
+    EXPECT_EQ(out.code, 2) << out.text;
+    EXPECT_THAT(out.text, HasSubstr("changed.json:1: " + words));
+    EXPECT_THAT(out.text, testing::Not(HasSubstr(std::string(hashed(report)["id"]))));
+  };
+  json other = good;
+  other["adapter"]["version"] = "9.9";
+  refused(other, "id: expected the hash of the content, found ");
+  other = good;
+  other["stars"] = 5;
+  refused(hashed(other), "unknown field 'stars'");
+  other = good;
+  other["adapter"]["name"] = "";
+  refused(hashed(other), "adapter.name: expected a text that is not empty");
+  other = good;
+  other["passed"] = !good["passed"];
+  refused(hashed(other), "passed: expected ");
+  other = good;
+  other["checks"][0]["verdict"] = good["checks"][0]["verdict"] == "pass" ? "fail" : "pass";
+  refused(hashed(other), "checks[0].verdict: expected ");
+  other = good;
+  other["score"]["failed"] = 7;
+  refused(hashed(other), "score.failed: expected 0");
+}
+
+// One of before has nothing to be checked by: it says so, not what a record would lack.
+TEST_F(Conformance, AReportOfBeforeIsRefused) {
+  file("old.json", R"({"schema_version": 1, "kind": "assay-conformance", "tool_version": "0.1.0", "checks": []})");
+  const Outcome out = refuses("validate old.json", {"old.json:1: schema_version: expected the version 2 of reports",
+                                                    "run assay conformance again", "found 1"});
+  EXPECT_THAT(out.text, testing::Not(HasSubstr("suite")));
 }
 
 TEST_F(Conformance, TheCpuAdapterPasses) {
@@ -253,8 +338,9 @@ TEST_F(Conformance, TheCpuAdapterPasses) {
 }
 
 TEST(ConformanceSchema, RefusesWhatTheKitNeverWrites) {
-  json report = json::parse(R"({"schema_version": 1, "kind": "assay-conformance", "tool_version": "0.1.0",
-    "when": "2026-11-26T00:00:00Z", "form": "quick", "only": "", "adapter": {"name": "a", "vendor": "v", "version": "1"},
+  json report = json::parse(R"({"schema_version": 2, "kind": "assay-conformance", "tool_version": "0.1.0",
+    "id": "0123456789abcdef0123456789abcdef", "tool_commit": "c", "seed": 1, "abi": {"host": "1.4", "adapter": ""},
+    "environment": {"os": "o"}, "when": "2026-11-26T00:00:00Z", "form": "quick", "only": "", "adapter": {"name": "a", "vendor": "v", "version": "1"},
     "device": {"index": 0, "product": "p", "arch": "", "driver": "", "basis": "measured", "support": "planned"},
     "settings": [], "passed": false, "score": {"passed": 0, "failed": 1, "unsupported": 0}, "coverage": [], "seconds": 1.5,
     "checks": [{"id": "trace", "group": "trace", "title": "Trace", "mandatory": true, "verdict": "fail", "seconds": 0.1,

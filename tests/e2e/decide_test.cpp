@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "results/record.h"
+#include "suites/base/json_input.h"
 #include "tests/support/command_line.h"
 
 namespace assay {
@@ -45,6 +46,26 @@ TEST_F(CliDecide, ImportMarksWhatItBringsIn) {
   ASSERT_TRUE(records.ok()) << records.error().message;
   EXPECT_EQ(records->size(), 3U);
   EXPECT_THAT(assay("show in").text, HasSubstr("506.88 tokens/s †"));
+}
+
+// A name with a control sequence of the terminal, a newline and markup comes in as it is and goes out shown; the record
+// still holds its bytes, so that its id is what it was.
+TEST_F(CliDecide, ForeignTextCanNotActOnATerminal) {
+  std::string text = read_text_file(std::string(kSamples) + "vllm_serve.json").value();
+  const std::string name = "\"model_id\": \"";
+  ASSERT_NE(text.find(name), std::string::npos);
+  file("evil.json", text.insert(text.find(name) + name.size(), "\\u001b[2J<b>\\nnext|"));
+  const Outcome in = assay("import evil.json --out in");
+  EXPECT_EQ(in.code, 0) << in.text;
+  for (const std::string command : {"show in", "show in/*.json", "show in --format md", "show in --format csv",
+                                    "validate in/*.json", "validate evil$(printf '\\033[2J').json"}) {
+    const Outcome out = assay(command);
+    EXPECT_THAT(out.text, HasSubstr("\\x1b[2J")) << command;
+    EXPECT_THAT(out.text, testing::Not(HasSubstr("\x1b"))) << command;
+    EXPECT_THAT(out.text, testing::Not(HasSubstr("\nnext"))) << command;
+  }
+  EXPECT_THAT(assay("show in --format md").text, HasSubstr("\\<b> next\\|"));
+  EXPECT_THAT(read_records(dir_ / "in")->at(0).model, testing::StartsWith("\x1b[2J<b>\nnext|"));
 }
 
 TEST_F(CliDecide, ABadFileAmongGoodOnesLeavesNothing) {
@@ -128,6 +149,14 @@ TEST_F(CliDecide, AReportOfUnknownPricesIsRefused) {
   (void)refuses("report a --tariff mars -o r.md", {"--tariff", "mars"});
   (void)refuses("report a --target '-0.01 CNY/100k tokens' -o r.md", {"the amount -0.01", "over 0"});
   EXPECT_FALSE(fs::exists(dir_ / "r.md"));
+}
+
+TEST_F(CliDecide, AReportsFileIsNamedByOut) {
+  record("a", 10);
+  (void)refuses("report a --html r.html", {"r.html", "-o r.html writes it"});
+  EXPECT_FALSE(fs::exists(dir_ / "r.html"));
+  fs::rename(dir_ / "a", dir_ / "a.md");
+  EXPECT_EQ(assay("report a.md -o r.md").code, 0);
 }
 
 TEST_F(CliDecide, TenderSaysPassOutOrBadInput) {

@@ -1,6 +1,7 @@
 // The folder of a run: what a run that goes on adds to it, and what reads it makes of that.
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "results/record.h"
 #include "tests/support/command_line.h"
@@ -69,6 +70,24 @@ TEST_F(CliRuns, AFolderIsOfOneRunAtATime) {
   EXPECT_THAT(out.text, HasSubstr("code 130\n"));
   EXPECT_LE(records(), 1U);
   EXPECT_FALSE(fs::exists(dir_ / "made/campaign.lock"));
+}
+
+// A list reads neither the records' texts nor all pages; a damaged store is no good one all the same.
+TEST_F(CliRuns, ADamagedStoreIsToldAndNotListed) {
+  ASSERT_EQ(assay("store whole.db " ASSAY_SOURCE_DIR "/results/published/2026-11-26-epyc-2cpu").code, 0);
+  EXPECT_EQ(assay("store whole.db").code, 0);
+  std::ifstream in(dir_ / "whole.db", std::ios::binary);
+  const std::string whole{std::istreambuf_iterator<char>(in), {}};
+  std::string body = whole;
+  const size_t frame = body.find("\x28\xB5\x2F\xFD");  // of the first record's text
+  ASSERT_NE(frame, std::string::npos);
+  for (size_t i = 100; i < 140; ++i) body[frame + i] = static_cast<char>(~body[frame + i]);
+  file("body.db", body);
+  for (const char* list : {"store body.db", "store body.db --json", "store body.db --suite prefill"})
+    (void)refuses(list,
+                  {"assay store: body.db: record ", ": the store is damaged; build it anew", "store body.db --anew"});
+  file("cut.db", whole.substr(0, whole.size() / 2));
+  (void)refuses("store cut.db", {"assay store: cut.db: ", "malformed"});
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "results/record.h"
+#include "results/record_id.h"
 #include "tests/support/command_line.h"
 
 namespace assay {
@@ -52,6 +54,8 @@ TEST_F(Tools, ProfilePrintsWhereTheTimeGoesAndWritesATimeline) {
     EXPECT_LE(line.size(), 100U) << line;
   }
   std::ifstream file(trace);
+  // Of the host's state as it is: either word, and that it was looked at.
+  EXPECT_THAT(out.text, HasSubstr("while the steps ran"));
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   EXPECT_THAT(text, HasSubstr("{\"displayTimeUnit\":\"ns\",\"traceEvents\":["));
   EXPECT_THAT(text, HasSubstr("\"ph\":\"X\""));
@@ -61,6 +65,18 @@ TEST_F(Tools, ProfilePrintsWhereTheTimeGoesAndWritesATimeline) {
   (void)refuses("profile decode smollm2-135m/f32/b1/c512 --roofline ops.gif",
                 {"--roofline: ", ".svg or .png", "ops.gif"});
   (void)refuses("profile decode smollm2-135m/f32/b1/c512 --device cpu:7", {kNoSuchDevice});
+}
+
+TEST_F(Tools, TwoProfilesAreComparedOpByOp) {
+  ASSERT_EQ(assay("profile decode smollm2-135m/f32/b1/c512 --json > a.json").code, 0);
+  const Outcome same = assay("compare a.json a.json --format md");
+  EXPECT_EQ(same.code, 0) << same.text;
+  EXPECT_THAT(same.text, testing::ContainsRegex("\n\\| down_proj \\| .* \\| 1 \\| 0 \\|"));
+  EXPECT_THAT(same.text, HasSubstr("no difference in step time to explain"));
+  file("other.json", "{\"schema_version\": 1}");
+  (void)refuses("compare a.json other.json", {"other.json: expected a profile, as a.json is"});
+  (void)refuses("compare a.json a.json a.json", {"expected two profiles to compare, found 3"});
+  (void)refuses("compare a.json a.json --fail-on slower", {"--fail-on: expected records, found profiles"});
 }
 
 // Where a file can't be put is told before anything is measured, with the cause: the device is not even asked for.
@@ -151,6 +167,24 @@ TEST_F(Tools, ValidateNamesEveryFaultWithItsLine) {
   EXPECT_THAT(bad.text, HasSubstr("bad.json:3: extends: suite: unknown 'decod'; did you mean 'decode'?"));
   EXPECT_THAT(bad.text, HasSubstr("bad.json:4: unknown field 'quik'; did you mean 'quick'?"));
   EXPECT_THAT(bad.text, HasSubstr("good.json: valid"));
+}
+
+// More work than the case has: refused by the id that it had, which tells no other, and by its figures with an id that
+// fits.
+TEST_F(Tools, ValidateHoldsARecordAgainstItsSamplesAndItsCase) {
+  const std::string published = ASSAY_SOURCE_DIR "/results/published/2026-11-26-epyc-2cpu/";
+  const std::string name = published + "decode_smollm2-135m_f32_b1_c512-0f626ec6.record.json";
+  Record r = read_record(name).value();
+  const Outcome good = assay("validate " + name);
+  EXPECT_EQ(good.code, 0) << good.text;
+  r.step_flops *= 2;
+  const std::string fitting = record_id(record_to_json(r));
+  file("changed.json", record_to_json(r));
+  const Outcome changed = refuses("validate changed.json", {"id: expected the hash of the content, found " + r.id});
+  EXPECT_THAT(changed.text, testing::Not(HasSubstr(fitting)));
+  r.id = fitting;
+  file("forged.json", record_to_json(r));
+  (void)refuses("validate forged.json", {"forged.json: step_flops: expected ", "which its case comes to, found "});
 }
 
 }  // namespace

@@ -4,7 +4,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-mkdir -p "$tree"/{suites,adapters/{cpu,abi},results,reports,harness/run,tests}
+mkdir -p "$tree"/{suites,adapters/{cpu,abi},results,reports,harness/{run,cli},tests}
 
 fails_with() { # script, words
   local out
@@ -28,3 +28,9 @@ seq -f '// %g' 500 >"$tree/adapters/abi/assay_adapter.h"
 bash "$here/size.sh" "$tree" >/dev/null
 echo '// one too many' >>"$tree/suites/long.cpp"
 fails_with size.sh 'suites/long.cpp: 401 lines'
+
+echo 'std::snprintf(text, 5, "a"); put_text("b");' >"$tree/harness/cli/terminal.cpp"
+echo 'put_text("b");' >"$tree/harness/cli/right.cpp"
+bash "$here/output.sh" "$tree" >/dev/null
+echo 'std::fprintf(stderr, "%s", reason);' >"$tree/harness/cli/wrong.cpp"
+fails_with output.sh 'harness/cli/wrong.cpp:1:std::fprintf'

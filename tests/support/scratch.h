@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -12,23 +13,36 @@
 
 namespace assay {
 
+// Of one test and one process: tests run side by side.
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    std::string name = std::string(info->test_suite_name()) + "-" + info->name();
+    std::replace(name.begin(), name.end(), '/', '-');
+    path_ = std::filesystem::temp_directory_path() / ("assay-" + std::to_string(::getpid()) + "-" + name);
+    std::filesystem::create_directories(path_);
+  }
+  ~ScratchFolder() { std::filesystem::remove_all(path_); }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
 class Scratch : public testing::Test {
  protected:
-  Scratch() {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    dir_ = std::filesystem::temp_directory_path() /
-           ("assay-" + std::to_string(::getpid()) + "-" + info->test_suite_name() + "-" + info->name());
-    std::filesystem::create_directories(dir_);
-  }
-  ~Scratch() override { std::filesystem::remove_all(dir_); }
-
   std::filesystem::path file(const std::string& name, const std::string& text) const {
     std::filesystem::create_directories((dir_ / name).parent_path());
     std::ofstream(dir_ / name) << text;
     return dir_ / name;
   }
 
-  std::filesystem::path dir_;
+  const ScratchFolder folder_;
+  const std::filesystem::path& dir_ = folder_.path();
 };
 
 class ScopedVariable {

@@ -2,6 +2,8 @@
 // differ from cuBLASLt's though the names are alike.
 #pragma once
 
+#include "adapters/gpu/vendors/no_blas.h"
+#include "adapters/gpu/vendors/no_dnn.h"
 #include "adapters/gpu/vendors/no_profiler.h"
 
 #define GPU_VENDOR "hip"
@@ -96,15 +98,6 @@
 #define GPUBLAS_COMPUTE_32I 9
 #define GPUBLAS_COMPUTE_TF32 6
 
-// Matrix products by one call (cublasGemmEx and its like), where there are none by descriptors.
-#define GPU_BLAS_LIBRARIES ""
-#define gpublasCreate none
-#define gpublasDestroy none
-#define gpublasSetStream none
-#define gpublasGemmEx none
-#define gpublasGemmStridedBatchedEx none
-#define GPUBLAS_GEMM_DEFAULT (-1)
-
 // Compiler at run time.
 #define GPU_RTC_LIBRARIES "libhiprtc.so.7", "libhiprtc.so.6", "libamdhip64.so.5"
 #define gpurtcCreateProgram hiprtcCreateProgram
@@ -115,19 +108,6 @@
 #define gpurtcGetProgramLog hiprtcGetProgramLog
 #define gpurtcDestroyProgram hiprtcDestroyProgram
 #define GPU_RTC_ARCH ""
-
-// Attention as a graph of ops.
-#define GPU_DNN_LIBRARIES ""
-#define gpudnnCreate none
-#define gpudnnDestroy none
-#define gpudnnSetStream none
-#define gpudnnGetVersion none
-#define gpudnnBackendCreateDescriptor none
-#define gpudnnBackendDestroyDescriptor none
-#define gpudnnBackendSetAttribute none
-#define gpudnnBackendGetAttribute none
-#define gpudnnBackendFinalize none
-#define gpudnnBackendExecute none
 
 // Management: power, energy, clocks.
 #define GPU_SMI_LIBRARIES "librocm_smi64.so.7", "librocm_smi64.so.1"

@@ -1,6 +1,8 @@
 // Moore Threads MUSA: CUDA's runtime with another prefix, muBLAS, mtrtc, MTML. Transposition is numbered as in rocBLAS.
 #pragma once
 
+#include "adapters/gpu/vendors/no_blaslt.h"
+#include "adapters/gpu/vendors/no_dnn.h"
 #include "adapters/gpu/vendors/no_profiler.h"
 
 #define GPU_VENDOR "musa"
@@ -55,40 +57,7 @@
 #define gpuFuncSetAttribute muFuncSetAttribute
 #define gpuCtxGetCurrent none
 
-// Matrix products by descriptors (cublasLt and its like).
-#define GPU_BLASLT_LIBRARIES ""
-#define gpublasLtCreate none
-#define gpublasLtDestroy none
-#define gpublasLtMatmulDescCreate none
-#define gpublasLtMatmulDescSetAttribute none
-#define gpublasLtMatmulDescDestroy none
-#define gpublasLtMatrixLayoutCreate none
-#define gpublasLtMatrixLayoutSetAttribute none
-#define gpublasLtMatrixLayoutDestroy none
-#define gpublasLtMatmulPreferenceCreate none
-#define gpublasLtMatmulPreferenceSetAttribute none
-#define gpublasLtMatmulPreferenceDestroy none
-#define gpublasLtMatmulAlgoGetHeuristic none
-#define gpublasLtMatmul none
-#define gpublasLtMatmulAlgoCheck none
-#define gpublasLtGetVersion none
-#define GPUBLASLT_TRANSA -1
-#define GPUBLASLT_TRANSB -1
-#define GPUBLASLT_EPILOGUE -1
-#define GPUBLASLT_BIAS_POINTER -1
-#define GPUBLASLT_BIAS_TYPE -1
-#define GPUBLASLT_BATCH_COUNT -1
-#define GPUBLASLT_BATCH_STRIDE -1
-#define GPUBLASLT_WORKSPACE_BYTES -1
-#define GPUBLASLT_ALGORITHM_WORDS 8
-#define GPUBLASLT_A_SCALE_POINTER -1
-#define GPUBLASLT_B_SCALE_POINTER -1
-#define GPUBLASLT_A_SCALE_MODE -1
-#define GPUBLASLT_B_SCALE_MODE -1
-#define GPUBLASLT_ALIGN_A -1
-#define GPUBLASLT_ALIGN_B -1
-#define GPUBLASLT_ALIGN_C -1
-#define GPUBLASLT_ALIGN_D -1
+// Codes of matrix products.
 #define GPUBLAS_OP_N 111
 #define GPUBLAS_OP_T 112
 #define GPUBLAS_COMPUTE_32F 68
@@ -114,19 +83,6 @@
 #define gpurtcGetProgramLog mtrtcGetProgramLog
 #define gpurtcDestroyProgram mtrtcDestroyProgram
 #define GPU_RTC_ARCH "--gpu-architecture=mp_"
-
-// Attention as a graph of ops.
-#define GPU_DNN_LIBRARIES ""
-#define gpudnnCreate none
-#define gpudnnDestroy none
-#define gpudnnSetStream none
-#define gpudnnGetVersion none
-#define gpudnnBackendCreateDescriptor none
-#define gpudnnBackendDestroyDescriptor none
-#define gpudnnBackendSetAttribute none
-#define gpudnnBackendGetAttribute none
-#define gpudnnBackendFinalize none
-#define gpudnnBackendExecute none
 
 // Management: power, energy, clocks.
 #define GPU_SMI_LIBRARIES "libmtml.so.2", "libmtml.so"

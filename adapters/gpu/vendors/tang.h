@@ -3,6 +3,9 @@
 // is its own spelling.
 #pragma once
 
+#include "adapters/gpu/vendors/no_blas.h"
+#include "adapters/gpu/vendors/no_blaslt.h"
+#include "adapters/gpu/vendors/no_dnn.h"
 #include "adapters/gpu/vendors/no_profiler.h"
 
 #define GPU_VENDOR "tang"
@@ -57,54 +60,12 @@
 #define gpuFuncSetAttribute taFuncSetAttribute
 #define gpuCtxGetCurrent none
 
-// Matrix products by descriptors (cublasLt and its like).
-#define GPU_BLASLT_LIBRARIES ""
-#define gpublasLtCreate none
-#define gpublasLtDestroy none
-#define gpublasLtMatmulDescCreate none
-#define gpublasLtMatmulDescSetAttribute none
-#define gpublasLtMatmulDescDestroy none
-#define gpublasLtMatrixLayoutCreate none
-#define gpublasLtMatrixLayoutSetAttribute none
-#define gpublasLtMatrixLayoutDestroy none
-#define gpublasLtMatmulPreferenceCreate none
-#define gpublasLtMatmulPreferenceSetAttribute none
-#define gpublasLtMatmulPreferenceDestroy none
-#define gpublasLtMatmulAlgoGetHeuristic none
-#define gpublasLtMatmul none
-#define gpublasLtMatmulAlgoCheck none
-#define gpublasLtGetVersion none
-#define GPUBLASLT_TRANSA -1
-#define GPUBLASLT_TRANSB -1
-#define GPUBLASLT_EPILOGUE -1
-#define GPUBLASLT_BIAS_POINTER -1
-#define GPUBLASLT_BIAS_TYPE -1
-#define GPUBLASLT_BATCH_COUNT -1
-#define GPUBLASLT_BATCH_STRIDE -1
-#define GPUBLASLT_WORKSPACE_BYTES -1
-#define GPUBLASLT_ALGORITHM_WORDS 8
-#define GPUBLASLT_A_SCALE_POINTER -1
-#define GPUBLASLT_B_SCALE_POINTER -1
-#define GPUBLASLT_A_SCALE_MODE -1
-#define GPUBLASLT_B_SCALE_MODE -1
-#define GPUBLASLT_ALIGN_A -1
-#define GPUBLASLT_ALIGN_B -1
-#define GPUBLASLT_ALIGN_C -1
-#define GPUBLASLT_ALIGN_D -1
+// Codes of matrix products.
 #define GPUBLAS_OP_N -1
 #define GPUBLAS_OP_T -1
 #define GPUBLAS_COMPUTE_32F -1
 #define GPUBLAS_COMPUTE_32I -1
 #define GPUBLAS_COMPUTE_TF32 -1
-
-// Matrix products by one call (cublasGemmEx and its like), where there are none by descriptors.
-#define GPU_BLAS_LIBRARIES ""
-#define gpublasCreate none
-#define gpublasDestroy none
-#define gpublasSetStream none
-#define gpublasGemmEx none
-#define gpublasGemmStridedBatchedEx none
-#define GPUBLAS_GEMM_DEFAULT (-1)
 
 // Compiler at run time.
 #define GPU_RTC_LIBRARIES ""
@@ -116,19 +77,6 @@
 #define gpurtcGetProgramLog none
 #define gpurtcDestroyProgram none
 #define GPU_RTC_ARCH ""
-
-// Attention as a graph of ops.
-#define GPU_DNN_LIBRARIES ""
-#define gpudnnCreate none
-#define gpudnnDestroy none
-#define gpudnnSetStream none
-#define gpudnnGetVersion none
-#define gpudnnBackendCreateDescriptor none
-#define gpudnnBackendDestroyDescriptor none
-#define gpudnnBackendSetAttribute none
-#define gpudnnBackendGetAttribute none
-#define gpudnnBackendFinalize none
-#define gpudnnBackendExecute none
 
 // Management: power, energy, clocks.
 #define GPU_SMI_LIBRARIES "libptml_shared.so"

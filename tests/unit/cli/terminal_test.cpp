@@ -33,6 +33,26 @@ TEST(Text, IsWrappedAtBlanks) {
   EXPECT_THAT(wrap("", 5), ElementsAre(""));
 }
 
+// Colours are of the table, never of what stands in it.
+TEST(Table, ShowsWhatATerminalWouldActOn) {
+  TextTable table({"name", "note"});
+  table.row({"\x1b[32mgood", "one\x1b[2J\ntwo"}, Mark::kBad);
+  EXPECT_EQ(table.render({}), "name          note\n\\x1b[32mgood  one\\x1b[2J two\n");
+  EXPECT_EQ(table.render({0, true}),
+            "\033[1mname          \033[0mnote\n\033[31m\\x1b[32mgood  \033[0mone\\x1b[2J two\n");
+}
+
+TEST(Output, ShowsWhatATerminalWouldActOn) {
+  testing::internal::CaptureStdout();
+  put_text("a\x1b[2Jb\n");
+  put_table("\x1b]0;title\x07 c\r\n");
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "a\\x1b[2Jb\n\\x1b]0;title\\x07 c\r\n");
+  testing::internal::CaptureStderr();
+  put_note("d\x1b[1me");
+  put_progress("f\ng\x1b[K");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "d\\x1b[1me\n\rf g\\x1b[K\033[K");
+}
+
 TEST(Table, AlignsAndWrapsItsLastColumn) {
   TextTable table({"name", "n", "note"});
   table.align_right(1);

@@ -6,6 +6,7 @@
 #include "adapters/cpu/memory.h"
 #include "adapters/cpu/onednn.h"
 #include "gmock/gmock.h"
+#include "tests/support/scratch.h"
 #include "tests/unit/cpu/cpu_program.h"
 
 namespace assay::cpu_test {
@@ -106,8 +107,8 @@ TEST_P(Machine, AProductOfOneRowNeverGoesThroughAGemm) {
 
 // Two L3 of 32 MiB, each shared by two of four CPUs, under an L2 each: 64 MiB are the last level.
 TEST(Caches, OfTheLastLevelTogether) {
-  const std::filesystem::path root = std::filesystem::path(testing::TempDir()) / "assay_caches";
-  std::filesystem::remove_all(root);
+  const ScratchFolder scratch;
+  const std::filesystem::path& root = scratch.path();
   const auto write = [&](int cpu, int index, int level, const char* size, const char* shared) {
     const auto dir = root / ("cpu" + std::to_string(cpu)) / "cache" / ("index" + std::to_string(index));
     std::filesystem::create_directories(dir);
@@ -120,7 +121,6 @@ TEST(Caches, OfTheLastLevelTogether) {
   for (int cpu = 0; cpu < 4; ++cpu) write(cpu, 1, 3, "32768K", cpu < 2 ? "0-1" : "2-3");
   EXPECT_EQ(cpu::last_level_cache_bytes(root), 64u << 20);
   EXPECT_EQ(cpu::last_level_cache_bytes(root / "nothing"), 0u);
-  std::filesystem::remove_all(root);
 }
 
 INSTANTIATE_TEST_SUITE_P(Adapter, Machine, testing::ValuesIn(levels()), level_name);

@@ -205,7 +205,7 @@ TEST(OutputTail, KeepsTheLastLinesPrintable) {
   EXPECT_EQ(output_tail(fd, 100), "");
   const std::string text = "first line\nsecond \x1b[31mline\nthird\n\n";
   ASSERT_EQ(::write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
-  EXPECT_EQ(output_tail(fd, 1000), "first line\nsecond  [31mline\nthird");
+  EXPECT_EQ(output_tail(fd, 1000), "first line\nsecond \\x1b[31mline\nthird");
   EXPECT_EQ(output_tail(fd, 12), "third") << "from a line's start";
   ::close(fd);
   EXPECT_EQ(output_tail(fd, 100), "");

@@ -54,6 +54,10 @@ void adds_up(const ProfileRun& run) {
   EXPECT_NEAR(sum, run.busy_s, run.busy_s * 1e-9);
   EXPECT_GE(run.steps, 5U);
   EXPECT_EQ(run.dropped, 0U);
+  // The host was looked at while both passes ran, before and after.
+  for (const char* looked : {"window_s", "gap_share_before", "gap_share_after"})
+    EXPECT_EQ(run.noise.values.count(looked), 1U) << looked;
+  EXPECT_EQ(run.noise_reason, "");
 }
 
 void profiled_on_standin(const Case& c, const Adapter::Options& options, ProfileRun* run) {

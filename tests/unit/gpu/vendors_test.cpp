@@ -3,22 +3,20 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 
+#include "tests/support/scratch.h"
 #include "tests/unit/gpu/on_standin.h"
 #include "tests/unit/gpu/small_models.h"
 
 namespace assay::gpu_test {
 namespace {
 
-class EveryVendor : public testing::TestWithParam<std::string> {
+class EveryVendor : public Scratch, public testing::WithParamInterface<std::string> {
  protected:
   // Vendors without a compiler at run time take an image that was compiled elsewhere.
-  static Adapter::Options options(const std::string& vendor) {
+  Adapter::Options options(const std::string& vendor) const {
     if (vendor != "corex" && vendor != "supa" && vendor != "tang") return {};
-    const std::string image = testing::TempDir() + "assay_standin_image";
-    std::ofstream(image) << "STANDIN-IMAGE";
-    return {{"kernels", image}};
+    return {{"kernels", file("image", "STANDIN-IMAGE")}};
   }
   void passes(const Case& c) {
     Result<std::unique_ptr<Adapter>> adapter = open(GetParam(), options(GetParam()));

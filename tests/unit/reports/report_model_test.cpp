@@ -12,6 +12,7 @@
 #include "reports/html/report_forms.h"
 #include "reports/html/report_page.h"
 #include "reports/html/report_words.h"
+#include "tests/support/scratch.h"
 #include "tests/unit/reports/report_records.h"
 
 namespace assay {
@@ -203,8 +204,8 @@ TEST(ReportModel, OfAStoreEqualsThatOfItsRecordsAndAggregatesBeyondTheLimit) {
     r.id.clear();
     records.push_back(std::move(r));
   }
-  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "report_model_store";
-  std::filesystem::remove_all(folder);
+  const ScratchFolder scratch;
+  const std::filesystem::path& folder = scratch.path();
   for (Record& r : records) ASSERT_TRUE(write_record(r, folder / "records").ok());
   Result<Store> store = Store::create_or_open(folder / "store.db");
   ASSERT_TRUE(store.ok()) << store.error().message;
@@ -229,10 +230,9 @@ TEST(ReportModel, OfAStoreEqualsThatOfItsRecordsAndAggregatesBeyondTheLimit) {
 }
 
 // Of a store of these records, none of which has a row or details of its own.
-Result<ReportModel> aggregated(const std::vector<Record>& records, const std::string& name) {
-  const std::filesystem::path file = std::filesystem::path(::testing::TempDir()) / name;
-  std::filesystem::remove(file);
-  Result<Store> store = Store::create_or_open(file);
+Result<ReportModel> aggregated(const std::vector<Record>& records) {
+  const ScratchFolder scratch;
+  Result<Store> store = Store::create_or_open(scratch.path() / "store.db");
   if (!store.ok()) return store.error();
   if (const auto added = store->add(records); !added.ok()) return added.error();
   ReportOptions few;
@@ -250,7 +250,7 @@ TEST(ReportModel, OverAStoreKeepsPartsApart) {
     records.back().extrapolation->layers_run = layers;
     records.back().extrapolation->layers_total = 24;
   }
-  const Result<ReportModel> m = aggregated(records, "report_model_parts.db");
+  const Result<ReportModel> m = aggregated(records);
   ASSERT_TRUE(m.ok()) << m.error().message;
   std::map<std::string, size_t> groups;
   for (const ReportGroup& g : m->groups) groups[m->rows[g.row].part] = g.records;
@@ -264,9 +264,8 @@ TEST(ReportModel, OverAStoreKeepsAdapterOptionsApart) {
                               decode_record("x", 20, 50, "2026-11-21")};
   for (const size_t i : {1, 2}) records[i].adapter_options.emplace()["products"] = "own";
   for (Record& r : records) r.id = record_id(record_to_json(r));
-  const std::filesystem::path file = std::filesystem::path(::testing::TempDir()) / "report_model_options.db";
-  std::filesystem::remove(file);
-  Result<Store> store = Store::create_or_open(file);
+  const ScratchFolder scratch;
+  Result<Store> store = Store::create_or_open(scratch.path() / "store.db");
   ASSERT_TRUE(store.ok() && store->add(records).ok());
   for (const size_t details : {0, 9}) {
     ReportOptions few;
@@ -310,7 +309,7 @@ TEST(ReportModel, OverAStoreKeepsVariantsOfACaseApart) {
     records.back().case_hash = c.hash();
     records.back().case_json = c.to_json();
   }
-  const Result<ReportModel> m = aggregated(records, "report_model_variants.db");
+  const Result<ReportModel> m = aggregated(records);
   ASSERT_TRUE(m.ok()) << m.error().message;
   EXPECT_EQ(m->groups.size(), 5U);
   for (const ReportGroup& g : m->groups) EXPECT_EQ(g.records, 1U);

@@ -104,7 +104,7 @@ TEST(TrendSeries, EveryFormTellsTheChange) {
   }
   EXPECT_THAT(render_sheet(trend_sheet(all, {}, TableFormat::kText), TableFormat::kText, {}),
               HasSubstr("SLOWER from here: 0.8"));
-  EXPECT_THAT(trend_plot_json(all[0]), HasSubstr("\"changes\":[{\"at\":6,"));
+  EXPECT_THAT(trend_plot_json(trend_plot(all[0])), HasSubstr("\"changes\":[{\"at\":6,"));
 }
 
 }  // namespace

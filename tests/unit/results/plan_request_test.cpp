@@ -9,6 +9,7 @@
 
 #include "results/plan/plan.h"
 #include "results/record.h"
+#include "tests/support/scratch.h"
 
 namespace assay {
 namespace {
@@ -199,8 +200,8 @@ TEST(PlanRequest, MemoryAndWeightsComeFromRecords) {
 
 // Two runs of one case with different options of the adapter: the newer counts, and that is said.
 TEST(PlanRequest, RecordsOfDifferentAdapterOptionsAreSaid) {
-  const std::filesystem::path dir = testing::TempDir() + "plan_options";
-  std::filesystem::remove_all(dir);
+  const ScratchFolder scratch;
+  const std::filesystem::path& dir = scratch.path();
   std::vector<Record> published = *read_records(ASSAY_SOURCE_DIR "/results/published/2026-11-24-epyc-2cpu");
   const auto decode = std::find_if(published.begin(), published.end(), [](const Record& r) {
     return r.model == "smollm2-135m" && r.dtype == "f32" && r.step_kind == "decode" && r.status == "ok";

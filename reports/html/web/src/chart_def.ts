@@ -14,6 +14,8 @@ export interface Axis {
   tight?: boolean;
   min?: number;
   max?: number;
+  /** of the ticks; the chart's own choice unless it is set */
+  interval?: number;
 }
 
 export interface CostPart {
@@ -60,7 +62,7 @@ export interface Chart {
   height: number;
   series: Series[];
   /** lines across at a value of x */
-  guides?: { x: number; label: string }[];
+  guides?: { x: number; label: string; muted?: boolean }[];
 }
 
 /** A chart for what the reader chose, or the one line that says why there is none. */

@@ -1,6 +1,7 @@
 // Draws a chart's data: the one place that knows ECharts' options.
 import type { EChartsCoreOption } from "echarts/core";
 import type { Axis, Chart, Mark, Series } from "./chart_def";
+import { labelPlaces, type Place } from "./label_places";
 import { inks, toneOf, type Ink } from "./palette";
 import { say, type Lang } from "./text";
 
@@ -14,6 +15,8 @@ interface Look {
   width: number;
   symbolScale: number;
   hollow?: Set<string>;
+  /** where labels stand, if not where their series says; one that is not in it is left out */
+  places?: Map<Mark, Place>;
 }
 
 // Without quotes: they would end the attribute that an SVG file keeps the style in.
@@ -57,6 +60,7 @@ function axisOption(axis: Axis, look: Look, vertical: boolean, narrow: boolean):
     splitLine: { show: vertical || axis.scale === "log", lineStyle: { color: look.ink.faint } },
     min: axis.min,
     max: axis.max,
+    interval: axis.interval,
   };
   if (axis.scale === "category") {
     return {
@@ -188,7 +192,11 @@ function ticks(series: Series, color: string): Record<string, unknown> {
 
 function seriesOptions(series: Series, chart: Chart, look: Look): Record<string, unknown>[] {
   const tone = drawn(series, look);
-  const data = series.marks.map((m) => ({ value: [m.x, m.y], row: m.row, part: m.part, label: m.label ? labelOf(m, look, series.labels ?? "right") : undefined }));
+  const placeOf = (m: Mark): string | undefined => (look.places ? look.places.get(m) : (series.labels ?? "right"));
+  const data = series.marks.map((m) => {
+    const place = m.label ? placeOf(m) : undefined;
+    return { value: [m.x, m.y], row: m.row, part: m.part, label: place ? labelOf(m, look, place) : undefined };
+  });
   const itemStyle = look.hollow?.has(series.name) ? { color: look.ink.surface, borderColor: tone.color, borderWidth: 2 } : { color: tone.color };
   const base = { name: series.name, data, itemStyle, labelLayout: { hideOverlap: true }, animation: false };
   if (series.style === "band") return [band(series, tone.color)];
@@ -273,10 +281,12 @@ function guides(chart: Chart, look: Look): Record<string, unknown>[] {
         symbol: "none",
         silent: true,
         animation: false,
+        precision: 12, // its own is two decimals, a quarter of an hour on an axis of days
         lineStyle: { color: look.ink.bad, type: [7, 4], width: 1.6 },
         data: chart.guides.map((g, i) => ({
           xAxis: g.x,
-          label: { formatter: g.label, position: "start", distance: 3 + 15 * i, color: look.ink.bad, fontSize: 11.5 },
+          ...(g.muted ? { lineStyle: { color: look.ink.muted, type: [3, 4], width: 1 } } : {}),
+          label: { formatter: g.label, position: g.muted ? "insideEndTop" : "start", rotate: g.muted ? 0 : undefined, distance: g.muted ? 2 : 3 + 15 * i, color: g.muted ? look.ink.muted : look.ink.bad, fontSize: 11.5 },
         })),
       },
     },
@@ -327,12 +337,14 @@ export function chartOption(chart: Chart, look: { theme: Theme; lang: Lang; widt
   // Rows of a category axis name themselves; a chart of one series must say whose it is.
   const listed = legend.length > (sideways ? 1 : 0);
   const aside = look.width > 520 ? 180 : 112;
+  const [right, bottom] = [sideways ? 90 : 28, 46];
   const top = sideways ? 14 + 15 * (chart.guides?.length ?? 0) + (listed ? 24 * legendRows(legend, look.width) : 0) : listed ? 38 + 24 * legendRows(legend, look.width) : 40;
+  if (chart.x.scale === "log" && chart.y.scale === "log") full.places = labelPlaces(chart, { left: 64, top, right: look.width - right, bottom: chart.height - bottom });
   return {
     animation: false,
     textStyle: { fontFamily, color: full.ink.text },
     backgroundColor: look.static ? full.ink.surface : "transparent",
-    grid: { left: sideways ? aside : 64, right: sideways ? 90 : 28, top, bottom: 46 },
+    grid: { left: sideways ? aside : 64, right, top, bottom },
     legend: { show: listed, data: legend.map(entry), top: 0, left: 0, itemGap: 16, itemWidth: lined ? 26 : 12, itemHeight: lined ? 11 : 12, textStyle: { color: full.ink.text, fontSize: 12, width: legendBreak(legend, look.width), overflow: "break" } },
     tooltip: look.static
       ? undefined

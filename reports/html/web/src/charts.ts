@@ -2,12 +2,14 @@
 import { notDrawn, type Chart, type ChartDef, type ChartResult, type Mark, type Series } from "./chart_def";
 import { contextCurves, skewCurves } from "./derived_charts";
 import { costBars, costTornado, costWaterfall } from "./cost_charts";
+import type { Curve } from "./curve";
 import { axisNumber, axisTime, grouped, numberText, roundDown, roundUp, rateText, timeText } from "./format";
-import { coldCache, pagedCache, shownRows, usable, type Curve, type Model, type Row } from "./model";
+import { coldCache, pagedCache, shownRows, usable, type Model, type Row } from "./model";
 import { someReasons } from "./phrases";
 import { seriesName } from "./series";
 import { commonValue, reference, scopeOf, type State } from "./state";
 import { say, T, withCold, type Lang } from "./text";
+import { trendCharts } from "./trend_chart";
 import { clipParts, opRoofline, opTimes } from "./work_charts";
 
 const rateTick = (v: number): string => axisNumber(v);
@@ -143,13 +145,17 @@ function timelines(model: Model, state: State, lang: Lang): ChartResult[] {
       const of = (mark: number): Mark[] =>
         curve.start_s.flatMap((x, k) => (curve.mark[k] === mark ? [{ x, y: curve.step_ns[k], row: row.index }] : []));
       const all = curve.start_s.map((x, k): Mark => ({ x, y: curve.step_ns[k], row: row.index }));
+      // A launch is a process of its own: no line joins it to the one before.
+      const launches = [0, ...curve.launch_s].map((from, k, starts) => all.filter((m) => m.x >= from && m.x < (starts[k + 1] ?? Infinity)));
       const highest = Math.max(...curve.step_ns);
       const lowest = Math.min(...curve.step_ns);
       return {
         id: `timeline-${i}`,
         title: T.timeline_title,
-        note: T.timeline_note,
+        note: curve.launch_s.length > 0 ? [`${T.timeline_note[0]}${T.timeline_launches[0]}`, `${T.timeline_note[1]} ${T.timeline_launches[1]}`] : T.timeline_note,
         noteArgs: {
+          case: model.cases[row.case].id,
+          launches: curve.launch_s.length + 1,
           chip: seriesName(model, row, lang),
           steps: row.steps,
           stalls: row.stalls ?? 0,
@@ -159,11 +165,12 @@ function timelines(model: Model, state: State, lang: Lang): ChartResult[] {
         y: { name: T.axis_step, scale: highest / lowest > 20 ? "log" : "linear", tick: axisTime, value: timeText },
         height: 230,
         series: [
-          { name: say(T.step, lang), tone: row.chip, style: "line", marks: all },
+          ...launches.map((marks, k): Series => ({ name: say(T.step, lang), tone: row.chip, style: "line", marks, quiet: k > 0 })),
           { name: say(T.stall, lang), tone: "bad", style: "points", marks: of(1) },
           { name: say(T.stall_host, lang), tone: "warn", style: "points", marks: of(2) },
           { name: say(T.host_gap, lang), tone: "muted", style: "ticks", marks: curve.gap_start_s.map((x, k) => ({ x, y: curve.gap_ns[k] })) },
         ],
+        guides: curve.launch_s.map((x, k) => ({ x, label: say(T.launch_n, lang, { n: k + 2 }), muted: true })),
       };
     });
   return [...drawn, ...notDrawn("timeline", T.timeline_title, curves.length - drawn.length)];
@@ -175,7 +182,7 @@ function energy(model: Model, state: State, lang: Lang): ChartResult[] {
   const rows = shown.filter((r) => r.joules_per_token !== null && inScope(model, state, r));
   if (rows.length === 0) {
     const reasons = shown.filter((r) => r.joules_per_token === null).map((r) => r.energy_note).filter(Boolean);
-    return [{ ...head, missing: T.energy_empty, args: { reasons: someReasons(reasons, 3, lang) } }];
+    return [{ ...head, missing: T.energy_empty, args: { scope: state.scope, reasons: someReasons(reasons, 3, lang) } }];
   }
   const series = [...bySeries(model, rows, lang)].map(([name, list]): Series => ({
     name,
@@ -190,6 +197,7 @@ function energy(model: Model, state: State, lang: Lang): ChartResult[] {
     {
       ...head,
       note: T.energy_note,
+      noteArgs: { scope: state.scope },
       x: { name: T.axis_rate, scale: "log", tick: rateTick, value: tokens },
       y: { name: T.axis_energy, scale: "log", tick: axisNumber, value: (v) => `${numberText(v)} J/token` },
       height: 340,
@@ -251,7 +259,9 @@ const intensity = (model: Model, row: Row): number => {
 
 function shortCase(model: Model, row: Row): string {
   const c = model.cases[row.case];
-  return `${c.kind === "prefill" ? "P" : c.kind === "decode" ? "D" : c.kind} b${c.batch} ${axisNumber(c.kind === "prefill" ? c.tokens : c.context)}`;
+  if (c.kind === "prefill") return `P b${c.batch} ${axisNumber(c.tokens)}`;
+  if (c.kind === "decode") return `D b${c.batch} ${axisNumber(c.context)}`;
+  return c.batch > 1 ? `${c.kind} b${c.batch}` : c.kind;
 }
 
 export const chartDefs: ChartDef[] = [
@@ -261,6 +271,7 @@ export const chartDefs: ChartDef[] = [
   { id: "pareto", section: "pareto", build: pareto },
   { id: "latency", section: "latency", build: latency },
   { id: "timeline", section: "latency", build: timelines },
+  { id: "trend", section: "trends", build: trendCharts },
   { id: "energy", section: "energy", build: energy },
   { id: "roofline", section: "roofline", build: roofline },
   { id: "op-roofline", section: "roofline", build: opRoofline },

@@ -5,7 +5,7 @@ import { costFormula, openCost, openRecord, pairs, recordButtons, show } from ".
 import { h } from "./dom";
 import { numberText, percentText, probabilityText, rateText } from "./format";
 import { headlineCost, type Cost, type Row } from "./model";
-import { costPerHour, costPerToken, electricityPerHour, pointOf, secondsPerToken, type Point } from "./money";
+import { costPerHour, costPerToken, electricityPerHour, paid, pointOf, secondsPerToken, type Point } from "./money";
 import { reasonText } from "./phrases";
 import { T, type Text } from "./text";
 
@@ -141,12 +141,14 @@ function resultOf(page: Page, cost: Cost, result: string, point: Point): Result 
 /** A result of the what-if panel: formula, what was changed, every input. */
 export function openWhatIf(page: Page, index: number, id: string): void {
   const { model, state, say } = page;
-  const cost = model.costs[index];
+  const own = model.costs[index];
+  const cost = paid(own, index, state.changes);
   const point = pointOf(cost, index, state.changes);
   const result = resultOf(page, cost, id, point);
   const number = (v: number | null | undefined): string => (v == null || !Number.isFinite(v) ? "–" : numberText(v, 4));
   const moved = cost.inputs.filter((i) => i.value !== null && point[i.name] !== i.value);
   const changes: Pairs = moved.map((i) => [say(inputText(i.name)), `${number(i.value)} → ${number(point[i.name])} ${i.unit}`]);
+  if (cost.rented !== own.rented) changes.unshift([say(T.k_way), `${say(own.rented ? T.rented : T.owned)} → ${say(cost.rented ? T.rented : T.owned)}`]);
   show(page, say(T.named, { name: say(T.what_if), of: `${say(result.name)}, ${chipLabel(page, cost.chip)}` }), [
     h("p", { class: "dialog-value" }, number(result.value)),
     h("p", { class: "raw" }, Number.isFinite(result.value) ? `= ${result.value}` : ""),

@@ -40,6 +40,7 @@ const sections: [id: string, title: Text][] = [
   ["cost", T.nav_cost],
   ["pareto", T.nav_pareto],
   ["latency", T.nav_latency],
+  ...(model.trends.length + model.trends_unread > 0 ? [["trends", T.nav_trends] as [string, Text]] : []),
   ["energy", T.nav_energy],
   ["roofline", T.nav_roofline],
   ["context", T.nav_context],

@@ -1,5 +1,7 @@
 // The report's model as the page embeds it; written by reports/html/report_json.cpp.
 import type { CostAnswer } from "./cost_answer";
+import type { Curve } from "./curve";
+import type { Trend } from "./trend";
 
 export type Basis = "measured" | "reported" | "projected" | "simulated";
 
@@ -133,20 +135,6 @@ export interface Group {
   rate_max: Maybe;
 }
 
-export interface Curve {
-  row: number;
-  p: number[];
-  quantile_ns: number[];
-  low_ns: Maybe[];
-  high_ns: Maybe[];
-  start_s: number[];
-  step_ns: number[];
-  /** 0 plain, 1 stall, 2 stall beside a gap of the host */
-  mark: number[];
-  gap_start_s: number[];
-  gap_ns: number[];
-}
-
 export interface EnvironmentLine {
   name: string;
   /** of each chip */
@@ -221,6 +209,8 @@ export interface Cost {
   notes: string[];
   rented: boolean;
   inputs: CostInput[];
+  /** rented instead of owned, or owned instead of rented, where the prices allow it */
+  other_way: Pick<Cost, "rented" | "inputs" | "price_currency" | "price_fx"> | null;
   mix: { cached: number; input: number; output: number; source: string };
   price_currency: string;
   price_fx: number;
@@ -347,6 +337,10 @@ export interface Model {
   context: ContextCurve[];
   ops: { case: number; layers: number; ops: Op[] }[];
   clips: Clip[];
+  /** what changed most first */
+  trends: Trend[];
+  /** aggregated: groups of several records whose course was not read */
+  trends_unread: number;
   cost_answer: CostAnswer;
 }
 

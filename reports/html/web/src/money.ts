@@ -40,6 +40,16 @@ export function secondsPerToken(p: Point, mix: Cost["mix"], tokenClass: number):
 export const costPerToken = (p: Point, cost: Cost, tokenClass = cost.headline): number =>
   (costPerHour(p, cost.rented) / 3600) * secondsPerToken(p, cost.mix, tokenClass);
 
+/** The change that says how cost `index` is paid for: 1 rented, 0 owned. */
+export const wayKey = (index: number): string => `rented.${index}`;
+
+/** The cost as the reader pays for it: its own way, or the other one with the inputs of that. */
+export function paid(cost: Cost, index: number, changes: Record<string, number>): Cost {
+  const wanted = changes[wayKey(index)];
+  const other = cost.other_way;
+  return other && wanted !== undefined && (wanted === 1) === other.rented ? { ...cost, ...other } : cost;
+}
+
 /** The inputs' typical values with the reader's changes; `fx` scales what is priced in another currency. */
 export function pointOf(cost: Cost, index: number, changes: Record<string, number>): Point {
   const point: Point = {};

@@ -11,10 +11,13 @@ import { nameUnnamed, parseModel } from "./model";
 import { isProfile, profileRoofline } from "./profile_chart";
 import { initialState } from "./state";
 import { say, T, type Lang } from "./text";
-import { isTrend, trendChart } from "./trend_chart";
+import { isTrend } from "./trend";
+import { trendChart } from "./trend_chart";
 
 const width = 900;
 const lineHeight = 16;
+const titleSize = 16;
+const titleLine = 20;
 
 /** Nothing measures text where there is no screen: widths, in em, are those of a wide font, so that nothing overlaps. */
 function charWidth(c: string): number {
@@ -29,11 +32,11 @@ const textWidth = (text: string, size: number): number => [...text].reduce((sum,
 
 setPlatformAPI({ measureText: (text, font) => ({ width: textWidth(text, Number(/([\d.]+)px/.exec(font ?? "")?.[1] ?? 12)) }) });
 
-function wrapped(text: string, pixels: number): string[] {
+function wrapped(text: string, pixels: number, size = 12): string[] {
   const lines = [""];
   let used = 0;
-  for (const word of text.match(/[\u2e80-\uffef]|[^\s\u2e80-\uffef]+\s*|\s+/g) ?? []) {
-    const wide = textWidth(word, 12);
+  for (const word of text.match(/[\u2e80-\uffef]|[^\s\u200b\u2e80-\uffef]+[\s\u200b]*|[\s\u200b]+/g) ?? []) {
+    const wide = textWidth(word, size);
     if (used + wide > pixels && used > 0) {
       lines.push("");
       used = 0;
@@ -48,7 +51,9 @@ function drawing(chart: Chart, lang: Lang): string {
   const note = say(chart.note, lang, chart.noteArgs)
     .split("\n")
     .flatMap((line) => wrapped(line, width - 24));
-  const titleHeight = 42 + lineHeight * note.length;
+  // A case's name may be long; it breaks at its parts, too.
+  const title = wrapped(say(chart.title, lang, chart.noteArgs).replace(/\//g, "/\u200b"), width - 24, titleSize * 1.1).map((line) => line.replace(/\u200b/g, ""));
+  const titleHeight = 42 + titleLine * (title.length - 1) + lineHeight * note.length;
   const height = chart.height + titleHeight;
   const instance = echarts.init(null, null, { renderer: "svg", ssr: true, width, height });
   const option = chartOption(chart, { lang, theme: "light", width, static: true }) as Record<string, { top?: number } | undefined>;
@@ -58,11 +63,11 @@ function drawing(chart: Chart, lang: Lang): string {
   instance.setOption({
     ...option,
     title: {
-      text: say(chart.title, lang, chart.noteArgs),
+      text: title.join("\n"),
       subtext: note.join("\n"),
       left: 8,
       top: 6,
-      textStyle: { color: ink.text, fontSize: 16 },
+      textStyle: { color: ink.text, fontSize: titleSize, lineHeight: titleLine },
       subtextStyle: { color: ink.muted, fontSize: 12, lineHeight },
     },
   });

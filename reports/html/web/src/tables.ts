@@ -17,7 +17,10 @@ function factName(page: Page, name: string): Node[] {
 
 export function environmentTable(page: Page): HTMLElement {
   const { model } = page;
-  if (model.environment.length === 0) return h("p", {}, page.say(T.environment_same));
+  if (model.environment.length === 0) {
+    const imported = model.rows.filter((r) => r.basis === "reported").length;
+    return h("p", {}, page.say(imported === 0 ? T.environment_same : imported < model.rows.length ? T.environment_same_here : T.environment_unknown));
+  }
   // What others report says nothing of the machine.
   const chips = model.chips.map((_, i) => i).filter((i) => model.environment.some((line) => line.values[i].length > 0));
   const cell = (fact: number, chip: number): HTMLElement => {

@@ -1,51 +1,84 @@
 // One case on one chip by date: each record with its interval, and where the level or what it ran on changed.
-import type { Chart, Mark } from "./chart_def";
+import { notDrawn, type Chart, type ChartResult, type Mark } from "./chart_def";
 import { rateScale, rateText } from "./format";
+import type { Model } from "./model";
+import type { State } from "./state";
 import { basisText, say, T, type Lang } from "./text";
-
-/** What `assay trend --plot` hands over. */
-export interface Trend {
-  trend: string;
-  device: string;
-  basis: string;
-  unit: string;
-  points: { day: number; rate: number; low: number | null; high: number | null; changed: string[] }[];
-  changes: { at: number; ratio: number; verdict: string }[];
-}
-
-export const isTrend = (value: unknown): value is Trend => typeof value === "object" && value !== null && "trend" in value && "points" in value;
+import type { Trend } from "./trend";
 
 const secondsPerDay = 86400;
+const minute = 60 / secondsPerDay;
 
-/** "11-26", and the year where the axis begins in another one; below a day the time. */
-const dayText = (day: number, span: number): string => {
-  const iso = new Date(Math.round(day * secondsPerDay) * 1000).toISOString();
-  return span < 3 ? iso.slice(5, 16).replace("T", " ") : iso.slice(span > 300 ? 0 : 5, 10);
+/** Steps between ticks that fall on whole seconds, minutes, hours or days. */
+const tickSteps = [
+  ...[1, 2, 5, 10, 15, 30].map((seconds) => seconds / secondsPerDay),
+  ...[1, 2, 5, 10, 15, 30].map((minutes) => minutes * minute),
+  ...[1, 2, 3, 6, 12].map((hours) => hours / 24),
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].map((days) => days),
+];
+const mostTicks = 5;
+
+interface DateAxis {
+  interval: number;
+  min: number;
+  max: number;
+}
+
+/** About five ticks, each on a value of its own: no label stands twice. */
+export function dateAxis(days: number[]): DateAxis {
+  const [first, last] = [Math.min(...days), Math.max(...days)];
+  const interval = tickSteps.find((step) => (last - first) / step <= mostTicks) ?? tickSteps[tickSteps.length - 1];
+  const min = Math.floor(first / interval + 1e-9) * interval;
+  return { interval, min, max: Math.max(min + interval, Math.ceil(last / interval - 1e-9) * interval) };
+}
+
+const isoText = (day: number): string => new Date(Math.round(day * secondsPerDay) * 1000).toISOString().replace("T", " ");
+
+/** As much of a date as ticks this far apart need: "11-26", "11-26 03:12", "03:12:59"; over most of a year with it. */
+export function tickText(day: number, axis: DateAxis): string {
+  const iso = isoText(day);
+  if (axis.interval < minute * 0.99) return iso.slice(11, 19);
+  if (axis.interval < 0.99) return iso.slice(5, 16);
+  return iso.slice(axis.max - axis.min > 300 ? 0 : 5, 10);
+}
+
+const changedText = (changed: string, lang: Lang): string => {
+  const name = changed.split(" ")[0];
+  const key = `changed_${name}` as keyof typeof T;
+  return key in T ? say(T[key], lang) : name;
 };
 
-export function trendChart(trend: Trend, lang: Lang): Chart {
+export function trendChart(trend: Trend, lang: Lang, id = "trend"): Chart {
   const { points } = trend;
   const unit = rateScale(points[0].rate, trend.unit)[1];
-  const days = points.map((p) => p.day);
-  const span = Math.max(...days) - Math.min(...days);
-  const mark = (p: Trend["points"][number]): Mark => ({ x: p.day, y: p.rate, yLow: p.low, yHigh: p.high });
+  const axis = dateAxis(points.map((p) => p.day));
+  const mark = (p: Trend["points"][number]): Mark => ({ x: p.day, y: p.rate, yLow: p.low, yHigh: p.high, row: p.row ?? undefined });
   // Beside the points, so that no label lies on one.
   const floor = Math.min(...points.map((p) => p.low ?? p.rate));
   const ceiling = Math.max(...points.map((p) => p.high ?? p.rate));
   const between = (at: number): number => (points[at].day + points[at - 1].day) / 2;
   return {
-    id: "trend",
+    id,
     title: T.trend_title,
     note: T.trend_note,
     noteArgs: { case: trend.trend, device: trend.device, basis: say(basisText(trend.basis), lang) },
-    x: { name: T.axis_date, scale: "linear", tight: true, tick: (v) => dayText(v, span), value: (v) => dayText(v, 0) },
+    x: { name: T.axis_date, scale: "linear", tight: true, ...axis, tick: (v) => tickText(v, axis), value: (v) => isoText(v).slice(0, 19) },
     y: { name: [unit, unit], scale: "linear", tight: true, tick: (v) => rateText(v, null, null, trend.unit, false), value: (v) => rateText(v, null, null, trend.unit) },
     height: 420,
     series: [
       { name: say(T.trend_record, lang), tone: 0, style: "points-line", marks: points.map((p) => mark(p)) },
-      { name: say(T.trend_ground, lang), tone: "warn", style: "points", labels: "right", marks: points.filter((p) => p.changed.length > 0).map((p) => ({ x: p.day, y: floor, label: p.changed.map((c) => c.split(" ")[0]).join(", ") })) },
-      { name: say(T.trend_change, lang), tone: "bad", style: "points", labels: "right", marks: trend.changes.map((c) => ({ x: between(c.at), y: ceiling, label: `${c.verdict} ${c.ratio.toFixed(3)}` })) },
+      { name: say(T.trend_ground, lang), tone: "warn", style: "points", labels: "right", marks: points.filter((p) => p.changed.length > 0).map((p) => ({ x: p.day, y: floor, label: p.changed.map((c) => changedText(c, lang)).join(lang === "zh" ? "、" : ", ") })) },
+      { name: say(T.trend_change, lang), tone: "bad", style: "points", labels: "right", marks: trend.changes.map((c) => ({ x: between(c.at), y: ceiling, label: `${say(c.verdict === "SLOWER" ? T.trend_slower : T.trend_faster, lang)} ${c.ratio.toFixed(3)}` })) },
     ],
     guides: trend.changes.map((c) => ({ x: between(c.at), label: "" })),
   };
+}
+
+const maxTrends = 12;
+
+/** The report's: what changed most first. */
+export function trendCharts(model: Model, _: State, lang: Lang): ChartResult[] {
+  const head = { id: "trend", title: T.nav_trends };
+  if (model.trends.length === 0) return model.trends_unread > 0 ? [{ ...head, missing: T.trend_unread, args: { count: model.trends_unread } }] : [];
+  return [...model.trends.slice(0, maxTrends).map((t, i) => trendChart(t, lang, `trend-${i}`)), ...notDrawn("trend", T.nav_trends, model.trends.length - maxTrends)];
 }

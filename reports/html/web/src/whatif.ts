@@ -1,10 +1,10 @@
 // The what-if panel: change an input, read the cost. Its state stands in the URL.
 import { numberButton, type Page } from "./context";
 import { nameOf } from "./cost_charts";
-import { h } from "./dom";
+import { h, select } from "./dom";
 import { numberText } from "./format";
 import { headlineCost, priced, workOf, type Cost } from "./model";
-import { costPerHour, costPerToken, electricityPerHour, pointOf, secondsPerToken } from "./money";
+import { costPerHour, costPerToken, electricityPerHour, paid, pointOf, secondsPerToken, wayKey } from "./money";
 import { reasonText } from "./phrases";
 import { fragmentOf } from "./state";
 import { T, type Text } from "./text";
@@ -18,13 +18,21 @@ interface Knob {
 
 const knobs: Knob[] = [
   { name: "chip_price", label: T.k_chip_price, min: 0, max: 1e9 },
+  { name: "server_factor", label: T.k_server_factor, min: 1, max: 20 },
   { name: "rent", label: T.k_rent, min: 0, max: 1e6 },
   { name: "utilisation", label: T.k_utilisation, min: 0.001, max: 1 },
   { name: "life", label: T.k_life, min: 0.25, max: 30 },
   { name: "discount_rate", label: T.k_discount_rate, min: 0, max: 1 },
+  { name: "salvage_share", label: T.k_salvage_share, min: 0, max: 1 },
+  { name: "opex_share", label: T.k_opex_share, min: 0, max: 2 },
   { name: "wall_power", label: T.k_wall_power, min: 0, max: 1000 },
+  { name: "idle_power_share", label: T.k_idle_power_share, min: 0, max: 1 },
   { name: "pue", label: T.k_pue, min: 1, max: 5 },
-  { name: "tariff", label: T.k_tariff, min: 0, max: 100 },
+  { name: "tariff", label: T.k_tariff, min: 0, max: 1000 },
+  { name: "input_rate", label: T.k_input_rate, min: 1e-6, max: 1e12 },
+  { name: "output_rate", label: T.k_output_rate, min: 1e-6, max: 1e12 },
+  { name: "blended_rate", label: T.k_blended_rate, min: 1e-6, max: 1e12 },
+  { name: "cached_cost_share", label: T.k_cached_cost_share, min: 0, max: 1 },
 ];
 
 /** Costs that the panel shows: those that are compared, else every priced one. */
@@ -68,7 +76,8 @@ export function whatIfPanel(page: Page): HTMLElement | null {
     boxes.push(input);
     return input;
   };
-  const inputOf = (i: number, name: string) => model.costs[i].inputs.find((x) => x.name === name);
+  const asPaid = (i: number): Cost => paid(model.costs[i], i, state.changes);
+  const inputOf = (i: number, name: string) => asPaid(i).inputs.find((x) => x.name === name);
   const rows = knobs
     .filter((k) => shown.some((i) => inputOf(i, k.name)))
     .map((k) =>
@@ -78,11 +87,12 @@ export function whatIfPanel(page: Page): HTMLElement | null {
         h("th", { scope: "row" }, say(k.label)),
         shown.map((i) => {
           const input = inputOf(i, k.name);
-          return h("td", { "data-label": costName(page, model.costs[i]) }, input ? box(`${k.name}.${i}`, input.value, k, `${say(k.label)}: ${costName(page, model.costs[i])}`) : "–");
+          return h("td", { "data-label": costName(page, asPaid(i)) }, input ? box(`${k.name}.${i}`, input.value, k, `${say(k.label)}: ${costName(page, asPaid(i))}`) : "–");
         }),
       ),
     );
-  const foreign = shown.map((i) => model.costs[i]).find((c) => c.price_currency !== "CNY");
+  if (shown.some((i) => model.costs[i].other_way)) rows.unshift(h("tr", {}, h("th", { scope: "row" }, say(T.k_way)), shown.map((i) => h("td", { "data-label": costName(page, asPaid(i)) }, wayPicker(page, i)))));
+  const foreign = shown.map((i) => asPaid(i)).find((c) => c.price_currency !== "CNY");
   if (foreign) {
     const label = say(T.k_fx, { currency: foreign.price_currency });
     rows.push(h("tr", {}, h("th", { scope: "row" }, label), h("td", { colspan: shown.length }, box("fx", foreign.price_fx, { name: "fx", label: T.k_fx, min: 0.01, max: 1000 }, label))));
@@ -103,7 +113,7 @@ export function whatIfPanel(page: Page): HTMLElement | null {
       h(
         "table",
         {},
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, say(T.item)), shown.map((i) => h("th", { scope: "col" }, costName(page, model.costs[i]))))),
+        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, say(T.item)), shown.map((i) => h("th", { scope: "col" }, costName(page, asPaid(i)))))),
         h("tbody", {}, rows),
         results,
       ),
@@ -112,15 +122,33 @@ export function whatIfPanel(page: Page): HTMLElement | null {
   );
 }
 
+/** Rented or owned; what was changed of the one says nothing of the other. */
+function wayPicker(page: Page, i: number): HTMLElement {
+  const { model, state, say } = page;
+  const cost = model.costs[i];
+  const rented = paid(cost, i, state.changes).rented;
+  const ways = (cost.other_way ? [true, false] : [cost.rented]).map((way): [string, string] => [String(Number(way)), say(way ? T.rented : T.owned)]);
+  const picker = select("", ways, String(Number(rented)), (value) => {
+    for (const key of Object.keys(state.changes)) if (key.endsWith(`.${i}`)) delete state.changes[key];
+    if ((value === "1") !== cost.rented) state.changes[wayKey(i)] = Number(value);
+    page.update();
+  });
+  const box = picker.querySelector("select")!;
+  box.id = `way-${i}`;
+  box.setAttribute("aria-label", `${say(T.k_way)}: ${costName(page, cost)}`);
+  return picker;
+}
+
 function resultRows(page: Page, shown: number[]): HTMLElement[] {
   const { model, state, say } = page;
-  const points = shown.map((i) => pointOf(model.costs[i], i, state.changes));
-  const perToken = shown.map((i, k) => costPerToken(points[k], model.costs[i]));
+  const costs = shown.map((i) => paid(model.costs[i], i, state.changes));
+  const points = shown.map((i, k) => pointOf(costs[k], i, state.changes));
+  const perToken = costs.map((cost, k) => costPerToken(points[k], cost));
   const row = (id: string, label: string, value: (k: number) => string): HTMLElement =>
-    h("tr", { class: "result" }, h("th", { scope: "row" }, label), shown.map((i, k) => h("td", { id: `${id}-${i}`, "data-label": costName(page, model.costs[i]) }, numberButton(value(k), () => page.openWhatIf(i, id), { "data-what-if": `${id}.${i}` }))));
+    h("tr", { class: "result" }, h("th", { scope: "row" }, label), shown.map((i, k) => h("td", { id: `${id}-${i}`, "data-label": costName(page, costs[k]) }, numberButton(value(k), () => page.openWhatIf(i, id), { "data-what-if": `${id}.${i}` }))));
   const money = (v: number): string => (Number.isFinite(v) ? numberText(v, 4) : say(T.not_computable));
   const change = (k: number): string => {
-    const before = headlineCost(model.costs[shown[k]]).value;
+    const before = headlineCost(costs[k]).value;
     if (before === null || !Number.isFinite(perToken[k])) return "–";
     const share = perToken[k] / before - 1;
     return Math.abs(share) < 5e-6 ? "0 %" : `${share > 0 ? "+" : "−"}${(Math.abs(share) * 100).toFixed(1)} %`;
@@ -129,8 +157,8 @@ function resultRows(page: Page, shown: number[]): HTMLElement[] {
     row("per-100k", say(T.per_100k), (k) => money(perToken[k] * 1e5)),
     row("per-1m", say(T.per_1m), (k) => money(perToken[k] * 1e6)),
     row("change", say(T.change), change),
-    row("per-hour", say(T.per_hour), (k) => money(costPerHour(points[k], model.costs[shown[k]].rented))),
-    row("electricity", say(T.electricity_100k), (k) => model.costs[shown[k]].rented ? say(T.in_rent) : money((electricityPerHour(points[k]) / 3600) * secondsPerToken(points[k], model.costs[shown[k]].mix, model.costs[shown[k]].headline) * 1e5)),
+    row("per-hour", say(T.per_hour), (k) => money(costPerHour(points[k], costs[k].rented))),
+    row("electricity", say(T.electricity_100k), (k) => costs[k].rented ? say(T.in_rent) : money((electricityPerHour(points[k]) / 3600) * secondsPerToken(points[k], costs[k].mix, costs[k].headline) * 1e5)),
     ...model.targets.map((t, n) => row(`target-${n}`, reasonText(t.text, state.lang), (k) => targetText(page, perToken[k], t.cny_per_token))),
   ];
 }

@@ -104,6 +104,7 @@ export function opTimes(model: Model, state: State, lang: Lang): ChartResult[] {
         title: T.optime_title,
         note: T.optime_note,
         noteArgs: {
+          case: model.cases[roof.row.case].id,
           chip: seriesName(model, roof.row, lang),
           sum: timeText(sum),
           step: measured === null ? "–" : timeText(measured),
