@@ -195,7 +195,7 @@ Result<Record> record_from_json(const std::string& text, const std::string& wher
   const std::string expected = record.id.empty() ? "" : xxh3_128_hex(root.canonical_without("id"));
   if (record.id != expected) {
     // Which hash it should be is not told: a checksum that one can ask for checks nothing.
-    root.at("id").fail("expected the hash of the content, found " + (record.id.empty() ? "none" : record.id) +
+    root.at("id").fail("expected the hash of the content, found " + record.id +
                        ": the record was changed after it was written");
     return input.error();
   }

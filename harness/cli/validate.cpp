@@ -8,6 +8,7 @@
 #include "harness/run/recheck.h"
 #include "reports/profile_pair.h"
 #include "results/record.h"
+#include "results/record_files.h"
 #include "results/store/store.h"
 #include "suites/base/json_input.h"
 #include "suites/base/visible.h"
@@ -63,7 +64,7 @@ Result<std::string> validated_trace(const std::string& text, const std::string& 
 
 // The record on its own, and its figures against what its samples and its case come to.
 Result<std::string> validated_record(const std::string& text, const std::string& file) {
-  const Result<Record> read = record_from_json(text, file);
+  const Result<Record> read = record_of_text(text, file);
   if (!read.ok()) return read.error();
   const Record& r = *read;
   if (const std::vector<std::string> wrong = record_disagreements(r); !wrong.empty()) {

@@ -156,7 +156,7 @@ std::vector<Manifest> find_adapters(const std::vector<fs::path>& extra) {
   for (const fs::path& folder : folders) {
     for (const fs::path& file : manifests_in(folder)) files.push_back(file);
   }
-  std::vector<Manifest> found;
+  std::vector<Manifest> found, unread;  // what can't be read takes no name away from what can
   std::vector<fs::path> seen;
   size_t given = 0;  // of `found`
   for (size_t i = 0; i < files.size(); ++i) {
@@ -165,7 +165,11 @@ std::vector<Manifest> find_adapters(const std::vector<fs::path>& extra) {
     if (std::find(seen.begin(), seen.end(), place) != seen.end()) continue;
     seen.push_back(place);
     Result<Manifest> manifest = read_manifest(files[i]);
-    Manifest m = manifest ? std::move(manifest).value() : broken(files[i], manifest.error().message);
+    if (!manifest) {
+      unread.push_back(broken(files[i], manifest.error().message));
+      continue;
+    }
+    Manifest m = std::move(manifest).value();
     const auto other = std::find_if(found.begin(), found.end(), [&](const Manifest& o) { return o.name == m.name; });
     if (other == found.end()) {
       found.push_back(std::move(m));
@@ -174,11 +178,13 @@ std::vector<Manifest> find_adapters(const std::vector<fs::path>& extra) {
       if (other->hides.empty()) other->hides = m.file;
     } else if (other->hides.empty()) {
       other->hides = m.file;
-      other->problem = "two adapters are called '" + m.name + "', " + other->file.string() + " and " + m.file.string() +
-                       "; expected one, or --adapter FILE";
+      other->problem =
+          "two adapters are called '" + m.name + "', " + other->file.string() + " and " + m.file.string() +
+          (i < extra.size() ? "; expected one --adapter of that name" : "; expected one, or --adapter FILE");
       other->machine_lacks = false;
     }
   }
+  found.insert(found.end(), unread.begin(), unread.end());
   return found;
 }
 

@@ -26,7 +26,7 @@ Result<Manifest> read_manifest(const std::filesystem::path& file);
 
 // Search order: `extra` files (--adapter), ASSAY_ADAPTER_PATH (colon-separated), the install or build folder.
 // Of two with one name, one of `extra` hides what is found elsewhere; else neither can be used, and the problem names
-// both. A bad manifest is listed with its problem, never dropped.
+// both. A bad manifest is listed after the others with its problem, never dropped; it takes no name.
 std::vector<Manifest> find_adapters(const std::vector<std::filesystem::path>& extra);
 
 }  // namespace assay

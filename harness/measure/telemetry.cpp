@@ -237,7 +237,10 @@ Energy TelemetrySampler::energy(uint64_t t0_ns, uint64_t t1_ns) const {
   const std::lock_guard lock(state_->mutex);
   const Source& source = *state_->source;
   energy = energy_of_source(source.name(), source.samples, t0_ns, t1_ns, source.averaging_ns(), state_->limit_w());
-  energy.idle_watts = state_->idle_w;
+  // A source that is caught said no better while nothing ran.
+  const auto caught = {EnergyCode::kImpossible, EnergyCode::kJump, EnergyCode::kDisagrees};
+  if (std::none_of(caught.begin(), caught.end(), [&](EnergyCode c) { return energy.code == energy_code_name(c); }))
+    energy.idle_watts = state_->idle_w;
   // A record has no form for readings that can't be.
   const std::vector<PowerSample> sane = sane_around(source.samples, t0_ns, t1_ns);
   if (reading_fault(sane).empty()) keep_samples(sane, t0_ns, t1_ns, &energy);

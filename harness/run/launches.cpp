@@ -105,7 +105,13 @@ void add_energy(const Energy& launch, uint64_t offset, size_t number, Energy* ou
     sum_of_energies({*out, launch}, out);
     if (!out->joules) out->reason = numbered(number, out->reason);
   }
-  if (out->samples.empty() || launch.samples.empty()) return;
+  if (out->samples.empty() || launch.samples.empty()) {
+    // Readings of some launches alone would tell an energy that the run as a whole has none of.
+    out->samples.clear();
+    out->pause_start_ns.clear();
+    out->pause_ns.clear();
+    return;
+  }
   // Launch 1 began at its window's start; the first window's start never moves.
   const uint64_t begin = out->window_start_ns + offset;
   out->pause_start_ns.push_back(out->window_end_ns);

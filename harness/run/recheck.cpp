@@ -38,9 +38,11 @@ class Held {
     differs(name, digits(stated), digits(expected), of);
   }
   void number(const std::string& name, const std::optional<double>& stated, const std::optional<double>& expected,
-              const char* of, double within = kRounding) {
+              const char* of, double within = kRounding, const std::string& why_none = "") {
     if (stated && expected) return number(name, *stated, *expected, of, within);
-    if (stated || expected) differs(name, stated ? digits(*stated) : "none", expected ? digits(*expected) : "none", of);
+    if (!stated && !expected) return;
+    const std::string none = why_none.empty() ? "none" : "none (" + why_none + ")";
+    differs(name, stated ? digits(*stated) : "none", expected ? digits(*expected) : none, of);
   }
   void text(const std::string& name, const std::string& stated, const std::string& expected) {
     if (stated != expected) differs(name, "\"" + stated + "\"", "\"" + expected + "\"", kOfCase);
@@ -117,8 +119,8 @@ void hold_launches(const Record& r, Held* held) {
 void hold_energy(const Record& r, Held* held) {
   if (r.energy.samples.empty()) return;
   const Energy again = energy_again(r.energy);
-  held->number("energy.joules", r.energy.joules, again.joules, kOfSamples, kOfReadings);
-  held->number("energy.watts_mean", r.energy.watts_mean, again.watts_mean, kOfSamples, kOfReadings);
+  held->number("energy.joules", r.energy.joules, again.joules, kOfSamples, kOfReadings, again.reason);
+  held->number("energy.watts_mean", r.energy.watts_mean, again.watts_mean, kOfSamples, kOfReadings, again.reason);
 }
 
 double mean_of(const std::vector<double>& x) { return launch_of(x).mean_step_ns; }

@@ -183,6 +183,9 @@ TEST_F(Tools, ValidateHoldsARecordAgainstItsSamplesAndItsCase) {
   file("changed.json", record_to_json(r));
   const Outcome changed = refuses("validate changed.json", {"id: expected the hash of the content, found " + r.id});
   EXPECT_THAT(changed.text, testing::Not(HasSubstr(fitting)));
+  r.id.clear();
+  file("emptied.json", record_to_json(r));
+  (void)refuses("validate emptied.json", {"emptied.json: id: expected the record's hash, found ''"});
   r.id = fitting;
   file("forged.json", record_to_json(r));
   (void)refuses("validate forged.json", {"forged.json: step_flops: expected ", "which its case comes to, found "});

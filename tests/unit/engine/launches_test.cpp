@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "harness/run/case_run.h"
+#include "harness/run/recheck.h"
 #include "results/metrics/energy.h"
 #include "results/metrics/launches.h"
 #include "tests/unit/engine/fake_adapter.h"
@@ -12,8 +13,11 @@
 namespace assay {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
 
 constexpr uint64_t kS = 1'000'000'000;
 
@@ -165,6 +169,11 @@ TEST(AddLaunch, EnergyOfThePauseIsNotTheRuns) {
   add_launch(blind, &r);
   EXPECT_FALSE(r.energy.joules);
   EXPECT_EQ(r.energy.reason, "launch 3: the sensor is gone");
+  EXPECT_THAT(r.energy.samples, IsEmpty()) << "two launches' readings would come to 500 J, which no figure states";
+  EXPECT_THAT(r.energy.pause_start_ns, IsEmpty());
+  EXPECT_THAT(r.energy.pause_ns, IsEmpty());
+  EXPECT_TRUE(record_from_json(record_to_json(r), "r").ok());
+  EXPECT_THAT(record_disagreements(r), Not(Contains(HasSubstr("energy."))));
 }
 
 class Launches : public testing::Test {

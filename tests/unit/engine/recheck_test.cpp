@@ -7,6 +7,7 @@
 namespace assay {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -83,6 +84,17 @@ TEST(Recheck, EnergyFollowsFromItsReadings) {
   ASSERT_TRUE(r.energy.joules);
   *r.energy.joules /= 2;
   EXPECT_THAT(record_disagreements(r), ElementsAre(HasSubstr("energy.joules: expected ")));
+}
+
+// Two readings are too few for an energy: what states one is told why there is none.
+TEST(Recheck, AnEnergyThatItsReadingsDoNotGiveIsToldWhy) {
+  Record r = published("2026-11-26-h200", "decode/llama-3.1-8b/bf16/b1/c4096");
+  r.energy.pause_start_ns.clear();
+  r.energy.pause_ns.clear();
+  r.energy.samples.resize(2);
+  EXPECT_THAT(record_disagreements(r),
+              ElementsAre(AllOf(HasSubstr("energy.joules: expected none ("), HasSubstr(" 5 are needed")),
+                          AllOf(HasSubstr("energy.watts_mean: expected none ("), HasSubstr(" 5 are needed"))));
 }
 
 // 2 and 1 of 24 layers: t(2) + 22 (t(2) - t(1)), with t(2) the median of the samples.

@@ -41,7 +41,8 @@ TEST_F(AdapterSearch, TwoOfOneNameAreRefused) {
                                 "; expected one, or --adapter FILE");
   EXPECT_EQ(all[1].name, "bolt");
   EXPECT_EQ(all[1].problem, "");
-  EXPECT_THAT(find_adapters({first, second})[0].problem, HasSubstr("two adapters are called 'acme'"));
+  EXPECT_EQ(find_adapters({first, second})[0].problem, "two adapters are called 'acme', " + first.string() + " and " +
+                                                           second.string() + "; expected one --adapter of that name");
 }
 
 TEST_F(AdapterSearch, OneFileFoundTwiceIsOne) {
@@ -89,14 +90,28 @@ TEST_F(AdapterSearch, ABadManifestIsListedWithItsProblem) {
   file("one/broken.adapter.json", "{\"name\": 3}");
   manifest("one", "whole", "first");
   const ScopedVariable path("ASSAY_ADAPTER_PATH", folder("one"));
-  const std::vector<Manifest> all = find_adapters({});
-  ASSERT_GE(all.size(), 2u);
-  EXPECT_EQ(all[0].name, "broken");
-  EXPECT_THAT(all[0].problem, HasSubstr("broken.adapter.json: "));
-  EXPECT_EQ(all[1].name, "whole");
-  const std::vector<Manifest> given = find_adapters({dir_ / "absent.adapter.json"});
-  EXPECT_EQ(given[0].name, "absent");
-  EXPECT_THAT(given[0].problem, HasSubstr("absent.adapter.json"));
+  const std::vector<Manifest> all = find_adapters({dir_ / "absent.adapter.json"});
+  ASSERT_GE(all.size(), 3u);
+  EXPECT_EQ(all.front().name, "whole");
+  EXPECT_EQ(all[all.size() - 2].name, "absent");
+  EXPECT_THAT(all[all.size() - 2].problem, HasSubstr("absent.adapter.json"));
+  EXPECT_EQ(all.back().name, "broken");
+  EXPECT_THAT(all.back().problem, HasSubstr("broken.adapter.json: "));
+}
+
+// Found before the good one and after it.
+TEST_F(AdapterSearch, ABadManifestTakesNoNameFromAGoodOne) {
+  file("bad/acme.adapter.json", "{");
+  manifest("good", "acme", "first");
+  for (const std::string& order : {folder("bad") + ":" + folder("good"), folder("good") + ":" + folder("bad")}) {
+    const ScopedVariable path("ASSAY_ADAPTER_PATH", order);
+    const std::vector<Manifest> all = find_adapters({});
+    EXPECT_EQ(all.front().name + " by " + all.front().vendor, "acme by first") << order;
+    EXPECT_EQ(all.front().problem, "") << order;
+    EXPECT_EQ(all.front().hides, "") << order;
+    EXPECT_EQ(all.back().name, "acme") << order;
+    EXPECT_THAT(all.back().problem, HasSubstr("bad/acme.adapter.json: line 1")) << order;
+  }
 }
 
 }  // namespace

@@ -160,6 +160,22 @@ TEST_F(Telemetry, AnotherUnitIsKnownByTheBoardsPowerLimit) {
   }
 }
 
+TEST_F(Telemetry, IdleWattsOfASourceThatIsCaughtAreNone) {
+  g_valid = ASSAY_T_ENERGY;
+  options_.power_limit_w = 75;
+  for (const double factor : {1.0, 1e3}) {
+    g_factor = factor;
+    TelemetrySampler sampler(&table_, nullptr, 0, options_);
+    sampler.measure_idle(100'000'000);
+    sampler.start();
+    const uint64_t begin = now_ns();
+    sleep_until_ns(begin + 200'000'000);
+    const uint64_t end = now_ns();
+    sampler.stop();
+    EXPECT_EQ(sampler.energy(begin, end).idle_watts.has_value(), factor == 1) << factor;
+  }
+}
+
 // The CPU's own energy from powercap; here a file that never changes.
 TEST_F(Telemetry, AStuckPowercapIsAbsent) {
   file("sys/class/powercap/intel-rapl:0/name", "package-0\n");

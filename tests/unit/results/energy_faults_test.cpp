@@ -11,6 +11,7 @@
 
 #include "results/metrics/energy.h"
 #include "results/metrics/metrics.h"
+#include "results/record_files.h"
 
 namespace assay {
 namespace {
@@ -144,6 +145,30 @@ TEST(EnergyFaults, AJumpIsNoJoulesPerToken) {
   EXPECT_FALSE(metrics(*back).joules_per_token);
   EXPECT_THAT(energy_figures(*back).reason, HasSubstr("the counter jumped"));
   EXPECT_EQ(energy_again(back->energy).code, "jump") << "the limit is kept, too";
+}
+
+// What an H200 of 700 W told in real runs stays believed, by its counter alone, too.
+TEST(EnergyFaults, ARealDevicesEnergyIsBelieved) {
+  const Result<std::vector<std::filesystem::path>> files =
+      record_files(std::string(ASSAY_SOURCE_DIR) + "/results/published/2026-11-26-h200");
+  ASSERT_TRUE(files.ok()) << files.error().message;
+  size_t trusted = 0;
+  for (const std::filesystem::path& file : *files) {
+    const Result<Record> r = read_record(file);
+    ASSERT_TRUE(r.ok()) << r.error().message;
+    if (r->energy.code != "trusted") continue;
+    ++trusted;
+    for (const std::optional<double>& limit : {std::optional<double>(), std::optional<double>(700)}) {
+      Energy energy = r->energy;
+      energy.power_limit_w = limit;
+      const Energy both = energy_again(energy);
+      EXPECT_EQ(both.code, "trusted") << file << ": " << both.reason;
+      for (PowerSample& s : energy.samples) s.power_w.reset();
+      const Energy alone = energy_again(energy);
+      EXPECT_EQ(alone.code, "trusted") << file << ": " << alone.reason;
+    }
+  }
+  EXPECT_GT(trusted, 0u);
 }
 
 }  // namespace
