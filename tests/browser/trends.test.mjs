@@ -55,6 +55,26 @@ for (const [step, form] of [
     for (const label of labels) assert.match(label, form);
   });
 
+// By hand: points at 15 to 26 with halves of 1 spread 11, so the axis goes on by 22 at most: 48, to the next tick 50.
+test("an interval far wider than the points spread ends at the axis; a disturbed record is told apart", () => {
+  const wide = { ...trend(20), changes: [] };
+  [15, 26, 20, 21, 22, 23].forEach((rate, i) => Object.assign(wide.points[i], { rate, low: i === 2 ? 0 : rate - 1, high: i === 2 ? 1185 : rate + 1, changed: [], disturbed: i === 1 }));
+  const drawn = () => {
+    writeFileSync(join(folder, "trend.json"), JSON.stringify(wide));
+    execFileSync(process.execPath, [PLOTS, join(folder, "trend.json"), folder, "en"]);
+    return texts(readFileSync(join(folder, "trend.svg"), "utf8"));
+  };
+  const all = drawn();
+  assert.deepEqual(all.filter((t) => /^[\d,.]+$/.test(t)), ["0", "10", "20", "30", "40", "50"]);
+  assert.ok(all.includes("time of 2026-11-26, UTC"), all.join("|"));
+  assert.ok(all.includes("record, disturbed"), all.join("|"));
+  // One form of number an axis.
+  wide.points.forEach((p, i) => Object.assign(p, { rate: 700 + 100 * i, low: null, high: null, disturbed: false }));
+  const ticks = drawn();
+  assert.deepEqual(ticks.filter((t) => /^[\d,.]+$/.test(t)), ["700", "800", "900", "1,000", "1,100", "1,200"]);
+  assert.ok(!ticks.includes("record, disturbed"));
+});
+
 /** A report whose model holds two trends. */
 function reportWithTrends() {
   const file = join(folder, "report.html");
