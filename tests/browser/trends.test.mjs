@@ -140,6 +140,22 @@ test("a timeline marks where a launch begins and joins no two of them", async ()
   assert.ok(texts(apart).includes("launch 2"), texts(apart).join("|"));
 });
 
+// By hand: 40 to 120 ms in steps of 20 (80 / 6 = 13.3, rounded up); the line alone would end at 60.
+test("the axis of step times holds the band", () => {
+  const out = join(folder, "band.json");
+  execFileSync(ASSAY, ["report", RECORDS, "-o", out]);
+  const model = JSON.parse(readFileSync(out, "utf8"));
+  for (const c of model.curves) {
+    c.quantile_ns = c.quantile_ns.map((_, i) => (i === 0 ? 50e6 : 60e6));
+    c.low_ns = c.p.map(() => 40e6);
+    c.high_ns = c.p.map(() => 120e6);
+  }
+  writeFileSync(out, JSON.stringify(model));
+  execFileSync(process.execPath, [PLOTS, out, folder, "en"]);
+  const ticks = texts(readFileSync(join(folder, "latency.svg"), "utf8")).filter((t) => /^\d+ ms$/.test(t));
+  assert.deepEqual(ticks, ["40 ms", "60 ms", "80 ms", "100 ms", "120 ms"]);
+});
+
 /** Pairs of texts of a drawing that lie on each other. */
 async function overlaps(svg) {
   const page = await browser.newPage();
