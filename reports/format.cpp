@@ -96,7 +96,10 @@ std::string interval_text(double per_s, const Interval& interval, const std::str
   return fixed(interval.low / s.factor, decimals) + "–" + fixed(interval.high / s.factor, decimals);
 }
 
-std::string percent_text(double share) { return fixed(share * 100, 1) + " %"; }
+std::string percent_text(double share) {
+  const std::string text = fixed(share * 100, 1);
+  return (text == "-0.0" ? "0.0" : text) + " %";  // what rounds to nothing has no sign
+}
 
 std::string reported_text(const ReportedFigure& figure) {
   if (figure.unit == "s") return time_text(figure.value * 1e9);

@@ -50,6 +50,7 @@ struct TrendPlot {
     std::string id;  // the record's
     TrendPoint at;
     std::vector<std::string> changed;
+    bool disturbed = false;
     std::optional<size_t> row;  // of the record in a report's model
   };
   struct Change {

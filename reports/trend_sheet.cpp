@@ -230,7 +230,8 @@ Sheet trend_sheet(const std::vector<TrendSeries>& series, const TrendOptions& op
 
 TrendPlot trend_plot(const TrendSeries& s) {
   TrendPlot out{name_of(s), s.device, s.basis, s.unit, {}, {}};
-  for (const TrendRow& r : s.rows) out.points.push_back({r.record->id, r.point, r.changed, std::nullopt});
+  for (const TrendRow& r : s.rows)
+    out.points.push_back({r.record->id, r.point, r.changed, r.record->noise.disturbed, std::nullopt});
   for (const ChangePoint& c : s.changes) out.changes.push_back({c.at, c.change.ratio.value, c.change.verdict});
   return out;
 }
@@ -245,7 +246,8 @@ std::string trend_plot_json(const TrendPlot& plot) {
                       {"low", maybe(p.at.rate.low)},
                       {"high", maybe(p.at.rate.high)},
                       {"row", maybe(p.row)},
-                      {"changed", p.changed}});
+                      {"changed", p.changed},
+                      {"disturbed", p.disturbed}});
   }
   for (const TrendPlot::Change& c : plot.changes)
     changes.push_back({{"at", c.at}, {"ratio", c.ratio}, {"verdict", difference_name(c.verdict)}});

@@ -25,6 +25,8 @@ summary code{margin:0 .6rem;color:var(--dim);font-size:.85rem}.asks{color:var(--
 .mark{display:inline-block;min-width:6.6rem;padding-right:.6rem;font-weight:600;white-space:nowrap}td.mark{display:table-cell}
 .findings{font-size:.88rem;margin:.4rem 0 .6rem 1rem}.findings td{color:var(--ink);overflow-wrap:anywhere}.findings tr.fail td:first-child{color:var(--bad)}
 .findings tr.pass td:first-child{color:var(--good)}.findings tr.advice td:first-child{color:var(--note)}.findings tr.unsupported td{color:var(--dim)}
+@media(max-width:40rem){body{padding:1rem .6rem}.bar{width:6rem}.findings{margin-left:0}.matrix td,.matrix th{padding:.1rem .15rem;font-size:.72rem}.matrix th{width:5.4rem;min-width:4.6rem;max-width:5.4rem;overflow-wrap:anywhere}
+.matrix tr:first-child th{writing-mode:vertical-rl;width:auto;min-width:0;white-space:nowrap}summary code,.asks,.mark{overflow-wrap:anywhere}}
 @media print{body{max-width:none;padding:0;font-size:10pt}#language{display:none}h2,summary{break-after:avoid}tr{break-inside:avoid}.scroll{overflow:visible}.matrix{font-size:8pt}.matrix td,.matrix th{padding:.1rem .3rem}@page{size:A4;margin:14mm}}
 )css";
 

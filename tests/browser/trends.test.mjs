@@ -55,6 +55,26 @@ for (const [step, form] of [
     for (const label of labels) assert.match(label, form);
   });
 
+// By hand: points at 15 to 26 with halves of 1 spread 11, so the axis goes on by 22 at most: 48, to the next tick 50.
+test("an interval far wider than the points spread ends at the axis; a disturbed record is told apart", () => {
+  const wide = { ...trend(20), changes: [] };
+  [15, 26, 20, 21, 22, 23].forEach((rate, i) => Object.assign(wide.points[i], { rate, low: i === 2 ? 0 : rate - 1, high: i === 2 ? 1185 : rate + 1, changed: [], disturbed: i === 1 }));
+  const drawn = () => {
+    writeFileSync(join(folder, "trend.json"), JSON.stringify(wide));
+    execFileSync(process.execPath, [PLOTS, join(folder, "trend.json"), folder, "en"]);
+    return texts(readFileSync(join(folder, "trend.svg"), "utf8"));
+  };
+  const all = drawn();
+  assert.deepEqual(all.filter((t) => /^[\d,.]+$/.test(t)), ["0", "10", "20", "30", "40", "50"]);
+  assert.ok(all.includes("time of 2026-11-26, UTC"), all.join("|"));
+  assert.ok(all.includes("record, disturbed"), all.join("|"));
+  // One form of number an axis.
+  wide.points.forEach((p, i) => Object.assign(p, { rate: 700 + 100 * i, low: null, high: null, disturbed: false }));
+  const ticks = drawn();
+  assert.deepEqual(ticks.filter((t) => /^[\d,.]+$/.test(t)), ["700", "800", "900", "1,000", "1,100", "1,200"]);
+  assert.ok(!ticks.includes("record, disturbed"));
+});
+
 /** A report whose model holds two trends. */
 function reportWithTrends() {
   const file = join(folder, "report.html");
@@ -118,6 +138,22 @@ test("a timeline marks where a launch begins and joins no two of them", async ()
   assert.equal(lines(apart), 2);
   assert.ok(!texts(joined).includes("launch 2"));
   assert.ok(texts(apart).includes("launch 2"), texts(apart).join("|"));
+});
+
+// By hand: 40 to 120 ms in steps of 20 (80 / 6 = 13.3, rounded up); the line alone would end at 60.
+test("the axis of step times holds the band", () => {
+  const out = join(folder, "band.json");
+  execFileSync(ASSAY, ["report", RECORDS, "-o", out]);
+  const model = JSON.parse(readFileSync(out, "utf8"));
+  for (const c of model.curves) {
+    c.quantile_ns = c.quantile_ns.map((_, i) => (i === 0 ? 50e6 : 60e6));
+    c.low_ns = c.p.map(() => 40e6);
+    c.high_ns = c.p.map(() => 120e6);
+  }
+  writeFileSync(out, JSON.stringify(model));
+  execFileSync(process.execPath, [PLOTS, out, folder, "en"]);
+  const ticks = texts(readFileSync(join(folder, "latency.svg"), "utf8")).filter((t) => /^\d+ ms$/.test(t));
+  assert.deepEqual(ticks, ["40 ms", "60 ms", "80 ms", "100 ms", "120 ms"]);
 });
 
 /** Pairs of texts of a drawing that lie on each other. */

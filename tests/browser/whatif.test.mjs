@@ -97,6 +97,8 @@ for (const lang of ["en", "zh"])
   test(`the panel fits a phone (${lang})`, async () => {
     const { page, close } = await openReport(browser, file, `lang=${lang}`, { viewport: { width: 390, height: 844 } });
     assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)) <= 0);
+    // Nothing lies beyond the panel's edge: what must be slid to is not seen.
+    assert.ok((await page.locator(".what-if .scroll").evaluate((box) => box.scrollWidth - box.clientWidth)) <= 0);
     await page.locator(".what-if").screenshot({ path: join(folder, `panel-${lang}-390.png`) });
     await page.setViewportSize({ width: 1200, height: 900 });
     await page.locator(".what-if").screenshot({ path: join(folder, `panel-${lang}-1200.png`) });

@@ -60,6 +60,19 @@ TEST(ProfilePair, TheOpsThatMadeTheDifference) {
   EXPECT_THAT(compared({}, b, TableFormat::kJson), HasSubstr("\"ratio\": 1.5,"));
 }
 
+// y loses 1 us of the 20 ms: -0.005 %, which is 0.0 %. From B to A, what did not change at all is 0 over a negative
+// difference.
+TEST(ProfilePair, WhatRoundsToNothingHasNoSign) {
+  HandMade b;
+  b.x = 24e-3;
+  b.y = 2.999e-3;
+  b.traced = 29.5e-3;
+  for (const std::string& text : {compared({}, b), compared(b, {})}) {
+    EXPECT_THAT(text, HasSubstr(" 0.0 %"));
+    EXPECT_THAT(text, Not(HasSubstr("-0.0 %")));
+  }
+}
+
 TEST(ProfilePair, WithinTheMarginThereIsNothingToExplain) {
   HandMade b;
   b.x = 4.1e-3;

@@ -105,6 +105,11 @@ TEST(TrendSeries, EveryFormTellsTheChange) {
   EXPECT_THAT(render_sheet(trend_sheet(all, {}, TableFormat::kText), TableFormat::kText, {}),
               HasSubstr("SLOWER from here: 0.8"));
   EXPECT_THAT(trend_plot_json(trend_plot(all[0])), HasSubstr("\"changes\":[{\"at\":6,"));
+  EXPECT_THAT(trend_plot_json(trend_plot(all[0])), testing::Not(HasSubstr("\"disturbed\":true")));
+  records[2].noise.disturbed = true;
+  const TrendPlot plot = trend_plot(trends(records, {}, {})[0]);
+  for (size_t i = 0; i < plot.points.size(); ++i) EXPECT_EQ(plot.points[i].disturbed, i == 2) << i;
+  EXPECT_THAT(trend_plot_json(plot), HasSubstr("\"disturbed\":true"));
 }
 
 }  // namespace

@@ -90,6 +90,9 @@ const stroke = (x1: number, y1: number, x2: number, y2: number, color: string, w
   style: { stroke: color, lineWidth: width },
 });
 
+/** Of a whisker: a bar across, or an arrow where the interval goes on beyond the axis. */
+const end = (x: number, y: number, arrow: number, color: string): unknown[] => [stroke(x - 4, y + arrow, x, y, color), stroke(x, y, x + 4, y + arrow, color)];
+
 /** Whiskers of a mark's intervals in both directions. */
 function whiskers(series: Series, color: string, look?: Look): Record<string, unknown> | null {
   const marks = series.marks.filter((m) => m.yLow != null || m.xLow != null || (look && m.label));
@@ -102,12 +105,14 @@ function whiskers(series: Series, color: string, look?: Look): Record<string, un
     z: 3,
     data: marks.map(point),
     encode: { x: [0, 2, 3], y: [1, 4, 5] },
-    renderItem: (params: { dataIndex: number }, api: Api) => {
+    renderItem: (params: { dataIndex: number; coordSys: { y: number; height: number } }, api: Api) => {
       const [x, y, xLow, xHigh, yLow, yHigh] = [0, 1, 2, 3, 4, 5].map((d) => api.value(d));
       const children: unknown[] = [];
       if (Number.isFinite(yLow) && Number.isFinite(yHigh)) {
+        const [top, bottom] = [params.coordSys.y, params.coordSys.y + params.coordSys.height];
         const [[cx, low], [, high]] = [api.coord([x, yLow]), api.coord([x, yHigh])];
-        children.push(stroke(cx, low, cx, high, color), stroke(cx - 4, low, cx + 4, low, color), stroke(cx - 4, high, cx + 4, high, color));
+        const [from, to] = [Math.min(low, bottom), Math.max(high, top)];
+        children.push(stroke(cx, from, cx, to, color), ...end(cx, from, low > bottom + 1 ? -6 : 0, color), ...end(cx, to, high < top - 1 ? 6 : 0, color));
       }
       if (Number.isFinite(xLow) && Number.isFinite(xHigh) && xLow !== xHigh) {
         const [[low, cy], [high]] = [api.coord([xLow, y]), api.coord([xHigh, y])];
@@ -129,6 +134,7 @@ function band(series: Series, color: string): Record<string, unknown> {
     name: series.name,
     itemStyle: { color },
     silent: true,
+    clip: true, // ECharts sets the axis by the line alone
     z: 1,
     data: [series.marks.map(point)],
     encode: { x: -1, y: -1 },

@@ -116,12 +116,15 @@ function latency(model: Model, state: State, lang: Lang): ChartResult[] {
   }
   const log = highest / lowest > 8;
   const axis = { name: T.axis_step, tick: axisTime, value: timeText };
+  // The band's bounds, too, lie within the axis.
+  const interval = roundUp((highest - lowest || highest) / 6);
+  const ends = { interval, min: Math.floor(lowest / interval) * interval, max: Math.ceil(highest / interval) * interval };
   return [
     {
       ...head,
       note: T.latency_note,
       x: { name: T.axis_quantile, scale: "nines", tick: quantileTick, value: quantileTick, max: Math.max(2, Math.ceil(Math.max(...curves.map(([c]) => nines(c.p[c.p.length - 1]))) - 0.01)) },
-      y: log ? { ...axis, scale: "log", min: roundDown(lowest), max: roundUp(highest) } : { ...axis, scale: "linear", tight: true },
+      y: log ? { ...axis, scale: "log", min: roundDown(lowest), max: roundUp(highest) } : { ...axis, scale: "linear", tight: true, ...ends },
       height: 360,
       series,
     },

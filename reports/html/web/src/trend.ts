@@ -4,7 +4,7 @@ export interface Trend {
   device: string;
   basis: string;
   unit: string;
-  points: { day: number; rate: number; low: number | null; high: number | null; changed: string[]; row?: number | null }[];
+  points: { day: number; rate: number; low: number | null; high: number | null; changed: string[]; disturbed?: boolean; row?: number | null }[];
   changes: { at: number; ratio: number; verdict: string }[];
 }
 
