@@ -239,10 +239,8 @@ class Assembly {
                                      CostInput::kDiscountRate, CostInput::kSalvageShare, CostInput::kOpexShare}
             : std::vector<CostInput>{CostInput::kRent};
     for (const CostInput i : unused) at(i).reset();
-    if (!at(CostInput::kWallKw)) {
-      for (const CostInput i : {CostInput::kTariff, CostInput::kPue, CostInput::kIdlePowerShare}) {
-        if (out_.inputs.rented) at(i).reset();
-      }
+    if (out_.inputs.rented && !at(CostInput::kWallKw)) {
+      for (const CostInput i : {CostInput::kTariff, CostInput::kPue, CostInput::kIdlePowerShare}) at(i).reset();
     }
   }
 
@@ -388,6 +386,7 @@ Result<Estimate> parse_money(const std::string& text, const std::string& suffix,
   amount->typical *= one->typical;
   amount->high *= one->high;
   amount->confidential = one->confidential;
+  amount->currency = one->currency;
   if (text.find(':') == std::string::npos) amount->only_rate = one->only_rate;
   if (currency != "CNY") {
     char note[96];
