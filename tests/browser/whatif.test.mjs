@@ -115,6 +115,15 @@ test("a rate of exchange moves what is given in that currency, and nothing else"
   await dollars.close();
 });
 
+test("a price and a rent that are given can be switched between", async () => {
+  const amounts = ["--price", "220000 CNY", "--rent", "13.2 CNY/h"];
+  const { page, i, faults, close } = await given("both", amounts);
+  await page.selectOption(`#way-${i}`, "0");
+  await agrees(page, i, commanded("bought", [...amounts, "--owned"], H200)[i], "owned");
+  assert.deepEqual(faults, []);
+  await close();
+});
+
 for (const lang of ["en", "zh"])
   test(`the panel fits a phone (${lang})`, async () => {
     const { page, close } = await openReport(browser, file, `lang=${lang}`, { viewport: { width: 390, height: 844 } });

@@ -249,6 +249,31 @@ TEST(ReportCost, TheCurrencyIsThatOfTheAmountThatCounts) {
   EXPECT_EQ(report_model({output_record("x", 36667)}, options).costs.at(0).price_currency, "CNY") << "the book's rent";
 }
 
+// Of no chip that a book knows: 220,000 CNY in 5 years of 8,760 h, half of them used, are 10.0457 CNY an hour, and 1 kW
+// x 1.2 x 0.5 CNY/kWh are 0.6 more.
+TEST(ReportCost, WhatIsGivenBothWaysCanBePaidBothWays) {
+  ReportOptions options = rent_of(13.2);
+  std::map<CostInput, Estimate>& given = options.pricing->choices.overrides;
+  for (const auto& [input, value] : std::map<CostInput, double>{{CostInput::kServerFactor, 1},
+                                                                {CostInput::kLifeYears, 5},
+                                                                {CostInput::kDiscountRate, 0},
+                                                                {CostInput::kSalvageShare, 0},
+                                                                {CostInput::kOpexShare, 0},
+                                                                {CostInput::kUtilisation, 0.5},
+                                                                {CostInput::kWallKw, 1},
+                                                                {CostInput::kIdlePowerShare, 0},
+                                                                {CostInput::kPue, 1.2},
+                                                                {CostInput::kTariff, 0.5}})
+    given[input] = exact_estimate(value, "assumed", "given");
+  EXPECT_FALSE(report_model({output_record("x", 36667)}, options).costs.at(0).other_way) << "no price is known";
+  given[CostInput::kChipPrice] = exact_estimate(220000, "reported", "an offer");
+  const ReportCost both = report_model({output_record("x", 36667)}, options).costs.at(0);
+  EXPECT_TRUE(both.inputs.rented);
+  ASSERT_TRUE(both.other_way);
+  EXPECT_FALSE(both.other_way->inputs.rented);
+  EXPECT_NEAR(*cost(both.other_way->inputs).per_hour.value, 10.0457 + 0.6, 1e-4);
+}
+
 // A rent in a confidential step from 9 to 11 beside one of 10: which is the cheaper only the exact figure says. Beside
 // one of 12 it is the first whatever it is, and beside one of 8 the other.
 TEST(ReportCost, WithinAConfidentialStepNothingIsRanked) {
