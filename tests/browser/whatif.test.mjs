@@ -124,6 +124,20 @@ test("a price and a rent that are given can be switched between", async () => {
   await close();
 });
 
+test("of a rented chip power is in the rent: nothing to change, and a link with a change moves nothing", async () => {
+  const { page, i, close } = await given("power", ["--price", "220000 CNY", "--rent", "13.2 CNY/h"]);
+  const knobs = () => page.locator(["wall_power", "pue", "tariff"].map((name) => `[data-knob="${name}.${i}"]`).join()).count();
+  assert.equal(await knobs(), 0);
+  await page.selectOption(`#way-${i}`, "0");
+  assert.equal(await knobs(), 3);
+  await close();
+  const linked = await given("linked", ["--rent", "13.2 CNY/h"], `lang=en&w.tariff.${i}=9`);
+  assert.equal(await linked.hour(), 13.2);
+  await linked.page.locator(`#per-hour-${i} button`).click();
+  assert.doesNotMatch(await linked.page.locator("dialog[open]").innerText(), /→/);
+  await linked.close();
+});
+
 for (const lang of ["en", "zh"])
   test(`the panel fits a phone (${lang})`, async () => {
     const { page, close } = await openReport(browser, file, `lang=${lang}`, { viewport: { width: 390, height: 844 } });
