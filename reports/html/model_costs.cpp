@@ -9,13 +9,12 @@
 namespace assay {
 namespace {
 
-// The currency of the amount that the cost rests on, and its rate; yuan where none is converted.
+// The currency of the amount that the cost rests on, given or the book's, and its rate; yuan where none is converted.
 std::pair<std::string, double> currency_of(const PricedSubject& priced, const PriceBook& book) {
-  if (!priced.chip) return {"CNY", 1};
-  const PriceCells& cells = priced.inputs.rented ? priced.chip->rent_per_hour : priced.chip->price;
-  if (cells.empty() || cells.front().currency.empty()) return {"CNY", 1};
+  const std::optional<Estimate>& money =
+      priced.inputs.at(priced.inputs.rented ? CostInput::kRent : CostInput::kChipPrice);
   for (const FxRate& rate : book.fx) {
-    if (rate.currency == cells.front().currency && !is_confidential(book, "fx." + rate.currency))
+    if (money && rate.currency == money->currency && !is_confidential(book, "fx." + rate.currency))
       return {rate.currency, rate.cny.value};
   }
   return {"CNY", 1};

@@ -142,7 +142,7 @@ struct ReportCost {
   CostInputs inputs;
   bool rentable = false, buyable = false;  // a rent, a price is known: --rented, --owned has one
   Cost cost;
-  std::string price_currency;  // of the price or rent in the book; "CNY" where none is converted, or by a
+  std::string price_currency;  // of the price or rent that counts; "CNY" where none is converted, or by a
                                // confidential rate
   double price_fx = 1;         // CNY of one of it
   // Rented instead of owned, or the other way round: what it is asked with. None where the prices don't allow it.

@@ -24,6 +24,7 @@ struct Estimate {
   bool confidential = false;  // used, never printed; known to a step, which the range spans
   std::string cell;           // of the price book: "h100-sxm.price"; "" where it is from none
   std::string only_rate;      // the currency whose rate of exchange is all of the range, "" otherwise
+  std::string currency;       // from which `typical` was converted to CNY; "" where nothing was
 };
 Estimate exact_estimate(double value, const std::string& basis, const std::string& source);
 

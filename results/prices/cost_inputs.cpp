@@ -227,7 +227,9 @@ class Assembly {
   // Owned where there is a price, unless the user says otherwise; a rented hour is paid whether used or not only where
   // the user gives a utilisation.
   void choose_side() {
-    const bool only_rent = at(CostInput::kRent) && !at(CostInput::kChipPrice);
+    out_.rent_known = at(CostInput::kRent).has_value();
+    out_.price_known = at(CostInput::kChipPrice).has_value();
+    const bool only_rent = out_.rent_known && !out_.price_known;
     const bool says_rent = choices_.overrides.count(CostInput::kRent) != 0;
     out_.inputs.rented = choices_.rented.value_or(only_rent || says_rent);
     if (out_.inputs.rented && choices_.overrides.count(CostInput::kUtilisation) == 0) {
@@ -239,10 +241,8 @@ class Assembly {
                                      CostInput::kDiscountRate, CostInput::kSalvageShare, CostInput::kOpexShare}
             : std::vector<CostInput>{CostInput::kRent};
     for (const CostInput i : unused) at(i).reset();
-    if (!at(CostInput::kWallKw)) {
-      for (const CostInput i : {CostInput::kTariff, CostInput::kPue, CostInput::kIdlePowerShare}) {
-        if (out_.inputs.rented) at(i).reset();
-      }
+    if (out_.inputs.rented && !at(CostInput::kWallKw)) {
+      for (const CostInput i : {CostInput::kTariff, CostInput::kPue, CostInput::kIdlePowerShare}) at(i).reset();
     }
   }
 
@@ -296,11 +296,6 @@ Status check_of_one_chip(const std::string& option, const std::vector<std::strin
   return bad_input("--" + option + ": expected records of one chip, which it prices, found " + found +
                    "; a price book (--prices) gives each its own, under " +
                    (option == "rent" ? "rent_per_hour" : "price") + " of chips");
-}
-
-bool can_be_priced(const PricedSubject& subject, bool rented) {
-  if (subject.inputs.rented == rented) return true;
-  return subject.chip && !(rented ? subject.chip->rent_per_hour : subject.chip->price).empty();
 }
 
 std::string alike_by(bool all_rentable, bool all_buyable) {
@@ -388,6 +383,7 @@ Result<Estimate> parse_money(const std::string& text, const std::string& suffix,
   amount->typical *= one->typical;
   amount->high *= one->high;
   amount->confidential = one->confidential;
+  amount->currency = one->currency;
   if (text.find(':') == std::string::npos) amount->only_rate = one->only_rate;
   if (currency != "CNY") {
     char note[96];

@@ -61,7 +61,8 @@ struct PricedSubject {
   CostSubject subject;
   CostInputs inputs;
   std::optional<PricedChip> chip;
-  bool of_another_chip = false;  // the rates are of another than the chip whose prices are taken
+  bool rent_known = false, price_known = false;  // given or in the book, whichever of them counts
+  bool of_another_chip = false;                  // the rates are of another than the chip whose prices are taken
   std::vector<std::string> notes;
 };
 // Figures of a confidential book were rounded when it was read (price_book.h), which a note says. An error names what
@@ -76,7 +77,9 @@ Result<PricedSubject> price_hour(const CostChoices& choices, const PriceBook& bo
 Status check_of_one_chip(const std::string& option, const std::vector<std::string>& products, const PriceBook& book);
 
 // Whether a price (of a rented one a rent) is known, so that it could be priced in that way.
-bool can_be_priced(const PricedSubject& subject, bool rented);
+inline bool can_be_priced(const PricedSubject& subject, bool rented) {
+  return rented ? subject.rent_known : subject.price_known;
+}
 // The option that prices in one way what all can be priced in; "" for neither way.
 std::string alike_by(bool all_rentable, bool all_buyable);
 

@@ -45,6 +45,7 @@ Result<Estimate> fx_rate(const std::string& currency, const PriceBook& book) {
     Estimate e = from_cell(rate.cny);
     e.confidential = is_confidential(book, "fx." + currency);
     e.only_rate = currency;
+    e.currency = currency;
     return e;
   }
   return bad_input("no rate from " + currency + " to CNY in the price book \"" + book.name +
@@ -138,6 +139,7 @@ Result<Estimate> cell_estimate(const PriceCell& cell, const PriceBook& book) {
   const Result<Estimate> fx = fx_rate(cell.currency, book);
   if (!fx.ok()) return fx.error();
   scale(&e, *fx);
+  e.currency = fx->currency;
   if (cell.low == cell.high && !cell.from) e.only_rate = fx->only_rate;
   e.confidential = fx->confidential;  // an amount in both currencies gives the rate away
   add_note(&e, "1 " + cell.currency + " = " + std::to_string(fx->typical).substr(0, 6) + " CNY (" + fx->date + ")");

@@ -1,4 +1,4 @@
-// The what-if panel against the command: the same inputs, the same cost. Run by ctest: ASSAY, RECORDS, WORK, CHROMIUM.
+// The what-if panel against the command: the same inputs, the same cost. Run by ctest with paths in the environment.
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -6,7 +6,8 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { numberIn, openReport, readModel, startBrowser } from "./page.mjs";
 
-const { ASSAY, RECORDS, WORK, CHROMIUM } = process.env;
+const { ASSAY, RECORDS, PUBLISHED, WORK, CHROMIUM } = process.env;
+const H200 = join(PUBLISHED ?? "", "2026-11-26-h200");
 const folder = join(WORK, "whatif");
 const file = join(folder, "report.html");
 let browser;
@@ -21,9 +22,9 @@ before(async () => {
 after(() => browser?.close());
 
 /** What the command says with more options. */
-function commanded(name, options) {
+function commanded(name, options, records = RECORDS) {
   const out = join(folder, `${name}.json`);
-  execFileSync(ASSAY, ["report", RECORDS, "-o", out, ...options]);
+  execFileSync(ASSAY, ["report", records, "-o", out, ...options]);
   return readModel(out).costs;
 }
 
@@ -91,6 +92,50 @@ test("a chip that can be rented and bought switches between the two, and a link 
   await second.page.selectOption(`#way-${i}`, own ? "1" : "0");
   assert.equal(await second.page.innerText(`#change-${i}`), "0 %");
   await second.close();
+});
+
+/** A page of one chip's records with amounts that are given, and the index of its first cost. */
+async function given(name, options, fragment = "lang=en") {
+  const out = join(folder, `${name}.html`);
+  execFileSync(ASSAY, ["report", H200, "-o", out, ...options]);
+  const opened = await openReport(browser, out, fragment);
+  const i = Number((await opened.page.locator("[id^=per-hour-]").first().getAttribute("id")).split("-").pop());
+  return { ...opened, i, hour: async () => numberIn(await opened.page.innerText(`#per-hour-${i}`)) };
+}
+
+test("a rate of exchange moves what is given in that currency, and nothing else", async () => {
+  const yuan = await given("yuan", ["--price", "220000 CNY", "--rent", "13.2 CNY/h"], "lang=en&w.fx=14.36");
+  assert.equal(await yuan.hour(), 13.2);
+  assert.equal(await yuan.page.locator("[data-knob=fx]").count(), 0);
+  await yuan.close();
+  const dollars = await given("dollars", ["--chip", "h100-sxm", "--rent", "2 USD/h"]);
+  assert.equal(await dollars.hour(), 14.36, "2 USD at 7.18 CNY");
+  await dollars.page.fill("[data-knob=fx]", "7");
+  assert.equal(await dollars.hour(), 14, "2 USD at 7 CNY");
+  await dollars.close();
+});
+
+test("a price and a rent that are given can be switched between", async () => {
+  const amounts = ["--price", "220000 CNY", "--rent", "13.2 CNY/h"];
+  const { page, i, faults, close } = await given("both", amounts);
+  await page.selectOption(`#way-${i}`, "0");
+  await agrees(page, i, commanded("bought", [...amounts, "--owned"], H200)[i], "owned");
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("of a rented chip power is in the rent: nothing to change, and a link with a change moves nothing", async () => {
+  const { page, i, close } = await given("power", ["--price", "220000 CNY", "--rent", "13.2 CNY/h"]);
+  const knobs = () => page.locator(["wall_power", "pue", "tariff"].map((name) => `[data-knob="${name}.${i}"]`).join()).count();
+  assert.equal(await knobs(), 0);
+  await page.selectOption(`#way-${i}`, "0");
+  assert.equal(await knobs(), 3);
+  await close();
+  const linked = await given("linked", ["--rent", "13.2 CNY/h"], `lang=en&w.tariff.${i}=9`);
+  assert.equal(await linked.hour(), 13.2);
+  await linked.page.locator(`#per-hour-${i} button`).click();
+  assert.doesNotMatch(await linked.page.locator("dialog[open]").innerText(), /→/);
+  await linked.close();
 });
 
 for (const lang of ["en", "zh"])

@@ -113,10 +113,7 @@ TEST(CostSheet, TheWayOfPayingStandsBesideEachCost) {
   EXPECT_EQ(row["b_way"], "rented");
   EXPECT_EQ(row["b_utilisation"], 1.0);
   EXPECT_EQ(way_notes({owned}, {rented}), std::vector<std::string>{note});
-  PricedChip chip;
-  chip.id = "bought";
-  chip.rent_per_hour.emplace_back();
-  owned.priced.chip = chip;
+  owned.priced.rent_known = true;
   EXPECT_THAT(way_notes({rented}, {owned}).at(0), HasSubstr("in the rent): --rented takes them alike"));
   EXPECT_TRUE(way_notes({owned}, {owned}).empty());
 }

@@ -217,6 +217,63 @@ TEST(ReportCost, AConfidentialPriceIsUsedAndNotWritten) {
   for (const auto& verdict : cost["verdicts"]) EXPECT_TRUE(verdict["waterfall"].empty()) << "a factor is the rent";
 }
 
+// A book with a price in dollars and a rent in yuan, at 7.18.
+ReportOptions two_currencies() {
+  ReportOptions options = rent_of(0);
+  const std::string cell = R"("date": "2026-11", "source": "a list", "grade": "C"})";
+  options.pricing->book = *parse_price_book(
+      R"({"schema_version": 1, "name": "mine", "date": "2026-11", "fx": [{"currency": "USD", "cny": {"value": 7.18, )" +
+          cell + R"(}], "chips": [{"id": "one", "price": [{"value": 25000, "currency": "USD", )" + cell +
+          R"(], "rent_per_hour": [{"value": 9, "currency": "CNY", )" + cell + "]}]}",
+      "mine.json");
+  options.pricing->choices.chip = "one";
+  return options;
+}
+
+// 13.2 CNY are 13.2 at any rate of exchange, whatever the book's price is in; 2 USD x 7.18 = 14.36 CNY.
+TEST(ReportCost, TheCurrencyIsThatOfTheAmountThatCounts) {
+  ReportOptions options = two_currencies();
+  std::map<CostInput, Estimate>& given = options.pricing->choices.overrides;
+  const auto cost_at = [&](const char* rent) {
+    given[CostInput::kRent] = *parse_money(rent, "/h", options.pricing->book, "--rent");
+    return report_model({output_record("x", 36667)}, options).costs.at(0);
+  };
+  const ReportCost yuan = cost_at("13.2 CNY/h"), dollars = cost_at("2 USD/h");
+  EXPECT_EQ(yuan.price_currency, "CNY");
+  EXPECT_EQ(yuan.price_fx, 1);
+  EXPECT_EQ(dollars.price_currency, "USD");
+  EXPECT_EQ(dollars.price_fx, 7.18);
+  EXPECT_NEAR(dollars.inputs.at(CostInput::kRent)->typical, 14.36, 1e-12);
+  given.clear();
+  options.pricing->choices.rented = true;
+  EXPECT_EQ(report_model({output_record("x", 36667)}, options).costs.at(0).price_currency, "CNY") << "the book's rent";
+}
+
+// Of no chip that a book knows: 220,000 CNY in 5 years of 8,760 h, half of them used, are 10.0457 CNY an hour, and 1 kW
+// x 1.2 x 0.5 CNY/kWh are 0.6 more.
+TEST(ReportCost, WhatIsGivenBothWaysCanBePaidBothWays) {
+  ReportOptions options = rent_of(13.2);
+  std::map<CostInput, Estimate>& given = options.pricing->choices.overrides;
+  for (const auto& [input, value] : std::map<CostInput, double>{{CostInput::kServerFactor, 1},
+                                                                {CostInput::kLifeYears, 5},
+                                                                {CostInput::kDiscountRate, 0},
+                                                                {CostInput::kSalvageShare, 0},
+                                                                {CostInput::kOpexShare, 0},
+                                                                {CostInput::kUtilisation, 0.5},
+                                                                {CostInput::kWallKw, 1},
+                                                                {CostInput::kIdlePowerShare, 0},
+                                                                {CostInput::kPue, 1.2},
+                                                                {CostInput::kTariff, 0.5}})
+    given[input] = exact_estimate(value, "assumed", "given");
+  EXPECT_FALSE(report_model({output_record("x", 36667)}, options).costs.at(0).other_way) << "no price is known";
+  given[CostInput::kChipPrice] = exact_estimate(220000, "reported", "an offer");
+  const ReportCost both = report_model({output_record("x", 36667)}, options).costs.at(0);
+  EXPECT_TRUE(both.inputs.rented);
+  ASSERT_TRUE(both.other_way);
+  EXPECT_FALSE(both.other_way->inputs.rented);
+  EXPECT_NEAR(*cost(both.other_way->inputs).per_hour.value, 10.0457 + 0.6, 1e-4);
+}
+
 // A rent in a confidential step from 9 to 11 beside one of 10: which is the cheaper only the exact figure says. Beside
 // one of 12 it is the first whatever it is, and beside one of 8 the other.
 TEST(ReportCost, WithinAConfidentialStepNothingIsRanked) {

@@ -50,6 +50,11 @@ export function paid(cost: Cost, index: number, changes: Record<string, number>)
   return other && wanted !== undefined && (wanted === 1) === other.rented ? { ...cost, ...other } : cost;
 }
 
+const powerInputs = ["wall_power", "idle_power_share", "pue", "tariff"];
+
+/** Whether the provider pays for it out of the rent, so that it moves nothing. */
+export const inRent = (cost: Cost, input: string): boolean => cost.rented && powerInputs.includes(input);
+
 /** The inputs' typical values with the reader's changes; `fx` scales what is priced in another currency. */
 export function pointOf(cost: Cost, index: number, changes: Record<string, number>): Point {
   const point: Point = {};
@@ -61,7 +66,7 @@ export function pointOf(cost: Cost, index: number, changes: Record<string, numbe
   }
   for (const [name, value] of Object.entries(changes)) {
     const [input, at] = name.split(".");
-    if (at === String(index)) point[input] = value;
+    if (at === String(index) && !inRent(cost, input)) point[input] = value;
   }
   return point;
 }

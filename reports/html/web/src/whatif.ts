@@ -4,7 +4,7 @@ import { nameOf } from "./cost_charts";
 import { h, select } from "./dom";
 import { numberText } from "./format";
 import { headlineCost, priced, workOf, type Cost } from "./model";
-import { costPerHour, costPerToken, electricityPerHour, paid, pointOf, secondsPerToken, wayKey } from "./money";
+import { costPerHour, costPerToken, electricityPerHour, inRent, paid, pointOf, secondsPerToken, wayKey } from "./money";
 import { reasonText } from "./phrases";
 import { fragmentOf } from "./state";
 import { T, type Text } from "./text";
@@ -79,7 +79,7 @@ export function whatIfPanel(page: Page): HTMLElement | null {
   const asPaid = (i: number): Cost => paid(model.costs[i], i, state.changes);
   const inputOf = (i: number, name: string) => asPaid(i).inputs.find((x) => x.name === name);
   const rows = knobs
-    .filter((k) => shown.some((i) => inputOf(i, k.name)))
+    .filter((k) => shown.some((i) => inputOf(i, k.name) && !inRent(asPaid(i), k.name)))
     .map((k) =>
       h(
         "tr",
@@ -87,7 +87,8 @@ export function whatIfPanel(page: Page): HTMLElement | null {
         h("th", { scope: "row" }, say(k.label)),
         shown.map((i) => {
           const input = inputOf(i, k.name);
-          return h("td", { "data-label": costName(page, asPaid(i)) }, input ? box(`${k.name}.${i}`, input.value, k, `${say(k.label)}: ${costName(page, asPaid(i))}`) : "–");
+          const shownAs = inRent(asPaid(i), k.name) ? say(T.in_rent) : input ? box(`${k.name}.${i}`, input.value, k, `${say(k.label)}: ${costName(page, asPaid(i))}`) : "–";
+          return h("td", { "data-label": costName(page, asPaid(i)) }, shownAs);
         }),
       ),
     );
