@@ -139,7 +139,7 @@ Result<int> validate(const Arguments& arguments) {
 CommandSpec validate_command() {
   CommandSpec spec;
   spec.name = "validate";
-  spec.summary = "all that is wrong with a suite, model, record, profile or report";
+  spec.summary = "all that is wrong with a suite, model, record or report";
   spec.operands = "FILE...";
   spec.min_operands = 1;
   spec.max_operands = 1 << 16;
