@@ -92,7 +92,7 @@ Result<std::string> validated(const std::string& file, const Catalogue& catalogu
   if (!root.present()) return input.error();
   if (root.has("profile_version") || root.has("step_traced_s"))
     return summarised(read_profile(*text, file), profile_summary);
-  if (root.has("checks") && root.has("score")) return conformance::report_summary(*text, file);
+  if (root.has("checks")) return conformance::report_summary(*text, file);
   if (root.has("schema_version")) return validated_record(*text, file);
   if (root.has("routing_trace_version")) return validated_trace(*text, file, catalogue);
   if (root.has("quick") || root.has("full") || root.has("extends")) {
@@ -103,7 +103,7 @@ Result<std::string> validated(const std::string& file, const Catalogue& catalogu
   if (!input.ok()) return input.error();
   return bad_input(file +
                    ": expected a suite (quick, full or extends), a model (layers, hidden), a video model (dit, "
-                   "vae), a routing trace (routing_trace_version), a conformance report (checks, score), a profile "
+                   "vae), a routing trace (routing_trace_version), a conformance report (checks), a profile "
                    "(profile_version) or a record (schema_version), found none of these fields");
 }
 
