@@ -97,8 +97,10 @@ Status check_operands(const CommandSpec& spec, const std::vector<std::string>& o
   }
   for (const std::string& operand : operands) {
     // A letter that this command hasn't; Boost takes words with one dash for operands.
-    if (operand.size() > 1 && operand[0] == '-')
-      return bad_input("unknown option '" + operand + "'; of a file of that name say './" + operand + "'");
+    if (operand.size() > 1 && operand[0] == '-') {
+      std::string text = "unknown option '";
+      return bad_input(text.append(operand).append("'; of a file of that name say './").append(operand).append("'"));
+    }
     if (spec.complete != Complete::kWords) continue;
     if (std::find(spec.words.begin(), spec.words.end(), operand) == spec.words.end()) {
       return bad_input("unknown '" + operand + "'" + suggestion(operand, spec.words));
