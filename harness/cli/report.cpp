@@ -69,9 +69,10 @@ Status check_places(const std::vector<std::string>& places) {
   for (const std::string& place : places) {
     const std::string ending = fs::path(place).extension();
     if (ending == ".json" || fs::is_directory(place) || !is_report_ending(ending)) continue;
-    return bad_input(place +
-                     ": expected a record, a folder or a store to read, found the name of a report's file; -o " +
-                     place + " writes it");
+    std::string text = place;
+    text.append(": expected a record, a folder or a store to read, found the name of a report's file; -o ")
+        .append(place);
+    return bad_input(text.append(" writes it"));
   }
   return ok_status();
 }
